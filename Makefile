@@ -1,0 +1,49 @@
+# What people and CI type. `make setup` once; everything else does it by itself.
+.PHONY: setup demo test check bench up down lock schema
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+setup: $(VENV)/.ready
+
+# The lock's hashes are checked; the project itself needs no network then, and no isolated build.
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(RUN) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup
+	@$(RUN) -m examples.demo
+
+test: setup
+	$(RUN) -m pytest
+
+check: setup
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	@$(RUN) -m agent_runs.json_schema | diff -u schema/run_event.schema.json - || { echo "The contract changed: make schema"; exit 1; }
+
+bench: setup
+	@$(RUN) -m tests.bench
+
+up: setup
+	@$(RUN) -m deploy.local up $(if $(KAFKA_PORT),--kafka-port $(KAFKA_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
+
+down: setup
+	@$(RUN) -m deploy.local down
+
+# After a change of dependencies in pyproject.toml.
+lock: setup
+	@for group in service dev; do \
+		$(RUN) -m uv pip compile --quiet pyproject.toml --group $$group --universal --python-version 3.11 \
+			--generate-hashes --no-emit-index-url --no-header -o requirements/$$group.txt || exit 1; \
+	done
+
+# After a change of the contract in agent_runs/events.py.
+schema: setup
+	$(RUN) -m agent_runs.json_schema > schema/run_event.schema.json

@@ -1,0 +1,79 @@
+"""Settings, read once from a mapping (usually `os.environ`) that is passed in.
+
+A settings struct names the variable of each field: `topic: Annotated[str, env("AGENT_RUNS_TOPIC")]`. A secret may also
+stand in a file, named by the variable with `_FILE` behind it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar, get_type_hints
+
+import msgspec
+
+from agent_runs.errors import SettingsError
+
+DEFAULT_TOPIC: Final = "run-events"
+DEFAULT_MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+
+_Settings = TypeVar("_Settings", bound=msgspec.Struct)
+
+
+def env(variable: str, **limits: Any) -> msgspec.Meta:
+    """The variable that a field is read from; `limits` are msgspec's (`ge`, `min_length`, …)."""
+    return msgspec.Meta(extra={"variable": variable}, **limits)
+
+
+class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach Kafka, for producers and consumers alike."""
+
+    bootstrap_servers: Annotated[str, env("KAFKA_BOOTSTRAP_SERVERS", min_length=1)]
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], env("KAFKA_SECURITY_PROTOCOL")
+    ] = "PLAINTEXT"
+    sasl_mechanism: Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], env("KAFKA_SASL_MECHANISM")] = "PLAIN"
+    sasl_username: Annotated[str | None, env("KAFKA_SASL_USERNAME")] = None
+    sasl_password: Annotated[str | None, env("KAFKA_SASL_PASSWORD")] = None
+    ssl_cafile: Annotated[str | None, env("KAFKA_SSL_CAFILE")] = None
+    ssl_certfile: Annotated[str | None, env("KAFKA_SSL_CERTFILE")] = None
+    ssl_keyfile: Annotated[str | None, env("KAFKA_SSL_KEYFILE")] = None
+
+
+def read_settings(settings: type[_Settings], environ: Mapping[str, str]) -> _Settings:
+    """The settings, checked.
+
+    Raises:
+        SettingsError: with one sentence for every setting that is missing or cannot be used.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for field, annotation in get_type_hints(settings, include_extras=True).items():
+        variable = _variable(annotation)
+        try:
+            text = _look_up(variable, environ)
+            if text is not None:
+                values[field] = msgspec.convert(text, annotation, strict=False)
+        except (OSError, msgspec.ValidationError) as error:
+            problems.append(f"{variable}: {error}")
+            values[field] = None
+    required = {field.name for field in msgspec.structs.fields(settings) if field.required}
+    hints = get_type_hints(settings, include_extras=True)
+    problems += [f"{_variable(hints[field])}: is not set" for field in sorted(required - values.keys())]
+    if problems:
+        raise SettingsError(problems)
+    return settings(**values)
+
+
+def _variable(annotation: Any) -> str:
+    metas = (meta for meta in annotation.__metadata__ if isinstance(meta, msgspec.Meta))
+    return next(str(meta.extra["variable"]) for meta in metas if meta.extra)
+
+
+def _look_up(variable: str, environ: Mapping[str, str]) -> str | None:
+    """The text of a setting; an empty variable counts as not set, as it does in a shell or a compose file."""
+    text = environ.get(variable)
+    file = environ.get(f"{variable}_FILE")
+    if text and file:
+        raise msgspec.ValidationError(f"is set, and so is {variable}_FILE: set only one of them")
+    if file:
+        return Path(file).read_text().strip()
+    return text or None
