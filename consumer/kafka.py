@@ -1,0 +1,26 @@
+"""How the service's Kafka clients connect."""
+
+import ssl
+from typing import Any
+
+from agent_runs.settings import KafkaSettings
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """The options that all clients of aiokafka share."""
+    return {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "client_id": "agent-runs-consumer",
+        "security_protocol": settings.security_protocol,
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": settings.sasl_password,
+        "ssl_context": _ssl_context(settings) if settings.security_protocol.endswith("SSL") else None,
+    }
+
+
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    if settings.ssl_certfile:
+        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+    return context

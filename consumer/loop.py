@@ -1,0 +1,34 @@
+"""The way of a record: fetch, decode, write, report."""
+
+import asyncio
+from typing import Final
+
+from consumer.batches import Slice
+from consumer.config import Config
+from consumer.decoding import decode
+from consumer.lanes import Lanes
+from consumer.observe import Observer
+from consumer.source import Fetched, Source
+
+# The heartbeat of the group shares the event loop: it must get its turn between two large fetches.
+_BREATH: Final = 0
+
+
+async def run(source: Source, lanes: Lanes, observer: Observer, config: Config) -> None:
+    """Carry records from the log into the tables, until cancelled.
+
+    Raises:
+        SourceBroken: the Kafka client must be made anew.
+    """
+    while True:
+        fetched = await source.fetch(lanes.has_room, config.ingest.batch_records)
+        for piece in fetched:
+            lanes.submit(_judge(piece, config.topic.max_event_bytes))
+            await asyncio.sleep(_BREATH)
+        source.advise()
+        observer.beat(source.claims)
+
+
+def _judge(fetched: Fetched, max_event_bytes: int) -> Slice:
+    judged = [decode(record, max_event_bytes) for record in fetched.records]
+    return Slice.of(fetched.claim, fetched.begins, fetched.ends, judged)

@@ -1,0 +1,122 @@
+"""What an operator sees: log lines, metrics, health."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from consumer.batches import Batch
+from consumer.claims import Claim, ClaimState
+from consumer.config import ServiceConfig
+from consumer.errors import StoreError
+from consumer.ingest import Stored
+
+_log = structlog.get_logger()
+
+_BATCH_SIZES = (1, 10, 100, 500, 1000, 2000, 4000, 8000, 16000)
+
+
+def set_up_logging(config: ServiceConfig) -> None:
+    """Log lines go to standard error: a short sentence, and keys with a stable `action`."""
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            console if config.log_format == "console" else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[config.log_level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    # The Kafka client calls every hiccup of a broker an error; what matters of it we say ourselves.
+    logging.getLogger("aiokafka").setLevel(logging.DEBUG if config.log_level == "debug" else logging.CRITICAL)
+
+
+class Observer:
+    """Counts what happens, and knows whether all is well.
+
+    Health is asked from another thread: it must be red just then when the event loop is stuck.
+    """
+
+    def __init__(self, stall_s: float) -> None:
+        self._stall_s = stall_s
+        self._claims: list[Claim] = []
+        self._progress: dict[Claim, tuple[int, float]] = {}
+        self._beat_at = time.monotonic()
+        self.registry = CollectorRegistry()
+        self._events = Counter("agent_runs_events_stored", "Events stored.", registry=self.registry)
+        self._repeats = Counter("agent_runs_repeats", "Records that repeated what is stored.", registry=self.registry)
+        self._letters = Counter("agent_runs_dead_letters", "Records refused.", ["reason"], registry=self.registry)
+        self._failures = Counter(
+            "agent_runs_batch_failures", "Transactions that stored nothing.", ["error"], registry=self.registry
+        )
+        self._sizes = Histogram(
+            "agent_runs_batch_records", "Records a transaction.", buckets=_BATCH_SIZES, registry=self.registry
+        )
+        self._lag = Gauge(
+            "agent_runs_lag_records", "Records of the log, not stored yet.", ["partition"], registry=self.registry
+        )
+        self._halted = Gauge(
+            "agent_runs_halted", "1: the partition waits for an operator.", ["partition"], registry=self.registry
+        )
+
+    def stored(self, batch: Batch, stored: Stored) -> None:
+        """A transaction was committed."""
+        self._events.inc(stored.events)
+        self._repeats.inc(stored.repeats)
+        self._sizes.observe(sum(piece.records for piece in batch))
+        for letter in stored.letters:
+            self._letters.labels(letter.reason).inc()
+            _log.warning(
+                "A record was refused",
+                action="dead_letter",
+                partition=letter.record.partition,
+                offset=letter.record.offset,
+                reason=letter.reason.value,
+                detail=letter.detail,
+            )
+
+    def failed(self, error: StoreError) -> None:
+        """A transaction stored nothing."""
+        self._failures.labels(type(error).__name__).inc()
+
+    def beat(self, claims: Iterable[Claim]) -> None:
+        """The loop has come round, with these claims."""
+        now = time.monotonic()
+        self._beat_at = now
+        self._claims = list(claims)
+        self._progress = {
+            claim: (claim.next_offset, now) if self._moved(claim) else self._progress[claim] for claim in self._claims
+        }
+        self._lag.clear()
+        self._halted.clear()
+        for claim in self._claims:
+            self._lag.labels(claim.partition).set(claim.lag)
+            self._halted.labels(claim.partition).set(claim.state is ClaimState.HALTED)
+
+    def _moved(self, claim: Claim) -> bool:
+        return claim not in self._progress or claim.lag == 0 or self._progress[claim][0] != claim.next_offset
+
+    def stalled(self) -> list[Claim]:
+        """The claims that have lag and have made no progress for `stall_s`."""
+        deadline = time.monotonic() - self._stall_s
+        return [claim for claim, (_, moved_at) in list(self._progress.items()) if moved_at < deadline]
+
+    def halted(self) -> dict[int, str]:
+        """The partitions that wait for an operator, and why."""
+        return {c.partition: c.halted_because for c in self._claims if c.state is ClaimState.HALTED}
+
+    def problems(self) -> list[str]:
+        """What is wrong now, a sentence each; nothing when all is well."""
+        found = [f"partition {partition} is halted: {reason}" for partition, reason in self.halted().items()]
+        found += [
+            f"partition {claim.partition} has a lag of {claim.lag} and stands still"
+            for claim in self.stalled()
+            if claim.state is not ClaimState.HALTED
+        ]
+        if time.monotonic() - self._beat_at > self._stall_s:
+            found.append(f"the loop has not come round for {self._stall_s:g} s")
+        return found

@@ -1,0 +1,93 @@
+"""What still has to be written, partition by partition."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from consumer.batches import Slice
+from consumer.claims import Claim, ClaimState
+from consumer.config import IngestConfig
+from consumer.patience import backoff_s
+
+
+class Queue:
+    """The slices of one claim that wait to be written, in order, and how the first of them fared.
+
+    Attributes:
+        doubted: something failed in its lane since its last success: it is written in a transaction of its own.
+        failures: of the first slice, in a row.
+        losses: of the connection, while the first slice was written.
+        not_before: when to try again, in the event loop's time.
+    """
+
+    def __init__(self, claim: Claim, config: IngestConfig) -> None:
+        self.claim = claim
+        self._config = config
+        self.slices: deque[Slice] = deque()
+        self._writing = False
+        self.doubted = False
+        self.failures = 0
+        self.losses = 0
+        self.not_before = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether what it holds may still be written."""
+        return self.claim.state is ClaimState.READY
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be fetched: one batch is being written while the next one fills."""
+        waiting = list(self.slices)[1:] if self._writing else self.slices
+        return (
+            sum(piece.records for piece in waiting) < self._config.batch_records
+            and sum(piece.size_bytes for piece in waiting) < self._config.batch_bytes
+        )
+
+    def append(self, piece: Slice) -> None:
+        """Take in what was fetched: as part of the last slice where it fits, in slices of a batch's size."""
+        too_large = -(-piece.size_bytes // self._config.batch_bytes)
+        for part in piece.split(too_large) if too_large > 1 else [piece]:
+            if self._fits(part):
+                self.slices[-1].extend(part)
+            else:
+                self.slices.append(part)
+
+    def _fits(self, piece: Slice) -> bool:
+        if len(self.slices) <= self._writing:
+            return False  # what is being written can't grow
+        last = self.slices[-1]
+        return (
+            last.records + piece.records <= self._config.batch_records
+            and last.size_bytes + piece.size_bytes <= self._config.batch_bytes
+        )
+
+    def begin(self) -> Slice:
+        """The first slice, which is now being written."""
+        self._writing = True
+        self.claim.idle.clear()
+        return self.slices[0]
+
+    def end(self) -> None:
+        """Nothing of it is being written any more."""
+        self._writing = False
+        self.claim.idle.set()
+
+    def succeed(self) -> None:
+        """The first slice is stored."""
+        stored = self.slices.popleft()
+        self.claim.next_offset = stored.ends
+        self.claim.last = stored.last or self.claim.last
+        self.doubted = False
+        self.failures = self.losses = 0
+        self.not_before = 0.0
+
+    def fail(self, now: float) -> None:
+        """The first slice is not stored: again, later."""
+        self.not_before = now + backoff_s(self.failures)
+        self.failures += 1
+
+    def replace_first(self, pieces: Sequence[Slice]) -> None:
+        """Go on with these instead of the first slice, whose records they hold."""
+        self.slices.popleft()
+        self.slices.extendleft(reversed(pieces))
+        self.losses = 0

@@ -1,0 +1,83 @@
+"""What the commands print."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from consumer.offsets import Standing
+from consumer.verify import Difference
+
+_SHOWN: Final = 50
+
+
+def _console() -> Console:
+    return Console(soft_wrap=True, highlight=False)
+
+
+def migrated(names: Sequence[str]) -> None:
+    """Which migrations ran."""
+    _console().print(f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
+
+
+def topic_made(topic: str, differences: Sequence[str]) -> None:
+    """The topic as it is now."""
+    console = _console()
+    console.print(f"Topic {escape(topic)} is there.")
+    for difference in differences:
+        console.print(f"warning: it is not as it should be: {escape(difference)}", style="yellow")
+
+
+def places(counts: Counter[str]) -> None:
+    """Where the topic's records were found."""
+    table = Table("records of the topic", "count")
+    for name in ("event", "dead_letter", "repeat", "missing"):
+        table.add_row(name, str(counts[name]))
+    _console().print(table)
+
+
+def differences(found: Sequence[Difference]) -> None:
+    """What is other than it should be, and how much of it."""
+    console = _console()
+    for difference in found[:_SHOWN]:
+        console.print(_plain(f"{difference.kind}: {difference.where}: {difference.detail}"), markup=False)
+    if len(found) > _SHOWN:
+        console.print(f"… and {len(found) - _SHOWN} more")
+    console.print(f"{len(found)} differences")
+
+
+def offsets(standings: Sequence[Standing]) -> None:
+    """Where the partitions stand."""
+    table = Table("partition", "log begins", "log ends", "stored up to", "lag", "repeats", "state")
+    for standing in standings:
+        stored = standing.stored
+        table.add_row(
+            str(standing.partition),
+            str(standing.bounds.begins),
+            str(standing.bounds.ends),
+            "-" if stored is None else str(stored.next_offset),
+            str(standing.bounds.ends - (standing.bounds.begins if stored is None else stored.next_offset)),
+            "-" if stored is None else str(stored.repeats),
+            escape(f"halted: {standing.problem}") if standing.problem else "ok",
+        )
+    _console().print(table)
+    if any(standing.problem for standing in standings):
+        _console().print(
+            "To go on without what is lost: python -m consumer offsets accept-loss --partition N --by NAME"
+        )
+
+
+def loss_accepted(standing: Standing) -> None:
+    """What was given up, and where it goes on."""
+    _console().print(
+        f"Partition {standing.partition} goes on at offset {standing.bounds.begins}; written down in accepted_losses: "
+        f"{escape(standing.problem or '')}"
+    )
+
+
+def _plain(text: str) -> str:
+    """Ids come from strangers: what a terminal would act on is shown as an escape."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -1,0 +1,232 @@
+"""The topic as a member of the consumer group sees it.
+
+Kafka says which partitions are ours; PostgreSQL says where they go on. So a partition is fetched from only once its
+claim is ready, and what a fetch brought is dropped unless the claim that asked for it still stands.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+)
+
+from agent_runs.settings import KafkaSettings
+from consumer.claims import Claim, ClaimState
+from consumer.config import TopicConfig
+from consumer.errors import SourceBroken, Unavailable
+from consumer.kafka import client_options
+from consumer.records import Record
+
+_log = structlog.get_logger()
+
+_FETCH_WAIT_S: Final = 0.5
+# How long a revoked partition's transaction may take to end before the group goes on without waiting for it. The next
+# owner is safe either way: this only spares it a stale start.
+_REVOKE_WAIT_S: Final = 3.0
+_ADVISE_INTERVAL_S: Final = 1.0
+_ADVISE_TIMEOUT_S: Final = 2.0
+_STOP_TIMEOUT_S: Final = 5.0
+# So many times a partition's fetch may fail, asked alone, before its next record is taken for one that cannot be read.
+_READ_TRIES: Final = 3
+
+_OF_RECORDS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
+
+
+class Fetched(NamedTuple):
+    """Consecutive records of a claim's partition, from offset `begins` up to, not including, `ends`."""
+
+    claim: Claim
+    begins: int
+    ends: int
+    records: Sequence[Record]
+
+
+class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
+    """One member of the group."""
+
+    def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
+        self._config = config
+        self._claims: dict[int, Claim] = {}
+        self._suspects: list[Claim] = []
+        self._advised: dict[int, int] = {}
+        self._advice: asyncio.Task[None] | None = None
+        self._advise_at = 0.0
+        session_ms = int(config.session_timeout_s * 1000)
+        self._consumer = AIOKafkaConsumer(
+            **client_options(kafka),
+            group_id=config.group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=config.fetch_bytes,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=max(100, session_ms // 10),
+            rebalance_timeout_ms=max(session_ms, 10_000),
+            # A consumer that waits for PostgreSQL is alive: it must not leave the group for it.
+            max_poll_interval_ms=2**31 - 1,
+        )
+
+    @property
+    def claims(self) -> Collection[Claim]:
+        """The partitions that are ours now."""
+        return self._claims.values()
+
+    async def start(self) -> None:
+        """Join the group.
+
+        Raises:
+            Unavailable: no broker answers.
+        """
+        try:
+            await self._consumer.start()
+        except (KafkaError, OSError) as error:
+            await self._consumer.stop()
+            raise Unavailable(f"Kafka: {error}") from error
+        self._consumer.subscribe([self._config.topic], listener=self)
+
+    async def stop(self) -> None:
+        """Leave the group; within a deadline, for the client waits without one for a broker that is gone."""
+        await self._commit()
+        for claim in self._claims.values():
+            claim.lose()
+        self._claims.clear()
+        try:
+            await asyncio.wait_for(self._consumer.stop(), _STOP_TIMEOUT_S)
+        except (KafkaError, OSError, TimeoutError) as error:
+            _log.warning("Left the group without a word", action="stop", error=repr(error))
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # all of them
+        """The group is being shared out anew."""
+        claims = list(self._claims.values())
+        self._claims.clear()
+        for claim in claims:
+            claim.lose()
+        if claims:
+            await asyncio.wait({asyncio.create_task(claim.idle.wait()) for claim in claims}, timeout=_REVOKE_WAIT_S)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """These are ours now. Only noted here: where they begin must be asked first, and this must not wait."""
+        self._consumer.pause(*assigned)
+        self._claims = {tp.partition: Claim(tp.partition) for tp in assigned}
+        self._advised.clear()
+        _log.info("Partitions assigned", action="assigned", partitions=sorted(self._claims))
+
+    def renew(self, claim: Claim) -> None:
+        """Begin anew with a partition that is ours, from what PostgreSQL says of it now."""
+        if self._claims.get(claim.partition) is claim:
+            claim.lose()
+            self._consumer.pause(self._tp(claim))
+            self._claims[claim.partition] = Claim(claim.partition)
+
+    def begin(self, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
+        """Fetch a claim's partition from this offset on."""
+        if self._claims.get(claim.partition) is claim:
+            self._consumer.seek(self._tp(claim), offset)
+            self._consumer.resume(self._tp(claim))
+            claim.begin(offset, last)
+
+    async def fetch(self, wanted: Callable[[Claim], bool], max_records: int) -> list[Fetched]:
+        """What has come for the ready claims that are wanted; waits a little for the first of it.
+
+        Raises:
+            SourceBroken: the client must be made anew.
+        """
+        claims = {self._tp(claim): claim for claim in self._askable() if wanted(claim)}
+        if not claims:
+            await asyncio.sleep(_FETCH_WAIT_S / 25)
+            return []
+        try:
+            arrived = await self._consumer.getmany(*claims, timeout_ms=self._wait_ms(claims), max_records=max_records)
+        except Exception as error:  # noqa: BLE001  # decoding a record batch raises more than the client's own errors
+            self._recover(claims, error)
+            return []
+        self._clear(claims.values())
+        fetched = [await self._take(claim, arrived.get(tp, ())) for tp, claim in claims.items() if self._stands(claim)]
+        return [piece for piece in fetched if piece.ends > piece.begins]
+
+    def _tp(self, claim: Claim) -> TopicPartition:
+        return TopicPartition(self._config.topic, claim.partition)
+
+    def _stands(self, claim: Claim) -> bool:
+        return self._claims.get(claim.partition) is claim and claim.state is ClaimState.READY
+
+    def _askable(self) -> list[Claim]:
+        ready = [claim for claim in self._claims.values() if claim.state is ClaimState.READY]
+        self._suspects = [claim for claim in self._suspects if claim in ready]
+        return self._suspects[:1] or ready
+
+    def _clear(self, claims: Collection[Claim]) -> None:
+        self._suspects = [claim for claim in self._suspects if claim not in claims]
+        for claim in claims:
+            claim.unreadable = 0
+
+    def _wait_ms(self, claims: Collection[TopicPartition]) -> int:
+        """Short while some lane is full: when it has room again, its partitions should be asked for soon."""
+        ready = sum(claim.state is ClaimState.READY for claim in self._claims.values())
+        return int(_FETCH_WAIT_S * 1000) if len(claims) == ready else 20
+
+    async def _take(self, claim: Claim, records: Sequence[Any]) -> Fetched:
+        """The records, and the client's position behind them: it also passes what is never shown (aborted, markers)."""
+        tp = self._tp(claim)
+        begins, claim.position = claim.position, await self._consumer.position(tp)
+        claim.end_offset = max(self._consumer.last_stable_offset(tp) or 0, claim.position)
+        return Fetched(claim, begins, claim.position, records)
+
+    def _recover(self, claims: dict[TopicPartition, Claim], error: Exception) -> None:
+        """Nothing was returned, but positions may have moved: go back. Then see to whatever it was."""
+        for tp, claim in claims.items():
+            if self._stands(claim):
+                self._consumer.seek(tp, claim.position)
+        match error:
+            case OffsetOutOfRangeError():
+                for tp in error.args[0]:
+                    self.renew(claims[tp])
+            case NoOffsetForPartitionError():
+                pass  # left over from before the claim began
+            case KafkaError() if not isinstance(error, _OF_RECORDS):
+                if not error.retriable:
+                    raise SourceBroken(repr(error)) from error
+            case _:
+                self._suspect(list(claims.values()), error)
+
+    def _suspect(self, claims: list[Claim], error: Exception) -> None:
+        """A record cannot be read: ask the partitions one by one, until it is clear which."""
+        partitions = [claim.partition for claim in claims]
+        _log.warning("A record cannot be read", action="unreadable", partitions=partitions, error=repr(error))
+        if len(claims) > 1:
+            self._suspects = claims
+            return
+        claim = claims[0]
+        claim.unreadable += 1
+        if claim.unreadable >= _READ_TRIES:
+            claim.halt(f"the record at offset {claim.position} cannot be read: {error!r}")
+
+    def advise(self) -> None:
+        """Tell Kafka what is stored, for tools that show lag; nothing of ours ever reads it."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._advise_at and (self._advice is None or self._advice.done()):
+            self._advise_at = now + _ADVISE_INTERVAL_S
+            self._advice = asyncio.create_task(self._commit())
+
+    async def _commit(self) -> None:
+        news = {
+            self._tp(claim): claim.next_offset
+            for claim in self._claims.values()
+            if claim.state is ClaimState.READY and self._advised.get(claim.partition) != claim.next_offset
+        }
+        if not news:
+            return
+        try:
+            await asyncio.wait_for(self._consumer.commit(news), _ADVISE_TIMEOUT_S)
+            self._advised |= {tp.partition: offset for tp, offset in news.items()}
+        except (KafkaError, TimeoutError) as error:
+            _log.debug("Kafka did not take our advice", action="advise", error=repr(error))

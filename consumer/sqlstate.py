@@ -1,0 +1,54 @@
+"""What an SQLSTATE means for us: the one table from PostgreSQL's errors to ours.
+
+Source: PostgreSQL documentation, appendix A. The longest prefix counts.
+"""
+
+from typing import Final
+
+from consumer.errors import (
+    Blocked,
+    ConnectionLost,
+    DataRefused,
+    NewConnection,
+    OperatorNeeded,
+    RepeatedIds,
+    StoreError,
+    Unavailable,
+)
+
+_MEANINGS: Final[dict[str, type[StoreError]]] = {
+    "08": ConnectionLost,  # connection exception
+    "22": DataRefused,  # data exception: a number that jsonb cannot hold, \u0000, …
+    "23503": NewConnection,  # foreign_key_violation
+    "23514": DataRefused,  # check_violation
+    "25": Unavailable,  # invalid transaction state: read-only (25006), idle too long (25P03)
+    "26000": NewConnection,  # invalid_sql_statement_name
+    "28": Unavailable,  # invalid authorization: a password is being changed
+    "3D": Unavailable,  # the database does not exist (yet)
+    "40": Unavailable,  # serialization failure, deadlock
+    "53": Unavailable,  # insufficient resources: disk, memory, connections
+    "54": DataRefused,  # program limit exceeded
+    "55": Unavailable,  # object not in prerequisite state
+    "55P03": Blocked,  # lock_not_available
+    "57": Unavailable,  # operator intervention: cancelled, shutting down
+    "57P01": ConnectionLost,  # admin_shutdown: a backend was terminated
+    "57P02": ConnectionLost,  # crash_shutdown
+    "57P03": Unavailable,  # cannot_connect_now
+    "57P05": ConnectionLost,  # idle_session_timeout
+    "25P03": ConnectionLost,  # idle_in_transaction_session_timeout
+    "25P04": ConnectionLost,  # transaction_timeout
+    "58": Unavailable,  # system error: I/O
+    "0A000": NewConnection,  # feature_not_supported: a cached plan must not change its result
+}
+
+EVENT_ID_CONSTRAINT: Final = "run_events_id_key"
+
+
+def translate(sqlstate: str, message: str, constraint: str | None = None) -> StoreError | OperatorNeeded:
+    """The error to raise in place of one that PostgreSQL reported."""
+    if constraint == EVENT_ID_CONSTRAINT:
+        return RepeatedIds(message)
+    for prefix in (sqlstate, sqlstate[:2]):
+        if prefix in _MEANINGS:
+            return _MEANINGS[prefix](f"{message} (SQLSTATE {sqlstate})")
+    return OperatorNeeded(f"PostgreSQL refused with SQLSTATE {sqlstate}: {message}")

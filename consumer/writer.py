@@ -1,0 +1,87 @@
+"""A lane's connection: writes one batch, or says exactly what became of it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from consumer.batches import Batch
+from consumer.bounded import bounded
+from consumer.config import DatabaseConfig
+from consumer.errors import RepeatedIds
+from consumer.ingest import Stored, ingest
+from consumer.patience import patiently
+from consumer.store import Offsets, Store
+from consumer.transaction import Transaction
+
+Connect = Callable[[], Awaitable[Store]]
+Begin = Callable[[Store], Transaction]
+
+
+class Writer:
+    """Writes batches one after the other.
+
+    Attributes:
+        busy: a transaction is under way.
+        look_first: event ids are looked up before the events are copied; so it is after a repeat was met, and for as
+            long as more of them come, because a whole topic consumed again would otherwise be copied twice.
+        outcome: what the last transaction did or, when its COMMIT was not answered, will have done.
+    """
+
+    def __init__(self, connect: Connect, config: DatabaseConfig, begin: Begin = Transaction) -> None:
+        self._connect = connect
+        self._timeout_s = config.timeout_s
+        self._stalled_owner_s = config.stalled_owner_s
+        self._begin = begin
+        self._store: Store | None = None
+        self.busy = False
+        self.look_first = False
+        self.outcome = Stored(0, [], 0)
+
+    async def write(self, batch: Batch) -> Stored:
+        """Store the batch in one transaction.
+
+        Raises:
+            StoreError: nothing was stored; after ConnectionLost that must be asked (`offsets`).
+        """
+        store = await self._connected()
+        self.busy = True
+        try:
+            stored = await bounded(self._ingest(store, batch), store, self._timeout_s)
+        except RepeatedIds:
+            self.look_first = True
+            raise
+        finally:
+            self.busy = False
+        self.look_first = self.look_first and stored.repeats > 0
+        return stored
+
+    async def _ingest(self, store: Store, batch: Batch) -> Stored:
+        async with store.transaction():
+            self.outcome = await ingest(batch, self._begin(store), look_first=self.look_first)
+        return self.outcome
+
+    async def offsets(self) -> dict[int, Offsets]:
+        """Where the partitions stand in the database."""
+        store = await self._connected()
+        return await bounded(store.offsets(), store, self._timeout_s)
+
+    async def refused_values(self, values: Sequence[bytes]) -> dict[int, str]:
+        """Which messages JSONB cannot hold, by their places in the sequence, and what PostgreSQL says of them."""
+        store = await self._connected()
+        rows = await bounded(store.fetch("refused_values", values), store, self._timeout_s)
+        return {row["position"] - 1: row["message"] for row in rows}
+
+    async def terminate_stalled_owner(self, partitions: Sequence[int]) -> list[int]:
+        """End our own backends that have held these offsets for too long; returns their process ids."""
+        store = await self._connected()
+        rows = await bounded(store.terminate_stalled_owner(partitions, self._stalled_owner_s), store, self._timeout_s)
+        return [row["pid"] for row in rows]
+
+    async def _connected(self) -> Store:
+        if self._store is None or not self._store.usable:
+            self._store = await patiently(self._connect, "connect to PostgreSQL")
+        return self._store
+
+    def disconnect(self) -> None:
+        """Cut the connection; the next call makes a new one."""
+        if self._store is not None:
+            self._store.terminate()
+            self._store = None
