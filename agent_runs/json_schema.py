@@ -1,5 +1,6 @@
 """The message contract as JSON Schema, for producers in other languages: `python -m agent_runs.json_schema`."""
 
+import sys
 from typing import Any
 
 import msgspec
@@ -39,4 +40,4 @@ def render() -> str:
 
 
 if __name__ == "__main__":
-    print(render(), end="")
+    sys.stdout.write(render())

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
@@ -106,8 +107,7 @@ def verify_command(topic: str | None) -> None:
 
 async def _verify_topic(config: Config, store: Store) -> list[Difference]:
     await check_topic(config.kafka, config.topic)
-    log = Log(config.kafka, config.topic.topic)
-    await log.start()
+    log = await Log.open(config.kafka, config.topic.topic)
     try:
         check = TopicCheck(store, log, config.topic.max_event_bytes)
         offsets = (await store.offsets()).values()
@@ -115,7 +115,7 @@ async def _verify_topic(config: Config, store: Store) -> list[Difference]:
         report.places(check.places)
         return found
     finally:
-        await log.stop()
+        await log.close()
 
 
 @cli.group("offsets")
@@ -171,3 +171,6 @@ def main() -> None:
         for line in str(error).splitlines():
             click.echo(f"error: {line}", err=True)
         sys.exit(_EXIT_CODES[type(error)])
+    except Exception:  # noqa: BLE001  # a fault of ours: nothing was stored, and somebody must look at it
+        traceback.print_exc()
+        sys.exit(_EXIT_CODES[OperatorNeeded])

@@ -42,9 +42,20 @@ class Lane:
         self._work.set()
 
     def has_room(self, claim: Claim) -> bool:
-        """Whether more of this partition may be fetched."""
+        """Whether more of this partition may be fetched: while one batch is being written, the next one fills.
+
+        A partition that cannot be written just now keeps what it has, and does not count: the others go on.
+        """
         queue = self.queues.get(claim)
-        return queue is None or queue.has_room
+        if queue is not None and not self._fits(queue.waiting()):
+            return False
+        return self._fits([piece for queue in self.queues.values() if not queue.failures for piece in queue.waiting()])
+
+    def _fits(self, waiting: Sequence[Slice]) -> bool:
+        return (
+            sum(piece.records for piece in waiting) < self.config.batch_records
+            and sum(piece.size_bytes for piece in waiting) < self.config.batch_bytes
+        )
 
     async def run(self) -> None:
         """Write what is queued, until stopped.

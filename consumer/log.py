@@ -43,19 +43,22 @@ class Log:
             request_timeout_ms=int(_ANSWER_TIMEOUT_S * 1000),
         )
 
-    async def start(self) -> None:
-        """Connect.
+    @classmethod
+    async def open(cls, kafka: KafkaSettings, topic: str) -> "Log":
+        """The log, with a client that is connected.
 
         Raises:
             Unavailable: no broker answers.
         """
+        log = cls(kafka, topic)
         try:
-            await self._consumer.start()
+            await log._consumer.start()
         except (KafkaError, OSError) as error:
-            await self._consumer.stop()
+            await log.close()
             raise Unavailable(f"Kafka: {error}") from error
+        return log
 
-    async def stop(self) -> None:
+    async def close(self) -> None:
         """Disconnect."""
         with suppress(KafkaError, OSError, TimeoutError):  # nothing of ours depends on a clean end
             await asyncio.wait_for(self._consumer.stop(), _ANSWER_TIMEOUT_S)

@@ -16,6 +16,8 @@ from consumer.ingest import Stored
 
 _log = structlog.get_logger()
 
+_LETTERS_LOGGED = 5  # of one batch: a bad deploy must not drown the log
+_GAUGE_INTERVAL_S = 1.0
 _BATCH_SIZES = (1, 10, 100, 500, 1000, 2000, 4000, 8000, 16000)
 
 
@@ -45,7 +47,7 @@ class Observer:
         self._stall_s = stall_s
         self._claims: list[Claim] = []
         self._progress: dict[Claim, tuple[int, float]] = {}
-        self._beat_at = time.monotonic()
+        self._beat_at = self._gauged_at = time.monotonic()
         self.registry = CollectorRegistry()
         self._events = Counter("agent_runs_events_stored", "Events stored.", registry=self.registry)
         self._repeats = Counter("agent_runs_repeats", "Records that repeated what is stored.", registry=self.registry)
@@ -70,6 +72,7 @@ class Observer:
         self._sizes.observe(sum(piece.records for piece in batch))
         for letter in stored.letters:
             self._letters.labels(letter.reason).inc()
+        for letter in stored.letters[:_LETTERS_LOGGED]:
             _log.warning(
                 "A record was refused",
                 action="dead_letter",
@@ -78,6 +81,9 @@ class Observer:
                 reason=letter.reason.value,
                 detail=letter.detail,
             )
+        if len(stored.letters) > _LETTERS_LOGGED:
+            more = len(stored.letters) - _LETTERS_LOGGED
+            _log.warning("More records were refused: see dead_letters", action="dead_letters", more=more)
 
     def failed(self, error: StoreError) -> None:
         """A transaction stored nothing."""
@@ -91,6 +97,9 @@ class Observer:
         self._progress = {
             claim: (claim.next_offset, now) if self._moved(claim) else self._progress[claim] for claim in self._claims
         }
+        if now - self._gauged_at < _GAUGE_INTERVAL_S:
+            return
+        self._gauged_at = now
         self._lag.clear()
         self._halted.clear()
         for claim in self._claims:

@@ -23,14 +23,13 @@ class Standing(NamedTuple):
 async def show_offsets(kafka: KafkaSettings, config: TopicConfig, store: Store) -> list[Standing]:
     """Where each partition of the topic stands."""
     partitions = await check_topic(kafka, config)
-    log = Log(kafka, config.topic)
-    await log.start()
+    log = await Log.open(kafka, config.topic)
     try:
         bounds = await log.bounds(partitions)
         offsets = await store.offsets()
         return [await _standing(number, bounds[number], offsets.get(number), log) for number in partitions]
     finally:
-        await log.stop()
+        await log.close()
 
 
 async def _standing(partition: int, bounds: Bounds, stored: Offsets | None, log: Log) -> Standing:

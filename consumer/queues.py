@@ -34,14 +34,9 @@ class Queue:
         """Whether what it holds may still be written."""
         return self.claim.state is ClaimState.READY
 
-    @property
-    def has_room(self) -> bool:
-        """Whether more may be fetched: one batch is being written while the next one fills."""
-        waiting = list(self.slices)[1:] if self._writing else self.slices
-        return (
-            sum(piece.records for piece in waiting) < self._config.batch_records
-            and sum(piece.size_bytes for piece in waiting) < self._config.batch_bytes
-        )
+    def waiting(self) -> list[Slice]:
+        """What is not being written yet."""
+        return list(self.slices)[1 if self._writing else 0 :]
 
     def append(self, piece: Slice) -> None:
         """Take in what was fetched: as part of the last slice where it fits, in slices of a batch's size."""

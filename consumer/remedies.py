@@ -44,7 +44,9 @@ async def apply_remedy(lane: "Lane", error: StoreError, queues: Sequence[Queue])
             # One at a time from here on, until each has succeeded: one partition's trouble stays its own.
             queue.doubted = True
     partitions = [queue.claim.partition for queue in queues]
-    _log.warning("A batch was not stored", action="batch_failed", partitions=partitions, error=repr(error))
+    # Repeats are nothing unusual: they are looked up, and counted.
+    say = _log.info if isinstance(error, RepeatedIds) else _log.warning
+    say("A batch was not stored", action="batch_failed", partitions=partitions, error=repr(error))
     lane.observer.failed(error)
     match error:
         case ConnectionLost():

@@ -74,7 +74,6 @@ class Service:
         self.observer = Observer(config.topic.stall_s)
         self.consuming = False
         self._parts = parts
-        self._log = Log(config.kafka, config.topic.topic)
         self._lanes = Lanes(
             [
                 Lane(Writer(self._connect, config.database, parts.begin), config.ingest, self.observer)
@@ -88,74 +87,87 @@ class Service:
     async def run(self, stopped: "asyncio.Task[Any]", *, to_end: bool) -> None:
         """Set up, consume, take down."""
         give_up_s = self.config.service.give_up_s if to_end else None
+        log, ends = await self._set_up(give_up_s)
         try:
-            ends = await self._set_up(give_up_s)
             self.consuming = True
             others = {stopped, *self._lanes.start()}
             if to_end:
                 others.add(_task(reach(ends, self._connect, self.observer, self.config.service.give_up_s), "until_end"))
             _log.info("Consuming", action="run", topic=self.config.topic.topic, group=self.config.topic.group)
-            await self._consume_on(others, give_up_s)
+            await self._consume_on(log, others)
         finally:
-            await self._log.stop()
+            await self._lanes.finish(self.config.service.shutdown_timeout_s)
+            await log.close()
         if to_end and (halted := self.observer.halted()):
             raise OperatorNeeded("; ".join(f"partition {number}: {reason}" for number, reason in halted.items()))
         _log.info("Stopped", action="stop")
 
-    async def _set_up(self, give_up_s: float | None) -> dict[int, Bounds]:
-        """Everything that must be right before the first record is asked for."""
+    async def _set_up(self, give_up_s: float | None) -> tuple[Log, dict[int, Bounds]]:
+        """Everything that must be right before the first record is asked for; gives the log, and where it ends now."""
+        kafka, topic = self.config.kafka, self.config.topic
 
         async def check_database() -> None:
             store = await self._connect()
             try:
                 await check_schema(store)
             finally:
-                await store.close()
+                store.terminate()
 
         await patiently(check_database, "check the schema", give_up_s)
-        partitions = await patiently(
-            lambda: check_topic(self.config.kafka, self.config.topic), "check the topic", give_up_s
-        )
-        await patiently(self._log.start, "connect to Kafka", give_up_s)
-        return await patiently(lambda: self._log.bounds(partitions), "read the log's ends", give_up_s)
+        partitions = await patiently(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
+        log = await patiently(lambda: Log.open(kafka, topic.topic), "connect to Kafka", give_up_s)
+        return log, await patiently(lambda: log.bounds(partitions), "read the log's ends", give_up_s)
 
-    async def _consume_on(self, others: set["asyncio.Task[Any]"], give_up_s: float | None) -> None:
+    async def _consume_on(self, log: Log, others: set["asyncio.Task[Any]"]) -> None:
         """Consume through one Kafka client after the other, until one of the other tasks ends."""
         failures = 0
         while True:
-            source = self._parts.source(self.config.kafka, self.config.topic)
-            await patiently(source.start, "join the group", give_up_s)
+            joining = asyncio.create_task(patiently(self._join, "join the group"), name="join")
+            await asyncio.wait({joining, *others}, return_when=asyncio.FIRST_COMPLETED)
+            if not joining.done():
+                joining.cancel()
+                return _raise_first(others)
+            source = joining.result()
             try:
-                await self._consume(source, others)
+                return await self._consume(source, log, others)
             except SourceBroken as error:
                 _log.error("The Kafka client is made anew", action="source_broken", error=str(error))
                 await asyncio.sleep(backoff_s(failures))
                 failures += 1
-            else:
-                return
             finally:
                 await source.stop()
 
-    async def _consume(self, source: Source, others: set["asyncio.Task[Any]"]) -> None:
+    async def _join(self) -> Source:
+        source = self._parts.source(self.config.kafka, self.config.topic)
+        await source.start()
+        return source
+
+    async def _consume(self, source: Source, log: Log, others: set["asyncio.Task[Any]"]) -> None:
         """Consume until a task ends; then let the transactions end that are under way, unless the client is broken."""
-        ownership = Ownership(source, self._log, self._connect, self.config, self._lanes.has_room)
-        tasks = {
+        ownership = Ownership(source, log, self._connect, self.config, self._lanes.has_room)
+        ours = {
             _task(loop.run(source, self._lanes, self.observer, self.config), "loop"),
             _task(ownership.run(), "ownership"),
         }
         try:
-            done, _ = await asyncio.wait(tasks | others, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ours | others, return_when=asyncio.FIRST_COMPLETED)
+            _raise_first(ours)
         finally:
-            for task in tasks:
+            for task in ours:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*ours, return_exceptions=True)
             ownership.close()
-        for task in done & tasks:
-            task.result()
+        # Before the group is left, so that the next owner of our partitions finds no transaction under way.
         await self._lanes.finish(self.config.service.shutdown_timeout_s)
-        for task in done:
-            task.result()
+        _raise_first(others)
 
 
 def _task(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
     return asyncio.create_task(work, name=name)
+
+
+def _raise_first(tasks: set["asyncio.Task[Any]"]) -> None:
+    """The error of a task that has ended, if one has with an error."""
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.result()
