@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
 from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -14,7 +15,15 @@ from consumer.observe import Observer
 _StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection: one that is open and says nothing must not keep the probe waiting."""
+
+    daemon_threads = True
+
+
 class _Quiet(WSGIRequestHandler):
+    timeout = 5  # seconds, to read a request
+
     def log_message(self, format: str, *args: Any) -> None:
         """A line for each probe would drown the log."""
 
@@ -28,7 +37,7 @@ def serve_http(config: ServiceConfig, observer: Observer) -> WSGIServer | None:
     if not config.http_port:
         return None
     try:
-        server = make_server(config.http_host, config.http_port, _app(observer), handler_class=_Quiet)
+        server = make_server(config.http_host, config.http_port, _app(observer), _Server, _Quiet)
     except OSError as error:
         raise UsageError(
             f"cannot listen on {config.http_host}:{config.http_port} ({error}): set AGENT_RUNS_HTTP_PORT to a free port"

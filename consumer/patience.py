@@ -6,7 +6,6 @@ from typing import Final, TypeVar
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, stop_never
-from tenacity.wait import wait_exponential_jitter
 
 from consumer.errors import GaveUp, Unavailable
 
@@ -34,7 +33,7 @@ async def patiently(work: Callable[[], Awaitable[_T]], what: str, give_up_s: flo
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(Unavailable),
-        wait=wait_exponential_jitter(initial=_FIRST_WAIT_S, max=_LONGEST_WAIT_S, jitter=_FIRST_WAIT_S),
+        wait=lambda state: backoff_s(state.attempt_number - 1),
         stop=stop_after_delay(give_up_s) if give_up_s is not None else stop_never,
         before_sleep=_report(what),
         reraise=True,

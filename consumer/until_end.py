@@ -24,20 +24,24 @@ async def reach(
     store: Store | None = None
     offsets: dict[int, Offsets] = {}
     moved_at = time.monotonic()
-    while True:
-        try:
-            store = store if store is not None and store.usable else await connect()
-            before, offsets = offsets, await store.offsets()
-        except Unavailable:
-            before = offsets
-        behind = _behind(ends, offsets, observer)
-        if not behind:
-            return
-        if offsets != before:
-            moved_at = time.monotonic()
-        if time.monotonic() - moved_at > give_up_s:
-            raise GaveUp(f"partitions {behind} have not moved for {give_up_s:g} s")
-        await asyncio.sleep(_POLL_S)
+    try:
+        while True:
+            try:
+                store = store if store is not None and store.usable else await connect()
+                before, offsets = offsets, await store.offsets()
+            except Unavailable:
+                before = offsets
+            behind = _behind(ends, offsets, observer)
+            if not behind:
+                return
+            if offsets != before:
+                moved_at = time.monotonic()
+            if time.monotonic() - moved_at > give_up_s:
+                raise GaveUp(f"partitions {behind} have not moved for {give_up_s:g} s")
+            await asyncio.sleep(_POLL_S)
+    finally:
+        if store is not None:
+            store.terminate()
 
 
 def _behind(ends: Mapping[int, Bounds], offsets: Mapping[int, Offsets], observer: Observer) -> list[int]:
