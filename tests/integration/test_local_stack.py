@@ -1,0 +1,126 @@
+"""The servers on this machine: they end when they should, and keep what they should."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.local import PostgreSQL
+from deploy.local.processes import ProcessId, wait_until
+from deploy.local.users import PLAIN_USER, is_root
+from tests.servers import LOG_APPEND_TIME, OwnServers, create_topic
+from tests.servers.clients import busy_session, execute, fetch_value, first_record, produce
+from tests.servers.programs import Starter, alive
+
+
+@pytest.fixture
+def stranger() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that is none of ours, of the user whose processes PostgreSQL takes for its own."""
+    with subprocess.Popen(["/bin/sleep", "1000"], user=PLAIN_USER if is_root() else None) as process:
+        yield process
+        process.kill()
+
+
+async def test_both_servers_end_when_their_starter_is_killed(tmp_path: Path) -> None:
+    # Given a program with both servers up, and a session that keeps a backend busy,
+    starter = Starter(tmp_path)
+    with starter as servers:
+        async with busy_session(PostgreSQL(tmp_path / "postgresql").url) as backend:
+            # when it is killed,
+            starter.process.kill()
+            # then nothing of its servers is left.
+            assert wait_until(lambda: not any(map(alive, [*servers, backend])), timeout_s=10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells a server that its parent has died")
+def test_a_server_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
+    with Starter(tmp_path) as servers:
+        supervisors = [psutil.Process(pid).parent() for pid in servers]
+        for supervisor in supervisors:
+            assert supervisor is not None
+            supervisor.kill()
+        assert wait_until(lambda: not any(map(alive, servers)), timeout_s=10)
+
+
+async def test_a_crash_loses_no_row_and_no_record(own_servers: OwnServers) -> None:
+    # Given a committed row and an acknowledged record,
+    stack = own_servers()
+    await execute(stack.postgres.url, "CREATE TABLE kept AS SELECT 'row' AS word")
+    await create_topic(stack.kafka.bootstrap_servers, "kept", 1, LOG_APPEND_TIME)
+    await produce(stack.kafka.bootstrap_servers, "kept", b"record")
+    addresses = stack.kafka.bootstrap_servers, stack.postgres.url
+    # when both servers are killed, a backend in the middle of its work, and started again,
+    async with busy_session(stack.postgres.url) as backend:
+        for server in stack.servers:
+            server.kill()
+            assert server.pid is None
+        assert not alive(backend)
+    for server in stack.servers:
+        server.start()
+    # then they are where they were, with what they had.
+    assert (stack.kafka.bootstrap_servers, stack.postgres.url) == addresses
+    assert await fetch_value(stack.postgres.url, "SELECT word FROM kept") == "row"
+    assert await first_record(stack.kafka.bootstrap_servers, "kept") == b"record"
+
+
+async def test_two_stacks_run_side_by_side(own_servers: OwnServers) -> None:
+    stacks = own_servers(), own_servers()
+    servers = [server for stack in stacks for server in stack.servers]
+    assert len({server.port for server in servers}) == len(servers)
+    assert all(server.answers() for server in servers)
+
+
+async def test_the_role_of_the_url_may_create_databases_and_roles(tmp_path: Path) -> None:
+    with PostgreSQL(tmp_path, durable=False) as server:
+        await execute(server.url, "CREATE DATABASE another")
+        await execute(server.url, "CREATE ROLE somebody NOLOGIN")
+        assert await fetch_value(server.url, "SHOW server_encoding") == "UTF8"
+
+
+def test_the_wait_for_an_orderly_end_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a server that cannot hear that it shall end,
+    with PostgreSQL(tmp_path, durable=False) as server:
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        # when somebody who isn't its starter stops it, then it is ended by force.
+        monkeypatch.setattr(PostgreSQL, "stop_timeout_s", 0.5)
+        PostgreSQL(tmp_path).stop()
+        assert server.pid is None
+
+
+def test_a_recorded_pid_that_is_a_stranger_by_now_is_let_alone(
+    tmp_path: Path, stranger: "subprocess.Popen[bytes]"
+) -> None:
+    # Given a record from before the machine was restarted, whose pid somebody else has got since,
+    process = ProcessId.of(stranger.pid)
+    assert process is not None
+    record = {"port": 1, "pid": process.pid, "started": f"before {process.started}"}
+    (tmp_path / "server.json").write_text(json.dumps(record))
+    # when the server is looked at and ended, then the stranger isn't taken for it.
+    server = PostgreSQL(tmp_path)
+    assert server.pid is None
+    server.stop()
+    server.kill()
+    assert stranger.poll() is None
+
+
+def test_postgresql_starts_over_a_pid_file_that_names_a_stranger(
+    tmp_path: Path, stranger: "subprocess.Popen[bytes]"
+) -> None:
+    # Given a server that went down with the machine, whose own pid file names somebody else by now,
+    server = PostgreSQL(tmp_path, durable=False)
+    server.start()
+    server.kill()
+    pid_file = tmp_path / "data" / "postmaster.pid"
+    _, *rest = pid_file.read_text().splitlines(keepends=True)
+    pid_file.write_text("".join([f"{stranger.pid}\n", *rest]))
+    # when it is started, then it comes up.
+    with server:
+        assert server.answers()
+    assert stranger.poll() is None

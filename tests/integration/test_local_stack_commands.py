@@ -1,0 +1,68 @@
+"""`python -m deploy.local up`, `down` and `status`, in a checkout of the test's own."""
+
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.ports import HOST, free_port
+from tests.servers import LOG_APPEND_TIME, create_topic
+from tests.servers.clients import execute, fetch_value, first_record, produce
+from tests.servers.programs import CHECKOUT, local_stack, shell_environment
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    """A directory that the command line takes for its checkout. What it started is stopped after the test."""
+    shutil.copytree(CHECKOUT / "deploy" / "local", tmp_path / "deploy" / "local")
+    yield tmp_path
+    local_stack(tmp_path, "down")
+
+
+async def test_up_after_down_brings_back_the_data_at_the_same_addresses(checkout: Path) -> None:
+    # Given servers that were started from the command line, and hold something,
+    local_stack(checkout, "up")
+    addresses = shell_environment(checkout)
+    kafka, database = addresses["KAFKA_BOOTSTRAP_SERVERS"], addresses["DATABASE_URL"]
+    await execute(database, "CREATE TABLE kept AS SELECT 'row' AS word")
+    await create_topic(kafka, "kept", 1, LOG_APPEND_TIME)
+    await produce(kafka, "kept", b"record")
+    # when they are stopped and started again,
+    local_stack(checkout, "down")
+    assert local_stack(checkout, "status").stdout == "Kafka: down\nPostgreSQL: down\n"
+    local_stack(checkout, "up")
+    # then a shell that has read their addresses finds them there, with what they had.
+    assert shell_environment(checkout) == addresses
+    assert await fetch_value(database, "SELECT word FROM kept") == "row"
+    assert await first_record(kafka, "kept") == b"record"
+
+
+def test_up_leaves_alone_what_is_up(checkout: Path) -> None:
+    local_stack(checkout, "up")
+    before = local_stack(checkout, "status").stdout
+    assert before.count("up, answers") == 2
+    local_stack(checkout, "up")
+    assert local_stack(checkout, "status").stdout == before
+
+
+def test_down_has_nothing_to_do_when_nothing_is_up(checkout: Path) -> None:
+    local_stack(checkout, "down")
+
+
+def test_up_takes_the_ports_that_it_is_told_but_moves_no_server(checkout: Path) -> None:
+    kafka, postgres, another = (str(free_port()) for _ in range(3))
+    local_stack(checkout, "up", "--kafka-port", kafka, "--postgres-port", postgres)
+    assert shell_environment(checkout)["KAFKA_BOOTSTRAP_SERVERS"] == f"{HOST}:{kafka}"
+    assert f":{postgres}/" in shell_environment(checkout)["DATABASE_URL"]
+    said = local_stack(checkout, "up", "--kafka-port", another, expect=1).stderr
+    assert f"Kafka is up already, on port {kafka}" in said
+
+
+def test_a_taken_port_is_one_line_that_names_it(checkout: Path) -> None:
+    with socket.create_server((HOST, 0)) as stranger:
+        port = str(stranger.getsockname()[1])
+        said = local_stack(checkout, "up", "--postgres-port", port, expect=1).stderr
+    assert said.startswith(f"error: PostgreSQL: port {port} is taken")
+    assert len(said.splitlines()) == 1

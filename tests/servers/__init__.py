@@ -1,0 +1,20 @@
+"""The Kafka and the PostgreSQL that tests run against, and a topic and a database of them for each test.
+
+`choice` decides which servers, `containers` starts them in Docker, `topics` and `databases` give each test its own.
+"""
+
+from tests.servers.choice import Servers, open_servers
+from tests.servers.databases import TemplateDatabase
+from tests.servers.factories import MakeTopic, OwnServers
+from tests.servers.topics import LOG_APPEND_TIME, create_topic, delete_topics
+
+__all__ = [
+    "LOG_APPEND_TIME",
+    "MakeTopic",
+    "OwnServers",
+    "Servers",
+    "TemplateDatabase",
+    "create_topic",
+    "delete_topics",
+    "open_servers",
+]
