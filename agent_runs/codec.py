@@ -56,7 +56,7 @@ _decode_envelope = msgspec.json.Decoder(
     cast("type[Envelope]", Union[tuple(ENVELOPE_CLASSES.values())])  # noqa: UP007  # there is no `|` of a sequence
 ).decode
 _decode_event = msgspec.json.Decoder(RunEvent).decode
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 _ID_FIELDS = {
     name: [field for field in ("parent_event_id", "agent_id", "session_id", "parent_run_id") if hasattr(cls, field)]
@@ -69,7 +69,22 @@ _is_timestamp = re.compile(
 
 def encode_event(event: RunEvent) -> bytes:
     """The message of an event: one JSON object in UTF-8."""
-    return _encode(event)
+    try:
+        return _encode(event)
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can only hold as an escape
+        return _spell(msgspec.to_builtins(event, builtin_types=(Decimal,), str_keys=True)).encode()
+
+
+def _spell(value: Any) -> str:
+    """The same JSON in ASCII."""
+    match value:
+        case str():
+            return json.dumps(value)
+        case dict():
+            return "{" + ",".join(f"{json.dumps(key)}:{_spell(item)}" for key, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(_spell, value)) + "]"
+    return _encode(value).decode()
 
 
 def decode_event(value: bytes) -> RunEvent | UnknownEvent:
@@ -93,9 +108,17 @@ def decode_event(value: bytes) -> RunEvent | UnknownEvent:
         try:
             event = _decode_event(value)
         except msgspec.DecodeError:
-            event = msgspec.convert(_load(value), cast("type[RunEvent]", EVENT_CLASSES[envelope.type]))
+            event = _build_slowly(envelope, _load(value))
     event.__dict__["original"] = value
     return event
+
+
+def _build_slowly(envelope: Envelope, message: dict[str, Any]) -> RunEvent:
+    event_class = EVENT_CLASSES[envelope.type]
+    known = {key: message[key] for key in event_class.__struct_fields__ if key in message}
+    # msgspec rounds a fraction, at the end of the year 9999 to a time that there is not; Python cuts it off.
+    known["timestamp"] = datetime.fromisoformat(envelope.timestamp)
+    return cast("RunEvent", msgspec.convert(known, event_class))
 
 
 def read_envelope(value: bytes) -> Envelope | UnknownEnvelope:
@@ -127,8 +150,10 @@ def _read_slowly(value: bytes) -> Envelope | UnknownEnvelope:
         raise InvalidEvent(f"`type` must be a string, got {_json_type(name)}", value)
     envelope_class: type[Envelope | UnknownEnvelope] = ENVELOPE_CLASSES.get(name, UnknownEnvelope)
     fields = {field.name: field.type for field in msgspec.structs.fields(envelope_class)}
-    # A payload may be any JSON; that it is there is all that is left to check.
-    known = {key: msgspec.Raw(b"null") if fields.get(key) is msgspec.Raw else message[key] for key in message}
+    # A payload may be any JSON; that it is there is all that is left to check. Of fields that we don't know not even
+    # the names are shown to msgspec, which raises no error of its own for a lone surrogate in one.
+    known = {key: message[key] for key in fields if key in message}
+    known |= {key: msgspec.Raw(b"null") for key in known if fields[key] is msgspec.Raw}
     try:
         envelope: Envelope | UnknownEnvelope = msgspec.convert(known, envelope_class)
     except msgspec.ValidationError as error:

@@ -37,17 +37,23 @@ UPDATE consumer_offsets AS o
 -- terminate_stalled_owner --
 -- Ends the backends of ours that hold these offsets for too long: a process that was stopped in mid COPY keeps its
 -- locks, and no timeout of the server ends it. An uncommitted UPDATE shows in the old row version's xmax.
+-- Materialized, because conditions are tried in the order of their cost: in the same WHERE, terminating comes first,
+-- and ends every backend of the whole server.
 -- $1 topic, $2 partitions, $3 application_name, $4 seconds that a transaction may last
-SELECT a.pid
-  FROM consumer_offsets AS o
-  JOIN pg_stat_activity AS a ON a.backend_xid = o.xmax
- WHERE o.topic = $1
-   AND o.partition = ANY ($2::integer[])
-   AND a.usename = current_user
-   AND a.application_name = $3
-   AND a.pid <> pg_backend_pid()
-   AND a.xact_start < clock_timestamp() - make_interval(secs => $4::double precision)
-   AND pg_terminate_backend(a.pid)
+WITH stalled AS MATERIALIZED (
+    SELECT a.pid
+      FROM consumer_offsets AS o
+      JOIN pg_stat_activity AS a ON a.backend_xid = o.xmax
+     WHERE o.topic = $1
+       AND o.partition = ANY ($2::integer[])
+       AND a.usename = current_user
+       AND a.application_name = $3
+       AND a.pid <> pg_backend_pid()
+       AND a.xact_start < clock_timestamp() - make_interval(secs => $4::double precision)
+)
+SELECT pid
+  FROM stalled
+ WHERE pg_terminate_backend(pid)
 
 -- stored_ids --
 -- Which of these events are stored already.

@@ -10,7 +10,7 @@ import structlog
 from agent_runs.settings import KafkaSettings
 from consumer import loop
 from consumer.config import Config, TopicConfig
-from consumer.errors import OperatorNeeded, SourceBroken
+from consumer.errors import SourceBroken
 from consumer.http import serve_http
 from consumer.lanes import Lane, Lanes
 from consumer.log import Bounds, Log
@@ -92,14 +92,13 @@ class Service:
             self.consuming = True
             others = {stopped, *self._lanes.start()}
             if to_end:
-                others.add(_task(reach(ends, self._connect, self.observer, self.config.service.give_up_s), "until_end"))
+                reaching = reach(ends, self._connect, self.observer, log, self.config.service.give_up_s)
+                others.add(_task(reaching, "until_end"))
             _log.info("Consuming", action="run", topic=self.config.topic.topic, group=self.config.topic.group)
             await self._consume_on(log, others)
         finally:
             await self._lanes.finish(self.config.service.shutdown_timeout_s)
             await log.close()
-        if to_end and (halted := self.observer.halted()):
-            raise OperatorNeeded("; ".join(f"partition {number}: {reason}" for number, reason in halted.items()))
         _log.info("Stopped", action="stop")
 
     async def _set_up(self, give_up_s: float | None) -> tuple[Log, dict[int, Bounds]]:

@@ -71,6 +71,8 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=max(100, session_ms // 10),
             rebalance_timeout_ms=max(session_ms, 10_000),
+            # How soon it notices partitions that were added, and a topic that was deleted and made anew.
+            metadata_max_age_ms=int(config.watch_interval_s * 1000),
             # A consumer that waits for PostgreSQL is alive: it must not leave the group for it.
             max_poll_interval_ms=2**31 - 1,
         )

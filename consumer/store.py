@@ -168,5 +168,6 @@ def _translated() -> Iterator[None]:
         raise UsageError(f"DATABASE_URL: {error}") from error
     except asyncpg.DataError:  # the driver cannot encode a parameter: nothing to do with the connection
         raise
-    except (asyncpg.InterfaceError, OSError, EOFError, TimeoutError) as error:
+    # InternalClientError: a statement in the moment between the server's last word and the end of the connection.
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError) as error:
         raise ConnectionLost(str(error) or type(error).__name__) from error

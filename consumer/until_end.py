@@ -2,25 +2,40 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
-from consumer.errors import GaveUp, Unavailable
-from consumer.log import Bounds
+from consumer.errors import GaveUp, OperatorNeeded, Unavailable
+from consumer.log import Bounds, Log
 from consumer.observe import Observer
+from consumer.ownership import lost_offsets
+from consumer.patience import patiently
 from consumer.store import Offsets, Store
 
 _POLL_S: Final = 0.1
 
 
 async def reach(
-    ends: Mapping[int, Bounds], connect: Callable[[], Awaitable[Store]], observer: Observer, give_up_s: float
+    ends: Mapping[int, Bounds], connect: Callable[[], Awaitable[Store]], observer: Observer, log: Log, give_up_s: float
 ) -> None:
-    """Return once the stored offsets have reached `ends`, partitions that are halted apart.
+    """Return once the stored offsets have reached `ends`.
 
     Raises:
+        OperatorNeeded: the others have, but some partitions are halted, or stand beyond a log that is another.
         GaveUp: nothing has moved for `give_up_s` seconds.
     """
+    offsets = await _reached(ends, connect, observer, give_up_s)
+    halted = observer.halted()
+    # A partition of a topic made anew may stand behind the new log's end already: nobody needs to have claimed it yet.
+    lost = await patiently(lambda: _lost(ends.keys() & offsets.keys(), offsets, log), "look for losses", give_up_s)
+    if problems := halted | lost:
+        raise OperatorNeeded("; ".join(f"partition {number}: {reason}" for number, reason in sorted(problems.items())))
+
+
+async def _reached(
+    ends: Mapping[int, Bounds], connect: Callable[[], Awaitable[Store]], observer: Observer, give_up_s: float
+) -> dict[int, Offsets]:
+    """The stored offsets, once they have reached `ends`, partitions that are halted apart."""
     store: Store | None = None
     offsets: dict[int, Offsets] = {}
     moved_at = time.monotonic()
@@ -33,7 +48,7 @@ async def reach(
                 before = offsets
             behind = _behind(ends, offsets, observer)
             if not behind:
-                return
+                return offsets
             if offsets != before:
                 moved_at = time.monotonic()
             if time.monotonic() - moved_at > give_up_s:
@@ -52,3 +67,9 @@ def _behind(ends: Mapping[int, Bounds], offsets: Mapping[int, Offsets], observer
         if partition not in halted
         and (offsets[partition].next_offset if partition in offsets else bounds.begins) < bounds.ends
     ]
+
+
+async def _lost(partitions: Collection[int], offsets: Mapping[int, Offsets], log: Log) -> dict[int, str]:
+    bounds = await log.bounds(partitions)
+    found = {number: await lost_offsets(offsets[number], bounds[number], log) for number in partitions}
+    return {number: problem for number, problem in found.items() if problem is not None}
