@@ -52,7 +52,7 @@ def read_settings(settings: type[_Settings], environ: Mapping[str, str]) -> _Set
             text = _look_up(variable, environ)
             if text is not None:
                 values[field] = msgspec.convert(text, annotation, strict=False)
-        except (OSError, msgspec.ValidationError) as error:
+        except (OSError, UnicodeDecodeError, msgspec.ValidationError) as error:
             problems.append(f"{variable}: {error}")
             values[field] = None
     required = {field.name for field in msgspec.structs.fields(settings) if field.required}
@@ -75,5 +75,5 @@ def _look_up(variable: str, environ: Mapping[str, str]) -> str | None:
     if text and file:
         raise msgspec.ValidationError(f"is set, and so is {variable}_FILE: set only one of them")
     if file:
-        return Path(file).read_text().strip()
+        return Path(file).read_text(encoding="utf-8").strip()
     return text or None

@@ -96,12 +96,13 @@ class Lane:
     async def _write(self, queues: Sequence[Queue]) -> None:
         batch = [queue.begin() for queue in queues]
         try:
-            stored = await self.writer.write(batch)
+            stored = await self.writer.write(batch, look_first=any(queue.look_first for queue in queues))
         except StoreError as error:
             await apply_remedy(self, error, queues)
         else:
             for queue in queues:
                 queue.succeed()
+                queue.look_first = queue.look_first and stored.repeats > 0
             self.observer.stored(batch, stored)
         finally:
             for queue in queues:

@@ -41,6 +41,8 @@ class Log:
             auto_offset_reset="none",
             isolation_level="read_committed",
             request_timeout_ms=int(_ANSWER_TIMEOUT_S * 1000),
+            # A broker answers a connection's requests one after the other: what is asked next waits behind a fetch.
+            fetch_max_wait_ms=20,
         )
 
     @classmethod

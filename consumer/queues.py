@@ -14,8 +14,11 @@ class Queue:
 
     Attributes:
         doubted: something failed in its lane since its last success: it is written in a transaction of its own.
+        look_first: a repeat was met: ids are looked up before events are copied, for as long as more repeats come.
+            Otherwise a whole topic that is consumed again would be copied twice.
         failures: of the first slice, in a row.
         losses: of the connection, while the first slice was written.
+        tries: of the first slice that an error should have been mended by; the world's failures are none.
         not_before: when to try again, in the event loop's time.
     """
 
@@ -25,8 +28,10 @@ class Queue:
         self.slices: deque[Slice] = deque()
         self._writing = False
         self.doubted = False
+        self.look_first = False
         self.failures = 0
         self.losses = 0
+        self.tries = 0
         self.not_before = 0.0
 
     @property
@@ -73,7 +78,7 @@ class Queue:
         self.claim.next_offset = stored.ends
         self.claim.last = stored.last or self.claim.last
         self.doubted = False
-        self.failures = self.losses = 0
+        self.failures = self.losses = self.tries = 0
         self.not_before = 0.0
 
     def fail(self, now: float) -> None:
@@ -85,4 +90,4 @@ class Queue:
         """Go on with these instead of the first slice, whose records they hold."""
         self.slices.popleft()
         self.slices.extendleft(reversed(pieces))
-        self.losses = 0
+        self.losses = self.tries = 0

@@ -57,7 +57,11 @@ async def apply_remedy(lane: "Lane", error: StoreError, queues: Sequence[Queue])
             queues[0].claim.lose()
         case DataRefused() if len(queues) == 1:
             await _find_refused(lane, queues[0], error)
-        case RepeatedIds() | NewConnection() | StaleOffsets() | DataRefused():
+        case RepeatedIds():
+            for queue in queues:
+                queue.look_first = True
+            _try_again(lane, error, queues)
+        case NewConnection() | StaleOffsets() | DataRefused():
             _try_again(lane, error, queues)
         case _:
             lane.writer.disconnect()  # a server that became read-only is no longer the right one
@@ -75,8 +79,8 @@ def _try_again(lane: "Lane", error: StoreError, queues: Sequence[Queue]) -> None
     if isinstance(error, NewConnection):
         lane.writer.disconnect()
     for queue in queues:
-        queue.failures += 1
-        if queue.failures > _TRIES:
+        queue.tries += 1
+        if queue.tries > _TRIES:
             raise OperatorNeeded(f"partition {queue.claim.partition}: {error}") from error
 
 

@@ -146,6 +146,7 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         if not claims:
             await asyncio.sleep(_FETCH_WAIT_S / 25)
             return []
+        await self._return_to_positions(claims)
         try:
             arrived = await self._consumer.getmany(*claims, timeout_ms=self._wait_ms(claims), max_records=max_records)
         except Exception as error:  # noqa: BLE001  # decoding a record batch raises more than the client's own errors
@@ -154,6 +155,16 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         self._clear(claims.values())
         fetched = [await self._take(claim, arrived.get(tp, ())) for tp, claim in claims.items() if self._stands(claim)]
         return [piece for piece in fetched if piece.ends > piece.begins]
+
+    async def _return_to_positions(self, claims: dict[TopicPartition, Claim]) -> None:
+        """Make the client stand where the claims do.
+
+        It may stand elsewhere: a fetch that was under way while its partition was taken and given back returns records
+        of the new claim for the old one. They are dropped, but the client is past them.
+        """
+        for tp, claim in claims.items():
+            if await self._consumer.position(tp) != claim.position:
+                self._consumer.seek(tp, claim.position)
 
     def _tp(self, claim: Claim) -> TopicPartition:
         return TopicPartition(self._config.topic, claim.partition)
@@ -184,10 +195,7 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         return Fetched(claim, begins, claim.position, records)
 
     def _recover(self, claims: dict[TopicPartition, Claim], error: Exception) -> None:
-        """Nothing was returned, but positions may have moved: go back. Then see to whatever it was."""
-        for tp, claim in claims.items():
-            if self._stands(claim):
-                self._consumer.seek(tp, claim.position)
+        """Nothing was returned; where positions have moved all the same, the next fetch goes back."""
         match error:
             case OffsetOutOfRangeError():
                 for tp in error.args[0]:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from consumer.batches import Batch
 from consumer.bounded import bounded
 from consumer.config import DatabaseConfig
-from consumer.errors import RepeatedIds
 from consumer.ingest import Stored, ingest
 from consumer.patience import patiently
 from consumer.store import Offsets, Store
@@ -20,8 +19,6 @@ class Writer:
 
     Attributes:
         busy: a transaction is under way.
-        look_first: event ids are looked up before the events are copied; so it is after a repeat was met, and for as
-            long as more of them come, because a whole topic consumed again would otherwise be copied twice.
         outcome: what the last transaction did or, when its COMMIT was not answered, will have done.
     """
 
@@ -32,11 +29,10 @@ class Writer:
         self._begin = begin
         self._store: Store | None = None
         self.busy = False
-        self.look_first = False
         self.outcome = Stored(0, [], 0)
 
-    async def write(self, batch: Batch) -> Stored:
-        """Store the batch in one transaction.
+    async def write(self, batch: Batch, *, look_first: bool) -> Stored:
+        """Store the batch in one transaction; `look_first` for repeats, instead of copying without asking.
 
         Raises:
             StoreError: nothing was stored; after ConnectionLost that must be asked (`offsets`).
@@ -44,18 +40,13 @@ class Writer:
         store = await self._connected()
         self.busy = True
         try:
-            stored = await bounded(self._ingest(store, batch), store, self._timeout_s)
-        except RepeatedIds:
-            self.look_first = True
-            raise
+            return await bounded(self._ingest(store, batch, look_first=look_first), store, self._timeout_s)
         finally:
             self.busy = False
-        self.look_first = self.look_first and stored.repeats > 0
-        return stored
 
-    async def _ingest(self, store: Store, batch: Batch) -> Stored:
+    async def _ingest(self, store: Store, batch: Batch, *, look_first: bool) -> Stored:
         async with store.transaction():
-            self.outcome = await ingest(batch, self._begin(store), look_first=self.look_first)
+            self.outcome = await ingest(batch, self._begin(store), look_first=look_first)
         return self.outcome
 
     async def offsets(self) -> dict[int, Offsets]:
