@@ -1,0 +1,135 @@
+"""The demo is what a newcomer sees first: it works anywhere, proves what it says, and leaves nothing behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent_runs.codec import decode_event, encode_event
+from examples.demo.agents import conversations
+from examples.demo.hostile import rejections
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = ("--conversations", "90", "--seconds", "6")
+WHOLE_DEMO_TIMEOUT_S = 120
+START_TIMEOUT_S = 90  # Kafka may have to be downloaded first
+END_TIMEOUT_S = 30
+AT_NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def test_the_demo_proves_its_promise_without_a_terminal_and_without_any_program_on_the_path(tmp_path: Path) -> None:
+    # Given somebody who has nothing but this repository's Python, and whose own servers must not be touched,
+    with _started_demo(tmp_path) as demo:
+        # when the demo has ended,
+        output, _ = demo.communicate(timeout=WHOLE_DEMO_TIMEOUT_S)
+    # then it has seen all that it promises,
+    assert demo.returncode == 0, output
+    assert "consumer-1 killed with SIGKILL" in output
+    assert "consumer-3 has its share" in output
+    assert "0 differences" in output
+    # its sum is right, and large enough to mean something,
+    published, stored, letters, repeats = _sum(output)
+    assert published == stored + letters + repeats
+    assert (stored > 500, letters, repeats) == (True, len(rejections()), 1)
+    # runs have ended and humans are being waited for, and nothing else goes on,
+    ended = _runs(output)
+    assert ended["running"] == 0
+    assert min(ended["waiting"], ended["completed"], ended["failed"]) > 0
+    # every reason for a rejection is on the screen, no escape sequence is, and no line is wider than a log,
+    assert [reason for reason in rejections() if reason not in output] == []
+    assert "\x1b" not in output
+    assert max(map(len, output.splitlines())) <= 100
+    # and nothing is left.
+    assert list(tmp_path.iterdir()) == []
+    assert _processes_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_interrupted_clears_everything_away(tmp_path: Path, number: signal.Signals) -> None:
+    with _started_demo(tmp_path) as demo:
+        _wait_for(demo, "agents begin")
+        demo.send_signal(number)
+        output, _ = demo.communicate(timeout=END_TIMEOUT_S)
+    assert demo.returncode == 130
+    assert "Interrupted." in output
+    assert "Traceback" not in output
+    assert list(tmp_path.iterdir()) == []
+    assert _processes_of(tmp_path) == []
+
+
+def test_no_process_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
+    with _started_demo(tmp_path) as demo:
+        _wait_for(demo, "agents begin")
+        family = psutil.Process(demo.pid).children(recursive=True)
+        demo.kill()
+    _, alive = psutil.wait_procs(family, timeout=END_TIMEOUT_S)
+    assert alive == []
+    assert len(family) >= 4  # or there was nothing to outlive it: two servers, two consumers
+
+
+def test_the_agents_say_the_same_for_the_same_seed_and_only_what_the_contract_allows() -> None:
+    story, again = ([step for script in conversations(40, 7, lambda: AT_NOON) for step in script] for _ in range(2))
+    assert story == again
+    assert [decode_event(encode_event(step.event)) for step in story] == [step.event for step in story]
+
+
+@contextmanager
+def _started_demo(directory: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A short demo whose every file is below the directory."""
+    environment = {
+        **os.environ,
+        "TMPDIR": str(directory),
+        "PATH": "",
+        "KAFKA_BOOTSTRAP_SERVERS": "localhost:1",
+        "DATABASE_URL": "postgresql://localhost:1/nobody",
+        "AGENT_RUNS_TOPIC": "not.for.demos",
+    }
+    command = [sys.executable, "-m", "examples.demo", *SHORT]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as demo:
+        try:
+            yield demo
+        finally:
+            demo.kill()
+
+
+def _wait_for(demo: "subprocess.Popen[str]", words: str) -> None:
+    assert demo.stdout is not None
+    deadline = time.monotonic() + START_TIMEOUT_S
+    seen = ""
+    for line in demo.stdout:
+        seen += line
+        if words in line:
+            return
+        assert time.monotonic() < deadline, seen
+    pytest.fail(f"the demo ended before it said {words!r}:\n{seen}")
+
+
+def _sum(output: str) -> list[int]:
+    found = re.search(r"([\d,]+) records .*= ([\d,]+) events .*\+ (\d+) dead letters \+ (\d+) repeat", output)
+    assert found, output
+    return [int(number.replace(",", "")) for number in found.groups()]
+
+
+def _runs(output: str) -> dict[str, int]:
+    found = re.search(r"\d+ runs: (.*)", output)
+    assert found, output
+    return {status: int(runs) for runs, status in re.findall(r"(\d+) (\w+)", found[1])}
+
+
+def _processes_of(directory: Path) -> list[str]:
+    return [
+        line
+        for line in (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+        if str(directory) in line
+    ]
