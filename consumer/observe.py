@@ -46,7 +46,7 @@ class Observer:
     def __init__(self, stall_s: float) -> None:
         self._stall_s = stall_s
         self._claims: list[Claim] = []
-        self._progress: dict[Claim, tuple[int, float]] = {}
+        self._progress: dict[int, tuple[int, float]] = {}
         self._beat_at = self._gauged_at = time.monotonic()
         self.registry = CollectorRegistry()
         self._events = Counter("agent_runs_events_stored", "Events stored.", registry=self.registry)
@@ -93,10 +93,18 @@ class Observer:
         """The loop has come round, with these claims."""
         now = time.monotonic()
         self._beat_at = now
-        self._claims = list(claims)
+        self._claims, before = list(claims), self.halted()
         self._progress = {
-            claim: (claim.next_offset, now) if self._moved(claim) else self._progress[claim] for claim in self._claims
+            claim.partition: (claim.next_offset, now) if self._moved(claim) else self._progress[claim.partition]
+            for claim in self._claims
         }
+        for partition in self.halted().keys() - before.keys():
+            _log.error(
+                "A partition is halted: see `python -m consumer offsets show`",
+                action="halted",
+                partition=partition,
+                reason=self.halted()[partition],
+            )
         if now - self._gauged_at < _GAUGE_INTERVAL_S:
             return
         self._gauged_at = now
@@ -107,12 +115,21 @@ class Observer:
             self._halted.labels(claim.partition).set(claim.state is ClaimState.HALTED)
 
     def _moved(self, claim: Claim) -> bool:
-        return claim not in self._progress or claim.lag == 0 or self._progress[claim][0] != claim.next_offset
+        if claim.partition not in self._progress:
+            return True
+        before, _ = self._progress[claim.partition]
+        # By partition, not by claim: one that is taken up again and again, and never gets on, stands still.
+        return claim.state is ClaimState.READY and (claim.lag == 0 or claim.next_offset != before)
 
     def stalled(self) -> list[Claim]:
-        """The claims that have lag and have made no progress for `stall_s`."""
+        """The claims that should get on, and have not for `stall_s`."""
         deadline = time.monotonic() - self._stall_s
-        return [claim for claim, (_, moved_at) in list(self._progress.items()) if moved_at < deadline]
+        since = {partition: moved_at for partition, (_, moved_at) in list(self._progress.items())}
+        return [
+            claim
+            for claim in self._claims
+            if claim.state is not ClaimState.HALTED and since.get(claim.partition, deadline) < deadline
+        ]
 
     def halted(self) -> dict[int, str]:
         """The partitions that wait for an operator, and why."""
@@ -122,9 +139,9 @@ class Observer:
         """What is wrong now, a sentence each; nothing when all is well."""
         found = [f"partition {partition} is halted: {reason}" for partition, reason in self.halted().items()]
         found += [
-            f"partition {claim.partition} has a lag of {claim.lag} and stands still"
+            f"partition {claim.partition} stands still, "
+            + (f"with a lag of {claim.lag}" if claim.state is ClaimState.READY else "it could not be taken up")
             for claim in self.stalled()
-            if claim.state is not ClaimState.HALTED
         ]
         if time.monotonic() - self._beat_at > self._stall_s:
             found.append(f"the loop has not come round for {self._stall_s:g} s")

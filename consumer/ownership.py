@@ -81,6 +81,7 @@ class Ownership:
                 failures = 0
             except Unavailable as error:
                 _log.warning("Waiting for the world", action="wait", what="take up partitions", error=str(error))
+                self.close()  # a session that began read-only stays so, whatever becomes of the server
                 await asyncio.sleep(backoff_s(failures))
                 failures += 1
 
@@ -128,12 +129,6 @@ class Ownership:
             claim.end_offset = max(claim.end_offset, bounds.ends)
         else:
             claim.halt(problem)
-            _log.error(
-                "A partition is halted: see `python -m consumer offsets show`",
-                action="halted",
-                partition=claim.partition,
-                reason=problem,
-            )
 
     async def _watch(self) -> None:
         claims = list(self._source.claims)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 
@@ -26,6 +26,8 @@ from consumer.until_end import reach
 from consumer.writer import Begin, Writer
 
 _log = structlog.get_logger()
+
+_CANCEL_AGAIN_S: Final = 0.5
 
 
 class Parts(NamedTuple):
@@ -152,9 +154,7 @@ class Service:
             await asyncio.wait(ours | others, return_when=asyncio.FIRST_COMPLETED)
             _raise_first(ours)
         finally:
-            for task in ours:
-                task.cancel()
-            await asyncio.gather(*ours, return_exceptions=True)
+            await _end(ours)
             ownership.close()
         # Before the group is left, so that the next owner of our partitions finds no transaction under way.
         await self._lanes.finish(self.config.service.shutdown_timeout_s)
@@ -163,6 +163,19 @@ class Service:
 
 def _task(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
     return asyncio.create_task(work, name=name)
+
+
+async def _end(tasks: set["asyncio.Task[Any]"]) -> None:
+    """Cancel the tasks until they have ended.
+
+    Once is not enough: `asyncio.wait_for` of Python 3.11, which aiokafka uses too, forgets that it was cancelled when
+    the answer comes in the same moment.
+    """
+    while running := {task for task in tasks if not task.done()}:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _raise_first(tasks: set["asyncio.Task[Any]"]) -> None:

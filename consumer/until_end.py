@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from contextlib import aclosing
 from typing import Final
 
 from consumer.errors import GaveUp, OperatorNeeded, Unavailable
@@ -36,23 +37,30 @@ async def _reached(
     ends: Mapping[int, Bounds], connect: Callable[[], Awaitable[Store]], observer: Observer, give_up_s: float
 ) -> dict[int, Offsets]:
     """The stored offsets, once they have reached `ends`, partitions that are halted apart."""
-    store: Store | None = None
     offsets: dict[int, Offsets] = {}
     moved_at = time.monotonic()
+    async with aclosing(_poll(connect)) as polls:
+        async for seen in polls:
+            if seen is not None and seen != offsets:
+                offsets, moved_at = seen, time.monotonic()
+            behind = _behind(ends, offsets, observer)
+            if not behind:
+                break
+            if time.monotonic() - moved_at > give_up_s:
+                raise GaveUp(f"partitions {behind} have not moved for {give_up_s:g} s")
+    return offsets
+
+
+async def _poll(connect: Callable[[], Awaitable[Store]]) -> AsyncGenerator[dict[int, Offsets] | None, None]:
+    """The stored offsets, again and again; None while PostgreSQL is away."""
+    store: Store | None = None
     try:
         while True:
             try:
                 store = store if store is not None and store.usable else await connect()
-                before, offsets = offsets, await store.offsets()
+                yield await store.offsets()
             except Unavailable:
-                before = offsets
-            behind = _behind(ends, offsets, observer)
-            if not behind:
-                return offsets
-            if offsets != before:
-                moved_at = time.monotonic()
-            if time.monotonic() - moved_at > give_up_s:
-                raise GaveUp(f"partitions {behind} have not moved for {give_up_s:g} s")
+                yield None
             await asyncio.sleep(_POLL_S)
     finally:
         if store is not None:

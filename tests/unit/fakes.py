@@ -31,11 +31,13 @@ class FakeWriter(Writer):
         asking: raised by whatever is asked outside of a batch.
         refused: places of values that JSONB refuses, by the values.
         stalled: the process ids of stalled owners.
+        repeats: how many each of the next batches has.
     """
 
     def __init__(self) -> None:
         self.position: dict[int, int] = {}
         self.tried: list[list[Bounds]] = []
+        self.looked: list[bool] = []
         self.stored: list[list[Bounds]] = []
         self.batches: list[Batch] = []
         self.disconnected = 0
@@ -46,9 +48,11 @@ class FakeWriter(Writer):
         self.asking: list[StoreError] = []
         self.refused: Callable[[Sequence[bytes]], dict[int, str]] = lambda values: {}
         self.stalled: list[int] = []
+        self.repeats: list[int] = []
 
-    async def write(self, batch: Batch, *, look_first: bool = False) -> Stored:
+    async def write(self, batch: Batch, *, look_first: bool) -> Stored:
         await asyncio.sleep(0)
+        self.looked.append(look_first)
         self.tried.append(bounds(batch))
         if error := self.trouble(batch):
             raise error
@@ -58,7 +62,8 @@ class FakeWriter(Writer):
         self.stored.append(bounds(batch))
         self.batches.append(batch)
         letters = [letter for piece in batch for letter in piece.letters]
-        self.outcome = Stored(sum(len(piece.events) for piece in batch), letters, 0)
+        repeats = self.repeats.pop(0) if self.repeats else 0
+        self.outcome = Stored(sum(len(piece.events) for piece in batch) - repeats, letters, repeats)
         if error := self.afterwards(batch):
             raise error
         return self.outcome
