@@ -1,0 +1,61 @@
+"""A migrated, empty database for each measurement, and what the database itself knows of it."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import asyncpg
+
+from consumer.copy_format import COLUMNS
+from consumer.queries import load_queries
+from tests.servers import TemplateDatabase
+
+_QUERIES: Final = load_queries(Path(__file__).with_name("queries.sql"))
+
+
+class Committed(NamedTuple):
+    """A transaction that stored events."""
+
+    at_s: float
+    events: int
+
+
+class Tables:
+    """One database, over one connection."""
+
+    def __init__(self, url: str, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self.url = url
+        self._connection = connection
+
+    async def fetch(self, query: str, *parameters: object) -> list[Any]:
+        """The rows of a named query."""
+        return await self._connection.fetch(_QUERIES[query], *parameters)
+
+    async def copy_batch(self, pieces: Sequence[bytes]) -> None:
+        """One transaction: COPY of rows that are ready."""
+        await self._connection.copy_to_table("run_events", source=_stream(pieces), columns=COLUMNS, format="binary")
+
+    async def transactions(self) -> list[Committed]:
+        """Those that stored events, in the order of their commits."""
+        return [Committed(*row) for row in await self.fetch("transactions")]
+
+
+async def _stream(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+@asynccontextmanager
+async def fresh_tables(template: TemplateDatabase) -> AsyncIterator[Tables]:
+    """Empty tables, and a server that has written out whatever it had to write."""
+    name = await template.clone()
+    url = template.url_of(name)
+    connection = await asyncpg.connect(url)
+    try:
+        tables = Tables(url, connection)
+        await tables.fetch("checkpoint")
+        yield tables
+    finally:
+        await connection.close()
+        await template.drop(name)

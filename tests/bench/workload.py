@@ -1,0 +1,107 @@
+"""The events: a seeded mix, as agents at work would publish it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pydoc_data.topics import topics
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from agent_runs import events, ids
+from agent_runs.codec import encode_event
+
+ACTIVE_RUNS: Final = 1000
+# An event ends its run with this chance, and another run takes its place.
+_RUN_ENDS: Final = 1 / 40
+
+# Half a megabyte of English that every Python brings along. Text drawn from a word list compresses otherwise than
+# prose, a constant compresses to nothing, and what TOAST makes of 4 kB is half of PostgreSQL's work.
+_PROSE: Final = "\n".join(topics.values())
+_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_TOOLS: Final = ("search_web", "read_file", "run_sql", "send_email", "ask_human")
+
+
+class Message(NamedTuple):
+    """What is published."""
+
+    run_id: str
+    value: bytes
+
+
+def messages(seed: int, count: int) -> list[Message]:
+    """Messages of 1.2 kB on average, one in six an `llm_called` of 4 kB; the same ones for the same seed."""
+    return list(islice(_Agents(Random(seed)).publish(), count))
+
+
+class _Agents:
+    """A thousand runs at a time, taking turns by chance."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._happened = 0
+
+    def publish(self) -> Iterator[Message]:
+        """Every run begins with `run_started`, and most end with `run_completed`."""
+        active: list[str | None] = [None] * ACTIVE_RUNS
+        while True:
+            place = self._random.randrange(ACTIVE_RUNS)
+            run_id = active[place]
+            if run_id is None:
+                run_id = active[place] = self._id()
+                yield Message(run_id, encode_event(self._run_started()))
+            elif self._random.random() < _RUN_ENDS:
+                active[place] = None
+                yield Message(run_id, encode_event(events.RunCompleted(**self._common(), result=self._prose(600))))
+            else:
+                yield Message(run_id, encode_event(self._step()))
+
+    def _step(self) -> events.RunEvent:
+        kinds: list[Callable[[], events.RunEvent]] = [
+            self._llm_called,
+            self._context_assembled,
+            self._tool_requested,
+            self._tool_requested,
+            self._tool_succeeded,
+            self._tool_succeeded,
+        ]
+        return self._random.choice(kinds)()
+
+    def _run_started(self) -> events.RunStarted:
+        agent = f"agent-{self._random.randrange(20)}"
+        return events.RunStarted(**self._common(), agent_id=agent, session_id=self._id())
+
+    def _llm_called(self) -> events.LlmCalled:
+        return events.LlmCalled(
+            **self._common(),
+            model="a-large-one",
+            system_prompt=self._prose(1400),
+            user_prompt=self._prose(1600),
+            raw_response=self._prose(850),
+        )
+
+    def _context_assembled(self) -> events.ContextAssembled:
+        context = {"step": self._random.randrange(50), "memory": [self._prose(300), self._prose(250)]}
+        return events.ContextAssembled(**self._common(), context=context)
+
+    def _tool_requested(self) -> events.ToolRequested:
+        arguments = {"query": self._prose(150), "limit": self._random.randrange(100), "trace": self._id()}
+        return events.ToolRequested(**self._common(), tool_name=self._tool(), tool_args=arguments)
+
+    def _tool_succeeded(self) -> events.ToolSucceeded:
+        rows = [{"id": self._id(), "score": self._random.random(), "text": self._prose(180)} for _ in range(3)]
+        return events.ToolSucceeded(**self._common(), tool_name=self._tool(), result={"rows": rows})
+
+    def _common(self) -> dict[str, Any]:
+        self._happened += 1
+        at = _START + timedelta(milliseconds=self._happened)
+        return {"id": self._id(), "parent_event_id": self._id(), "timestamp": at}
+
+    def _tool(self) -> str:
+        return self._random.choice(_TOOLS)
+
+    def _id(self) -> str:
+        return "".join(self._random.choices(ids.ALPHABET, k=ids.ID_LENGTH))
+
+    def _prose(self, length: int) -> str:
+        start = self._random.randrange(len(_PROSE) - length)
+        return _PROSE[start : start + length]
