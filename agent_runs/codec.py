@@ -62,8 +62,10 @@ _ID_FIELDS = {
     name: [field for field in ("parent_event_id", "agent_id", "session_id", "parent_run_id") if hasattr(cls, field)]
     for name, cls in ENVELOPE_CLASSES.items()
 }
+# The hour is bounded here: from Python 3.14 on, `fromisoformat` takes 24:00 for the next day's midnight.
+_HOUR = r"(?:[01]\d|2[0-3])"
 _is_timestamp = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+    rf"\d{{4}}-\d\d-\d\dT{_HOUR}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]{_HOUR}:[0-5]\d)", re.ASCII
 ).fullmatch
 
 

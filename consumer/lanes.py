@@ -11,6 +11,7 @@ from consumer.errors import StoreError
 from consumer.observe import Observer
 from consumer.queues import Queue
 from consumer.remedies import apply_remedy
+from consumer.tasks import end
 from consumer.writer import Writer
 
 
@@ -153,12 +154,13 @@ class Lanes:
 
         What is queued but not begun is left to the next owner of its partition, who finds it in the log.
         """
+        if not self._tasks:
+            return
         for lane in self._lanes:
             lane.stop()
         busy = {task for task, lane in zip(self._tasks, self._lanes, strict=True) if lane.writer.busy}
         if busy:
             await asyncio.wait(busy, timeout=timeout_s)
-        for task, lane in zip(self._tasks, self._lanes, strict=True):
+        for lane in self._lanes:
             lane.writer.disconnect()
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)

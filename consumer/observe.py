@@ -46,6 +46,7 @@ class Observer:
     def __init__(self, stall_s: float) -> None:
         self._stall_s = stall_s
         self._claims: list[Claim] = []
+        self._known_halts: set[int] = set()
         self._progress: dict[int, tuple[int, float]] = {}
         self._beat_at = self._gauged_at = time.monotonic()
         self.registry = CollectorRegistry()
@@ -93,17 +94,19 @@ class Observer:
         """The loop has come round, with these claims."""
         now = time.monotonic()
         self._beat_at = now
-        self._claims, before = list(claims), self.halted()
+        self._claims = list(claims)
         self._progress = {
             claim.partition: (claim.next_offset, now) if self._moved(claim) else self._progress[claim.partition]
             for claim in self._claims
         }
-        for partition in self.halted().keys() - before.keys():
+        halted, known = self.halted(), self._known_halts
+        self._known_halts = set(halted)
+        for partition in halted.keys() - known:
             _log.error(
                 "A partition is halted: see `python -m consumer offsets show`",
                 action="halted",
                 partition=partition,
-                reason=self.halted()[partition],
+                reason=halted[partition],
             )
         if now - self._gauged_at < _GAUGE_INTERVAL_S:
             return

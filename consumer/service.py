@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -13,21 +13,20 @@ from consumer.config import Config, TopicConfig
 from consumer.errors import SourceBroken
 from consumer.http import serve_http
 from consumer.lanes import Lane, Lanes
-from consumer.log import Bounds, Log
+from consumer.log import Log
 from consumer.migrations import check_schema
 from consumer.observe import Observer
 from consumer.ownership import Ownership
 from consumer.patience import backoff_s, patiently
 from consumer.source import Source
 from consumer.store import Store
+from consumer.tasks import end
 from consumer.topic import check_topic
 from consumer.transaction import Transaction
 from consumer.until_end import reach
 from consumer.writer import Begin, Writer
 
 _log = structlog.get_logger()
-
-_CANCEL_AGAIN_S: Final = 0.5
 
 
 class Parts(NamedTuple):
@@ -55,7 +54,7 @@ async def serve(config: Config, *, to_end: bool, parts: Parts | None = None) -> 
         running = asyncio.create_task(service.run(stopped, to_end=to_end), name="service")
         await asyncio.wait({stopped, running}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done() and not service.consuming:
-            running.cancel()  # it waits for a world that is not there yet
+            await end([running])  # it waits for a world that is not there yet
         await asyncio.gather(running, return_exceptions=True)
         if not running.cancelled():
             running.result()
@@ -89,35 +88,30 @@ class Service:
     async def run(self, stopped: "asyncio.Task[Any]", *, to_end: bool) -> None:
         """Set up, consume, take down."""
         give_up_s = self.config.service.give_up_s if to_end else None
-        log, ends = await self._set_up(give_up_s)
+        kafka, topic = self.config.kafka, self.config.topic
+        await patiently(self._check_database, "check the schema", give_up_s)
+        partitions = await patiently(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
+        log = await patiently(lambda: Log.open(kafka, topic.topic), "connect to Kafka", give_up_s)
         try:
+            ends = await patiently(lambda: log.bounds(partitions), "read the log's ends", give_up_s)
             self.consuming = True
             others = {stopped, *self._lanes.start()}
             if to_end:
                 reaching = reach(ends, self._connect, self.observer, log, self.config.service.give_up_s)
                 others.add(_task(reaching, "until_end"))
-            _log.info("Consuming", action="run", topic=self.config.topic.topic, group=self.config.topic.group)
+            _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
             await self._consume_on(log, others)
         finally:
             await self._lanes.finish(self.config.service.shutdown_timeout_s)
             await log.close()
         _log.info("Stopped", action="stop")
 
-    async def _set_up(self, give_up_s: float | None) -> tuple[Log, dict[int, Bounds]]:
-        """Everything that must be right before the first record is asked for; gives the log, and where it ends now."""
-        kafka, topic = self.config.kafka, self.config.topic
-
-        async def check_database() -> None:
-            store = await self._connect()
-            try:
-                await check_schema(store)
-            finally:
-                store.terminate()
-
-        await patiently(check_database, "check the schema", give_up_s)
-        partitions = await patiently(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
-        log = await patiently(lambda: Log.open(kafka, topic.topic), "connect to Kafka", give_up_s)
-        return log, await patiently(lambda: log.bounds(partitions), "read the log's ends", give_up_s)
+    async def _check_database(self) -> None:
+        store = await self._connect()
+        try:
+            await check_schema(store)
+        finally:
+            store.terminate()
 
     async def _consume_on(self, log: Log, others: set["asyncio.Task[Any]"]) -> None:
         """Consume through one Kafka client after the other, until one of the other tasks ends."""
@@ -126,7 +120,7 @@ class Service:
             joining = asyncio.create_task(patiently(self._join, "join the group"), name="join")
             await asyncio.wait({joining, *others}, return_when=asyncio.FIRST_COMPLETED)
             if not joining.done():
-                joining.cancel()
+                await end([joining])
                 return _raise_first(others)
             source = joining.result()
             try:
@@ -154,7 +148,7 @@ class Service:
             await asyncio.wait(ours | others, return_when=asyncio.FIRST_COMPLETED)
             _raise_first(ours)
         finally:
-            await _end(ours)
+            await end(ours)
             ownership.close()
         # Before the group is left, so that the next owner of our partitions finds no transaction under way.
         await self._lanes.finish(self.config.service.shutdown_timeout_s)
@@ -163,19 +157,6 @@ class Service:
 
 def _task(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
     return asyncio.create_task(work, name=name)
-
-
-async def _end(tasks: set["asyncio.Task[Any]"]) -> None:
-    """Cancel the tasks until they have ended.
-
-    Once is not enough: `asyncio.wait_for` of Python 3.11, which aiokafka uses too, forgets that it was cancelled when
-    the answer comes in the same moment.
-    """
-    while running := {task for task in tasks if not task.done()}:
-        for task in running:
-            task.cancel()
-        await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _raise_first(tasks: set["asyncio.Task[Any]"]) -> None:
