@@ -20,7 +20,6 @@ class Claim:
         position: where the next fetch begins.
         next_offset: where the next batch to be written begins: what `consumer_offsets` holds, as far as we know.
         anchor: offset and timestamp of a record that was passed; a log where they differ is another log.
-        unreadable: how often in a row its next record could not be read.
         idle: set while no transaction of this claim is under way.
     """
 
@@ -32,7 +31,6 @@ class Claim:
         self.end_offset = 0
         self.last: tuple[int, int] | None = None
         self.anchor: tuple[int, int] | None = None
-        self.unreadable = 0
         self.halted_because = ""
         self.idle = asyncio.Event()
         self.idle.set()

@@ -33,5 +33,7 @@ def _decode_value(record: Record, run_id: str, value: bytes, max_event_bytes: in
     except InvalidEvent as error:
         return Letter(record, Reason.INVALID_EVENT, str(error))
     if storable_timestamp(record.timestamp) is None:
-        return Letter(record, Reason.STORE_REJECTED, f"no timestamptz can hold the record timestamp {record.timestamp}")
+        return Letter(
+            record, Reason.STORE_REJECTED, f"the record timestamp {record.timestamp} is outside the years 1 to 9999"
+        )
     return Event(run_id, envelope, value, None, record)

@@ -77,13 +77,20 @@ class Log:
         return {tp.partition: Bounds(begins[tp], ends[tp]) for tp in tps}
 
     async def timestamp_at(self, partition: int, offset: int) -> int | None:
-        """The timestamp (ms) of the record at an offset; None if no record stands there."""
+        """The timestamp (ms) of the record at an offset; None if no committed record stands there.
+
+        Raises:
+            Unavailable: the broker did not say.
+        """
         async with self._one_at_a_time:
             tp = TopicPartition(self._topic, partition)
             self._consumer.assign([tp])
             self._consumer.seek(tp, offset)
             arrived = await self._answer(self._consumer.getmany(tp, timeout_ms=2000, max_records=1))
+            passed = await self._consumer.position(tp) > offset
         records = arrived.get(tp, [])
+        if not passed:
+            raise Unavailable(f"Kafka: no answer about the record at offset {offset} of partition {partition}")
         return records[0].timestamp if records and records[0].offset == offset else None
 
     async def scan(self, partition: int, begins: int, ends: int) -> AsyncIterator[list[Record]]:

@@ -46,7 +46,8 @@ async def _still_there(partition: int, last: tuple[int, int], bounds: Bounds, lo
     if not bounds.begins <= offset < bounds.ends:
         return offset < bounds.begins  # retention took it, which says nothing; behind the end it can't be
     found = await log.timestamp_at(partition, offset)
-    return found is None or (storable_timestamp(found) or 0) == timestamp
+    # None: a marker or an aborted record stands where a committed one did. No log does that, only another one.
+    return found is not None and (storable_timestamp(found) or 0) == timestamp
 
 
 class Ownership:
@@ -155,8 +156,9 @@ class Ownership:
         Then what was stored since belongs to the new log. Its fingerprint is put back to the old one's, so that every
         owner from here on finds the difference, and halts.
         """
-        anchor, claim.anchor = claim.anchor, claim.last
+        anchor, last = claim.anchor, claim.last
         if anchor is None or await _still_there(claim.partition, anchor, bounds, self._log):
+            claim.anchor = last  # only now: while the broker doesn't answer, the old one must stay the one to ask for
             return
         claim.lose()
         await claim.idle.wait()

@@ -25,19 +25,18 @@ from consumer.config import TopicConfig
 from consumer.errors import SourceBroken, Unavailable
 from consumer.kafka import client_options
 from consumer.records import Record
+from consumer.suspects import Suspects
 
 _log = structlog.get_logger()
 
 _FETCH_WAIT_S: Final = 0.5
+_SHORT_WAIT_S: Final = 0.02
 # How long a revoked partition's transaction may take to end before the group goes on without waiting for it. The next
 # owner is safe either way: this only spares it a stale start.
 _REVOKE_WAIT_S: Final = 3.0
 _ADVISE_INTERVAL_S: Final = 1.0
 _ADVISE_TIMEOUT_S: Final = 2.0
 _STOP_TIMEOUT_S: Final = 5.0
-# So many times a partition's fetch may fail, asked alone, before its next record is taken for one that cannot be read.
-_READ_TRIES: Final = 3
-
 _OF_RECORDS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
 
 
@@ -56,7 +55,7 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
     def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
         self._config = config
         self._claims: dict[int, Claim] = {}
-        self._suspects: list[Claim] = []
+        self._suspects = Suspects()
         self._advised: dict[int, int] = {}
         self._advice: asyncio.Task[None] | None = None
         self._advise_at = 0.0
@@ -142,50 +141,41 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         Raises:
             SourceBroken: the client must be made anew.
         """
-        claims = {self._tp(claim): claim for claim in self._askable() if wanted(claim)}
-        if not claims:
-            await asyncio.sleep(_FETCH_WAIT_S / 25)
+        ready = [claim for claim in self._claims.values() if claim.state is ClaimState.READY]
+        suspect = self._suspects.next(ready)
+        asked = [claim for claim in ([suspect] if suspect else ready) if wanted(claim)]
+        if not asked:
+            await asyncio.sleep(_SHORT_WAIT_S)
             return []
-        await self._return_to_positions(claims)
+        # Short while some lane is full: when it has room again, its partitions should be asked for soon.
+        wait_s = _FETCH_WAIT_S if suspect or len(asked) == len(ready) else _SHORT_WAIT_S
         try:
-            arrived = await self._consumer.getmany(*claims, timeout_ms=self._wait_ms(claims), max_records=max_records)
+            arrived = await self._ask(asked, wait_s, 1 if suspect else max_records)
         except Exception as error:  # noqa: BLE001  # decoding a record batch raises more than the client's own errors
-            self._recover(claims, error)
+            self._recover(asked, suspect, error)
             return []
-        self._clear(claims.values())
-        fetched = [await self._take(claim, arrived.get(tp, ())) for tp, claim in claims.items() if self._stands(claim)]
+        if suspect:
+            self._suspects.read(suspect, len(arrived.get(self._tp(suspect), ())))
+        fetched = [await self._take(claim, arrived.get(self._tp(claim), ())) for claim in asked if self._stands(claim)]
         return [piece for piece in fetched if piece.ends > piece.begins]
 
-    async def _return_to_positions(self, claims: dict[TopicPartition, Claim]) -> None:
-        """Make the client stand where the claims do.
+    async def _ask(self, claims: Sequence[Claim], wait_s: float, max_records: int) -> Any:
+        """Fetch, from where the claims stand.
 
-        It may stand elsewhere: a fetch that was under way while its partition was taken and given back returns records
-        of the new claim for the old one. They are dropped, but the client is past them.
+        The client may stand elsewhere: a fetch that was under way while its partition was taken and given back returns
+        records of the new claim for the old one. They are dropped, but the client is past them.
         """
-        for tp, claim in claims.items():
-            if await self._consumer.position(tp) != claim.position:
-                self._consumer.seek(tp, claim.position)
+        for claim in claims:
+            if await self._consumer.position(self._tp(claim)) != claim.position:
+                self._consumer.seek(self._tp(claim), claim.position)
+        tps = map(self._tp, claims)
+        return await self._consumer.getmany(*tps, timeout_ms=int(wait_s * 1000), max_records=max_records)
 
     def _tp(self, claim: Claim) -> TopicPartition:
         return TopicPartition(self._config.topic, claim.partition)
 
     def _stands(self, claim: Claim) -> bool:
         return self._claims.get(claim.partition) is claim and claim.state is ClaimState.READY
-
-    def _askable(self) -> list[Claim]:
-        ready = [claim for claim in self._claims.values() if claim.state is ClaimState.READY]
-        self._suspects = [claim for claim in self._suspects if claim in ready]
-        return self._suspects[:1] or ready
-
-    def _clear(self, claims: Collection[Claim]) -> None:
-        self._suspects = [claim for claim in self._suspects if claim not in claims]
-        for claim in claims:
-            claim.unreadable = 0
-
-    def _wait_ms(self, claims: Collection[TopicPartition]) -> int:
-        """Short while some lane is full: when it has room again, its partitions should be asked for soon."""
-        ready = sum(claim.state is ClaimState.READY for claim in self._claims.values())
-        return int(_FETCH_WAIT_S * 1000) if len(claims) == ready else 20
 
     async def _take(self, claim: Claim, records: Sequence[Any]) -> Fetched:
         """The records, and the client's position behind them: it also passes what is never shown (aborted, markers)."""
@@ -194,31 +184,24 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         claim.end_offset = max(self._consumer.last_stable_offset(tp) or 0, claim.position)
         return Fetched(claim, begins, claim.position, records)
 
-    def _recover(self, claims: dict[TopicPartition, Claim], error: Exception) -> None:
+    def _recover(self, asked: Sequence[Claim], suspect: Claim | None, error: Exception) -> None:
         """Nothing was returned; where positions have moved all the same, the next fetch goes back."""
         match error:
             case OffsetOutOfRangeError():
-                for tp in error.args[0]:
-                    self.renew(claims[tp])
+                for claim in asked:
+                    if self._tp(claim) in error.args[0]:
+                        self.renew(claim)
             case NoOffsetForPartitionError():
                 pass  # left over from before the claim began
             case KafkaError() if not isinstance(error, _OF_RECORDS):
                 if not error.retriable:
                     raise SourceBroken(repr(error)) from error
-            case _:
-                self._suspect(list(claims.values()), error)
-
-    def _suspect(self, claims: list[Claim], error: Exception) -> None:
-        """A record cannot be read: ask the partitions one by one, until it is clear which."""
-        partitions = [claim.partition for claim in claims]
-        _log.warning("A record cannot be read", action="unreadable", partitions=partitions, error=repr(error))
-        if len(claims) > 1:
-            self._suspects = claims
-            return
-        claim = claims[0]
-        claim.unreadable += 1
-        if claim.unreadable >= _READ_TRIES:
-            claim.halt(f"the record at offset {claim.position} cannot be read: {error!r}")
+            case _ if suspect is None:
+                partitions = [claim.partition for claim in asked]
+                _log.warning("A record cannot be read", action="unreadable", partitions=partitions, error=repr(error))
+                self._suspects.accuse(asked)
+            case _ if self._suspects.failed():
+                suspect.halt(f"the record at offset {suspect.position} cannot be read: {error!r}")
 
     def advise(self) -> None:
         """Tell Kafka what is stored, for tools that show lag; nothing of ours ever reads it."""

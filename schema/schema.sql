@@ -98,7 +98,7 @@ CREATE TABLE dead_letters (
     topic            text COLLATE "C" NOT NULL,
     partition        integer          NOT NULL,
     record_offset    bigint           NOT NULL,
-    record_timestamp timestamptz,                            -- NULL where no timestamptz can hold the record's
+    record_timestamp timestamptz,                            -- NULL outside the years 1 to 9999
     key              bytea,                                  -- the record's exact bytes; NULL stays NULL
     value            bytea,
     headers          jsonb            NOT NULL,              -- [[name, base64 or null], …]

@@ -16,13 +16,15 @@ from tests.unit.builders import FakeRecord
 
 FIRST = TopicPartition("run-events", 0)
 SECOND = TopicPartition("run-events", 1)
+BEGIN, END = 100, 120
 
 
 class Client:
-    """What the source uses of the Kafka client: an endless log of one record an offset, and positions in it."""
+    """What the source uses of the Kafka client: logs that end at 120, positions in them, records that can't be read."""
 
     def __init__(self) -> None:
         self.positions: dict[TopicPartition, int] = {}
+        self.unreadable: dict[TopicPartition, int] = {}
         self.troubles: list[Exception] = []
         self.meanwhile: Callable[[], None] = lambda: None
 
@@ -37,17 +39,23 @@ class Client:
         return self.positions[partition]
 
     def last_stable_offset(self, partition: TopicPartition) -> int:
-        return 1_000
+        return END
 
-    async def getmany(self, *wanted: TopicPartition, **_: int) -> dict[TopicPartition, list[Record]]:
+    async def getmany(
+        self, *wanted: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[Record]]:
         self.meanwhile()
+        if self.troubles:
+            raise self.troubles.pop(0)
         arrived: dict[TopicPartition, list[Record]] = {}
         for partition in wanted:
             start = self.positions[partition]
-            self.positions[partition] = start + 10
-            arrived[partition] = [FakeRecord(partition=partition.partition, offset=start + at) for at in range(10)]
-        if self.troubles:
-            raise self.troubles.pop(0)  # what was read already is lost with it, and the positions stay moved
+            end = min(start + max_records, END)
+            if self.unreadable.get(partition, END) in range(start, end):
+                # What was read of other partitions is lost with it, but their positions stay moved.
+                raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "the name of a header")
+            self.positions[partition] = end
+            arrived[partition] = [FakeRecord(partition=partition.partition, offset=at) for at in range(start, end)]
         return arrived
 
     async def stop(self) -> None: ...
@@ -69,7 +77,7 @@ async def source(client: Client) -> Source:
 async def assign(source: Source, *partitions: TopicPartition) -> list[Claim]:
     await source.on_partitions_assigned(partitions)
     for claim in source.claims:
-        source.begin(claim, 100, None)
+        source.begin(claim, BEGIN, None)
     return list(source.claims)
 
 
@@ -91,38 +99,44 @@ async def test_records_that_came_for_a_claim_that_ended_are_fetched_again_by_the
     def rebalance() -> None:
         old.lose()
         source._claims = {0: Claim(0)}
-        source.begin(source._claims[0], 100, None)
+        source.begin(source._claims[0], BEGIN, None)
         client.meanwhile = lambda: None
 
     client.meanwhile = rebalance
     # then what came is dropped, and the new claim begins where it should: no record is passed unseen.
     assert await fetch(source) == []
-    assert bounds(await fetch(source)) == [(100, 110)]
+    assert bounds(await fetch(source)) == [(BEGIN, END)]
 
 
-async def test_what_a_failing_fetch_had_read_of_other_partitions_is_fetched_again(
+async def test_all_that_stands_before_a_record_that_cannot_be_read_is_fetched_and_the_others_go_on(
     source: Source, client: Client
 ) -> None:
-    # Given two partitions, and a fetch that fails over one of them after it has read the other,
-    await assign(source, FIRST, SECOND)
-    client.troubles = [CorruptRecordException("crc")]
-    assert await fetch(source) == []
-    # when it is tried again, one by one,
-    fetched = [*await fetch(source), *await fetch(source)]
-    # then nothing was skipped.
-    assert bounds(fetched) == [(100, 110), (100, 110)]
-
-
-async def test_a_partition_whose_record_cannot_be_read_halts_and_the_others_go_on(
-    source: Source, client: Client
-) -> None:
+    # Given two partitions, one of which has a record that cannot be read,
     first, second = await assign(source, FIRST, SECOND)
-    client.troubles = [UnicodeDecodeError("utf-8", b"\xff", 0, 1, "header")] * 4  # once together, three times alone
-    for _ in range(4):
-        assert await fetch(source) == []
-    assert first.state is ClaimState.HALTED
-    assert "offset 100" in first.halted_because
-    assert [piece.claim for piece in await fetch(source)] == [second]
+    client.unreadable = {SECOND: 107}
+    # when they are fetched until the first one has come to its end and the second one has halted,
+    fetched: list[Fetched] = []
+    while first.position < END or second.state is not ClaimState.HALTED:
+        fetched += await fetch(source)
+    # then nothing was skipped, and the halt names the record.
+    for claim, end in ((first, END), (second, 107)):
+        pieces = [piece for piece in fetched if piece.claim is claim]
+        assert [record.offset for piece in pieces for record in piece.records] == [*range(BEGIN, end)]
+        assert [piece.begins for piece in pieces] == [BEGIN, *(piece.ends for piece in pieces[:-1])]
+    assert "offset 107" in second.halted_because
+
+
+async def test_a_record_that_can_be_read_after_all_halts_nothing(source: Source, client: Client) -> None:
+    # Given a byte that fell over on the way from the broker, once together with others and twice alone,
+    await assign(source, FIRST, SECOND)
+    client.troubles = [CorruptRecordException("crc")] * 3
+    # when it is sent again,
+    fetched: list[Fetched] = []
+    while any(claim.position < END for claim in source.claims):
+        fetched += await fetch(source)
+    # then all is read, and nothing halts.
+    assert sum(len(piece.records) for piece in fetched) == 2 * (END - BEGIN)
+    assert {claim.state for claim in source.claims} == {ClaimState.READY}
 
 
 async def test_an_offset_that_the_log_does_not_have_is_looked_into(source: Source, client: Client) -> None:

@@ -1,0 +1,43 @@
+"""What the README shows is what works."""
+
+import os
+import re
+import sys
+from asyncio import create_subprocess_exec
+from pathlib import Path
+
+import asyncpg
+
+from tests.servers import Servers, create_topic, delete_topics
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def python_blocks(path: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+
+
+async def run(*arguments: str, servers: Servers, database: str) -> int:
+    environ = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": database}
+    process = await create_subprocess_exec(sys.executable, *arguments, cwd=CHECKOUT, env=environ)
+    return await process.wait()
+
+
+async def test_the_event_of_the_readme_becomes_a_row(servers: Servers, database: str) -> None:
+    # Given the topic that the README's code publishes to,
+    await create_topic(servers.bootstrap_servers, "run-events", 2, {"message.timestamp.type": "LogAppendTime"})
+    try:
+        # when its only block of Python runs as it stands, and the consumer after it,
+        (block,) = python_blocks(CHECKOUT / "README.md")
+        assert await run("-c", block, servers=servers, database=database) == 0
+        assert await run("-m", "consumer", "run", "--until-end", servers=servers, database=database) == 0
+    finally:
+        await delete_topics(servers.bootstrap_servers, ["run-events"])
+    # then the run that it names is there.
+    connection = await asyncpg.connect(database)
+    try:
+        row = await connection.fetchrow("SELECT agent_id, status, event_count FROM agent_runs")
+    finally:
+        await connection.close()
+    assert row is not None
+    assert tuple(row) == ("scheduler", "running", 1)

@@ -1,0 +1,123 @@
+"""What one record is by itself: an event, or refused for the first reason that applies.
+
+Whether an event is the first of its id, a repeat or a conflict is known only beside its run: see `model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.checker.contract import MAX_ID_BYTES, broken_rule
+from tests.checker.log import Record
+from tests.checker.strict_json import Json, NotJson, Number, as_jsonb_can, has_too_many_values, parse
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+TIMES = range(-62_135_596_800_000, 253_402_300_800_000)  # milliseconds of the years 1 to 9999, which readers hold too
+
+
+class Reason(StrEnum):
+    """Why a record becomes a dead letter, in the order of judging."""
+
+    MISSING_KEY = "missing_key"
+    INVALID_KEY = "invalid_key"
+    TOO_LARGE = "too_large"
+    NOT_JSON = "not_json"
+    INVALID_EVENT = "invalid_event"
+    STORE_REJECTED = "store_rejected"
+    EVENT_ID_CONFLICT = "event_id_conflict"
+
+
+class Refused(Exception):
+    """The record is no event."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as the tables should hold it. `data` has U+FFFD where JSONB cannot hold the text; then `raw` is set."""
+
+    record: Record
+    run_id: str
+    fields: Mapping[str, Json]
+    data: Json
+    raw: bytes | None
+
+    def text(self, name: str) -> str | None:
+        """A field that is a string, or null or absent, which is the same."""
+        value = self.fields.get(name)
+        assert value is None or isinstance(value, str), name
+        return value
+
+    @property
+    def id(self) -> str:
+        return self.text("id") or ""
+
+    @property
+    def type(self) -> str:
+        return self.text("type") or ""
+
+    @property
+    def count(self) -> int:
+        """How many events the emitter says are missing here; 0 when it is no such admission."""
+        value = self.fields.get("count") if self.type == "events_dropped" else None
+        return int(value.literal) if isinstance(value, Number) else 0
+
+    def has_same_content(self, other: Event) -> bool:
+        """Identical bytes, or equal as JSONB where neither needs `raw`."""
+        if self.record.value == other.record.value:
+            return True
+        return self.raw is None and other.raw is None and self.data == other.data
+
+
+def judge(record: Record, max_event_bytes: int = MAX_EVENT_BYTES) -> Event:
+    """The event in a record.
+
+    Raises:
+        Refused: with the first reason that applies.
+    """
+    run_id = _run_id(record.key)
+    text = _text(record.value or b"", max_event_bytes)
+    try:
+        document = parse(text)
+    except NotJson as error:
+        raise Refused(Reason.NOT_JSON, str(error)) from error
+    if not isinstance(document.value, dict):
+        raise Refused(Reason.INVALID_EVENT, "not an object")
+    if name := broken_rule(document.value):
+        raise Refused(Reason.INVALID_EVENT, name)
+    if record.timestamp not in TIMES:
+        raise Refused(Reason.STORE_REJECTED, "a time that timestamptz cannot hold")
+    if not document.fits_jsonb:
+        raise Refused(Reason.STORE_REJECTED, "a number that JSONB cannot hold")
+    clean = as_jsonb_can(text)
+    if clean == text:
+        return Event(record, run_id, document.value, document.value, None)
+    return Event(record, run_id, document.value, parse(clean).value, record.value)
+
+
+def _run_id(key: bytes | None) -> str:
+    if not key:
+        raise Refused(Reason.MISSING_KEY, "null" if key is None else "empty")
+    if len(key) > MAX_ID_BYTES or b"\0" in key:
+        raise Refused(Reason.INVALID_KEY, f"{len(key)} bytes")
+    try:
+        return key.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(Reason.INVALID_KEY, "not UTF-8") from error
+
+
+def _text(value: bytes, max_event_bytes: int) -> str:
+    if len(value) > max_event_bytes:
+        raise Refused(Reason.TOO_LARGE, f"{len(value)} bytes")
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(Reason.NOT_JSON, "not UTF-8") from error
+    if has_too_many_values(text):
+        raise Refused(Reason.TOO_LARGE, "too many values")
+    return text

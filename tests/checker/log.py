@@ -1,0 +1,48 @@
+"""The log, as the checker sees it: what Kafka accepted, and nothing about what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
+
+
+class Place(NamedTuple):
+    """Where a record stands in the topic. Sorts as the partition's log does."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record, byte for byte as it was published."""
+
+    place: Place
+    timestamp: int  # milliseconds since 1970, of any size
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Extent(NamedTuple):
+    """From the first offset that a partition still holds to the one behind its last committed record."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Log:
+    """All visible records of a topic, in the order of each partition."""
+
+    topic: str
+    extents: Mapping[int, Extent]
+    records: Sequence[Record]
+
+    @cached_property
+    def places(self) -> frozenset[Place]:
+        return frozenset(record.place for record in self.records)

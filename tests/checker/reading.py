@@ -1,0 +1,151 @@
+"""The topic and the tables, read from their servers with clients of the checker's own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from time import monotonic
+
+import asyncpg
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from tests.checker.comparison import compare
+from tests.checker.judgement import MAX_EVENT_BYTES
+from tests.checker.log import Extent, Headers, Log, Place, Record
+from tests.checker.tables import EventRow, LetterRow, OffsetRow, RunRow, Tables
+from tests.checker.violations import Violation
+
+DEADLINE_S = 60.0
+POLL_S = 0.2
+RECORDS_A_POLL = 5_000
+MAX_FETCH_BYTES = 128 * 1024 * 1024  # a topic may hold more than the service takes
+
+
+async def check(
+    bootstrap_servers: str,
+    topic: str,
+    database_url: str,
+    *,
+    finished: bool = True,
+    max_event_bytes: int = MAX_EVENT_BYTES,
+) -> list[Violation]:
+    """Read everything and name what is wrong; empty when all is well. See `compare` for `finished`.
+
+    Raises:
+        TimeoutError: the log could not be read to its end within DEADLINE_S.
+    """
+    # The tables first: a log only grows, so that a row without a record is an invention and no race.
+    tables = await read_tables(database_url)
+    log = await asyncio.to_thread(read_log, bootstrap_servers, topic)
+    return compare(log, tables, finished=finished, max_event_bytes=max_event_bytes)
+
+
+async def read_tables(database_url: str) -> Tables:
+    """One snapshot of the four tables."""
+    queries = _queries()
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return Tables(
+                runs=[RunRow(**row) for row in await connection.fetch(queries["runs"])],
+                events=[EventRow(**row) for row in await connection.fetch(queries["events"])],
+                offsets=[OffsetRow(**row) for row in await connection.fetch(queries["offsets"])],
+                letters=[LetterRow(**row) for row in await connection.fetch(queries["letters"])],
+            )
+    finally:
+        await connection.close()
+
+
+def read_log(bootstrap_servers: str, topic: str) -> Log:
+    """All committed records of a topic. Through librdkafka, because the service reads through aiokafka.
+
+    Its limit: librdkafka ends the name of a header at a NUL.
+    """
+    # `assign` without `subscribe` joins no group; the client wants a name for one all the same.
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "checker",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "max.partition.fetch.bytes": MAX_FETCH_BYTES,
+            "fetch.max.bytes": MAX_FETCH_BYTES,
+            "receive.message.max.bytes": 2 * MAX_FETCH_BYTES,
+        }
+    )
+    try:
+        return _read_to_the_end(consumer, topic)
+    finally:
+        consumer.close()
+
+
+def _read_to_the_end(consumer: Consumer, topic: str) -> Log:
+    begins = _begins(consumer, topic)
+    consumer.assign([TopicPartition(topic, partition, begin) for partition, begin in begins.items()])
+    records: list[Record] = []
+    ends: dict[int, int] = {}
+    deadline = monotonic() + DEADLINE_S
+    while len(ends) < len(begins):
+        if monotonic() > deadline:
+            raise TimeoutError(f"read {len(records)} records of {topic}, and {len(ends)} of {len(begins)} partitions")
+        for message in consumer.consume(RECORDS_A_POLL, POLL_S):
+            if not _is_end(message):
+                records.append(_record(message))
+            else:
+                ends[_known(message.partition())] = _known(message.offset())
+    extents = {partition: Extent(begin, ends[partition]) for partition, begin in begins.items()}
+    return Log(topic, extents, records)
+
+
+def _begins(consumer: Consumer, topic: str) -> dict[int, int]:
+    metadata = consumer.list_topics(topic, timeout=DEADLINE_S).topics[topic]
+    if metadata.error is not None:
+        raise KafkaException(metadata.error)
+    begins = {}
+    for partition in metadata.partitions:
+        begin, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=DEADLINE_S)
+        begins[partition] = begin
+    return begins
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() != KafkaError._PARTITION_EOF:
+        raise KafkaException(error)
+    return True
+
+
+def _record(message: Message) -> Record:
+    _, timestamp = message.timestamp()
+    return Record(
+        place=Place(_known(message.partition()), _known(message.offset())),
+        timestamp=timestamp,
+        key=_bytes(message.key()),
+        value=_bytes(message.value()),
+        headers=_headers(message),
+    )
+
+
+def _headers(message: Message) -> Headers:
+    pairs = message.headers() or []
+    assert not isinstance(pairs, dict)  # the type allows for what only producers take
+    return tuple((name, _bytes(value)) for name, value in pairs)
+
+
+def _known(number: int | None) -> int:
+    assert number is not None  # the type allows for messages that were never sent
+    return number
+
+
+def _bytes(field: str | bytes | None) -> bytes | None:
+    assert not isinstance(field, str)  # the type allows for deserializers, and we have none
+    return field
+
+
+def _queries() -> dict[str, str]:
+    text = Path(__file__).with_name("tables.sql").read_text()
+    return dict(re.findall(r"^-- (\w+) --\n(.*?)(?=^-- \w+ --\n|\Z)", text, re.DOTALL | re.MULTILINE))

@@ -1,0 +1,77 @@
+"""The four tables as plain rows. Only the columns that the contract names: others may come and go.
+
+Times are exact numbers of milliseconds since 1970, as Kafka has them. Python's `datetime` ends with the year 9999, but
+a record may be later, and so may a `timestamptz`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
+
+Milliseconds: TypeAlias = "int | Decimal"
+
+
+@dataclass(frozen=True)
+class RunRow:
+    id: str
+    parent_run_id: str | None
+    agent_id: str
+    session_id: str | None
+    status: str
+    created_at: Milliseconds
+    updated_at: Milliseconds
+    event_count: int
+    status_changed_at: Milliseconds
+    dropped_events: int
+
+
+@dataclass(frozen=True)
+class EventRow:
+    id: str
+    run_id: str
+    parent_event_id: str | None
+    event_seq: int
+    event_type: str
+    event_data: str  # the JSONB column as PostgreSQL spells it
+    created_at: Milliseconds
+    source_partition: int
+    source_offset: int
+    raw: bytes | None
+
+
+@dataclass(frozen=True)
+class OffsetRow:
+    topic: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    last_offset: int | None
+    last_timestamp: Milliseconds | None
+    repeats: int
+
+
+@dataclass(frozen=True)
+class LetterRow:
+    topic: str
+    partition: int
+    record_offset: int
+    record_timestamp: Milliseconds | None  # null outside the years 1 to 9999
+    key: bytes | None
+    value: bytes | None
+    headers: str  # JSONB: an array of [name, base64 or null]
+    reason: str
+    state: str
+    retries: int
+
+
+@dataclass(frozen=True)
+class Tables:
+    """One snapshot of everything that the service has written."""
+
+    runs: Sequence[RunRow]
+    events: Sequence[EventRow]
+    offsets: Sequence[OffsetRow]
+    letters: Sequence[LetterRow]

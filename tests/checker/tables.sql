@@ -1,0 +1,25 @@
+-- runs --
+-- Every run, those that are only named as a parent included.
+SELECT id, parent_run_id, agent_id, session_id, status, event_count, dropped_events,
+       extract(epoch FROM created_at) * 1000 AS created_at,
+       extract(epoch FROM updated_at) * 1000 AS updated_at,
+       extract(epoch FROM status_changed_at) * 1000 AS status_changed_at
+  FROM agent_runs
+
+-- events --
+-- Every event. The payload as text, so that no driver gets to read its numbers.
+SELECT id, run_id, parent_event_id, event_seq, event_type, event_data::text AS event_data, source_partition,
+       source_offset, raw, extract(epoch FROM created_at) * 1000 AS created_at
+  FROM run_events
+
+-- offsets --
+-- How far each partition has been consumed.
+SELECT topic, partition, first_offset, next_offset, last_offset, repeats,
+       extract(epoch FROM last_timestamp) * 1000 AS last_timestamp
+  FROM consumer_offsets
+
+-- letters --
+-- Every dead letter.
+SELECT topic, partition, record_offset, key, value, headers::text AS headers, reason, state, retries,
+       extract(epoch FROM record_timestamp) * 1000 AS record_timestamp
+  FROM dead_letters
