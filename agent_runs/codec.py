@@ -137,7 +137,7 @@ def read_envelope(value: bytes) -> Envelope | UnknownEnvelope:
         envelope = _decode_envelope(value)
         if not value.isascii():
             value.decode()  # msgspec does not look into strings that it skips
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         envelope = _read_slowly(value)
     _check(envelope, value)
     return envelope

@@ -7,10 +7,10 @@ from contextlib import suppress
 from consumer.batches import Slice
 from consumer.claims import Claim
 from consumer.config import IngestConfig
-from consumer.errors import StoreError
+from consumer.errors import RepeatedIds, StoreError
 from consumer.observe import Observer
 from consumer.queues import Queue
-from consumer.remedies import apply_remedy
+from consumer.remedies import Remedies
 from consumer.tasks import end
 from consumer.writer import Writer
 
@@ -25,6 +25,7 @@ class Lane:
         self.writer = writer
         self.config = config
         self.observer = observer
+        self._remedies = Remedies(writer, observer)
         self.queues: dict[Claim, Queue] = {}
         self._work = asyncio.Event()
         self._stopping = False
@@ -99,7 +100,8 @@ class Lane:
         try:
             stored = await self.writer.write(batch, look_first=any(queue.look_first for queue in queues))
         except StoreError as error:
-            await apply_remedy(self, error, queues)
+            self._doubt_all_after(error)
+            await self._remedies.apply(error, queues)
         else:
             for queue in queues:
                 queue.succeed()
@@ -109,6 +111,11 @@ class Lane:
             for queue in queues:
                 queue.end()
             self._rotate(queues)
+
+    def _doubt_all_after(self, error: StoreError) -> None:
+        """One partition a transaction from here on, until each has succeeded: one's trouble stays its own."""
+        for queue in self.queues.values():
+            queue.doubted = queue.doubted or not isinstance(error, RepeatedIds)
 
     def _rotate(self, queues: Sequence[Queue]) -> None:
         """Those that were just served go last."""

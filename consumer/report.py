@@ -61,13 +61,15 @@ def offsets(standings: Sequence[Standing]) -> None:
             "-" if stored is None else str(stored.next_offset),
             str(standing.bounds.ends - (standing.bounds.begins if stored is None else stored.next_offset)),
             "-" if stored is None else str(stored.repeats),
-            escape(f"halted: {standing.problem}") if standing.problem else "ok",
+            "halted" if standing.problem else "ok",
         )
-    _console().print(table)
-    if any(standing.problem for standing in standings):
-        _console().print(
-            "To go on without what is lost: python -m consumer offsets accept-loss --partition N --by NAME"
-        )
+    console = _console()
+    console.print(table)
+    halted = [standing for standing in standings if standing.problem]
+    for standing in halted:
+        console.print(f"partition {standing.partition}: {escape(standing.problem or '')}")
+    if halted:
+        console.print("To go on without what is lost: python -m consumer offsets accept-loss --partition N --by NAME")
 
 
 def loss_accepted(standing: Standing) -> None:

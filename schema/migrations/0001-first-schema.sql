@@ -16,11 +16,15 @@ CREATE TABLE agent_runs (
     dropped_events    bigint           NOT NULL DEFAULT 0,   -- events that the emitter admits it dropped
     started_at        timestamptz,                           -- record timestamp of the run_started that counts; NULL before it
 
+    -- One row a run; and the order in which consumers lock them.
     CONSTRAINT agent_runs_pkey PRIMARY KEY (id),
     -- A tree of runs has no dangling branch: a parent that has not arrived yet gets a row of its own first.
     CONSTRAINT agent_runs_parent_fkey FOREIGN KEY (parent_run_id) REFERENCES agent_runs (id) ON DELETE SET NULL,
+    -- The four states of the fold; readers may rely on there being no fifth.
     CONSTRAINT agent_runs_status_check CHECK (status IN ('running', 'waiting', 'completed', 'failed')),
+    -- It is the next event_seq, which begins at 0.
     CONSTRAINT agent_runs_event_count_check CHECK (event_count >= 0),
+    -- A sum of admissions, each of at least one.
     CONSTRAINT agent_runs_dropped_events_check CHECK (dropped_events >= 0)
 )
 -- Every batch updates its runs. Half-empty pages keep nearly all of those updates heap-only (HOT): 100 % where a
@@ -52,7 +56,9 @@ CREATE TABLE run_events (
     CONSTRAINT run_events_pkey PRIMARY KEY (run_id, event_seq),
     -- A producer's retry must not become a second event. Within the run: no agent can block another by using its ids.
     CONSTRAINT run_events_id_key UNIQUE (run_id, id),
+    -- Every event is of a run; to forget the run is to forget its events.
     CONSTRAINT run_events_run_fkey FOREIGN KEY (run_id) REFERENCES agent_runs (id) ON DELETE CASCADE,
+    -- The first event has number 0.
     CONSTRAINT run_events_event_seq_check CHECK (event_seq >= 0)
 );
 
@@ -86,10 +92,15 @@ CREATE TABLE consumer_offsets (
     repeats        bigint           NOT NULL DEFAULT 0,      -- records that were repeats of what is stored
     updated_at     timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
+    -- One row a partition: what the compare-and-set of every batch meets.
     CONSTRAINT consumer_offsets_pkey PRIMARY KEY (topic, partition),
+    -- Consumption goes forward from where it began.
     CONSTRAINT consumer_offsets_order_check CHECK (0 <= first_offset AND first_offset <= next_offset),
+    -- The last record passed lies behind us.
     CONSTRAINT consumer_offsets_last_check CHECK (last_offset < next_offset),
+    -- Half a fingerprint tells no log from another.
     CONSTRAINT consumer_offsets_fingerprint_check CHECK ((last_offset IS NULL) = (last_timestamp IS NULL)),
+    -- A count.
     CONSTRAINT consumer_offsets_repeats_check CHECK (repeats >= 0)
 )
 WITH (fillfactor = 10);  -- a few rows, each updated by every batch: room for heap-only updates
@@ -110,14 +121,18 @@ CREATE TABLE dead_letters (
     created_at       timestamptz      NOT NULL DEFAULT now(),  -- wall clock
     updated_at       timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
+    -- The number by which operators name a letter.
     CONSTRAINT dead_letters_pkey PRIMARY KEY (id),
     -- A topic that is consumed again keeps its letters and their states. The timestamp is one of the coordinates because
     -- a topic that was deleted and made anew counts its offsets from 0 again.
     CONSTRAINT dead_letters_record_key UNIQUE NULLS NOT DISTINCT (topic, partition, record_offset, record_timestamp),
+    -- The reasons of the contract, in the order in which they are judged.
     CONSTRAINT dead_letters_reason_check CHECK (reason IN (
         'missing_key', 'invalid_key', 'too_large', 'not_json', 'invalid_event', 'store_rejected', 'event_id_conflict'
     )),
+    -- A letter waits, or an operator has dealt with it in one of two ways.
     CONSTRAINT dead_letters_state_check CHECK (state IN ('open', 'resolved', 'discarded')),
+    -- A count.
     CONSTRAINT dead_letters_retries_check CHECK (retries >= 0)
 );
 
@@ -139,6 +154,7 @@ CREATE TABLE accepted_losses (
     accepted_by    text             NOT NULL,
     accepted_at    timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
+    -- Decisions in the order in which they were taken.
     CONSTRAINT accepted_losses_pkey PRIMARY KEY (id)
 );
 

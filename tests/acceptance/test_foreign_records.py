@@ -72,7 +72,8 @@ async def test_times_that_a_producer_makes_up_are_kept_where_a_column_can_hold_t
         publish(producer, road.topic, messages, timestamp=time)
     # when the service has read them,
     await road.consume()
-    # then only what is beyond the year 9999, or before the year 1, is refused, and a run's times are those of its events in order.
+    # then only what is beyond the year 9999, or before the year 1, is refused, and a run's times are those of its
+    # events in order.
     await road.assert_in_order()
     refused = [row for row in (await road.tables()).letters if row.reason == "store_rejected"]
     assert len(refused) == 2 * len(unholdable)

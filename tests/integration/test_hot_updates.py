@@ -1,0 +1,75 @@
+"""Updating a run must not touch its indexes: the fillfactor of agent_runs leaves room on its page."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from consumer.batches import Slice
+from consumer.claims import Claim
+from consumer.config import DatabaseConfig
+from consumer.decoding import decode
+from consumer.ingest import ingest
+from consumer.store import Store
+from consumer.transaction import Transaction
+from tests.integration.messages import event
+from tests.servers.clients import until
+
+TOPIC = "hot"
+RUNS, BATCH, BATCHES = 20_000, 1_000, 40
+NOW_MS = 1_767_225_600_000
+FILL = """
+    INSERT INTO agent_runs (id, agent_id, session_id, status, created_at, updated_at, status_changed_at)
+    SELECT 'run-' || n, 'agent-' || n % 10, 'session-' || n % 5000, 'running', t, t, t
+      FROM generate_series(0, $1::integer - 1) AS n, to_timestamp(1767225600) AS t
+"""
+UPDATES = "SELECT n_tup_hot_upd, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'agent_runs'"
+
+
+@dataclass
+class Record:
+    """A record that never was in a log: only the database is under test."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    partition: int = 0
+    timestamp: int = NOW_MS
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+async def test_nearly_every_update_of_a_run_is_heap_only(database: str) -> None:
+    # Given 20,000 runs, and a partition to write to,
+    config = DatabaseConfig(url=database)
+    looking = await asyncpg.connect(database)
+    await looking.execute(FILL, RUNS)
+    await looking.execute(
+        "INSERT INTO consumer_offsets (topic, partition, first_offset, next_offset) VALUES ($1, 0, 0, 0)", TOPIC
+    )
+
+    # when batches update 1,000 of them again and again, neighbours as runs are that began together,
+    store, rng, claim = await Store.connect(config, TOPIC), random.Random(1), Claim(0)
+    for begins in range(0, BATCHES * BATCH, BATCH):
+        first = rng.randrange(RUNS - BATCH)
+        records = [Record(begins + n, b"run-%d" % (first + n), event(f"{begins + n}")) for n in range(BATCH)]
+        piece = Slice.of(claim, begins, begins + BATCH, [decode(record, 1024) for record in records])
+        async with store.transaction():
+            await ingest([piece], Transaction(store), look_first=False)
+    store.terminate()
+
+    # (A backend reports its counts at the latest when it ends.)
+    async def reported() -> bool:
+        return (await _updates(looking))[1] >= BATCHES * BATCH
+
+    await until(reported)
+    # then nearly all of the updates left the indexes alone.
+    heap_only, updates = await _updates(looking)
+    await looking.close()
+    assert heap_only / updates > 0.95
+
+
+async def _updates(connection: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, int]:
+    row = await connection.fetchrow(UPDATES)
+    assert row is not None
+    return row[0], row[1]
