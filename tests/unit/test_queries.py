@@ -1,0 +1,75 @@
+"""The file of named queries: its reader, and that file and code name the same ones."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumer.queries import load_queries
+
+CONSUMER = Path(__file__).parents[2] / "consumer"
+
+
+def load(tmp_path: Path, text: str) -> dict[str, str]:
+    path = tmp_path / "queries.sql"
+    path.write_text(text, encoding="utf-8")
+    return dict(load_queries(path))
+
+
+def test_a_block_is_named_and_goes_up_to_the_next_name(tmp_path: Path) -> None:
+    text = "-- About this file.\n\n-- one --\n-- Its purpose.\nSELECT 1\n\n-- two_2 --\n\nSELECT\n  'ß'\n\n"
+
+    assert load(tmp_path, text) == {"one": "-- Its purpose.\nSELECT 1", "two_2": "SELECT\n  'ß'"}
+
+
+def test_a_name_stands_alone_on_its_line(tmp_path: Path) -> None:
+    text = "-- one --\nSELECT 1 -- two --\n -- three --\n-- not a name --\n-- four -- five\n"
+
+    assert list(load(tmp_path, text)) == ["one"]
+
+
+def test_a_file_without_queries_has_none(tmp_path: Path) -> None:
+    assert load(tmp_path, "-- Nothing yet.\n") == {}
+
+
+def test_a_name_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"named twice: one, two$"):
+        load(tmp_path, "-- two --\n1\n-- one --\n1\n-- one --\n2\n-- two --\n3\n-- three --\n4\n")
+
+
+def test_text_before_the_first_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="text before the first"):
+        load(tmp_path, "SELECT 1;\n-- one --\nSELECT 2\n")
+
+
+def asked_for() -> Iterator[str]:
+    """The names that code gives to `fetch`."""
+    for path in CONSUMER.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fetch":
+                yield from (str(arg.value) for arg in node.args[:1] if isinstance(arg, ast.Constant))
+
+
+def test_the_code_and_the_file_name_the_same_queries() -> None:
+    named, asked = set(load_queries(CONSUMER / "queries.sql")), set(asked_for())
+
+    assert asked - named == set(), "asked for, but not in the file"
+    assert named - asked == set(), "in the file, but nobody asks for them"
+
+
+def test_every_query_says_what_it_is_for() -> None:
+    wordless = [name for name, text in load_queries(CONSUMER / "queries.sql").items() if not text.startswith("-- ")]
+
+    assert wordless == []
+
+
+@pytest.mark.parametrize(
+    "text", [pytest.param(text, id=name) for name, text in load_queries(CONSUMER / "queries.sql").items()]
+)
+def test_a_query_uses_its_parameters_without_a_gap(text: str) -> None:
+    code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    used = {int(digits) for digits in re.findall(r"\$(\d+)", code)}
+
+    assert used == set(range(1, len(used) + 1))

@@ -1,0 +1,188 @@
+"""From events and the heads of their runs to sequence numbers and new heads."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_runs.status import RunStatus
+from consumer.records import Event
+from consumer.sequencing import Head, advance, number, parents_named, starting_events
+from tests.unit.builders import event
+
+
+def fold(*events: Event, head: Head | None = None) -> Head:
+    head = head or Head(run_id="r1")
+    number(events, {head.run_id: head})
+    return head
+
+
+def test_events_are_numbered_within_their_runs_from_where_these_stand() -> None:
+    heads = {"a": Head(run_id="a"), "b": Head(run_id="b", event_count=41)}
+    events = [event(run=run) for run in ("a", "b", "a", "a", "b")]
+
+    assert number(events, heads) == [0, 41, 1, 2, 42]
+    assert (heads["a"].event_count, heads["b"].event_count) == (3, 43)
+
+
+def test_a_run_is_created_by_its_first_event_and_updated_by_its_last() -> None:
+    head = fold(event(timestamp=50), event("llm_called", timestamp=40), event("llm_called", timestamp=60))
+
+    assert (head.created_at, head.updated_at, head.status_changed_at) == (50, 60, 50)
+
+
+def test_a_run_that_has_events_already_keeps_its_creation() -> None:
+    head = fold(event(timestamp=90), head=Head(run_id="r1", event_count=1))
+
+    assert (head.created_at, head.updated_at, head.status_changed_at) == (None, 90, None)
+
+
+def test_the_status_changed_when_the_last_event_changed_it() -> None:
+    head = fold(
+        event(timestamp=1),
+        event("run_waiting", timestamp=2),
+        event("run_waiting", timestamp=3),
+        event("tool_requested", tool_name="ask_human", timestamp=4),
+    )
+
+    assert (head.status, head.status_changed_at, head.updated_at) == (RunStatus.WAITING, 2, 4)
+
+
+def test_a_status_that_is_left_and_taken_again_changed_at_its_return() -> None:
+    head = fold(event(timestamp=1), event("run_waiting", timestamp=2), event("input", timestamp=3))
+
+    assert (head.status, head.status_changed_at) == (RunStatus.RUNNING, 3)
+
+
+@pytest.mark.parametrize(
+    ("tool", "status"), [("respond_to_user", RunStatus.COMPLETED), ("calendar", RunStatus.RUNNING)]
+)
+def test_the_fold_knows_the_tool(tool: str, status: RunStatus) -> None:
+    assert fold(event("tool_succeeded", tool_name=tool)).status is status
+
+
+def test_an_unknown_type_counts_as_an_event_and_changes_no_status() -> None:
+    head = fold(event("run_waiting"), event("brand_new", tool_name="ask_human", timestamp=7))
+
+    assert (head.status, head.event_count, head.updated_at) == (RunStatus.WAITING, 2, 7)
+
+
+def test_dropped_events_add_up() -> None:
+    head = fold(event("events_dropped", count=3), event(), event("events_dropped", count=2**31 - 1))
+
+    assert head.dropped_events == 3 + 2**31 - 1
+
+
+def test_the_first_run_started_gives_the_facts_and_later_ones_nothing() -> None:
+    head = fold(
+        event(timestamp=1),
+        event("run_started", timestamp=2, agent_id="a", session_id="s", parent_run_id="p"),
+        event("run_started", timestamp=3, agent_id="b", session_id="t", parent_run_id="q"),
+    )
+
+    assert (head.started, head.started_at) == (True, 2)
+    assert (head.agent_id, head.session_id, head.parent_run_id) == ("a", "s", "p")
+
+
+def test_a_run_that_was_started_before_is_not_started_again() -> None:
+    head = fold(event("run_started", agent_id="b"), head=Head(run_id="r1", event_count=5, started=True))
+
+    assert (head.started_at, head.agent_id, head.event_count) == (None, None, 6)
+
+
+def test_a_run_started_may_say_no_more_than_its_agent() -> None:
+    head = fold(event("run_started", agent_id="a"))
+
+    assert (head.agent_id, head.session_id, head.parent_run_id) == ("a", None, None)
+
+
+def test_the_starting_events_are_the_first_run_started_of_each_run() -> None:
+    first, again, other = (
+        event("run_started", run="a", offset=1),
+        event("run_started", run="a", offset=2),
+        event("run_started", run="b", offset=3),
+    )
+
+    assert starting_events([event(run="a"), first, event(run="c"), again, other]) == [first, other]
+
+
+def test_a_named_parent_dates_from_the_earliest_run_started_that_names_it() -> None:
+    starts = [
+        event("run_started", run="a", timestamp=30, parent_run_id="p"),
+        event("run_started", run="b", timestamp=10, parent_run_id="p"),
+        event("run_started", run="c", timestamp=20, parent_run_id="p"),
+        event("run_started", run="d", timestamp=5, parent_run_id="q"),
+        event("run_started", run="e", timestamp=1),
+    ]
+
+    assert parents_named(starts) == {"p": 10, "q": 5}
+
+
+# --- batches: a row is what all its heads together say ---
+
+SPECS: list[dict[str, Any]] = [
+    {"event_type": "input"},
+    {"event_type": "run_waiting"},
+    {"event_type": "run_resumed"},
+    {"event_type": "run_completed"},
+    {"event_type": "run_failed"},
+    {"event_type": "llm_called"},
+    {"event_type": "brand_new"},
+    {"event_type": "events_dropped", "count": 3},
+    {"event_type": "tool_requested", "tool_name": "ask_human"},
+    {"event_type": "tool_succeeded", "tool_name": "ask_human"},
+    {"event_type": "tool_succeeded", "tool_name": "done"},
+    {"event_type": "run_started", "agent_id": "a", "session_id": "s", "parent_run_id": "p"},
+    {"event_type": "run_started", "agent_id": "b"},
+]
+specs = st.fixed_dictionaries(
+    {"spec": st.sampled_from(SPECS), "run": st.sampled_from("ab"), "timestamp": st.integers(0, 9)}
+)
+
+
+def made(offset: int, drawn: dict[str, Any]) -> Event:
+    fields = dict(drawn["spec"])
+    return event(fields.pop("event_type"), run=drawn["run"], offset=offset, timestamp=drawn["timestamp"], **fields)
+
+
+def write(batch: Sequence[Event], rows: dict[str, Head]) -> list[int]:
+    """Fold a batch from what the rows say, as an owner who knows nothing else, and write the changes back."""
+    heads = {}
+    for run in {item.run_id for item in batch}:
+        row = rows.setdefault(run, Head(run_id=run))
+        heads[run] = Head(run_id=run, status=row.status, event_count=row.event_count, started=row.started)
+    sequence = number(batch, heads)
+    for run, head in heads.items():
+        row = rows[run]
+        for field, value in msgspec.structs.asdict(head).items():
+            if field == "dropped_events":
+                row.dropped_events += value
+            elif value is not None:
+                setattr(row, field, value)
+    return sequence
+
+
+@given(st.lists(specs, max_size=12), st.sets(st.integers(1, 11)))
+def test_however_the_log_is_split_into_batches_the_rows_are_the_same(
+    drawn: list[dict[str, Any]], cuts: set[int]
+) -> None:
+    events = [made(offset, spec) for offset, spec in enumerate(drawn)]
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(events)), len(events)]
+    whole: dict[str, Head] = {}
+    pieces: dict[str, Head] = {}
+    in_one = write(events, whole)
+    in_many = [seq for begins, ends in pairwise(bounds) for seq in write(events[begins:ends], pieces)]
+
+    assert in_many == in_one
+    assert pieces == whole
+
+
+def test_advancing_one_event_is_numbering_one() -> None:
+    head = Head(run_id="r1", event_count=7)
+
+    assert advance(head, event()) == 7
+    assert head.event_count == 8

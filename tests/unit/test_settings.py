@@ -1,0 +1,162 @@
+"""Settings are read once from a mapping; whoever sets them wrong is told everything at once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from msgspec import Struct
+
+from agent_runs.errors import SettingsError
+from agent_runs.settings import KafkaSettings, env, read_settings
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """One field of each kind."""
+
+    url: Annotated[str, env("SAMPLE_URL", min_length=1)]
+    name: Annotated[str, env("SAMPLE_NAME", min_length=2)]
+    lanes: Annotated[int, env("SAMPLE_LANES", ge=1, le=64)] = 2
+    wait_s: Annotated[float, env("SAMPLE_WAIT_S", gt=0)] = 1.5
+    kind: Annotated[Literal["one", "two"], env("SAMPLE_KIND")] = "one"
+    secret: Annotated[str | None, env("SAMPLE_SECRET")] = None
+
+
+RIGHT = {"SAMPLE_URL": "u", "SAMPLE_NAME": "me"}
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(Sample, environ)
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    assert read_settings(Sample, RIGHT) == Sample(url="u", name="me")
+
+
+def test_what_is_set_is_read_as_what_it_should_be() -> None:
+    environ = {
+        **RIGHT,
+        "SAMPLE_LANES": "7",
+        "SAMPLE_WAIT_S": "2",
+        "SAMPLE_KIND": "two",
+        "SAMPLE_SECRET": " s ",
+        "X": "?",
+    }
+
+    assert read_settings(Sample, environ) == Sample(url="u", name="me", lanes=7, wait_s=2.0, kind="two", secret=" s ")
+
+
+@pytest.mark.parametrize("variable", ["SAMPLE_LANES", "SAMPLE_WAIT_S", "SAMPLE_KIND", "SAMPLE_SECRET"])
+def test_an_empty_variable_counts_as_not_set(variable: str) -> None:
+    assert read_settings(Sample, {**RIGHT, variable: ""}) == Sample(url="u", name="me")
+
+
+def test_all_that_is_wrong_is_said_at_once_each_with_its_name() -> None:
+    found = problems({"SAMPLE_NAME": "x", "SAMPLE_LANES": "65", "SAMPLE_WAIT_S": "soon", "SAMPLE_KIND": "three"})
+
+    assert [problem.partition(":")[0] for problem in found] == [
+        "SAMPLE_NAME",
+        "SAMPLE_LANES",
+        "SAMPLE_WAIT_S",
+        "SAMPLE_KIND",
+        "SAMPLE_URL",
+    ]
+    assert found[-1] == "SAMPLE_URL: is not set"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SAMPLE_LANES", "0"),
+        ("SAMPLE_LANES", "1.5"),
+        ("SAMPLE_LANES", "many"),
+        ("SAMPLE_WAIT_S", "0"),
+        ("SAMPLE_WAIT_S", "-1"),
+        ("SAMPLE_WAIT_S", "nan"),
+        ("SAMPLE_WAIT_S", "1s"),
+        ("SAMPLE_KIND", "ONE"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(variable: str, text: str) -> None:
+    (problem,) = problems({**RIGHT, variable: text})
+
+    assert problem.startswith(f"{variable}: ")
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("pässword\n", encoding="utf-8")
+
+    assert read_settings(Sample, {**RIGHT, "SAMPLE_SECRET_FILE": str(tmp_path / "secret")}).secret == "pässword"
+
+
+def test_a_file_counts_for_a_required_setting_too(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("u")
+
+    assert read_settings(Sample, {"SAMPLE_NAME": "me", "SAMPLE_URL_FILE": str(tmp_path / "url")}).url == "u"
+
+
+def test_a_setting_and_its_file_are_one_too_many(tmp_path: Path) -> None:
+    (problem,) = problems({**RIGHT, "SAMPLE_SECRET": "s", "SAMPLE_SECRET_FILE": str(tmp_path / "secret")})
+
+    assert problem == "SAMPLE_SECRET: is set, and so is SAMPLE_SECRET_FILE: set only one of them"
+
+
+def test_an_empty_variable_stands_in_no_files_way(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s")
+
+    environ = {**RIGHT, "SAMPLE_SECRET": "", "SAMPLE_SECRET_FILE": str(tmp_path / "secret")}
+    assert read_settings(Sample, environ).secret == "s"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (problem,) = problems({**RIGHT, "SAMPLE_SECRET_FILE": str(tmp_path / "nowhere")})
+
+    assert problem.startswith("SAMPLE_SECRET: ")
+    assert "nowhere" in problem
+
+
+def test_a_file_that_is_no_text_is_a_problem_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xff\xfe")
+
+    (problem,) = problems({**RIGHT, "SAMPLE_SECRET_FILE": str(tmp_path / "secret")})
+
+    assert problem.startswith("SAMPLE_SECRET: ")
+
+
+def test_no_problem_shows_a_secret() -> None:
+    (problem,) = problems({**RIGHT, "SAMPLE_NAME": "s"})
+
+    assert "'s'" not in problem
+
+
+def test_kafka_needs_only_its_servers() -> None:
+    settings = read_settings(KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "a:9092,b:9092"})
+
+    assert settings == KafkaSettings(bootstrap_servers="a:9092,b:9092")
+    assert (settings.security_protocol, settings.sasl_mechanism) == ("PLAINTEXT", "PLAIN")
+
+
+def test_kafkas_settings_have_the_names_of_the_contract() -> None:
+    names = {
+        "KAFKA_BOOTSTRAP_SERVERS": "h",
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA_SASL_USERNAME": "u",
+        "KAFKA_SASL_PASSWORD": "p",
+        "KAFKA_SSL_CAFILE": "ca",
+        "KAFKA_SSL_CERTFILE": "cert",
+        "KAFKA_SSL_KEYFILE": "key",
+    }
+
+    assert read_settings(KafkaSettings, names) == KafkaSettings(
+        bootstrap_servers="h",
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="u",
+        sasl_password="p",
+        ssl_cafile="ca",
+        ssl_certfile="cert",
+        ssl_keyfile="key",
+    )
