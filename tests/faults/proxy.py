@@ -1,0 +1,113 @@
+"""A wire between a consumer and PostgreSQL that can be cut at the worst moment."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from enum import Enum, auto
+from typing import Self
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+CHUNK_BYTES = 64 * 1024
+COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"  # PostgreSQL's protocol: a simple query, its length, its text
+
+
+class Fate(Enum):
+    """What becomes of a COMMIT."""
+
+    PASSES = auto()
+    NEVER_ARRIVES = auto()  # the wire is cut before it: the server rolls back
+    ANSWER_IS_LOST = auto()  # the wire is cut behind it: it happened, and the client cannot know
+
+
+class Proxy:
+    """Passes everything on, apart from what it was told to do.
+
+    Attributes:
+        fates: of the COMMITs to come, in order; when they are used up, all pass.
+        audible: when it is cleared, a black hole: nothing passes in either direction, and nobody is told that the other
+            end has gone.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._target = urlsplit(database_url)
+        self.fates: deque[Fate] = deque()
+        self.audible = asyncio.Event()
+        self.audible.set()
+        self._links: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, HOST, 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for link in self._links:
+            link.cancel()
+        await asyncio.gather(*self._links, return_exceptions=True)
+        await self._server.wait_closed()
+
+    @property
+    def database_url(self) -> str:
+        """The database, by way of this proxy."""
+        user = f"{self._target.username}@" if self._target.username else ""
+        port = self._server.sockets[0].getsockname()[1]
+        return self._target._replace(netloc=f"{user}{HOST}:{port}").geturl()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = asyncio.current_task()
+        assert link is not None
+        self._links.add(link)
+        with suppress(OSError, asyncio.CancelledError):
+            server = await asyncio.open_connection(self._target.hostname, self._target.port)
+            await Link(self, (reader, writer), server).carry()
+        writer.transport.abort()
+        self._links.discard(link)
+
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Link:
+    """One connection through the proxy."""
+
+    def __init__(self, proxy: Proxy, client: Stream, server: Stream) -> None:
+        self._proxy = proxy
+        self._client = client
+        self._server = server
+        self._loses_answers = False
+
+    async def carry(self) -> None:
+        """Pass on in both directions until one end closes, or the wire is cut."""
+        ways = {asyncio.create_task(self._there()), asyncio.create_task(self._back())}
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await self._proxy.audible.wait()
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            for _, writer in (self._client, self._server):
+                writer.transport.abort()
+
+    async def _there(self) -> None:
+        while data := await self._client[0].read(CHUNK_BYTES):
+            fate = self._fate_of(data)
+            if fate is Fate.NEVER_ARRIVES:
+                return
+            self._loses_answers = fate is Fate.ANSWER_IS_LOST
+            self._pass(data, self._server[1])
+
+    async def _back(self) -> None:
+        while data := await self._server[0].read(CHUNK_BYTES):
+            if self._loses_answers:
+                return  # the server has answered, and so it has committed
+            self._pass(data, self._client[1])
+
+    def _pass(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        if self._proxy.audible.is_set():
+            writer.write(data)
+
+    def _fate_of(self, data: bytes) -> Fate:
+        # The driver sends nothing else before it has the answer: a COMMIT is a chunk of its own.
+        return self._proxy.fates.popleft() if data == COMMIT and self._proxy.fates else Fate.PASSES

@@ -1,0 +1,98 @@
+"""A topic, a database, and consumers that come and go between them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.acceptance.road import Road
+from tests.faults.process import ConsumerProcess
+from tests.faults.waiting import DEADLINE_S, until
+
+# Small batches, so that there are many transactions; waits that a test can sit through.
+SETTINGS = {
+    "AGENT_RUNS_BATCH_RECORDS": "20",
+    "AGENT_RUNS_SESSION_TIMEOUT_S": "2",
+    "AGENT_RUNS_LOCK_TIMEOUT_S": "0.3",
+    "AGENT_RUNS_STALLED_OWNER_S": "1",
+    "AGENT_RUNS_SHUTDOWN_TIMEOUT_S": "3",
+    "AGENT_RUNS_WATCH_INTERVAL_S": "1",
+    "AGENT_RUNS_CONNECT_TIMEOUT_S": "2",
+}
+ANSWER_S = 30.0
+
+
+@dataclass(frozen=True)
+class Scene(Road):
+    """A road with its consumers. `directory` is for what they say."""
+
+    directory: Path
+    consumers: list[ConsumerProcess] = field(default_factory=list)
+
+    def start(self, *arguments: str, fault: str = "", **settings: str) -> ConsumerProcess:
+        """Start a consumer; with a fault in it, when one is named (see `breakable`)."""
+        environment = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.servers.bootstrap_servers,
+            "DATABASE_URL": self.database,
+            "AGENT_RUNS_TOPIC": self.topic,
+            "AGENT_RUNS_GROUP": self.topic,
+            "FAULT_AT": fault,
+            **SETTINGS,
+            **settings,
+        }
+        command = ("tests.faults.breakable", *arguments) if fault else ("consumer", "run", *arguments)
+        log = self.directory / f"{len(self.consumers)}-{self.database.rpartition('/')[2]}.log"
+        self.consumers.append(ConsumerProcess(command[0], command[1:], environment, log))
+        return self.consumers[-1]
+
+    async def stored(self) -> int:
+        """How many records have been passed; 0 while the database does not say."""
+        return sum((await self._offsets()).values())
+
+    async def stores_more(self, records: int = 1) -> None:
+        """Wait until so many more records have been passed."""
+        before = await self.stored()
+        await until(lambda: self._is_beyond(before + records), f"{records} more records than {before} are stored")
+
+    async def drained(self, deadline_s: float = DEADLINE_S) -> None:
+        """Wait until all that is in the log now is stored, by whomever."""
+        ends = await asyncio.to_thread(_ends, self.servers.bootstrap_servers, self.topic)
+
+        async def reached() -> bool:
+            offsets = await self._offsets()
+            return all(offsets.get(partition, 0) >= end for partition, end in ends.items())
+
+        try:
+            await until(reached, "the log is stored to its end", deadline_s)
+        except AssertionError as error:
+            error.add_note(f"{await self._offsets()} of {ends}")
+            for consumer in self.consumers:
+                error.add_note(consumer.output[-3_000:])
+            raise
+
+    async def _is_beyond(self, records: int) -> bool:
+        return await self.stored() >= records
+
+    async def _offsets(self) -> dict[int, int]:
+        try:
+            connection = await asyncpg.connect(self.database)
+        except (OSError, asyncpg.PostgresError):
+            return {}  # it is down, as a test wants it
+        try:
+            rows = await connection.fetch("SELECT partition, next_offset FROM consumer_offsets")
+            return {row["partition"]: row["next_offset"] for row in rows}
+        finally:
+            await connection.close()
+
+
+def _ends(bootstrap_servers: str, topic: str) -> dict[int, int]:
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "ends"})
+    try:
+        partitions = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
+        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=ANSWER_S)[1] for p in partitions}
+    finally:
+        consumer.close()
