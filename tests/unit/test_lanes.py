@@ -13,7 +13,7 @@ from consumer.ingest import Stored
 from consumer.lanes import Lane, Lanes
 from consumer.observe import Observer
 from tests.unit.builders import event
-from tests.unit.fakes import FakeWriter, piece, ready, settle, until
+from tests.unit.fakes import FakeWriter, bounds, piece, ready, settle, until
 
 CONFIG = IngestConfig(batch_records=4)
 
@@ -68,13 +68,14 @@ async def test_a_transaction_is_bounded_and_whoever_was_left_out_goes_first() ->
 
 async def test_a_transaction_is_bounded_in_bytes_too() -> None:
     writer = FakeWriter()
-    lane = lane_of(writer, IngestConfig(batch_bytes=2000))
+    size = len(event(data="x" * 900).value)
+    lane = lane_of(writer, IngestConfig(batch_bytes=2 * size))
     for number in range(3):
         large = event(partition=number, data="x" * 900)
         lane.submit(Slice.of(ready(number, writer), 0, 1, [large]))
     await settle(lane)
 
-    assert writer.stored == [[(0, 0, 1)], [(1, 0, 1)], [(2, 0, 1)]]
+    assert writer.stored == [[(0, 0, 1), (1, 0, 1)], [(2, 0, 1)]]
 
 
 async def test_a_slice_that_is_larger_than_a_batch_goes_alone() -> None:
@@ -140,9 +141,32 @@ async def test_a_partition_has_room_while_less_than_a_batch_waits() -> None:
 async def test_a_partition_has_no_room_when_its_bytes_make_a_batch() -> None:
     writer = FakeWriter()
     lane, claim = lane_of(writer, IngestConfig(batch_bytes=1024)), ready(0, writer)
-    lane.submit(Slice.of(claim, 0, 1, [event(data="x" * 1024)]))
+    rest = 1024 - len(event(data="").value)
+    lane.submit(Slice.of(claim, 0, 1, [event(data="x" * rest)]))
+
+    assert lane.queues[claim].slices[0].size_bytes == 1024
+    assert not lane.has_room(claim)
+
+
+async def test_a_partition_in_trouble_keeps_no_more_than_a_batch_either() -> None:
+    writer = FakeWriter()
+    lane, claim = lane_of(writer), ready(0, writer)
+    lane.submit(piece(claim, 0, 4))
+    lane.queues[claim].fail(now=0.0)
 
     assert not lane.has_room(claim)
+
+
+async def test_a_transaction_that_ended_leaves_its_partition_idle_and_its_queue_growing() -> None:
+    writer = FakeWriter()
+    lane, claim = lane_of(writer), ready(0, writer)
+    lane.submit(piece(claim, 0, 1))
+    await settle(lane)
+
+    assert claim.idle.is_set()
+    for offset in (1, 2):
+        lane.submit(piece(claim, offset, offset + 1))
+    assert bounds(lane.queues[claim].slices) == [(0, 1, 3)]
 
 
 async def test_what_all_partitions_of_a_lane_hold_is_bounded_but_for_those_in_trouble() -> None:
@@ -166,6 +190,25 @@ def test_a_partition_always_goes_to_the_same_lane() -> None:
         together.submit(piece(claim, 0, 1))
 
     assert [sorted(claim.partition for claim in lane.queues) for lane in lanes] == [[0, 2, 2], [1, 3]]
+
+
+def test_room_is_the_room_of_a_partitions_lane() -> None:
+    writer = FakeWriter()
+    lanes = Lanes([lane_of(writer), lane_of(writer)])
+    full, other = ready(0, writer), ready(1, writer)
+    lanes.submit(piece(full, 0, 4))
+
+    assert lanes.has_room(full) is False
+    assert lanes.has_room(other) is True
+
+
+async def test_lanes_that_never_began_or_have_finished_may_be_finished() -> None:
+    lanes = Lanes([lane_of(FakeWriter())])
+    async with asyncio.timeout(5):
+        await lanes.finish(60)
+        lanes.start()
+        await lanes.finish(60)
+        await lanes.finish(60)
 
 
 async def test_lanes_write_side_by_side() -> None:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumer import observe
 from consumer.batches import Slice
@@ -129,6 +130,7 @@ def test_lag_and_halted_partitions_are_gauges(observer: Observer, clock: Clock) 
     clock.now += 10
     observer.beat([healthy])
     assert metric(observer, "agent_runs_halted", partition=1) is None
+    assert metric(observer, "agent_runs_lag_records", partition=1) is None
 
 
 def test_what_was_stored_is_counted(observer: Observer) -> None:
@@ -146,6 +148,29 @@ def test_every_letter_is_counted_however_many_are_logged(observer: Observer) -> 
     observer.stored([Slice.of(ready(), 0, 100, letters)], Stored(0, letters, 0))
 
     assert metric(observer, "agent_runs_dead_letters_total", reason="not_json") == 100
+
+
+@pytest.mark.parametrize(("count", "actions"), [(5, ["dead_letter"] * 5), (9, ["dead_letter"] * 5 + ["dead_letters"])])
+def test_a_few_letters_of_a_batch_are_logged_and_the_others_said(
+    observer: Observer, count: int, actions: list[str]
+) -> None:
+    letters = [letter(offset=offset) for offset in range(count)]
+    with capture_logs() as lines:
+        observer.stored([Slice.of(ready(), 0, count, letters)], Stored(0, letters, 0))
+
+    assert [line["action"] for line in lines] == actions
+    assert lines[0]["offset"] == 0
+    assert lines[-1].get("more", 4) == 4
+
+
+def test_a_halt_is_logged_once_until_the_partition_was_well_again(observer: Observer) -> None:
+    halted, well = ready(0), ready(0)
+    halted.halt("the log is gone")
+    with capture_logs() as lines:
+        for claim in (well, halted, halted, well, halted):
+            observer.beat([claim])
+
+    assert [(line["action"], line["reason"]) for line in lines] == [("halted", "the log is gone")] * 2
 
 
 def test_failures_are_counted_by_their_kind(observer: Observer) -> None:

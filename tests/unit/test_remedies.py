@@ -396,6 +396,16 @@ async def test_a_record_that_kills_the_connection_is_narrowed_down_halted_and_na
     assert letters(writer) == []
 
 
+async def test_of_two_records_the_one_that_kills_the_connection_is_found(lane: Lane, writer: FakeWriter) -> None:
+    claim = ready(0, writer)
+    writer.trouble = holding(1, lambda: ConnectionLost("the server crashed"))
+    lane.submit(piece(claim, 0, 2))
+    await settle(lane)
+
+    assert writer.stored == [[(0, 0, 1)]]
+    assert "the record at offset 1" in claim.halted_because
+
+
 async def test_the_record_that_is_named_is_the_one_there_is_behind_a_gap_of_the_log(
     lane: Lane, writer: FakeWriter
 ) -> None:

@@ -1,0 +1,30 @@
+"""Ending tasks that don't listen the first time."""
+
+import asyncio
+from contextlib import suppress
+
+from consumer.tasks import end
+
+
+async def test_a_task_that_forgets_its_first_cancellation_is_ended_all_the_same() -> None:
+    # Given a task that swallows a cancellation, as `wait_for` of Python 3.11 may,
+    async def work() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        await asyncio.sleep(3600)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    # when it is ended, then it has ended.
+    await asyncio.wait_for(end([task]), 10)
+    assert task.cancelled()
+
+
+async def test_the_error_of_a_task_that_is_ended_is_not_raised() -> None:
+    async def work() -> None:
+        raise ValueError("its own")
+
+    task = asyncio.create_task(work())
+    await asyncio.wait({task})
+    await end([task])
+    assert isinstance(task.exception(), ValueError)
