@@ -129,6 +129,7 @@ def offsets_show_command() -> None:
     config = read_config(os.environ, "kafka", "database", "topic", "service")
 
     async def work(store: Store) -> None:
+        await check_schema(store)
         report.offsets(await show_offsets(config.kafka, config.topic, store))
 
     _run(config, _with_store(config, work, "show offsets"))
@@ -142,6 +143,7 @@ def accept_loss_command(partition: int, by: str) -> None:
     config = read_config(os.environ, "kafka", "database", "topic", "service")
 
     async def work(store: Store) -> None:
+        await check_schema(store)
         report.loss_accepted(await accept_loss(config.kafka, config.topic, store, partition, by))
 
     _run(config, _with_store(config, work, "accept the loss"))

@@ -18,21 +18,21 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
     # How long the group waits for a silent member. Shorter: a killed consumer's partitions move sooner. Longer: a
     # busy machine doesn't shake the group.
-    session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0)] = 30.0
+    session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0, le=86_400)] = 30.0
     fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 2 * 1024 * 1024  # of one partition, at once
-    watch_interval_s: Annotated[float, env("AGENT_RUNS_WATCH_INTERVAL_S", gt=0)] = 10.0
-    stall_s: Annotated[float, env("AGENT_RUNS_STALL_S", gt=0)] = 60.0  # lag without progress: the client is made anew
+    watch_interval_s: Annotated[float, env("AGENT_RUNS_WATCH_INTERVAL_S", gt=0, le=86_400)] = 10.0
+    stall_s: Annotated[float, env("AGENT_RUNS_STALL_S", gt=0, le=86_400)] = 60.0  # then the client is made anew
 
 
 class DatabaseConfig(Struct, frozen=True, kw_only=True):
     """How to reach PostgreSQL, and how long to wait for its answers."""
 
     url: Annotated[str, env("DATABASE_URL", min_length=1)]
-    timeout_s: Annotated[float, env("AGENT_RUNS_DATABASE_TIMEOUT_S", gt=0)] = 60.0  # of one transaction
-    connect_timeout_s: Annotated[float, env("AGENT_RUNS_CONNECT_TIMEOUT_S", gt=0)] = 10.0
-    lock_timeout_s: Annotated[float, env("AGENT_RUNS_LOCK_TIMEOUT_S", gt=0)] = 2.0
+    timeout_s: Annotated[float, env("AGENT_RUNS_DATABASE_TIMEOUT_S", gt=0, le=86_400)] = 60.0  # of one transaction
+    connect_timeout_s: Annotated[float, env("AGENT_RUNS_CONNECT_TIMEOUT_S", gt=0, le=86_400)] = 10.0
+    lock_timeout_s: Annotated[float, env("AGENT_RUNS_LOCK_TIMEOUT_S", gt=0, le=86_400)] = 2.0
     # A backend of ours that holds a partition's offsets longer than this is taken for one whose process was stopped.
-    stalled_owner_s: Annotated[float, env("AGENT_RUNS_STALLED_OWNER_S", gt=0)] = 5.0
+    stalled_owner_s: Annotated[float, env("AGENT_RUNS_STALLED_OWNER_S", gt=0, le=86_400)] = 5.0
 
 
 class IngestConfig(Struct, frozen=True, kw_only=True):
@@ -47,9 +47,9 @@ class IngestConfig(Struct, frozen=True, kw_only=True):
 class ServiceConfig(Struct, frozen=True, kw_only=True):
     """How the process behaves."""
 
-    shutdown_timeout_s: Annotated[float, env("AGENT_RUNS_SHUTDOWN_TIMEOUT_S", gt=0)] = 15.0
+    shutdown_timeout_s: Annotated[float, env("AGENT_RUNS_SHUTDOWN_TIMEOUT_S", gt=0, le=86_400)] = 15.0
     # For commands that end by themselves; `run` waits for Kafka and PostgreSQL as long as it takes.
-    give_up_s: Annotated[float, env("AGENT_RUNS_GIVE_UP_S", gt=0)] = 60.0
+    give_up_s: Annotated[float, env("AGENT_RUNS_GIVE_UP_S", gt=0, le=86_400)] = 60.0
     http_host: Annotated[str, env("AGENT_RUNS_HTTP_HOST")] = "127.0.0.1"
     http_port: Annotated[int, env("AGENT_RUNS_HTTP_PORT", ge=0, le=65535)] = 0  # health and metrics; 0: not served
     log_format: Annotated[Literal["console", "json"], env("AGENT_RUNS_LOG_FORMAT")] = "console"

@@ -103,7 +103,7 @@ class Observer:
         self._known_halts = set(halted)
         for partition in halted.keys() - known:
             _log.error(
-                "A partition is halted: see `python -m consumer offsets show`",
+                "A partition is halted, until an operator has seen to it",
                 action="halted",
                 partition=partition,
                 reason=halted[partition],

@@ -25,8 +25,8 @@ async def show_offsets(kafka: KafkaSettings, config: TopicConfig, store: Store) 
     partitions = await check_topic(kafka, config)
     log = await Log.open(kafka, config.topic)
     try:
-        bounds = await log.bounds(partitions)
         offsets = await store.offsets()
+        bounds = await log.bounds(partitions)  # in this order: the log only grows
         return [await _standing(number, bounds[number], offsets.get(number), log) for number in partitions]
     finally:
         await log.close()

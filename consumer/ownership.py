@@ -13,7 +13,7 @@ import structlog
 from consumer.bounded import bounded
 from consumer.claims import Claim, ClaimState
 from consumer.config import Config
-from consumer.errors import SourceBroken, Unavailable
+from consumer.errors import NewConnection, SourceBroken, Unavailable
 from consumer.log import Bounds, Log
 from consumer.patience import backoff_s
 from consumer.records import storable_timestamp
@@ -80,7 +80,7 @@ class Ownership:
                     watched_at = time.monotonic()
                     await self._watch()
                 failures = 0
-            except Unavailable as error:
+            except (Unavailable, NewConnection) as error:
                 _log.warning("Waiting for the world", action="wait", what="take up partitions", error=str(error))
                 self.close()  # a session that began read-only stays so, whatever becomes of the server
                 await asyncio.sleep(backoff_s(failures))
@@ -102,15 +102,17 @@ class Ownership:
             self._source.renew(claim)
         new = [claim for claim in self._source.claims if claim.state is ClaimState.NEW]
         if new:
-            bounds = await self._log.bounds(claim.partition for claim in new)
-            offsets = await self._offsets(bounds)
+            partitions = [claim.partition for claim in new]
+            # In this order: the log only grows, and so has what was stored a moment ago, whoever stored it.
+            offsets = await self._offsets(partitions)
+            bounds = await self._log.bounds(partitions)
             for claim in new:
                 await self._begin(claim, offsets[claim.partition], bounds[claim.partition])
 
-    async def _offsets(self, bounds: dict[int, Bounds]) -> dict[int, Offsets]:
+    async def _offsets(self, partitions: Sequence[int]) -> dict[int, Offsets]:
         """The stored offsets; a partition that was never seen begins where its log does."""
-        offsets = await self._ask(Store.offsets)
-        unseen = sorted(bounds.keys() - offsets.keys())
+        offsets = await self._ask(lambda store: store.offsets())
+        unseen = sorted(set(partitions) - offsets.keys())
         if not unseen:
             return offsets
         if any(known.next_offset > known.first_offset for known in offsets.values()):
@@ -119,9 +121,10 @@ class Ownership:
                 action="partitions_added",
                 partitions=unseen,
             )
+        bounds = await self._log.bounds(unseen)
         begins = [bounds[partition].begins for partition in unseen]
         await self._ask(lambda store: store.fetch("begin_partitions", store.topic, unseen, begins))
-        return await self._ask(Store.offsets)
+        return await self._ask(lambda store: store.offsets())
 
     async def _begin(self, claim: Claim, stored: Offsets, bounds: Bounds) -> None:
         problem = await lost_offsets(stored, bounds, self._log)
@@ -146,7 +149,7 @@ class Ownership:
 
     async def _look_again(self, claim: Claim, bounds: Bounds) -> None:
         """An operator may have accepted the loss meanwhile, or the broker has got well."""
-        stored = (await self._ask(Store.offsets))[claim.partition]
+        stored = (await self._ask(lambda store: store.offsets()))[claim.partition]
         if await lost_offsets(stored, bounds, self._log) is None:
             self._source.renew(claim)
 

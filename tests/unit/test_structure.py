@@ -178,6 +178,7 @@ def committed(folder: Path = ROOT) -> Iterator[Path]:
 
 
 def test_no_file_names_the_host_of_a_package_registry() -> None:
+    # Whoever installs behind a mirror gets everything from there: the locks hold names and hashes, no addresses.
     hosts = [".".join(parts).encode() for parts in (("pypi", "org"), ("files", "pythonhosted", "org"))]
     hosts += [f"{name}.maven".encode() for name in ("repo", "repo1")]
     found = [named(path) for path in committed() if any(host in path.read_bytes() for host in hosts)]
