@@ -77,6 +77,8 @@ class Queue:
         stored = self.slices.popleft()
         self.claim.next_offset = stored.ends
         self.claim.last = stored.last or self.claim.last
+        # From the first record on: a topic made anew before the first look at it would otherwise go unnoticed.
+        self.claim.anchor = self.claim.anchor or self.claim.last
         self.doubted = False
         self.failures = self.losses = self.tries = 0
         self.not_before = 0.0

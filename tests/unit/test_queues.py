@@ -166,3 +166,15 @@ def test_a_queue_is_alive_as_long_as_its_claim_is_ready(queue: Queue) -> None:
     assert queue.alive
     queue.claim.halt("gone")
     assert [queue.alive] == [False]
+
+
+def test_the_first_record_that_is_stored_anchors_the_claim_in_its_log(queue: Queue) -> None:
+    # Given a claim that began with an empty log,
+    for begins in (0, 2):
+        queue.append(piece(queue, begins, begins + 2))
+        # when records are stored before anybody has looked at the log,
+        queue.begin()
+        queue.succeed()
+        queue.end()
+    # then the first of them tells this log from the next: a later one may already be the next one's.
+    assert queue.claim.anchor == (1, 1)
