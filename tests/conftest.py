@@ -15,6 +15,7 @@ import pytest
 from deploy.local import LocalStack
 from tests.servers import (
     LOG_APPEND_TIME,
+    MakeDatabase,
     MakeTopic,
     OwnServers,
     Servers,
@@ -63,11 +64,23 @@ def template_database(servers: Servers) -> Iterator[TemplateDatabase]:
 
 
 @pytest.fixture
-async def database(template_database: TemplateDatabase) -> AsyncIterator[str]:
+async def make_database(template_database: TemplateDatabase) -> AsyncIterator[MakeDatabase]:
+    """A factory of migrated, empty databases, dropped after the test; returns their URLs."""
+    made: list[str] = []
+
+    async def make() -> str:
+        made.append(await template_database.clone())
+        return template_database.url_of(made[-1])
+
+    yield make
+    for name in made:
+        await template_database.drop(name)
+
+
+@pytest.fixture
+async def database(make_database: MakeDatabase) -> str:
     """The URL of a migrated, empty database, dropped after the test."""
-    name = await template_database.clone()
-    yield template_database.url_of(name)
-    await template_database.drop(name)
+    return await make_database()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 from secrets import randbits
@@ -35,20 +35,6 @@ def seed() -> int:
 @pytest.fixture
 def rng(seed: int) -> Random:
     return Random(seed)
-
-
-@pytest.fixture
-async def make_database(template_database: TemplateDatabase) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-    """A factory of migrated, empty databases, dropped after the test."""
-    made: list[str] = []
-
-    async def make() -> str:
-        made.append(await template_database.clone())
-        return template_database.url_of(made[-1])
-
-    yield make
-    for name in made:
-        await template_database.drop(name)
 
 
 @pytest.fixture

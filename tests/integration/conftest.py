@@ -7,24 +7,9 @@ from uuid import uuid4
 import pytest
 
 from tests.integration.pipeline import Pipeline
-from tests.servers import MakeTopic, Servers, TemplateDatabase
+from tests.servers import MakeDatabase, MakeTopic, Servers, TemplateDatabase
 
-MakeDatabase = Callable[[], Awaitable[str]]
 MakePipeline = Callable[..., Awaitable[Pipeline]]
-
-
-@pytest.fixture
-async def make_database(template_database: TemplateDatabase) -> AsyncIterator[MakeDatabase]:
-    """A factory of migrated, empty databases; returns their URLs."""
-    made: list[str] = []
-
-    async def make() -> str:
-        made.append(await template_database.clone())
-        return template_database.url_of(made[-1])
-
-    yield make
-    for name in made:
-        await template_database.drop(name)
 
 
 @pytest.fixture

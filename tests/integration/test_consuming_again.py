@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from tests.integration.conftest import MakeDatabase, MakePipeline
+from tests.integration.conftest import MakePipeline
 from tests.integration.mixed_log import PARTITIONS, mixed_log
 from tests.integration.pipeline import Pipeline
 from tests.integration.snapshots import row_versions, snapshot
+from tests.servers import MakeDatabase
 
 SEED = 20260131
 SIZE = 200

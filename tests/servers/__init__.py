@@ -5,11 +5,12 @@
 
 from tests.servers.choice import Servers, open_servers
 from tests.servers.databases import TemplateDatabase
-from tests.servers.factories import MakeTopic, OwnServers
+from tests.servers.factories import MakeDatabase, MakeTopic, OwnServers
 from tests.servers.topics import LOG_APPEND_TIME, create_topic, delete_topics
 
 __all__ = [
     "LOG_APPEND_TIME",
+    "MakeDatabase",
     "MakeTopic",
     "OwnServers",
     "Servers",

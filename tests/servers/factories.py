@@ -6,6 +6,13 @@ from typing import Protocol
 from deploy.local import LocalStack
 
 
+class MakeDatabase(Protocol):
+    """The fixture `make_database`."""
+
+    def __call__(self) -> Awaitable[str]:
+        """Make a migrated, empty database and return its URL."""
+
+
 class MakeTopic(Protocol):
     """The fixture `make_topic`."""
 
