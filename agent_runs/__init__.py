@@ -3,7 +3,8 @@
 `import agent_runs` loads neither a Kafka nor a PostgreSQL client; those come with the modules that need them.
 """
 
-from agent_runs.codec import decode_event, encode_event
+from agent_runs.decoding import decode_event
+from agent_runs.encoding import encode_event
 from agent_runs.errors import AgentRunsError, InvalidEvent, NotJson, SettingsError, UnreadableEvent
 from agent_runs.events import (
     ContextAssembled,

@@ -1,6 +1,6 @@
 """From a record to an event or a dead letter: the judgement that needs no database."""
 
-from agent_runs.codec import read_envelope
+from agent_runs.decoding import read_envelope
 from agent_runs.errors import InvalidEvent, NotJson
 from agent_runs.ids import id_problem
 from agent_runs.jsontext import MAX_VALUES, too_many_values

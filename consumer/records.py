@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from agent_runs.codec import Envelope, UnknownEnvelope
+from agent_runs.decoding import Envelope, UnknownEnvelope
 
 # What `datetime` and timestamptz can both hold, in milliseconds since 1970: the years 1 to 9999.
 _EARLIEST_MS: Final = -62_135_596_800_000

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from agent_runs.codec import Envelope, UnknownEnvelope, read_envelope
+from agent_runs.decoding import Envelope, UnknownEnvelope, read_envelope
 from agent_runs.errors import UnreadableEvent
 from agent_runs.status import RunStatus
 from consumer.records import Event

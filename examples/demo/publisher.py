@@ -8,7 +8,7 @@ from typing import Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
-from agent_runs.codec import encode_event
+from agent_runs.encoding import encode_event
 from agent_runs.events import RunEvent
 from examples.demo.agents import Script
 

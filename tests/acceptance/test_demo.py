@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent_runs.codec import decode_event, encode_event
+from agent_runs.decoding import decode_event
+from agent_runs.encoding import encode_event
 from examples.demo.agents import conversations
 from examples.demo.hostile import rejections
 

@@ -1,4 +1,4 @@
-"""The JSON Schema says the same as the codec, to producers who have only the schema."""
+"""The JSON Schema says the same as the decoder, to producers who have only the schema."""
 
 import json
 from pathlib import Path
@@ -60,5 +60,5 @@ def test_the_schema_refuses_an_unknown_type_without_a_common_field(field: str) -
         ("x" * 256, {}),
     ],
 )
-def test_the_schema_refuses_what_the_codec_refuses(event_type: str, fields: dict[str, Any]) -> None:
+def test_the_schema_refuses_what_the_decoder_refuses(event_type: str, fields: dict[str, Any]) -> None:
     assert not accepts(message(event_type, **fields))

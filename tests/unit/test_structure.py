@@ -25,7 +25,8 @@ IGNORED = {
 }
 
 PURE = [
-    "agent_runs.codec",
+    "agent_runs.decoding",
+    "agent_runs.encoding",
     "agent_runs.errors",
     "agent_runs.events",
     "agent_runs.ids",

@@ -1,4 +1,4 @@
-"""The codec judges as the contract does: against a slow reader of its own, over messages that fuzzing makes."""
+"""The decoder judges as the contract does: against a slow reader of its own, over messages that fuzzing makes."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent_runs.codec import decode_event, read_envelope
+from agent_runs.decoding import decode_event, read_envelope
 from agent_runs.errors import InvalidEvent, NotJson
 from tests.unit.builders import MINIMAL, TIME, message
 from tests.unit.verdict import FIELDS, Verdict, verdict
@@ -43,7 +43,7 @@ FRAGMENTS = [
 
 
 def judged(value: bytes) -> Verdict:
-    """What the codec makes of a message; that it can be read too, once it was accepted, is part of the promise."""
+    """What the decoder makes of a message; that it can be read too, once it was accepted, is part of the promise."""
     try:
         read_envelope(value)
     except NotJson:
@@ -74,7 +74,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 @example(message(timestamp="9999-12-31T23:59:59.99999999Z"))
 @example(b"")
 @example(b"[]")
-def test_the_codec_accepts_exactly_what_the_contract_does(value: bytes) -> None:
+def test_the_decoder_accepts_exactly_what_the_contract_does(value: bytes) -> None:
     assert judged(value) == verdict(value)
 
 
@@ -110,7 +110,7 @@ def spelled(value: Any, ascii_only: bool) -> str:
 
 @given(assembled())
 @settings(max_examples=600)
-def test_the_codec_accepts_exactly_the_fields_that_the_contract_does(value: bytes) -> None:
+def test_the_decoder_accepts_exactly_the_fields_that_the_contract_does(value: bytes) -> None:
     assert judged(value) == verdict(value)
 
 

@@ -1,4 +1,4 @@
-"""Between a message's bytes and an event: the contract's judgement, and nothing else.
+"""From a message's bytes to an event: the contract's judgement, and nothing else.
 
 Two decoders, one verdict. msgspec is fast, and in places stricter than JSON (it refuses lone surrogates, a second
 `type`, numbers beyond its types); what it refuses is read once more with the standard library, whose word is final.
@@ -56,7 +56,6 @@ _decode_envelope = msgspec.json.Decoder(
     cast("type[Envelope]", Union[tuple(ENVELOPE_CLASSES.values())])  # noqa: UP007  # there is no `|` of a sequence
 ).decode
 _decode_event = msgspec.json.Decoder(RunEvent).decode
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 _ID_FIELDS = {
     name: [field for field in ("parent_event_id", "agent_id", "session_id", "parent_run_id") if hasattr(cls, field)]
@@ -67,26 +66,6 @@ _HOUR = r"(?:[01]\d|2[0-3])"
 _is_timestamp = re.compile(
     rf"\d{{4}}-\d\d-\d\dT{_HOUR}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]{_HOUR}:[0-5]\d)", re.ASCII
 ).fullmatch
-
-
-def encode_event(event: RunEvent) -> bytes:
-    """The message of an event: one JSON object in UTF-8."""
-    try:
-        return _encode(event)
-    except UnicodeEncodeError:  # a lone surrogate, which JSON can only hold as an escape
-        return _spell(msgspec.to_builtins(event, builtin_types=(Decimal,), str_keys=True)).encode()
-
-
-def _spell(value: Any) -> str:
-    """The same JSON in ASCII."""
-    match value:
-        case str():
-            return json.dumps(value)
-        case dict():
-            return "{" + ",".join(f"{json.dumps(key)}:{_spell(item)}" for key, item in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ",".join(map(_spell, value)) + "]"
-    return _encode(value).decode()
 
 
 def decode_event(value: bytes) -> RunEvent | UnknownEvent:
