@@ -8,17 +8,36 @@ ALPHABET: Final = string.ascii_uppercase + string.ascii_lowercase + string.digit
 ID_LENGTH: Final = 12  # 71 bits: within one run, a collision is not to be expected in a lifetime
 MAX_ID_BYTES: Final = 255
 
+# Every character has four of the 256 bytes; the last eight bytes have none and are left out.
+_BYTE_TO_CHARACTER: Final = (ALPHABET * 5)[:256].encode()
+_LEFT_OUT: Final = bytes(range(4 * len(ALPHABET), 256))
+_DRAW_BYTES: Final = 1024
+
+
+class _Ahead:
+    """Ids that were made ahead, some 80 at a time, by one process."""
+
+    ids: list[str]
+    process: int | None = None
+
 
 def new_id() -> str:
     """A fresh 12-character NanoID (A-Z a-z 0-9) from the system's random source."""
-    # One draw of 128 bits for all twelve characters: the bias is below 2**-56, and it takes a sixth of the time of
-    # twelve draws. Not from a buffer: two processes would share it after a fork, and make the same ids.
-    number = int.from_bytes(os.urandom(16), "little")
-    characters = []
-    for _ in range(ID_LENGTH):
-        number, index = divmod(number, len(ALPHABET))
-        characters.append(ALPHABET[index])
-    return "".join(characters)
+    # Ahead, because a draw lets go of the interpreter's lock: an emitting thread would wait up to 5 ms to get it back.
+    # For one process, because after a fork both would go on with the same ids.
+    process = os.getpid()
+    try:
+        if _Ahead.process == process:
+            return _Ahead.ids.pop()
+    except IndexError:
+        pass
+    _Ahead.ids, _Ahead.process = _draw(), process  # the ids first: until they are this process's, none takes any
+    return new_id()
+
+
+def _draw() -> list[str]:
+    characters = os.urandom(_DRAW_BYTES).translate(_BYTE_TO_CHARACTER, _LEFT_OUT).decode()
+    return [characters[at : at + ID_LENGTH] for at in range(0, len(characters) - ID_LENGTH + 1, ID_LENGTH)]
 
 
 def id_problem(text: str) -> str | None:

@@ -1,6 +1,8 @@
 """Ids: ours are NanoIDs; those of others are any short clean string."""
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,6 +21,29 @@ def test_new_ids_use_the_whole_alphabet_and_do_not_repeat() -> None:
     # 24,000 draws of 62: each is expected 387 times, and missing 200 of them is eight standard deviations away.
     assert all("".join(ids).count(character) > 200 for character in set("".join(ids)))
     assert len(set("".join(ids))) == 62
+
+
+def test_a_forked_process_makes_other_ids_than_its_parent() -> None:
+    new_id()  # there are some ahead now
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, "".join(new_id() for _ in range(100)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    text = os.read(reading, 1200).decode()
+    os.close(reading), os.close(writing)
+    theirs = {text[at : at + 12] for at in range(0, 1200, 12)}
+
+    assert len(theirs) == 100
+    assert theirs.isdisjoint(new_id() for _ in range(100))
+
+
+def test_threads_share_no_id() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = [text for ids in pool.map(lambda _: [new_id() for _ in range(500)], range(16)) for text in ids]
+
+    assert len(set(made)) == len(made) == 8000
 
 
 @pytest.mark.parametrize(
