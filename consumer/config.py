@@ -1,13 +1,15 @@
 """The service's settings, on top of the library's."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import fields
 
 from agent_runs.errors import SettingsError
 from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_settings
+
+CLIENT_ID: Final = "agent-runs-consumer"  # how brokers' logs and quotas call us
 
 
 class TopicConfig(Struct, frozen=True, kw_only=True):

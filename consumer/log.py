@@ -12,9 +12,10 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agent_runs.kafka import client_options
 from agent_runs.settings import KafkaSettings
+from consumer.config import CLIENT_ID
 from consumer.errors import Unavailable
-from consumer.kafka import client_options
 from consumer.records import Record
 
 _ANSWER_TIMEOUT_S: Final = 10.0
@@ -35,7 +36,7 @@ class Log:
         self._topic = topic
         self._one_at_a_time = asyncio.Lock()
         self._consumer = AIOKafkaConsumer(
-            **client_options(kafka),
+            **client_options(kafka, CLIENT_ID),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",

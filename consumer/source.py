@@ -19,11 +19,11 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
+from agent_runs.kafka import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.claims import Claim, ClaimState
-from consumer.config import TopicConfig
+from consumer.config import CLIENT_ID, TopicConfig
 from consumer.errors import SourceBroken, Unavailable
-from consumer.kafka import client_options
 from consumer.records import Record
 from consumer.suspects import Suspects
 
@@ -61,7 +61,7 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         self._advise_at = 0.0
         session_ms = int(config.session_timeout_s * 1000)
         self._consumer = AIOKafkaConsumer(
-            **client_options(kafka),
+            **client_options(kafka, CLIENT_ID),
             group_id=config.group,
             enable_auto_commit=False,
             auto_offset_reset="none",

@@ -16,10 +16,10 @@ from aiokafka.errors import (
     for_code,
 )
 
+from agent_runs.kafka import client_options
 from agent_runs.settings import KafkaSettings
-from consumer.config import TopicConfig
+from consumer.config import CLIENT_ID, TopicConfig
 from consumer.errors import Unavailable, UsageError
-from consumer.kafka import client_options
 
 _log = structlog.get_logger()
 
@@ -103,7 +103,7 @@ async def check_topic(kafka: KafkaSettings, config: TopicConfig) -> list[int]:
 
 @asynccontextmanager
 async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    options = client_options(kafka)
+    options = client_options(kafka, CLIENT_ID)
     admin = AIOKafkaAdminClient(**options)
     try:
         try:

@@ -32,7 +32,8 @@ def test_a_forked_process_makes_other_ids_than_its_parent() -> None:
         os._exit(0)
     os.waitpid(child, 0)
     text = os.read(reading, 1200).decode()
-    os.close(reading), os.close(writing)
+    os.close(reading)
+    os.close(writing)
     theirs = {text[at : at + 12] for at in range(0, 1200, 12)}
 
     assert len(theirs) == 100

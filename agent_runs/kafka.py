@@ -1,4 +1,4 @@
-"""How the service's Kafka clients connect."""
+"""How our Kafka clients connect, in the library and in the service."""
 
 import ssl
 from typing import Any
@@ -6,11 +6,15 @@ from typing import Any
 from agent_runs.settings import KafkaSettings
 
 
-def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """The options that all clients of aiokafka share."""
+def client_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """The options that all clients of aiokafka share.
+
+    Raises:
+        OSError: a file of the settings cannot be read, or is no certificate (`ssl.SSLError`).
+    """
     return {
         "bootstrap_servers": settings.bootstrap_servers,
-        "client_id": "agent-runs-consumer",
+        "client_id": client_id,
         "security_protocol": settings.security_protocol,
         "sasl_mechanism": settings.sasl_mechanism,
         "sasl_plain_username": settings.sasl_username,
