@@ -1,7 +1,9 @@
 """Publish what LLM agents do, and read it back: the library of Agent Runs.
 
-`import agent_runs` loads neither a Kafka nor a PostgreSQL client; those come with the modules that need them.
+`import agent_runs` loads neither a Kafka nor a PostgreSQL client, and no threads; those come with what needs them.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from agent_runs.decoding import decode_event
 from agent_runs.encoding import encode_event
@@ -26,15 +28,20 @@ from agent_runs.events import (
 from agent_runs.ids import new_id
 from agent_runs.status import RunStatus, next_status
 
+if TYPE_CHECKING:
+    from agent_runs.emitter import Emitter, Run
+
 __all__ = [
     "AgentRunsError",
     "ContextAssembled",
+    "Emitter",
     "Event",
     "EventsDropped",
     "Input",
     "InvalidEvent",
     "LlmCalled",
     "NotJson",
+    "Run",
     "RunCompleted",
     "RunEvent",
     "RunFailed",
@@ -53,3 +60,12 @@ __all__ = [
     "new_id",
     "next_status",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Emitter` and `Run`, when somebody asks for them (PEP 562)."""
+    if name in ("Emitter", "Run"):
+        from agent_runs import emitter  # noqa: PLC0415
+
+        return getattr(emitter, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

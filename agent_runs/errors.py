@@ -2,9 +2,12 @@
 
 AgentRunsError
 ├── SettingsError      the environment: every bad setting at once, each with its remedy
-└── UnreadableEvent    a message that the contract does not allow; keeps the message's bytes
-    ├── NotJson        not one JSON value (RFC 8259), or nested deeper than the contract's limit
-    └── InvalidEvent   JSON, but no event of the contract
+├── UnreadableEvent    a message that the contract does not allow; keeps the message's bytes
+│   ├── NotJson        not one JSON value (RFC 8259), or nested deeper than the contract's limit
+│   └── InvalidEvent   JSON, but no event of the contract
+└── Undelivered        inside the emitter, which tells nobody by raising
+    ├── TooLargeForTopic   about one record, or a batch of several
+    └── KafkaUnavailable   about the world: wait, then the same again
 """
 
 
@@ -42,3 +45,15 @@ class NotJson(UnreadableEvent):
 
 class InvalidEvent(UnreadableEvent):
     """The JSON breaks the message contract."""
+
+
+class Undelivered(AgentRunsError):
+    """Kafka has not acknowledged what was sent."""
+
+
+class TooLargeForTopic(Undelivered):
+    """The broker refuses a batch for its size."""
+
+
+class KafkaUnavailable(Undelivered):
+    """No broker answers, or none as it should; the topic is missing; we may not write to it."""

@@ -6,6 +6,7 @@ stand in a file, named by the variable with `_FILE` behind it.
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar, get_type_hints
 
 import msgspec
@@ -38,8 +39,10 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_keyfile: Annotated[str | None, env("KAFKA_SSL_KEYFILE")] = None
 
 
-def read_settings(settings: type[_Settings], environ: Mapping[str, str]) -> _Settings:
-    """The settings, checked.
+def read_settings(
+    settings: type[_Settings], environ: Mapping[str, str], given: Mapping[str, object] = MappingProxyType({})
+) -> _Settings:
+    """The settings, checked. What is `given`, by the names of the fields, counts before the environment.
 
     Raises:
         SettingsError: with one sentence for every setting that is missing or cannot be used.
@@ -49,11 +52,12 @@ def read_settings(settings: type[_Settings], environ: Mapping[str, str]) -> _Set
     for field, annotation in get_type_hints(settings, include_extras=True).items():
         variable = _variable(annotation)
         try:
-            text = _look_up(variable, environ)
-            if text is not None:
+            if field in given:
+                values[field] = msgspec.convert(given[field], annotation)
+            elif (text := _look_up(variable, environ)) is not None:
                 values[field] = msgspec.convert(text, annotation, strict=False)
         except (OSError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            problems.append(f"{variable}: {error}")
+            problems.append(f"{field if field in given else variable}: {error}")
             values[field] = None
     required = {field.name for field in msgspec.structs.fields(settings) if field.required}
     hints = get_type_hints(settings, include_extras=True)
@@ -61,6 +65,28 @@ def read_settings(settings: type[_Settings], environ: Mapping[str, str]) -> _Set
     if problems:
         raise SettingsError(problems)
     return settings(**values)
+
+
+def read_sections(
+    sections: Mapping[str, type[msgspec.Struct]],
+    environ: Mapping[str, str],
+    given: Mapping[str, object] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Several settings structs by name, so that what is wrong in all of them is told at once.
+
+    Raises:
+        SettingsError: with every problem of every section.
+    """
+    read: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, section in sections.items():
+        try:
+            read[name] = read_settings(section, environ, given)
+        except SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+    return read
 
 
 def _variable(annotation: Any) -> str:

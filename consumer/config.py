@@ -1,13 +1,12 @@
 """The service's settings, on top of the library's."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import fields
 
-from agent_runs.errors import SettingsError
-from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_settings
+from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections
 
 CLIENT_ID: Final = "agent-runs-consumer"  # how brokers' logs and quotas call us
 
@@ -74,16 +73,6 @@ def read_config(environ: Mapping[str, str], *sections: str) -> Config:
     Raises:
         SettingsError: with every problem of all the sections asked for.
     """
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    for field in fields(Config):
-        if sections and field.name not in sections:
-            values[field.name] = None
-            continue
-        try:
-            values[field.name] = read_settings(field.type, environ)
-        except SettingsError as error:
-            problems += error.problems
-    if problems:
-        raise SettingsError(problems)
-    return Config(**values)
+    asked = {field.name: field.type for field in fields(Config) if not sections or field.name in sections}
+    others = {field.name: None for field in fields(Config) if field.name not in asked}
+    return Config(**{**others, **read_sections(asked, environ)})

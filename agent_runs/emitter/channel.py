@@ -1,0 +1,187 @@
+"""The way of an event from an agent's call into the outbox: masked, encoded, judged, all in the caller's thread.
+
+The judge is the function by which the service judges too: what is accepted here is no dead letter there.
+"""
+
+import sys
+from collections.abc import Callable
+from time import monotonic
+from typing import Final, Protocol
+
+from agent_runs.decoding import read_envelope
+from agent_runs.emitter import processes
+from agent_runs.emitter.complaints import Complaints, log
+from agent_runs.emitter.masking import Mask, masked
+from agent_runs.emitter.outbox import Outbox, ordinary_part
+from agent_runs.emitter.records import Record
+from agent_runs.emitter.settings import EmitterSettings
+from agent_runs.emitter.stats import DropReason, Stats
+from agent_runs.emitter.tracing import trace_headers
+from agent_runs.encoding import encode_event, spell_event
+from agent_runs.errors import NotJson, UnreadableEvent
+from agent_runs.events import (
+    EventsDropped,
+    RunCompleted,
+    RunEvent,
+    RunFailed,
+    RunResumed,
+    RunStarted,
+    RunWaiting,
+    UnknownEvent,
+)
+from agent_runs.jsontext import MAX_VALUES, too_many_values
+
+# How a run stands is worth more than what was said in it.
+_ESSENTIAL: Final = frozenset({RunStarted, RunWaiting, RunResumed, RunCompleted, RunFailed, EventsDropped})
+_RECORD_BYTES: Final = 1024  # what a record may take beside its value
+
+
+class Carrier(Protocol):
+    """Takes records out of an outbox, and says there what became of them."""
+
+    def wake(self) -> None:
+        """There is something to take."""
+
+    def stop(self) -> None:
+        """End, whatever is left."""
+
+    def retire(self) -> None:
+        """End once nothing is left."""
+
+
+class Channel:
+    """What an emitter and all its runs share. Without a carrier nothing is configured, and every event is refused."""
+
+    def __init__(
+        self, settings: EmitterSettings, mask: Mask | None, new_carrier: Callable[[Outbox], Carrier] | None
+    ) -> None:
+        self._settings = settings
+        self._mask = mask
+        self._new_carrier = new_carrier
+        self._complaints = Complaints()
+        self._is_closed = False
+        # What would not be accepted however empty the queue is, is too large.
+        self._most_bytes = min(settings.max_event_bytes, ordinary_part(settings.queue_bytes) - _RECORD_BYTES)
+        processes.current()
+        processes.look_after(self)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Empty, and with a carrier of its own: at first, and in the child of a fork."""
+        refuses = None if self._new_carrier else DropReason.NOT_CONFIGURED
+        self._outbox = Outbox(self._settings.queue_bytes, self._settings.queue_events, refuses)
+        self._carrier = self._new_carrier(self._outbox) if self._new_carrier else None
+        if self._carrier is not None:
+            self._outbox.wake = self._carrier.wake
+        if self._is_closed:
+            self._outbox.close()
+
+    def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:
+        """Hand an event over, for the run of this key (None: it has no valid id). Whether it was accepted."""
+        ends_at = processes.current().ends_at
+        if ends_at is not None and sys.is_finalizing():
+            self._outbox.close()  # no thread runs any more
+        outbox = self._outbox
+        if outbox.refuses:
+            return self._drop(key, outbox.refuses, "every event", "is refused")
+        try:
+            value = self._snapshot(event)
+        except _TooLarge as error:
+            return self._drop(key, DropReason.TOO_LARGE, event.type, str(error))
+        except UnreadableEvent as error:
+            return self._drop(key, DropReason.INVALID, event.type, str(error))
+        if key is None:
+            return self._drop(None, DropReason.INVALID, event.type, "the id of its run is not valid")
+        accepted = outbox.offer(Record(key, value, trace_headers(), type(event) in _ESSENTIAL))
+        if accepted is False:
+            self._complain(outbox.refuses or DropReason.QUEUE_FULL, "every event", "is refused until there is room")
+        if ends_at is not None:
+            outbox.flush(ends_at)  # whatever ends the process, it ends now
+        return bool(accepted)
+
+    def misused(self, key: bytes | None, call: str, error: Exception) -> None:
+        """Count an event that a call was meant to be."""
+        self._drop(key, DropReason.INVALID, call, f"{type(error).__name__}: {error}")
+
+    def flush(self, timeout_s: float) -> int:
+        """Wait for what was accepted so far. Returns how many records of it Kafka has not acknowledged."""
+        processes.current()
+        return self._outbox.flush(monotonic() + timeout_s)
+
+    def close(self, timeout_s: float) -> int:
+        """Refuse what comes, wait for what is there, end. Returns how many records Kafka has not acknowledged."""
+        processes.current()
+        self._is_closed = True
+        self._outbox.close()
+        left = self._outbox.drain(monotonic() + timeout_s)
+        if left:
+            log.warning("Closed; Kafka has not acknowledged %d events", self.stats().pending)
+        if self._carrier is not None:
+            self._carrier.stop()
+        return left
+
+    def stats(self) -> Stats:
+        """The counts of this process."""
+        processes.current()
+        return self._outbox.stats()
+
+    def _snapshot(self, event: RunEvent | UnknownEvent) -> bytes:
+        """The message, as it is now and as the service would take it."""
+        if self._mask is not None:
+            event = masked(event, self._mask)
+        value = encode_event(event)
+        try:
+            self._judge(value)
+        except NotJson:  # nested too deep, or something that encodes itself and does it badly
+            value = spell_event(event)
+            self._judge(value)
+        return value
+
+    def _judge(self, value: bytes) -> None:
+        if len(value) > self._most_bytes:
+            raise _TooLarge(f"{len(value)} bytes are more than {self._most_bytes}")
+        if too_many_values(value):
+            raise _TooLarge(f"it holds more than {MAX_VALUES} JSON values")
+        read_envelope(value)
+
+    def _drop(self, key: bytes | None, reason: DropReason, what: str, why: str) -> bool:
+        self._outbox.drop(key, reason)
+        self._complain(reason, what, why)
+        return False
+
+    def _complain(self, reason: DropReason, what: str, why: str) -> None:
+        dropped = self._outbox.stats().dropped.get(reason, 0)
+        message = "Dropped an event, %s: %s: %s (%d so far for this reason)"
+        self._complaints.warn(f"{reason} {what}", message, reason, what, why, dropped)
+
+    def __del__(self) -> None:
+        carrier = getattr(self, "_carrier", None)
+        if carrier is not None:
+            carrier.retire()
+
+
+class SilentChannel:
+    """The channel of an emitter that is switched off."""
+
+    def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:  # noqa: ARG002
+        """Nothing."""
+        return True
+
+    def misused(self, key: bytes | None, call: str, error: Exception) -> None:
+        """Nothing."""
+
+    def flush(self, timeout_s: float) -> int:  # noqa: ARG002
+        """Nothing is ever left."""
+        return 0
+
+    def close(self, timeout_s: float) -> int:  # noqa: ARG002
+        """Nothing is ever left."""
+        return 0
+
+    def stats(self) -> Stats:
+        """Nothing was ever emitted."""
+        return Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
+
+
+class _TooLarge(Exception):
+    """An event that no topic of ours takes."""

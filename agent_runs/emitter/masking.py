@@ -1,0 +1,44 @@
+"""Redaction: a function of the agent's sees every payload before it is encoded."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import structs
+
+from agent_runs.events import Event, RunEvent, UnknownEvent
+
+# Called with the name of a field, such as `llm_called.user_prompt`, and its value; what it returns is sent instead.
+Mask = Callable[[str, Any], Any]
+
+# What people and tools have said. The other fields name things, and some of them decide the status of a run.
+_TEXTS: Final = frozenset({"system_prompt", "user_prompt", "raw_response", "error", "reason"})
+CONTENTS: Final = _TEXTS | {"data", "context", "tool_args", "result"}
+
+
+def masked(event: RunEvent | UnknownEvent, mask: Mask) -> RunEvent | UnknownEvent:
+    """The event with its contents masked. Where the mask fails, nothing of the content is left."""
+    if isinstance(event, UnknownEvent):
+        common = {"type", *Event.__struct_fields__}
+        message = {
+            field: value if field in common else _apply(mask, f"{event.type}.{field}", value)
+            for field, value in event.message.items()
+        }
+        return structs.replace(event, message=message)
+    contents = {
+        field: _apply(mask, f"{event.type}.{field}", getattr(event, field))
+        for field in event.__struct_fields__
+        if field in CONTENTS
+    }
+    return structs.replace(event, **contents)
+
+
+def _apply(mask: Mask, field: str, value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        result = mask(field, value)
+    except Exception as error:  # noqa: BLE001  # it is the agent's code, and must not end the agent
+        return f"[masked: the mask raised {type(error).__name__}]"
+    if field.rpartition(".")[2] in _TEXTS and not isinstance(result, str):
+        return f"[masked: the mask returned {type(result).__name__}, not text]"
+    return result

@@ -1,0 +1,105 @@
+"""How emitters live through forks, and how they end with their process.
+
+The child of a fork has its parent's memory, and none of its threads: locks may be held by nobody, and what the parent
+will send must not be sent twice. So in a child everything begins anew, empty.
+"""
+
+import atexit
+import os
+import sys
+from threading import Lock
+from time import monotonic
+from typing import ClassVar, Final, Protocol
+from weakref import WeakSet
+
+# A fork waits so long at most for an import that is under way.
+_LONGEST_IMPORT_S: Final = 30.0
+
+
+class Restartable(Protocol):
+    """What begins anew in a child."""
+
+    def begin_anew(self) -> None:
+        """Forget what belongs to the parent."""
+
+
+class Running(Protocol):
+    """What has a thread, and perhaps something that is still to be sent."""
+
+    @property
+    def exit_timeout_s(self) -> float:
+        """How long the end of the process may wait for it."""
+
+    def finish(self, deadline: float) -> None:
+        """Send what is pending until that time (`time.monotonic`), and say what is left."""
+
+
+class Process:
+    """One process.
+
+    Attributes:
+        running: what to finish before it ends.
+        importing: held while a thread imports. A fork in the middle would leave the child a module that is half there,
+            under a lock of Python's that nobody will open.
+        ends_at: once it is ending, until when (`time.monotonic`) what is emitted now can wait.
+    """
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.running: set[Running] = set()
+        self.importing = Lock()
+        self.ends_at: float | None = None
+
+    def started(self, running: Running) -> None:
+        """It has something to finish from now on."""
+        self.running.add(running)
+        # A child of multiprocessing ends without asking atexit.
+        if util := sys.modules.get("multiprocessing.util"):
+            util.Finalize(None, _finish_all, exitpriority=0)
+
+
+class _State:
+    """What outlives a fork."""
+
+    process: Process | None = None
+    restartable: ClassVar[WeakSet[Restartable]] = WeakSet()
+    # Kept for ever: were a parent's sockets and its loop finalised in a child, the parent's would be disturbed.
+    parents: ClassVar[list[Process]] = []
+    fork_holds_import = False
+
+
+def current() -> Process:
+    """The process that we are in; what came from its parent has begun anew when this returns."""
+    process = _State.process
+    if process is None:
+        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=current)
+        atexit.register(_finish_all)
+        process = _State.process = Process()
+    elif process.pid != os.getpid():  # where a server forks in C, nobody has told us
+        _State.parents.append(process)
+        process = _State.process = Process()
+        for restartable in list(_State.restartable):
+            restartable.begin_anew()
+    return process
+
+
+def look_after(restartable: Restartable) -> None:
+    """See that it begins anew in a child."""
+    _State.restartable.add(restartable)
+
+
+def _before_fork() -> None:
+    _State.fork_holds_import = current().importing.acquire(timeout=_LONGEST_IMPORT_S)
+
+
+def _after_fork() -> None:
+    if _State.fork_holds_import:
+        current().importing.release()
+
+
+def _finish_all() -> None:
+    process = current()
+    running = list(process.running)
+    process.ends_at = monotonic() + max((one.exit_timeout_s for one in running), default=0.0)
+    for one in running:
+        one.finish(process.ends_at)

@@ -1,0 +1,102 @@
+"""The life of one producer: from connecting to the first failure that is not about a record.
+
+A loop of its own goes with it. Whatever a client leaves behind that is stuck, its tasks and its sockets, ends with the
+loop, and the next session begins clean; what was not acknowledged goes with the delivery into the next one.
+"""
+
+import asyncio
+import logging
+import socket
+from itertools import chain
+from typing import Any, Final
+from weakref import WeakSet
+
+from agent_runs.emitter.bell import Bell
+from agent_runs.emitter.delivery import Delivery
+from agent_runs.emitter.kafka import Producer, open_producer
+from agent_runs.emitter.partition import Partition
+
+_log = logging.getLogger(__name__)
+
+# After taking what there is, wait a moment for more: a batch costs Kafka, and us, as much as a hundred events.
+_LINGER_S: Final = 0.005
+
+
+def run_session(delivery: Delivery) -> None:
+    """Send what the outbox has, until the delivery is stopped.
+
+    Raises:
+        KafkaUnavailable: the producer is of no more use.
+    """
+    loop = _Loop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        try:
+            runner.run(_Session(delivery).run())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+        finally:
+            loop.cut()
+
+
+class _Session:
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._partitions: dict[int, Partition] = {}
+
+    async def run(self) -> None:
+        async with open_producer(self._delivery.config) as producer:
+            bell = self._delivery.bell = Bell(asyncio.get_running_loop())
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    while not self._delivery.is_over:
+                        await self._carry_on(producer, bell, tasks)
+                    for partition in self._partitions.values():
+                        partition.cancel()
+            finally:
+                self._delivery.bell = None
+                unsettled = chain.from_iterable(partition.records for partition in self._partitions.values())
+                self._delivery.backlog = [*unsettled, *self._delivery.backlog]
+
+    async def _carry_on(self, producer: Producer, bell: Bell, tasks: asyncio.TaskGroup) -> None:
+        """Give each partition what is new for it, or sleep until there is something."""
+        records = self._delivery.take()
+        for record in records:
+            number = producer.partition_of(record.key)
+            if number not in self._partitions:
+                self._partitions[number] = Partition(number, producer, self._delivery)
+            self._partitions[number].records.append(record)
+        for partition in self._partitions.values():
+            partition.send_with(tasks)
+        if records:
+            await asyncio.sleep(_LINGER_S)
+        else:
+            await bell.sleep_unless(lambda: self._delivery.is_over or self._delivery.outbox.has_waiting)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that needs no threads, and that can cut its connections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connections: WeakSet[asyncio.Transport] = WeakSet()
+        self.set_exception_handler(_note)
+
+    async def getaddrinfo(self, *arguments: Any, **options: Any) -> Any:
+        # By default in a thread of an executor; that can start none while the process ends, which is when a short
+        # program's events are sent. Nobody but us waits for this loop.
+        return socket.getaddrinfo(*arguments, **options)
+
+    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        transport, protocol = await super().create_connection(*arguments, **options)
+        self._connections.add(transport)
+        return transport, protocol
+
+    def cut(self) -> None:
+        """Close every connection, whatever is still to be written to it."""
+        for transport in self._connections:
+            transport.abort()
+
+
+def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What a client that was given up leaves behind is no news: the failure itself was told."""
+    _log.debug("%s", context.get("message"), exc_info=context.get("exception"))

@@ -1,0 +1,75 @@
+"""The emitter's settings, on top of those for every Kafka client."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from agent_runs.errors import SettingsError
+from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections, read_settings
+
+_LONGEST_S = 86_400
+
+
+class EmitterSettings(Struct, frozen=True, kw_only=True):
+    """What is emitted, and how much of it may wait in this process."""
+
+    topic: Annotated[str, env("AGENT_RUNS_TOPIC", min_length=1)] = DEFAULT_TOPIC
+    max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
+    # Of events that Kafka has not acknowledged yet; what is beyond is refused, counted, and recorded in its run.
+    queue_bytes: Annotated[int, env("AGENT_RUNS_QUEUE_BYTES", ge=65_536)] = 64 * 1024 * 1024
+    queue_events: Annotated[int, env("AGENT_RUNS_QUEUE_EVENTS", ge=16)] = 100_000
+    # Without an answer for so long, a connection is given up for a new one.
+    request_timeout_s: Annotated[float, env("AGENT_RUNS_REQUEST_TIMEOUT_S", gt=0, le=_LONGEST_S)] = 10.0
+    # How long the end of the process may wait for what is pending.
+    exit_timeout_s: Annotated[float, env("AGENT_RUNS_EXIT_TIMEOUT_S", ge=0, le=_LONGEST_S)] = 5.0
+
+
+class _Switch(Struct, frozen=True):
+    enabled: Annotated[bool, env("AGENT_RUNS_ENABLED")] = True
+
+
+class Options(TypedDict, total=False):
+    """The same settings as arguments; they count before the environment."""
+
+    enabled: bool
+    bootstrap_servers: str
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+    sasl_username: str | None
+    sasl_password: str | None
+    ssl_cafile: str | None
+    ssl_certfile: str | None
+    ssl_keyfile: str | None
+    topic: str
+    max_event_bytes: int
+    queue_bytes: int
+    queue_events: int
+    request_timeout_s: float
+    exit_timeout_s: float
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """What an emitter that is switched on needs."""
+
+    kafka: KafkaSettings
+    emitter: EmitterSettings
+
+
+def read_config(environ: Mapping[str, str], given: Mapping[str, object]) -> Config | None:
+    """The settings; None when the emitter is switched off, and then nothing else has to be right.
+
+    Raises:
+        SettingsError: with one sentence for everything that is missing or cannot be used.
+    """
+    if not read_settings(_Switch, environ, given).enabled:
+        return None
+    unknown = [f"{name}: there is no such setting" for name in given if name not in Options.__annotations__]
+    try:
+        sections = read_sections({field.name: field.type for field in fields(Config)}, environ, given)
+    except SettingsError as error:
+        raise SettingsError(unknown + error.problems) from None
+    if unknown:
+        raise SettingsError(unknown)
+    return Config(**sections)

@@ -1,0 +1,20 @@
+"""The trace that an event belongs to, for OpenTelemetry where the agent's process uses it."""
+
+import sys
+from typing import Any
+
+from agent_runs.emitter.records import Headers
+
+_NONE: Headers = ()
+
+
+def trace_headers() -> Headers:
+    """The `traceparent` header (W3C Trace Context) of the current span, if there is one."""
+    # Not a dependency: whoever traces has loaded it.
+    trace: Any = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return _NONE
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return _NONE
+    return (("traceparent", f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}".encode()),)

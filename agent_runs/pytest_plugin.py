@@ -1,0 +1,21 @@
+"""What pytest loads where this library is installed: next to nothing, until a test asks for the fixture."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from agent_runs.testing import RecordingEmitter
+
+
+@pytest.fixture
+def recording_emitter() -> "Iterator[RecordingEmitter]":
+    """An emitter that remembers instead of sending. A test in which the agent breaks the contract fails at its end."""
+    from agent_runs.testing import RecordingEmitter  # noqa: PLC0415  # not in every run of every test suite
+
+    emitter = RecordingEmitter()
+    yield emitter
+    dropped = emitter.stats().dropped
+    if dropped:
+        pytest.fail(f"the agent emitted what is no event, see the log: {dropped}", pytrace=False)

@@ -1,0 +1,71 @@
+"""For the tests of agents: an emitter that needs no Kafka, and remembers what was said.
+
+pytest finds the fixture `recording_emitter` by itself.
+"""
+
+from threading import RLock
+
+from agent_runs.decoding import decode_event
+from agent_runs.emitter.channel import Channel
+from agent_runs.emitter.emitter import Emitter
+from agent_runs.emitter.masking import Mask
+from agent_runs.emitter.outbox import Outbox
+from agent_runs.emitter.records import Record
+from agent_runs.emitter.settings import EmitterSettings
+from agent_runs.events import RunEvent, UnknownEvent
+from agent_runs.status import RunStatus, next_status
+
+
+class RecordingEmitter(Emitter):
+    """The same emitter, up to Kafka: events are masked, encoded and judged as ever, and then remembered.
+
+    What breaks the contract is dropped and counted as it would be in production: look at `stats().dropped`.
+
+    Attributes:
+        records: what would have been sent, in order.
+    """
+
+    def __init__(self, *, mask: Mask | None = None) -> None:
+        self.records: list[Record] = []
+        self._channel = Channel(EmitterSettings(), mask, lambda outbox: _Recorder(outbox, self.records))
+
+    @property
+    def run_ids(self) -> list[str]:
+        """Every run that something was said of, in the order of their first events."""
+        return list(dict.fromkeys(record.key.decode() for record in self.records))
+
+    def events(self, run_id: str | None = None) -> list[RunEvent | UnknownEvent]:
+        """The events of a run, or all, as a reader would decode them; `events_dropped` among them."""
+        return [decode_event(one.value) for one in self.records if run_id is None or one.key == run_id.encode()]
+
+    def types(self, run_id: str | None = None) -> list[str]:
+        """The types of these events."""
+        return [event.type for event in self.events(run_id)]
+
+    def status(self, run_id: str) -> RunStatus:
+        """The status that the run would have in `agent_runs`."""
+        status = RunStatus.RUNNING
+        for event in self.events(run_id):
+            status = next_status(status, event.type, getattr(event, "tool_name", None))
+        return status
+
+
+class _Recorder:
+    """Takes what there is, at once."""
+
+    def __init__(self, outbox: Outbox, records: list[Record]) -> None:
+        self._outbox = outbox
+        self._records = records
+        self._lock = RLock()
+
+    def wake(self) -> None:
+        with self._lock:
+            if taken := self._outbox.take():
+                self._records += taken
+                self._outbox.settle(taken)
+
+    def stop(self) -> None:
+        pass
+
+    def retire(self) -> None:
+        pass

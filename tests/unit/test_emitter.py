@@ -1,0 +1,617 @@
+"""The emitter as an agent uses it, up to Kafka."""
+
+import asyncio
+import gc
+import logging
+import math
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from agent_runs import (
+    Emitter,
+    Input,
+    LlmCalled,
+    Run,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    RunStatus,
+    ToolFailed,
+    ToolRequested,
+    ToolSucceeded,
+    UnknownEvent,
+    decode_event,
+)
+from agent_runs.emitter.stats import Stats
+from agent_runs.events import EVENT_CLASSES, EventsDropped
+from agent_runs.testing import RecordingEmitter
+from tests.unit.builders import message
+
+SILENCE = Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
+
+
+@pytest.fixture
+def emitter() -> RecordingEmitter:
+    return RecordingEmitter()
+
+
+@pytest.fixture
+def run(emitter: RecordingEmitter) -> Run:
+    return emitter.run("run-1", session_id="session-1")
+
+
+# --- what is said ---
+
+# Every type of the contract, said by the method of its name.
+SAYINGS: dict[str, Callable[[Run], str]] = {
+    "input": lambda run: run.input("message_from_user", {"text": "hi"}),
+    "context_assembled": lambda run: run.context_assembled(["all", None]),
+    "llm_called": lambda run: run.llm_called(model="m", system_prompt="s", user_prompt="u", raw_response="r"),
+    "tool_requested": lambda run: run.tool_requested("search", {"q": 1}),
+    "tool_succeeded": lambda run: run.tool_succeeded("search", [1]),
+    "tool_failed": lambda run: run.tool_failed("search", "no"),
+    "run_started": lambda run: run.run_started(agent_id="a", session_id="s", parent_run_id="p"),
+    "run_waiting": lambda run: run.run_waiting("rate limit"),
+    "run_resumed": lambda run: run.run_resumed("over"),
+    "run_completed": lambda run: run.run_completed({"ok": True}),
+    "run_failed": lambda run: run.run_failed("no"),
+    "events_dropped": lambda run: run.events_dropped(3, "a gap of my own"),
+}
+FIELDS: dict[str, dict[str, Any]] = {
+    "input": {"tool": "message_from_user", "data": {"text": "hi"}},
+    "context_assembled": {"context": ["all", None]},
+    "llm_called": {"model": "m", "system_prompt": "s", "user_prompt": "u", "raw_response": "r"},
+    "tool_requested": {"tool_name": "search", "tool_args": {"q": 1}},
+    "tool_succeeded": {"tool_name": "search", "result": [1]},
+    "tool_failed": {"tool_name": "search", "error": "no"},
+    "run_started": {"agent_id": "a", "session_id": "s", "parent_run_id": "p"},
+    "run_waiting": {"reason": "rate limit"},
+    "run_resumed": {"reason": "over"},
+    "run_completed": {"result": {"ok": True}},
+    "run_failed": {"error": "no"},
+    "events_dropped": {"count": 3, "reason": "a gap of my own"},
+}
+
+
+def test_there_is_a_method_for_every_type_of_the_contract() -> None:
+    assert set(SAYINGS) == set(FIELDS) == set(EVENT_CLASSES)
+    assert all(callable(getattr(Run, name)) for name in EVENT_CLASSES)
+
+
+@pytest.mark.parametrize("name", EVENT_CLASSES)
+def test_a_method_says_its_event_and_returns_the_id(emitter: RecordingEmitter, run: Run, name: str) -> None:
+    before = datetime.now(UTC)
+    event_id = SAYINGS[name](run)
+
+    (event,) = emitter.events("run-1")
+    assert (event.type, event.id, event.parent_event_id) == (name, event_id, None)
+    assert before <= event.timestamp <= datetime.now(UTC)
+    assert {field: getattr(event, field) for field in FIELDS[name]} == FIELDS[name]
+    assert emitter.stats() == Stats(emitted=1, sent=1, pending=0, dropped={}, recorded=0)
+
+
+def test_a_run_starts_with_its_facts(emitter: RecordingEmitter) -> None:
+    run = emitter.start_run(agent_id="scheduler", session_id="s", parent_run_id="p")
+
+    assert emitter.run_ids == [run.id]
+    assert len(run.id) == 12
+    (event,) = emitter.events(run.id)
+    assert isinstance(event, RunStarted)
+    assert (event.agent_id, event.session_id, event.parent_run_id) == ("scheduler", "s", "p")
+
+
+def test_a_run_may_be_given_its_id(emitter: RecordingEmitter) -> None:
+    assert emitter.start_run(agent_id="scheduler", run_id="job/7").id == "job/7"
+    assert emitter.run_ids == ["job/7"]
+
+
+def test_a_child_has_its_parent_and_the_same_session(emitter: RecordingEmitter, run: Run) -> None:
+    child = run.child(agent_id="researcher")
+
+    (event,) = emitter.events(child.id)
+    assert isinstance(event, RunStarted)
+    assert (event.agent_id, event.session_id, event.parent_run_id) == ("researcher", "session-1", "run-1")
+    assert child.child(agent_id="x").session_id == "session-1"
+
+
+def test_an_event_names_the_last_one_before_it_unless_told_otherwise(emitter: RecordingEmitter, run: Run) -> None:
+    first = run.input("message_from_user", 1)
+    second = run.context_assembled(2)
+    run.run_waiting(parent=first)
+    run.run_resumed()
+
+    parents = [event.parent_event_id for event in emitter.events()]
+    assert parents[:3] == [None, first, first]
+    assert parents[3] not in (first, second, None)
+
+
+def test_no_event_names_one_that_was_dropped(emitter: RecordingEmitter, run: Run) -> None:
+    first = run.input("message_from_user", 1)
+    dropped = run.input(tool=5)  # type: ignore[arg-type]
+    run.run_completed()
+
+    _, marker, last = emitter.events()
+    assert isinstance(marker, EventsDropped)
+    assert (marker.count, marker.reason, marker.parent_event_id) == (1, "invalid", None)
+    assert last.parent_event_id == first != dropped
+
+
+def test_any_event_of_the_contract_can_be_emitted_by_hand(emitter: RecordingEmitter) -> None:
+    event = Input(id="e1", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool="t", data=1)
+    unknown = decode_event(message("brand_new", id="e2", more=[1]))
+
+    assert emitter.emit("r", event) == "e1"
+    assert emitter.emit("r", unknown) == "e2"
+    assert emitter.events("r") == [event, unknown]
+
+
+def test_what_is_emitted_is_what_it_was_at_the_call(emitter: RecordingEmitter, run: Run) -> None:
+    arguments = {"list": [1]}
+    run.tool_requested("t", arguments)
+    arguments["list"].append(2)
+
+    (event,) = emitter.events()
+    assert isinstance(event, ToolRequested)
+    assert event.tool_args == {"list": [1]}
+
+
+def test_what_json_cannot_hold_is_not_lost(emitter: RecordingEmitter, run: Run) -> None:
+    deep: Any = 0
+    for _ in range(2000):
+        deep = [deep]
+    run.tool_succeeded("t", {"nan": math.nan, "object": Emitter, "text": "\ud800"})
+    run.tool_succeeded("t", deep)
+
+    shallow, cut = emitter.events()
+    assert isinstance(shallow, ToolSucceeded)
+    assert shallow.result == {
+        "nan": {"$repr": "nan"},
+        "object": {"$repr": "<class 'agent_runs.emitter.emitter.Emitter'>"},
+        "text": "\ud800",
+    }
+    assert b"$repr" in (cut.original or b"")
+    assert emitter.stats().dropped == {}
+
+
+# --- contexts ---
+
+
+def test_a_run_that_ends_well_is_completed(emitter: RecordingEmitter) -> None:
+    with emitter.start_run(agent_id="a") as run:
+        run.input("message_from_user")
+
+    assert emitter.types() == ["run_started", "input", "run_completed"]
+
+
+def test_a_run_that_ends_with_an_exception_has_failed_and_the_exception_goes_on(emitter: RecordingEmitter) -> None:
+    error = LookupError("no such order")
+    with pytest.raises(LookupError) as caught, emitter.start_run(agent_id="a"):
+        raise error
+
+    assert caught.value is error
+    *_, end = emitter.events()
+    assert isinstance(end, RunFailed)
+    assert end.error == "LookupError: no such order"
+
+
+@pytest.mark.parametrize(
+    ("say", "status"),
+    [
+        (lambda run: run.run_completed(7), RunStatus.COMPLETED),
+        (lambda run: run.run_failed("by itself"), RunStatus.FAILED),
+        (lambda run: run.run_waiting(), RunStatus.WAITING),
+        (lambda run: run.tool_requested("ask_human"), RunStatus.WAITING),
+        (lambda run: run.tool_succeeded("respond_to_user"), RunStatus.COMPLETED),
+    ],
+    ids=["completed", "failed", "waiting", "ask_human", "respond_to_user"],
+)
+def test_a_run_that_has_ended_or_waits_is_left_as_it_is(
+    emitter: RecordingEmitter, say: Callable[[Run], str], status: RunStatus
+) -> None:
+    with emitter.start_run(agent_id="a") as run:
+        say(run)
+
+    assert len(emitter.events()) == 2
+    assert emitter.status(run.id) is status
+
+
+def test_a_run_that_was_taken_up_again_ends_again(emitter: RecordingEmitter) -> None:
+    with emitter.run("r") as run:
+        run.run_waiting()
+        run.input("human_response", "yes")
+
+    assert emitter.types() == ["run_waiting", "input", "run_completed"]
+
+
+def test_a_tool_call_is_requested_and_succeeds(emitter: RecordingEmitter, run: Run) -> None:
+    before = run.input("message_from_user")
+    with run.tool("search", {"q": 1}) as call:
+        during = run.context_assembled("in between")
+        call.result = ["hit"]
+    after = run.run_completed()
+
+    _, requested, assembled, succeeded, completed = emitter.events()
+    assert isinstance(requested, ToolRequested)
+    assert isinstance(succeeded, ToolSucceeded)
+    assert (requested.tool_name, requested.tool_args, requested.parent_event_id) == ("search", {"q": 1}, before)
+    assert (succeeded.tool_name, succeeded.result, succeeded.parent_event_id) == ("search", ["hit"], requested.id)
+    assert (assembled.id, completed.id, completed.parent_event_id) == (during, after, succeeded.id)
+
+
+def test_a_tool_call_that_raises_has_failed_and_the_exception_goes_on(emitter: RecordingEmitter, run: Run) -> None:
+    with pytest.raises(KeyboardInterrupt), run.tool("search"):
+        raise KeyboardInterrupt
+
+    _, failed = emitter.events()
+    assert isinstance(failed, ToolFailed)
+    assert (failed.tool_name, failed.error) == ("search", "KeyboardInterrupt")
+
+
+def test_an_answer_names_no_request_that_was_dropped(emitter: RecordingEmitter, run: Run) -> None:
+    before = run.input("message_from_user")
+    huge = "x" * 17_000_000
+    with run.tool("search", huge, parent=before):
+        pass
+
+    _, marker, succeeded = emitter.events()
+    assert isinstance(marker, EventsDropped)
+    assert (marker.count, marker.reason) == (1, "too_large")
+    assert succeeded.parent_event_id == before
+
+
+async def test_contexts_of_asyncio_are_the_same(emitter: RecordingEmitter) -> None:
+    async with emitter.start_run(agent_id="a") as run:
+
+        async def call(number: int) -> None:
+            async with run.tool("search", number) as call:
+                await asyncio.sleep(0)
+                call.result = number
+
+        await asyncio.gather(*(call(number) for number in range(20)))
+
+    events = emitter.events(run.id)
+    requested = {event.id: event.tool_args for event in events if isinstance(event, ToolRequested)}
+    answers = [event for event in events if isinstance(event, ToolSucceeded)]
+    assert len(requested) == len(answers) == 20
+    assert all(requested[answer.parent_event_id or ""] == answer.result for answer in answers)
+    assert isinstance(events[-1], RunCompleted)
+
+
+async def test_a_cancelled_run_has_failed_and_stays_cancelled(emitter: RecordingEmitter) -> None:
+    async def work() -> None:
+        async with emitter.start_run(agent_id="a"):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert emitter.types() == ["run_started", "run_failed"]
+
+
+async def test_an_emitter_is_closed_at_the_end_of_its_context() -> None:
+    for emitter in (RecordingEmitter(), RecordingEmitter()):
+        if emitter.stats() == SILENCE:
+            async with emitter as same:
+                assert same is emitter
+        with RecordingEmitter() as other:
+            pass
+        for closed in (emitter, other):
+            closed.run("r").run_completed()
+            assert closed.stats().dropped == {"closed": 1}
+
+
+# --- wrong use ---
+
+WRONG: dict[str, Callable[[Any], Any]] = {
+    "no arguments": lambda run: run.input(),
+    "an argument of another type": lambda run: run.tool_requested(7),
+    "null for a text": lambda run: run.tool_failed("t", None),
+    "an argument that there is not": lambda run: run.llm_called(model="m", prompt="p"),
+    "too many arguments": lambda run: run.run_completed(1, 2, 3),
+    "a parent that is no id": lambda run: run.run_waiting(parent=5),
+    "a parent that is too long": lambda run: run.run_waiting(parent="x" * 256),
+    "a count of nothing": lambda run: run.events_dropped(0),
+    "a count of too much": lambda run: run.events_dropped(2**31),
+    "an agent without a name": lambda run: run.run_started(agent_id=""),
+    "an id with a surrogate": lambda run: run.run_started(agent_id="a", session_id="\ud800"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_wrong_use_is_counted_logged_once_recorded_in_the_run_and_returns_an_id(
+    emitter: RecordingEmitter, run: Run, wrong: Callable[[Run], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = {wrong(run) for _ in range(3)}
+
+    assert len(ids) == 3
+    assert all(isinstance(event_id, str) and event_id for event_id in ids)
+    assert emitter.stats() == Stats(emitted=3, sent=0, pending=0, dropped={"invalid": 3}, recorded=3)
+    assert emitter.types("run-1") == ["events_dropped"] * 3
+    assert [(record.name, record.levelname) for record in caplog.records] == [("agent_runs", "WARNING")]
+    assert "invalid" in caplog.text
+
+
+@pytest.mark.parametrize("run_id", ["", "\0", "\ud800", "x" * 256, 5, None, b"bytes"], ids=ascii)
+def test_a_run_that_has_no_valid_id_costs_its_events_and_nothing_else(emitter: RecordingEmitter, run_id: Any) -> None:
+    with emitter.run(run_id) as run, run.tool("t") as call:
+        call.result = 1
+    emitter.emit(run_id, Input(id="e", timestamp=datetime.now(UTC), tool="t", data=1))
+
+    assert emitter.stats().dropped == {"invalid": 4}
+    assert emitter.records == []
+
+
+def test_calls_that_start_a_run_return_one_even_if_they_are_wrong(emitter: RecordingEmitter, run: Run) -> None:
+    wrong: list[Any] = [
+        emitter.start_run(),  # type: ignore[call-arg]
+        emitter.start_run(agent_id=7),  # type: ignore[arg-type]
+        emitter.start_run("a", "b"),  # type: ignore[call-arg]
+        emitter.run(),  # type: ignore[call-arg]
+        run.child(),  # type: ignore[call-arg]
+    ]
+
+    assert len({one.id for one in wrong}) == 5
+    assert emitter.stats().dropped == {"invalid": 5}
+    for one in wrong:
+        one.run_completed()
+    assert emitter.stats().sent == 5
+
+
+def test_a_wrong_tool_call_is_a_context_all_the_same(emitter: RecordingEmitter, run: Run) -> None:
+    with run.tool() as call:  # type: ignore[call-arg]
+        call.result = 1
+
+    assert emitter.stats().dropped["invalid"] >= 1
+
+
+@pytest.mark.parametrize("event", ["text", None, 5, {"type": "input"}], ids=repr)
+def test_what_is_no_event_is_counted(emitter: RecordingEmitter, event: Any) -> None:
+    assert emitter.emit("r", event)
+    assert emitter.stats().dropped == {"invalid": 1}
+
+
+def test_waiting_for_nonsense_returns(emitter: RecordingEmitter) -> None:
+    assert emitter.flush("soon") == 0  # type: ignore[arg-type]
+    assert emitter.close(None) == 0  # type: ignore[arg-type]
+
+
+def test_an_event_larger_than_allowed_is_dropped_and_recorded(emitter: RecordingEmitter, run: Run) -> None:
+    run.tool_succeeded("t", "x" * (16 * 1024 * 1024))
+    run.tool_succeeded("t", [0] * 1_000_001)
+    run.tool_succeeded("t", "x" * (16 * 1024 * 1024 - 200))
+
+    assert emitter.types() == ["events_dropped", "events_dropped", "tool_succeeded"]
+    assert emitter.stats().dropped == {"too_large": 2}
+
+
+# --- settings ---
+
+
+def test_without_settings_nothing_is_raised_and_everything_counted(caplog: pytest.LogCaptureFixture) -> None:
+    emitter = Emitter(environ={})
+    run = emitter.start_run(agent_id="a")
+
+    assert run.run_completed()
+    assert emitter.stats() == Stats(emitted=2, sent=0, pending=0, dropped={"not_configured": 2}, recorded=0)
+    assert emitter.flush() == emitter.close() == 0
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    assert "KAFKA_BOOTSTRAP_SERVERS: is not set" in caplog.text
+    assert "AGENT_RUNS_ENABLED=0" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "problem"),
+    [
+        ({"AGENT_RUNS_QUEUE_BYTES": "lots"}, {}, "AGENT_RUNS_QUEUE_BYTES: Expected `int`, got `str`"),
+        ({"AGENT_RUNS_ENABLED": "perhaps"}, {}, "AGENT_RUNS_ENABLED: "),
+        ({}, {"queue_events": 1}, "queue_events: Expected `int` >= 16"),
+        ({}, {"topic": 5}, "topic: Expected `str`, got `int`"),
+        ({}, {"bootstrap_server": "typo"}, "bootstrap_server: there is no such setting"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(
+    environ: dict[str, str], options: dict[str, Any], problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    emitter = Emitter(environ={"KAFKA_BOOTSTRAP_SERVERS": "localhost:1", **environ}, **options)
+    emitter.run("r").run_completed()
+
+    assert problem in caplog.text
+    assert emitter.stats().dropped == {"not_configured": 1}
+
+
+def test_an_emitter_says_at_its_start_where_content_goes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    Emitter(environ={"KAFKA_BOOTSTRAP_SERVERS": "from.environ:1"}, bootstrap_servers="given:2", topic="mine")
+
+    (record,) = caplog.records
+    assert record.getMessage() == "Events of runs, with prompts and answers, go to Kafka at given:2, topic mine"
+
+
+@pytest.mark.parametrize("switch", ["0", "false"])
+def test_one_that_is_switched_off_does_nothing_and_returns_ids(switch: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    emitter = Emitter(environ={"AGENT_RUNS_ENABLED": switch, "AGENT_RUNS_QUEUE_BYTES": "lots"})
+    with emitter.start_run(agent_id="a") as run, run.tool("t") as call:
+        call.result = run.child(agent_id="b").id
+        ids = {run.input("t"), run.input(), run.run_waiting()}  # type: ignore[call-arg]
+
+    assert len(ids) == 3
+    assert all(len(event_id) == 12 for event_id in ids)
+    assert emitter.stats() == SILENCE
+    assert emitter.flush() == emitter.close() == 0
+    assert [record.getMessage() for record in caplog.records] == ["Agent Runs is switched off: no event is sent"]
+
+
+# --- redaction ---
+
+
+def test_a_mask_sees_every_content_with_its_name_before_it_is_encoded() -> None:
+    seen: dict[str, Any] = {}
+
+    def mask(field: str, value: Any) -> Any:
+        seen[field] = value
+        return f"masked {field}"
+
+    emitter = RecordingEmitter(mask=mask)
+    run = emitter.run("r")
+    for say in SAYINGS.values():
+        say(run)
+    emitter.emit("r", decode_event(message("brand_new", secret=[1])))
+
+    expected = {
+        f"{name}.{field}": value
+        for name, fields in FIELDS.items()
+        for field, value in fields.items()
+        if field not in {"tool", "tool_name", "model", "agent_id", "session_id", "parent_run_id", "count"}
+    }
+    assert seen == expected | {"brand_new.secret": [1]}
+    for event in emitter.events():
+        if isinstance(event, UnknownEvent):
+            assert event.message["secret"] == "masked brand_new.secret"
+            continue
+        for field, value in FIELDS[event.type].items():
+            masked = f"{event.type}.{field}" in expected
+            assert getattr(event, field) == (f"masked {event.type}.{field}" if masked else value)
+    assert emitter.stats().dropped == {}
+
+
+def test_every_field_of_the_contract_is_either_a_name_or_masked() -> None:
+    # A new field is one or the other: whoever adds it decides, here and in `masking`.
+    names = {"tool", "tool_name", "model", "agent_id", "session_id", "parent_run_id", "count"}
+    contents = {"data", "context", "tool_args", "result", "system_prompt", "user_prompt", "raw_response"}
+    fields = {field for cls in EVENT_CLASSES.values() for field in cls.__struct_fields__}
+
+    assert fields == names | contents | {"error", "reason", "id", "parent_event_id", "timestamp"}
+
+
+def test_where_the_mask_fails_nothing_is_sent_unmasked_and_nothing_raised() -> None:
+    def mask(field: str, value: Any) -> Any:
+        if field == "llm_called.user_prompt":
+            raise LookupError(value)
+        return 5 if field == "llm_called.raw_response" else value
+
+    emitter = RecordingEmitter(mask=mask)
+    emitter.run("r").llm_called(model="m", system_prompt="s", user_prompt="secret", raw_response="secret")
+
+    (event,) = emitter.events()
+    assert isinstance(event, LlmCalled)
+    assert event.system_prompt == "s"
+    assert event.user_prompt == "[masked: the mask raised LookupError]"
+    assert event.raw_response == "[masked: the mask returned int, not text]"
+    assert b"secret" not in emitter.records[0].value
+
+
+def test_the_error_of_a_run_is_masked_too() -> None:
+    emitter = RecordingEmitter(mask=lambda _, value: str(value).replace("4711", "****"))
+    with pytest.raises(ValueError, match="4711"), emitter.run("r"):
+        raise ValueError("card 4711")
+
+    (event,) = emitter.events()
+    assert isinstance(event, RunFailed)
+    assert event.error == "ValueError: card ****"
+
+
+# --- traces ---
+
+
+def test_without_a_span_there_is_no_header(emitter: RecordingEmitter, run: Run) -> None:
+    run.run_completed()
+
+    assert emitter.records[0].headers == ()
+
+
+def test_an_event_carries_the_trace_that_it_belongs_to(emitter: RecordingEmitter, run: Run) -> None:
+    from opentelemetry import trace
+
+    context = trace.SpanContext(0xA, 0xB, is_remote=False, trace_flags=trace.TraceFlags(1))
+    with trace.use_span(trace.NonRecordingSpan(context)):
+        run.input("t")
+    run.run_completed()
+
+    traceparent = b"00-0000000000000000000000000000000a-000000000000000b-01"
+    assert [record.headers for record in emitter.records] == [(("traceparent", traceparent),), ()]
+
+
+# --- from anywhere ---
+
+
+def test_many_threads_share_an_emitter(emitter: RecordingEmitter) -> None:
+    def work(number: int) -> None:
+        for step in range(50):
+            emitter.run(f"run-{number}").tool_succeeded("t", step)
+
+    threads = [Thread(target=work, args=(number,)) for number in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert emitter.stats() == Stats(emitted=3200, sent=3200, pending=0, dropped={}, recorded=0)
+    for number in range(64):
+        results = [event.result for event in emitter.events(f"run-{number}") if isinstance(event, ToolSucceeded)]
+        assert results == list(range(50))
+
+
+@pytest.fixture
+def alarms() -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Interrupt the main thread again and again."""
+    before = signal.getsignal(signal.SIGALRM)
+
+    def every_half_millisecond(act: Callable[[], object]) -> None:
+        signal.signal(signal.SIGALRM, lambda *_: act())
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+
+    yield every_half_millisecond
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_signal_handler_may_emit_in_the_middle_of_an_emit(
+    emitter: RecordingEmitter, alarms: Callable[[Callable[[], object]], None]
+) -> None:
+    handler, main = emitter.run("handler"), emitter.run("main")
+    alarms(handler.run_waiting)
+    deadline, said = monotonic() + 1, 0
+    while monotonic() < deadline:
+        said += bool(main.input("t", said))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    main.run_completed()
+
+    interrupted = len(emitter.events("handler"))
+    assert interrupted > 100
+    assert emitter.stats().emitted == said + 1 + interrupted
+    assert emitter.stats() == Stats(
+        emitted=said + 1 + interrupted, sent=said + 1 + interrupted, pending=0, dropped={}, recorded=0
+    )
+    assert [event.data for event in emitter.events("main") if isinstance(event, Input)] == list(range(said))
+
+
+def test_a_finaliser_may_emit_whatever_it_interrupts(emitter: RecordingEmitter, run: Run) -> None:
+    class Ring:
+        def __init__(self) -> None:
+            self.ring = self
+
+        def __del__(self) -> None:
+            run.run_waiting("finalised")
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(5)
+    try:
+        for number in range(2000):
+            Ring()
+            run.input("t", [[number]])
+    finally:
+        gc.set_threshold(*thresholds)
+    gc.collect()
+    run.run_completed()
+
+    assert emitter.types().count("run_waiting") == 2000
+    assert emitter.stats().sent == 4001
