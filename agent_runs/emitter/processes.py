@@ -63,8 +63,6 @@ class _State:
 
     process: Process | None = None
     restartable: ClassVar[WeakSet[Restartable]] = WeakSet()
-    # Kept for ever: were a parent's sockets and its loop finalised in a child, the parent's would be disturbed.
-    parents: ClassVar[list[Process]] = []
     fork_holds_import = False
 
 
@@ -76,7 +74,6 @@ def current() -> Process:
         atexit.register(_finish_all)
         process = _State.process = Process()
     elif process.pid != os.getpid():  # where a server forks in C, nobody has told us
-        _State.parents.append(process)
         process = _State.process = Process()
         for restartable in list(_State.restartable):
             restartable.begin_anew()

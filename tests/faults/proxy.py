@@ -1,6 +1,7 @@
-"""A wire between a consumer and PostgreSQL that can be cut at the worst moment."""
+"""A wire between a client and its server that can be cut at the worst moment."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
 from enum import Enum, auto
@@ -10,27 +11,29 @@ from urllib.parse import urlsplit
 HOST = "127.0.0.1"
 CHUNK_BYTES = 64 * 1024
 COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"  # PostgreSQL's protocol: a simple query, its length, its text
+PRODUCE = b"\x00\x00"  # Kafka's protocol: the number of a request's kind, behind four bytes of length
 
 
 class Fate(Enum):
-    """What becomes of a COMMIT."""
+    """What becomes of a request that changes something: a COMMIT, a batch of records."""
 
     PASSES = auto()
-    NEVER_ARRIVES = auto()  # the wire is cut before it: the server rolls back
+    NEVER_ARRIVES = auto()  # the wire is cut before it: it did not happen
     ANSWER_IS_LOST = auto()  # the wire is cut behind it: it happened, and the client cannot know
 
 
-class Proxy:
+class Proxy(ABC):
     """Passes everything on, apart from what it was told to do.
 
     Attributes:
-        fates: of the COMMITs to come, in order; when they are used up, all pass.
+        target: where the server is: host and port.
+        fates: of the requests to come that change something, in order; when they are used up, all pass.
         audible: when it is cleared, a black hole: nothing passes in either direction, and nobody is told that the other
             end has gone.
     """
 
-    def __init__(self, database_url: str) -> None:
-        self._target = urlsplit(database_url)
+    def __init__(self, host: str = HOST, port: int = 0) -> None:
+        self.target = host, port
         self.fates: deque[Fate] = deque()
         self.audible = asyncio.Event()
         self.audible.set()
@@ -48,21 +51,49 @@ class Proxy:
         await self._server.wait_closed()
 
     @property
-    def database_url(self) -> str:
-        """The database, by way of this proxy."""
-        user = f"{self._target.username}@" if self._target.username else ""
-        port = self._server.sockets[0].getsockname()[1]
-        return self._target._replace(netloc=f"{user}{HOST}:{port}").geturl()
+    def port(self) -> int:
+        """Where clients find it."""
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @abstractmethod
+    def changes(self, data: bytes) -> bool:
+        """Whether this is a request that has a fate."""
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = asyncio.current_task()
         assert link is not None
         self._links.add(link)
         with suppress(OSError, asyncio.CancelledError):
-            server = await asyncio.open_connection(self._target.hostname, self._target.port)
+            server = await asyncio.open_connection(*self.target)
             await Link(self, (reader, writer), server).carry()
         writer.transport.abort()
         self._links.discard(link)
+
+
+class DatabaseProxy(Proxy):
+    """In front of PostgreSQL: COMMITs have a fate."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = urlsplit(database_url)
+        super().__init__(self._url.hostname or HOST, self._url.port or 5432)
+
+    @property
+    def database_url(self) -> str:
+        """The database, by way of this proxy."""
+        user = f"{self._url.username}@" if self._url.username else ""
+        return self._url._replace(netloc=f"{user}{HOST}:{self.port}").geturl()
+
+    def changes(self, data: bytes) -> bool:
+        # The driver sends nothing else before it has the answer: a COMMIT is a chunk of its own.
+        return data == COMMIT
+
+
+class KafkaProxy(Proxy):
+    """In front of a broker, which must advertise the proxy's address as its own: batches of records have a fate."""
+
+    def changes(self, data: bytes) -> bool:
+        return data[4:6] == PRODUCE
 
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -109,5 +140,4 @@ class Link:
             writer.write(data)
 
     def _fate_of(self, data: bytes) -> Fate:
-        # The driver sends nothing else before it has the answer: a COMMIT is a chunk of its own.
-        return self._proxy.fates.popleft() if data == COMMIT and self._proxy.fates else Fate.PASSES
+        return self._proxy.fates.popleft() if self._proxy.fates and self._proxy.changes(data) else Fate.PASSES

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from tests.faults.load import load
-from tests.faults.proxy import Fate, Proxy
+from tests.faults.proxy import DatabaseProxy, Fate
 from tests.faults.scene import Scene
 from tests.faults.workload import troubled
 from tests.servers.clients import execute
@@ -39,7 +39,7 @@ async def test_a_commit_that_is_not_answered_has_one_effect_whether_it_happened_
 ) -> None:
     # Given a wire that is cut at every second COMMIT: before it, or between it and its answer,
     scene.publish(troubled(rng, 1_500))
-    async with Proxy(scene.database) as proxy:
+    async with DatabaseProxy(scene.database) as proxy:
         proxy.fates.extend([Fate.PASSES, fate] * 20)
         # when a consumer writes through it,
         consumer = scene.start("--until-end", DATABASE_URL=proxy.database_url)
@@ -53,7 +53,7 @@ async def test_a_commit_that_is_not_answered_has_one_effect_whether_it_happened_
 
 async def test_a_database_that_falls_silent_in_mid_transaction_is_left_and_tried_again(scene: Scene, seed: int) -> None:
     # Given a consumer at work,
-    async with Proxy(scene.database) as proxy:
+    async with DatabaseProxy(scene.database) as proxy:
         consumer = scene.start(DATABASE_URL=proxy.database_url, AGENT_RUNS_DATABASE_TIMEOUT_S="1")
         async with load(scene, seed):
             await scene.stores_more()

@@ -6,7 +6,7 @@ from random import Random
 from deploy.local import Kafka, PostgreSQL
 from tests.checker import check
 from tests.faults.load import load
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import DatabaseProxy
 from tests.faults.scene import SETTINGS, Scene
 
 ROUNDS = 6
@@ -50,7 +50,7 @@ async def test_sigterm_ends_a_consumer_while_postgresql_is_down(
 
 async def test_sigterm_ends_a_consumer_while_postgresql_does_not_answer(scene: Scene, seed: int) -> None:
     # Given a consumer with a transaction under way,
-    async with Proxy(scene.database) as proxy, load(scene, seed):
+    async with DatabaseProxy(scene.database) as proxy, load(scene, seed):
         consumer = scene.start(DATABASE_URL=proxy.database_url)
         await scene.stores_more()
         # when the wire to PostgreSQL goes dead, and it is told to end,
