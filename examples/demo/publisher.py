@@ -1,4 +1,4 @@
-"""Plays the agents' scripts to the topic, and counts what Kafka accepts."""
+"""Plays the agents' scripts through the emitter, and sends what a foreign producer has to say."""
 
 import asyncio
 from collections import defaultdict
@@ -6,62 +6,61 @@ from collections.abc import Sequence
 from typing import Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.structs import RecordMetadata
 
-from agent_runs.encoding import encode_event
+from agent_runs import Emitter
 from agent_runs.events import RunEvent
 from examples.demo.agents import Script
+from examples.demo.errors import DemoFailed
+
+FLUSH_TIMEOUT_S = 30.0
 
 
 class Publisher:
-    """A producer of records for one topic.
+    """Everybody who publishes to the topic of the show.
 
     Attributes:
-        accepted: how many records Kafka has acknowledged.
-        told: the event ids of each run, in the order in which its agent has published them.
+        told: the event ids of each run, in the order in which its agent has said them.
     """
 
     def __init__(self, bootstrap_servers: str, topic: str) -> None:
         self._topic = topic
-        # Idempotent: a retry after a lost acknowledgement would be a second record. The consumer would drop it and
-        # count it, but then this demo's sum at the end could not tell it from the repeat that is sent on purpose.
-        self._producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, enable_idempotence=True, linger_ms=10)
-        self._failure: BaseException | None = None
-        self.accepted = 0
+        self._emitter = Emitter(environ={}, bootstrap_servers=bootstrap_servers, topic=topic)
+        self._foreign = AIOKafkaProducer(bootstrap_servers=bootstrap_servers)
+        self._foreign_records = 0
         self.told: dict[str, list[str]] = defaultdict(list)
 
     async def __aenter__(self) -> Self:
-        await self._producer.start()
+        await self._foreign.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._producer.stop()
+        await self._foreign.stop()
+        await asyncio.to_thread(self._emitter.close)
+
+    @property
+    def accepted(self) -> int:
+        """How many records Kafka has acknowledged."""
+        return self._emitter.stats().sent + self._foreign_records
+
+    def tell(self, run_id: str, event: RunEvent) -> None:
+        """An agent's event: it is not waited for."""
+        self.told[run_id].append(self._emitter.emit(run_id, event))
 
     async def send(self, key: bytes | None, value: bytes) -> None:
-        """Hand one record over. Its acknowledgement is counted when it comes; see `flush`."""
-        sent = await self._producer.send(self._topic, value=value, key=key)
-        sent.add_done_callback(self._acknowledged)
-
-    async def tell(self, run_id: str, event: RunEvent) -> None:
-        """An agent's event, keyed by its run."""
-        self.told[run_id].append(event.id)
-        await self.send(run_id.encode(), encode_event(event))
+        """A record of the foreign producer."""
+        await self._foreign.send_and_wait(self._topic, value=value, key=key)
+        self._foreign_records += 1
 
     async def flush(self) -> None:
-        """Wait until Kafka has answered for every record.
+        """Wait until Kafka has everything.
 
         Raises:
-            KafkaError: Kafka refused one.
+            DemoFailed: it has not.
         """
-        await self._producer.flush()
-        if self._failure is not None:
-            raise self._failure
-
-    def _acknowledged(self, sent: "asyncio.Future[RecordMetadata]") -> None:
-        if sent.cancelled():
-            return
-        self._failure = self._failure or sent.exception()
-        self.accepted += sent.exception() is None
+        await asyncio.to_thread(self._emitter.flush, FLUSH_TIMEOUT_S)
+        stats = self._emitter.stats()
+        if stats.sent != stats.emitted:
+            raise DemoFailed(f"of {stats.emitted} events Kafka has acknowledged {stats.sent}: {stats}")
 
 
 async def play(scripts: Sequence[Script], publisher: Publisher, within_s: float) -> None:
@@ -74,5 +73,5 @@ async def play(scripts: Sequence[Script], publisher: Publisher, within_s: float)
 async def _play_one(script: Script, publisher: Publisher, begin_after_s: float) -> None:
     await asyncio.sleep(begin_after_s)
     for step in script:
-        await publisher.tell(step.run_id, step.event)
+        publisher.tell(step.run_id, step.event)
         await asyncio.sleep(step.pause_s)

@@ -40,4 +40,4 @@ async def test_the_event_of_the_readme_becomes_a_row(servers: Servers, database:
     finally:
         await connection.close()
     assert row is not None
-    assert tuple(row) == ("scheduler", "running", 1)
+    assert tuple(row) == ("scheduler", "completed", 6)

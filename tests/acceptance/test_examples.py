@@ -1,0 +1,114 @@
+"""Every example runs as it stands, and what it says is in the tables."""
+
+import asyncio
+import re
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+from tests.acceptance.foreign import CHECKOUT
+from tests.acceptance.road import Road
+from tests.checker.tables import EventRow, RunRow
+
+EXAMPLES = CHECKOUT / "examples"
+
+
+async def play(road: Road, *arguments: str) -> str:
+    """What it printed. It has to succeed."""
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": road.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": road.topic}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, cwd=EXAMPLES, env=environment, stdout=PIPE, stderr=STDOUT
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, output.decode()
+    return output.decode()
+
+
+async def stored(road: Road) -> tuple[dict[str, RunRow], dict[str, list[EventRow]]]:
+    """The runs, and their events in order. Nothing may be missing or refused."""
+    await road.consume()
+    await road.assert_in_order()
+    tables = await road.tables()
+    assert tables.letters == []
+    assert {run.dropped_events for run in tables.runs} == {0}
+    runs = {run.id: run for run in tables.runs}
+    in_order = sorted(tables.events, key=lambda event: event.event_seq)
+    return runs, {run_id: [event for event in in_order if event.run_id == run_id] for run_id in runs}
+
+
+def types(events: list[EventRow]) -> list[str]:
+    return [event.event_type for event in events]
+
+
+def test_there_is_a_test_for_each() -> None:
+    programs = {path.name for path in EXAMPLES.glob("*.py")}
+
+    assert programs == set(re.findall(r"\w+_\w+\.py", Path(__file__).read_text())) - {Path(__file__).name}
+
+
+async def test_the_plain_agent(road: Road) -> None:
+    output = await play(road, "plain_agent.py", "How warm is it in Lyon?")
+
+    runs, events = await stored(road)
+    ((run_id, run),) = runs.items()
+    assert f"run {run_id}: 7 events are in Kafka" in output
+    assert (run.agent_id, run.status) == ("weather-desk", "completed")
+    call = ["tool_requested", "tool_succeeded"]
+    assert types(events[run_id]) == ["run_started", "input", "llm_called", *call, *call]
+
+
+async def test_the_plain_agent_when_its_tool_fails(road: Road) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(EXAMPLES / "plain_agent.py"), "How warm is it in Atlantis?"),
+        env={"KAFKA_BOOTSTRAP_SERVERS": road.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": road.topic},
+        stderr=PIPE,
+    )
+    _, errors = await process.communicate()
+
+    assert process.returncode == 1
+    assert errors.decode().rstrip().endswith("LookupError: no weather station is known there")
+    runs, events = await stored(road)
+    ((run_id, run),) = runs.items()
+    assert run.status == "failed"
+    assert types(events[run_id])[-3:] == ["tool_requested", "tool_failed", "run_failed"]
+
+
+async def test_the_plain_agent_without_kafka() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(EXAMPLES / "plain_agent.py")), env={}, stdout=PIPE, stderr=STDOUT
+    )
+    output, _ = await process.communicate()
+
+    assert process.returncode == 0
+    assert "KAFKA_BOOTSTRAP_SERVERS: is not set" in output.decode()
+    assert "It is 21.5 °C in Lyon." in output.decode()
+
+
+async def test_the_agent_in_asyncio(road: Road) -> None:
+    await play(road, "asyncio_agent.py")
+
+    runs, events = await stored(road)
+    (parent,) = [run for run in runs.values() if run.parent_run_id is None]
+    children = [run for run in runs.values() if run.parent_run_id == parent.id]
+    assert (parent.agent_id, len(children)) == ("stock-taker", 3)
+    assert {run.status for run in runs.values()} == {"completed"}
+    for child in children:
+        requested = {event.id for event in events[child.id] if event.event_type == "tool_requested"}
+        answered = [event for event in events[child.id] if event.event_type in ("tool_succeeded", "tool_failed")]
+        assert len(requested) == 3
+        assert {event.parent_event_id for event in answered} == requested
+    assert sum(event.event_type == "tool_failed" for rows in events.values() for event in rows) == 1
+
+
+async def test_a_run_is_paused_in_one_process_and_resumed_in_another(road: Road) -> None:
+    asked = await play(road, "ask_human.py")
+    (run_id,) = re.findall(r"ask_human\.py (\w+) yes", asked)
+    await road.consume()
+    (waiting,) = (await road.tables()).runs
+    await play(road, "ask_human.py", run_id, "yes")
+
+    runs, events = await stored(road)
+    assert (waiting.id, waiting.status) == (run_id, "waiting")
+    assert [(run.id, run.status) for run in runs.values()] == [(run_id, "completed")]
+    answer = ["tool_succeeded", "tool_requested", "tool_succeeded"]
+    assert types(events[run_id]) == ["run_started", "input", "tool_requested", *answer]
