@@ -15,6 +15,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
+    NodeNotReadyError,
     RecordListTooLargeError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -119,7 +120,7 @@ async def _translated(timeout_s: float) -> AsyncIterator[None]:
         raise TooLargeForTopic(str(error)) from error
     except TimeoutError as error:
         raise KafkaUnavailable(f"no answer within {timeout_s:g} s") from error
-    except KafkaConnectionError as error:
+    except (KafkaConnectionError, NodeNotReadyError) as error:  # which the client has explained to its log
         raise KafkaUnavailable(last_words() or str(error)) from error
     except (KafkaError, OSError, ValueError) as error:  # ValueError: settings that aiokafka finds wrong
         raise KafkaUnavailable(str(error) or repr(error)) from error

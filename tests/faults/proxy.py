@@ -56,6 +56,11 @@ class Proxy(ABC):
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
+    def cut(self) -> None:
+        """Reset all connections that there are."""
+        for link in self._links:
+            link.cancel()
+
     @abstractmethod
     def changes(self, data: bytes) -> bool:
         """Whether this is a request that has a fate."""

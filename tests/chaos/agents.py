@@ -1,0 +1,80 @@
+"""The agent processes: some all the time, each of them replaced now and then."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.emitting.ledger import Ledger
+
+CHECKOUT = Path(__file__).parents[2]
+ENDS_WITHIN_S = 330.0
+
+
+class Agents:
+    """They write one ledger each; `counts` are those of all that have ended."""
+
+    def __init__(self, number: int, environment: Mapping[str, str], directory: Path, seed: int) -> None:
+        self.counts: list[dict[str, Any]] = []
+        self._environment = {**os.environ, **environment}
+        self._directory = directory
+        self._seed = seed
+        self._number = number
+        self._started = 0
+        self._running: list[Process] = []
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """All of them."""
+        while len(self._running) < self._number:
+            await self._start_one()
+
+    async def replace_one(self) -> None:
+        """Tell the oldest to stop, and start another. It ends in its own time: once Kafka has what it said."""
+        self._ending.add(asyncio.create_task(self._end(self._running.pop(0))))
+        await self._start_one()
+
+    async def stop(self) -> None:
+        """Tell all to stop, and wait."""
+        while self._running:
+            self._ending.add(asyncio.create_task(self._end(self._running.pop(0))))
+        await asyncio.gather(*self._ending)
+
+    def kill(self) -> None:
+        """Whatever happened, none outlives us."""
+        for process in self._running:
+            if process.returncode is None:
+                process.kill()
+
+    def ledger(self) -> Ledger:
+        """What all of them have said."""
+        ledger = Ledger()
+        for file in self._directory.glob("*.ledger"):
+            with file.open() as lines:
+                ledger.said.update(Ledger.read(lines).said)
+        return ledger
+
+    async def _start_one(self) -> None:
+        self._started += 1
+        file = self._directory / f"{self._started}.ledger"
+        with file.with_suffix(".log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.chaos.agent", str(file), f"{self._seed}:{self._started}"),
+                cwd=CHECKOUT,
+                env=self._environment,
+                stdout=PIPE,
+                stderr=log,
+            )
+        self._running.append(process)
+
+    async def _end(self, process: Process) -> None:
+        process.terminate()
+        output, _ = await asyncio.wait_for(process.communicate(), ENDS_WITHIN_S)
+        if process.returncode:
+            logs = "".join(file.read_text()[-5000:] for file in self._directory.glob("*.log"))
+            raise AssertionError(f"an agent ended with exit code {process.returncode}:\n{logs}")
+        self.counts.append(json.loads(output))
