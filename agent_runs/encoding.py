@@ -31,15 +31,22 @@ def encode_event(event: RunEvent | UnknownEvent) -> bytes:
     Payloads may hold anything. Objects that JSON has no form for, NaN and infinities become `{"$repr": "…"}`; a lone
     surrogate goes as its escape. Whether the event keeps the contract is not looked at: `decode_event` judges that.
     """
+    text, _ = encode_and_look(event)
+    return text
+
+
+def encode_and_look(event: RunEvent | UnknownEvent) -> tuple[bytes, bool]:
+    """The message, and whether its payload is plain: what JSON consists of, and no deeper than the contract allows."""
     try:
         text = _encode(event.message if isinstance(event, UnknownEvent) else event)
         for field in _PAYLOAD_FIELDS[type(event)]:
-            # NaN goes as null, a Decimal's NaN as itself; only where there may be one is the text worth a search.
-            if not _is_plain(getattr(event, field)) and (b"null" in text or b"NaN" in text or b"Infinity" in text):
-                return spell_event(event)
+            if not _is_plain(getattr(event, field), MAX_DEPTH - 1):
+                # NaN goes as null, a Decimal's NaN as itself.
+                suspect = b"null" in text or b"NaN" in text or b"Infinity" in text
+                return spell_event(event) if suspect else text, False
     except Exception:  # noqa: BLE001  # beside what msgspec refuses: objects of an agent may raise anything
-        return spell_event(event)
-    return text
+        return spell_event(event), False
+    return text, True
 
 
 def spell_event(event: RunEvent | UnknownEvent) -> bytes:
@@ -50,18 +57,18 @@ def spell_event(event: RunEvent | UnknownEvent) -> bytes:
     return _spell({"type": event.type, **fields}, frozenset()).encode()
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether it is what JSON consists of, finite numbers included."""
+def _is_plain(value: Any, levels: int) -> bool:
+    """Whether it is what JSON consists of, finite numbers included, in at most so many levels of arrays and objects."""
     # On the way of every event: loops, and scalars told by their exact type before a call, take a third of the time.
     kind = type(value)
     if kind is dict:
         value = value.values()
     elif kind is not list and kind is not tuple:
         return kind in _PLAIN_TYPES or (kind is float and math.isfinite(value))
-    for item in value:  # noqa: SIM110
-        if type(item) not in _PLAIN_TYPES and not _is_plain(item):
+    for item in value:
+        if type(item) not in _PLAIN_TYPES and not _is_plain(item, levels - 1):
             return False
-    return True
+    return levels > 0
 
 
 def _stand_in(value: Any) -> Any:

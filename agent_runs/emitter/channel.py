@@ -1,6 +1,7 @@
 """The way of an event from an agent's call into the outbox: masked, encoded, judged, all in the caller's thread.
 
-The judge is the function by which the service judges too: what is accepted here is no dead letter there.
+The judge is the function by which the service judges too: what is accepted here is no dead letter there. He is asked
+about whatever is not plain to see.
 """
 
 import sys
@@ -17,7 +18,8 @@ from agent_runs.emitter.records import Record
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.emitter.stats import DropReason, Stats
 from agent_runs.emitter.tracing import trace_headers
-from agent_runs.encoding import encode_event, spell_event
+from agent_runs.emitter.verdict import is_surely_valid
+from agent_runs.encoding import encode_and_look, spell_event
 from agent_runs.errors import NotJson, UnreadableEvent
 from agent_runs.events import (
     EventsDropped,
@@ -129,20 +131,18 @@ class Channel:
         """The message, as it is now and as the service would take it."""
         if self._mask is not None:
             event = masked(event, self._mask)
-        value = encode_event(event)
-        try:
-            self._judge(value)
-        except NotJson:  # nested too deep, or something that encodes itself and does it badly
-            value = spell_event(event)
-            self._judge(value)
-        return value
-
-    def _judge(self, value: bytes) -> None:
+        value, is_plain = encode_and_look(event)
+        if not is_surely_valid(event, is_plain=is_plain):
+            try:
+                read_envelope(value)
+            except NotJson:  # nested too deep, or something that encodes itself and does it badly
+                value = spell_event(event)
+                read_envelope(value)
         if len(value) > self._most_bytes:
             raise _TooLarge(f"{len(value)} bytes are more than {self._most_bytes}")
         if too_many_values(value):
             raise _TooLarge(f"it holds more than {MAX_VALUES} JSON values")
-        read_envelope(value)
+        return value
 
     def _drop(self, key: bytes | None, reason: DropReason, what: str, why: str) -> bool:
         self._outbox.drop(key, reason)

@@ -1,0 +1,71 @@
+"""How many events a second one process delivers to a live broker: the emitter, and aiokafka's producer alone.
+
+python -m tests.bench.emitter.rates emitter|aiokafka EVENTS BOOTSTRAP_SERVERS
+"""
+
+import asyncio
+import json
+import sys
+from time import perf_counter
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+
+from agent_runs import Emitter, RunEvent, UnknownEvent, decode_event
+from tests.bench.emitter.callers import TOPIC
+from tests.bench.workload import Message, messages
+
+_SEED: Final = 1
+_PLENTY: Final = 2**40
+_DEADLINE_S: Final = 120
+
+
+def main(who: str, events: int, bootstrap_servers: str) -> None:
+    """Print the rate as JSON."""
+    published = messages(_SEED, events)
+    if who == "emitter":
+        objects = [(message.run_id, decode_event(message.value)) for message in published]
+        seconds = _emit(objects, bootstrap_servers)
+    else:
+        seconds = asyncio.run(_produce(published, bootstrap_servers))
+    print(json.dumps({"events_per_s": events / seconds}))
+
+
+def _emit(events: list[tuple[str, RunEvent | UnknownEvent]], bootstrap_servers: str) -> float:
+    """From objects: they are encoded, judged and queued, and all of them acknowledged."""
+    emitter = Emitter(
+        environ={}, bootstrap_servers=bootstrap_servers, topic=TOPIC, queue_bytes=_PLENTY, queue_events=_PLENTY
+    )
+    emitter.run("warm-up").run_completed()
+    emitter.flush()
+    began = perf_counter()
+    for run_id, event in events:
+        emitter.emit(run_id, event)
+    left = emitter.flush(_DEADLINE_S)
+    seconds = perf_counter() - began
+    stats = emitter.stats()
+    if left or stats.sent != len(events) + 1:
+        raise RuntimeError(f"not everything was sent: {stats}")
+    return seconds
+
+
+async def _produce(published: list[Message], bootstrap_servers: str) -> float:
+    """From bytes that are ready, with the settings of the emitter's own producer."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        acks="all",
+        compression_type="lz4",
+        max_batch_size=512 * 1024,
+        linger_ms=5,
+    )
+    async with producer:
+        await producer.send_and_wait(TOPIC, b"warm-up", b"warm-up")
+        began = perf_counter()
+        for message in published:
+            await producer.send(TOPIC, message.value, message.run_id.encode())
+        await producer.flush()
+        return perf_counter() - began
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,94 @@
+"""What is taken for valid without asking the judge is what he would accept."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent_runs.decoding import read_envelope
+from agent_runs.emitter.verdict import is_surely_valid
+from agent_runs.encoding import encode_and_look
+from agent_runs.events import EVENT_CLASSES, Event, Input, ToolSucceeded
+from agent_runs.jsontext import too_deep
+from agent_runs.testing import RecordingEmitter
+
+TEXTS = st.sampled_from(["", "a", "é" * 63, "é" * 64, "x" * 64, "x" * 300, "\0", "a\ud800", "run/1", "V1StGXR8aZ5j"])
+TIMES = st.sampled_from(
+    [
+        datetime(2026, 1, 1, tzinfo=UTC),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+        datetime(2026, 1, 1),  # noqa: DTZ001
+        "2026-01-01T00:00:00Z",
+        None,
+        5,
+    ]
+)
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+ANYTHING = st.one_of(
+    *(TEXTS, TIMES, st.none(), st.booleans(), st.integers(), st.floats(), st.binary(max_size=3), st.just(object)),
+    st.dictionaries(TEXTS, st.floats() | TEXTS, max_size=3),
+    st.sampled_from([100, 400, 510, 511, 512, 600]).map(nested),
+)
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    """Of any class, with anything in any field; more often than not with what belongs there."""
+    event_class = draw(st.sampled_from(list(EVENT_CLASSES.values())))
+    right = {"timestamp": TIMES, "count": st.integers(0, 2**31)}
+    fields: dict[str, Any] = {
+        field: draw(st.one_of(right.get(field, TEXTS), ANYTHING) if draw(st.booleans()) else right.get(field, TEXTS))
+        for field in event_class.__struct_fields__
+    }
+    return event_class(**fields)
+
+
+@given(events())
+@settings(max_examples=1500)
+def test_what_is_surely_valid_is_accepted(event: Any) -> None:
+    value, is_plain = encode_and_look(event)
+    if is_surely_valid(event, is_plain=is_plain):
+        read_envelope(value)  # which raises what it does not accept
+
+
+@pytest.mark.parametrize(("levels", "plain"), [(510, True), (511, True), (512, False)])
+def test_a_payload_is_plain_as_deep_as_the_contract_allows(levels: int, plain: bool) -> None:
+    event = ToolSucceeded(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool_name="t", result=nested(levels))
+    value, is_plain = encode_and_look(event)
+
+    assert is_plain is plain
+    assert too_deep(value) is not plain
+
+
+def test_what_agents_say_all_the_time_is_not_asked_about() -> None:
+    emitter = RecordingEmitter()
+    run = emitter.run("r")
+    run.llm_called(model="m", system_prompt="s", user_prompt="u", raw_response="r")
+    run.tool_requested("t", {"a": [1, 2.5, None]})
+    run.tool_succeeded("t", [{"b": True}])
+    run.input("t")
+    run.context_assembled(["x"])
+    run.tool_failed("t", "e")
+    run.run_completed()
+
+    assert all(is_surely_valid(event, is_plain=True) for event in emitter.events())
+
+
+def test_a_time_that_is_text_is_asked_about_and_accepted() -> None:
+    emitter = RecordingEmitter()
+    time: Any = "2026-01-01T00:00:00Z"
+    emitter.emit("r", Input(id="e", timestamp=time, tool="t", data=1))
+
+    assert emitter.types() == ["input"]
