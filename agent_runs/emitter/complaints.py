@@ -1,6 +1,7 @@
 """What an emitter has to say to its operator: once, and not again with every event."""
 
 import logging
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 
@@ -20,4 +21,5 @@ class Complaints:
         now = monotonic()
         if now - self._said.get(about, -_REPEAT_AFTER_S) >= _REPEAT_AFTER_S:
             self._said[about] = now
-            log.warning(message, *arguments, exc_info=trace)
+            with suppress(Exception):  # a handler of the agent's own may raise
+                log.warning(message, *arguments, exc_info=trace)

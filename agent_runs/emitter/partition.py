@@ -5,9 +5,9 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.kafka import Producer
 from agent_runs.emitter.records import Record
+from agent_runs.emitter.work import Work
 from agent_runs.errors import TooLargeForTopic
 
 _MOST_RECORDS: Final = 10_000  # of one batch; its bytes are bounded by the producer
@@ -20,11 +20,11 @@ class Partition:
         records: taken from the outbox, and not settled.
     """
 
-    def __init__(self, number: int, producer: Producer, delivery: Delivery) -> None:
+    def __init__(self, number: int, producer: Producer, work: Work) -> None:
         self.records: deque[Record] = deque()
         self._number = number
         self._producer = producer
-        self._delivery = delivery
+        self._work = work
         self._limit = _MOST_RECORDS
         self._sending: asyncio.Task[None] | None = None
 
@@ -51,12 +51,12 @@ class Partition:
             self._narrow(limit)
         else:
             self._limit = min(2 * self._limit, _MOST_RECORDS)
-            self._delivery.acknowledged([self.records.popleft() for _ in range(acknowledged)])
+            self._work.acknowledged([self.records.popleft() for _ in range(acknowledged)])
 
     def _narrow(self, limit: int) -> None:
         """Halve the batches, until the record that is too large is alone; then the run gets a marker in its place."""
         self._limit = max(1, limit // 2)
         if limit == 1:
-            substitute = self._delivery.outbox.replace(self.records.popleft())
+            substitute = self._work.outbox.replace(self.records.popleft())
             if substitute is not None:
                 self.records.appendleft(substitute)

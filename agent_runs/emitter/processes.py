@@ -53,9 +53,10 @@ class Process:
     def started(self, running: Running) -> None:
         """It has something to finish from now on."""
         self.running.add(running)
-        # A child of multiprocessing ends without asking atexit.
-        if util := sys.modules.get("multiprocessing.util"):
-            util.Finalize(None, _finish_all, exitpriority=0)
+        # A child of multiprocessing ends without asking atexit. (Half a module, which another thread is importing, has
+        # no such name yet; in a child it is whole.)
+        if finalize := getattr(sys.modules.get("multiprocessing.util"), "Finalize", None):
+            finalize(None, _finish_all, exitpriority=0)
 
 
 class _State:

@@ -1,20 +1,22 @@
 """The life of one producer: from connecting to the first failure that is not about a record.
 
 A loop of its own goes with it. Whatever a client leaves behind that is stuck, its tasks and its sockets, ends with the
-loop, and the next session begins clean; what was not acknowledged goes with the delivery into the next one.
+loop, and the next session begins clean; what was not acknowledged goes into the next one.
 """
 
 import asyncio
 import logging
 import socket
+from collections import deque
 from itertools import chain
 from typing import Any, Final
 from weakref import WeakSet
 
 from agent_runs.emitter.bell import Bell
-from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.kafka import Producer, open_producer
 from agent_runs.emitter.partition import Partition
+from agent_runs.emitter.records import Record
+from agent_runs.emitter.work import Work
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +24,8 @@ _log = logging.getLogger(__name__)
 _LINGER_S: Final = 0.005
 
 
-def run_session(delivery: Delivery) -> None:
-    """Send what the outbox has, until the delivery is stopped.
+def run_session(work: Work) -> None:
+    """Send what there is, until it is over.
 
     Raises:
         KafkaUnavailable: the producer is of no more use.
@@ -31,7 +33,7 @@ def run_session(delivery: Delivery) -> None:
     loop = _Loop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
-            runner.run(_Session(delivery).run())
+            runner.run(_Session(work).run())
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
         finally:
@@ -39,38 +41,39 @@ def run_session(delivery: Delivery) -> None:
 
 
 class _Session:
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._taken: deque[Record] = deque()
         self._partitions: dict[int, Partition] = {}
 
     async def run(self) -> None:
-        async with open_producer(self._delivery.config) as producer:
-            bell = self._delivery.bell = Bell(asyncio.get_running_loop())
+        async with open_producer(self._work.config) as producer:
+            bell = self._work.bell = Bell(asyncio.get_running_loop())
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    while not self._delivery.is_over:
+                    while not self._work.is_over:
                         await self._carry_on(producer, bell, tasks)
                     for partition in self._partitions.values():
                         partition.cancel()
             finally:
-                self._delivery.bell = None
+                self._work.bell = None
                 unsettled = chain.from_iterable(partition.records for partition in self._partitions.values())
-                self._delivery.backlog = [*unsettled, *self._delivery.backlog]
+                self._work.backlog = [*unsettled, *self._taken]
 
     async def _carry_on(self, producer: Producer, bell: Bell, tasks: asyncio.TaskGroup) -> None:
         """Give each partition what is new for it, or sleep until there is something."""
-        records = self._delivery.take()
-        for record in records:
-            number = producer.partition_of(record.key)
+        self._taken.extend(self._work.take())
+        if not self._taken:
+            await bell.sleep_unless(lambda: self._work.is_over or self._work.outbox.has_waiting)
+            return
+        while self._taken:
+            number = producer.partition_of(self._taken[0].key)
             if number not in self._partitions:
-                self._partitions[number] = Partition(number, producer, self._delivery)
-            self._partitions[number].records.append(record)
+                self._partitions[number] = Partition(number, producer, self._work)
+            self._partitions[number].records.append(self._taken.popleft())
         for partition in self._partitions.values():
             partition.send_with(tasks)
-        if records:
-            await asyncio.sleep(_LINGER_S)
-        else:
-            await bell.sleep_unless(lambda: self._delivery.is_over or self._delivery.outbox.has_waiting)
+        await asyncio.sleep(_LINGER_S)
 
 
 class _Loop(asyncio.SelectorEventLoop):

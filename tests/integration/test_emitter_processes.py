@@ -351,7 +351,7 @@ async def test_a_child_does_not_send_what_its_parent_has_pending(stage: Stage) -
     await stage.assert_all_arrived(ended, 500)
 
 
-async def test_a_grandchild_of_a_server_that_forks_in_c_emits_too(stage: Stage) -> None:
+async def test_a_worker_that_was_forked_in_c_emits_too(stage: Stage) -> None:
     # No hook of Python's is called: the emitter sees by itself that it is in another process.
     code = """
         import ctypes
@@ -359,6 +359,7 @@ async def test_a_grandchild_of_a_server_that_forks_in_c_emits_too(stage: Stage) 
         run = emitter.run("run")
         say(run, "parent")
         emitter.flush()
+        time.sleep(0.3)  # its thread sleeps: in the middle of Python no fork in C would be safe
         pid = ctypes.PyDLL(None).fork()
         if not pid:
             say(run, "child")
@@ -375,6 +376,32 @@ async def test_a_grandchild_of_a_server_that_forks_in_c_emits_too(stage: Stage) 
     await stage.assert_all_arrived(ended, 3)
 
 
+async def test_a_thread_that_cannot_be_started_is_tried_again_with_the_next_event(stage: Stage) -> None:
+    code = """
+        import types
+        sys.modules["multiprocessing.util"] = types.ModuleType("half of it, as another thread imports it")
+        emitter = Emitter()
+        run = emitter.run("run")
+        started = threading.Thread.start
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+        threading.Thread.start = refuse
+        say(run, 1)
+        say(run, 2)
+        assert emitter.flush(0.1) == 2
+        threading.Thread.start = started
+        say(run, 3)
+        assert emitter.flush() == 0
+        tell_stats(emitter)
+    """
+    ended = await stage.play(code)
+
+    assert ended.stats == [{"emitted": 3, "sent": 3, "pending": 0, "dropped": {}, "recorded": 0}]
+    assert ended.errors.count('Events cannot be sent, only kept: RuntimeError("can\'t start new thread")') == 1
+    found = await stage.found()
+    assert ended.ledger.differences(found) == []
+
+
 # --- loops and threads ---
 
 
@@ -386,7 +413,7 @@ async def test_two_event_loops_and_many_threads_share_one_emitter(stage: Stage) 
             async with emitter.run(name) as run:
                 for number in range(20):
                     say(run, number)
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0.001)
                 note(name, run.run_completed())
 
         async def agents(loop):
@@ -396,6 +423,7 @@ async def test_two_event_loops_and_many_threads_share_one_emitter(stage: Stage) 
             run = emitter.run(f"thread-{number}")
             for step in range(20):
                 say(run, step)
+                time.sleep(0.001)
 
         threads = [threading.Thread(target=asyncio.run, args=(agents(f"loop-{loop}"),)) for loop in range(2)]
         threads += [threading.Thread(target=in_thread, args=(number,)) for number in range(64)]

@@ -5,10 +5,12 @@ import gc
 import logging
 import math
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from threading import Thread
 from time import monotonic
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -540,7 +542,34 @@ def test_an_event_carries_the_trace_that_it_belongs_to(emitter: RecordingEmitter
     assert [record.headers for record in emitter.records] == [(("traceparent", traceparent),), ()]
 
 
+def test_a_trace_that_cannot_be_told_costs_no_event(
+    emitter: RecordingEmitter, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As it is while another thread imports it.
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
+    run.run_completed()
+
+    assert emitter.stats() == Stats(emitted=1, sent=1, pending=0, dropped={}, recorded=0)
+
+
 # --- from anywhere ---
+
+
+def test_a_log_handler_that_raises_costs_nothing(emitter: RecordingEmitter, run: Run) -> None:
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise LookupError(record)
+
+    handler = Broken()
+    logging.getLogger("agent_runs").addHandler(handler)
+    try:
+        run.input(tool=5)  # type: ignore[arg-type]
+        run.input()  # type: ignore[call-arg]
+        run.tool_succeeded("t", "x" * 17_000_000)
+    finally:
+        logging.getLogger("agent_runs").removeHandler(handler)
+
+    assert emitter.stats() == Stats(emitted=3, sent=0, pending=0, dropped={"invalid": 2, "too_large": 1}, recorded=3)
 
 
 def test_many_threads_share_an_emitter(emitter: RecordingEmitter) -> None:
