@@ -1,6 +1,7 @@
 """The message contract as JSON Schema, for producers in other languages: `python -m agent_runs.json_schema`."""
 
 import sys
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ def run_event_schema() -> dict[str, Any]:
     unknown["properties"]["type"] = {"type": "string", "not": {"enum": sorted(EVENT_CLASSES)}, **_id_limits(unknown)}
     for definition in definitions.values():
         definition["properties"]["timestamp"]["pattern"] = _TIMESTAMP
+        definition["description"] = cleandoc(definition["description"])  # which Python does itself from 3.13 on
     return {
         "$schema": _DIALECT,
         "title": "RunEvent",
