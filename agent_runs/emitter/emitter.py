@@ -52,7 +52,7 @@ class Emitter:
         run_id: str | None = None,
     ) -> Run:
         """A new run, which says `run_started`. Its id is made unless it is given."""
-        run = Run(self._channel, run_id or new_id(), session_id)
+        run = Run(self._channel, new_id() if run_id is None else run_id, session_id)
         run.run_started(agent_id=agent_id, session_id=session_id, parent_run_id=parent_run_id)
         return run
 

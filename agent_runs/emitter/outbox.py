@@ -5,40 +5,16 @@ Agents' threads put records in, the delivery's thread takes them out and says wh
 
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from threading import Event, RLock, get_ident
+from threading import RLock, get_ident
 from time import monotonic
 from typing import Any, Final
 
 from agent_runs.emitter.holes import Holes
 from agent_runs.emitter.records import Record, marker
 from agent_runs.emitter.stats import DropReason, Stats
+from agent_runs.emitter.watch import Watch
 
 _MOST_RUNS_WITH_HOLES: Final = 10_000  # remembered at once: some 5 MB
-
-
-class Watch:
-    """Everything that was accepted before it, until it is settled.
-
-    Attributes:
-        remaining: how many of these records are neither acknowledged nor dropped yet.
-    """
-
-    def __init__(self, last_ordinal: int, remaining: int) -> None:
-        self.remaining = remaining
-        self._last_ordinal = last_ordinal
-        self._ended = Event()
-
-    def settle(self, records: Sequence[Record]) -> bool:
-        """These are settled. Whether there is nothing more to wait for."""
-        self.remaining -= sum(record.ordinal <= self._last_ordinal for record in records)
-        if not self.remaining:
-            self._ended.set()
-        return self._ended.is_set()
-
-    def wait(self, timeout_s: float) -> None:
-        """Return when there is nothing more to wait for, or the time is over."""
-        if self.remaining and timeout_s > 0:
-            self._ended.wait(timeout_s)
 
 
 def ordinary_part(whole: int) -> int:

@@ -63,6 +63,7 @@ class _State:
     """What outlives a fork."""
 
     process: Process | None = None
+    beginning = Lock()
     restartable: ClassVar[WeakSet[Restartable]] = WeakSet()
     fork_holds_import = False
 
@@ -71,14 +72,21 @@ def current() -> Process:
     """The process that we are in; what came from its parent has begun anew when this returns."""
     process = _State.process
     if process is None:
-        os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=current)
-        atexit.register(_finish_all)
-        process = _State.process = Process()
-    elif process.pid != os.getpid():  # where a server forks in C, nobody has told us
+        return _first()
+    if process.pid != os.getpid():  # where a server forks in C, nobody has told us
         process = _State.process = Process()
         for restartable in list(_State.restartable):
             restartable.begin_anew()
     return process
+
+
+def _first() -> Process:
+    with _State.beginning:
+        if _State.process is None:
+            os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=current)
+            atexit.register(_finish_all)
+            _State.process = Process()
+    return _State.process
 
 
 def look_after(restartable: Restartable) -> None:

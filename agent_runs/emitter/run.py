@@ -58,7 +58,7 @@ class Run:
 
     def say(self, event_class: Callable[..., RunEvent], parent: str | None, **fields: Any) -> tuple[str, bool]:
         """Emit an event of this class, as the methods below do. Its id, and whether it was accepted."""
-        parent = parent or self._last_event_id
+        parent = self._last_event_id if parent is None else parent
         event = event_class(id=new_id(), parent_event_id=parent, timestamp=datetime.now(UTC), **fields)
         return event.id, self.tell(event)
 
@@ -160,7 +160,7 @@ class Run:
     @harmless(lambda self: Run(self._channel, new_id(), self.session_id))
     def child(self, *, agent_id: str, run_id: str | None = None) -> "Run":
         """Start a run that this one spawns: this one is its parent, and their session the same."""
-        child = Run(self._channel, run_id or new_id(), self.session_id)
+        child = Run(self._channel, new_id() if run_id is None else run_id, self.session_id)
         child.run_started(agent_id=agent_id, session_id=self.session_id, parent_run_id=self.id)
         return child
 

@@ -319,6 +319,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     "an argument that there is not": lambda run: run.llm_called(model="m", prompt="p"),
     "too many arguments": lambda run: run.run_completed(1, 2, 3),
     "a parent that is no id": lambda run: run.run_waiting(parent=5),
+    "a parent without a name": lambda run: run.run_waiting(parent=""),
     "a parent that is too long": lambda run: run.run_waiting(parent="x" * 256),
     "a count of nothing": lambda run: run.events_dropped(0),
     "a count of too much": lambda run: run.events_dropped(2**31),
@@ -347,7 +348,10 @@ def test_a_run_that_has_no_valid_id_costs_its_events_and_nothing_else(emitter: R
         call.result = 1
     emitter.emit(run_id, Input(id="e", timestamp=datetime.now(UTC), tool="t", data=1))
 
-    assert emitter.stats().dropped == {"invalid": 4}
+    with emitter.start_run(agent_id="a", run_id=run_id if run_id is not None else 0):  # type: ignore[arg-type]
+        pass
+
+    assert emitter.stats().dropped == {"invalid": 6}
     assert emitter.records == []
 
 
