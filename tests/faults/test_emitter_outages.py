@@ -11,13 +11,14 @@ from signal import SIGCONT, SIGSTOP
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from time import perf_counter, sleep
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pytest
 
 from agent_runs import Emitter
 from agent_runs.emitter.stats import Stats
 from deploy.local import Kafka
+from deploy.local.ports import HOST, free_port
 from tests.checker import read_log
 from tests.emitting.ledger import Found, Ledger, in_log, in_tables
 from tests.faults.proxy import Fate, KafkaProxy
@@ -261,17 +262,60 @@ async def test_an_acknowledgement_that_is_lost_makes_a_repeat_in_the_log_and_one
         assert stored.repeats == found.repeats
 
 
-async def test_a_missing_topic_is_not_made_by_asking_for_it(emitters: list[Emitter]) -> None:
-    # Given a broker that makes a topic for whoever asks, with defaults that nobody has thought about,
+class Doors(NamedTuple):
+    """Addresses of one broker: one for everybody, one with a password."""
+
+    open: str
+    secured: str
+
+
+@pytest.fixture(scope="module")
+def doors() -> Iterator[Doors]:
+    """A broker that makes a topic for whoever asks for one."""
+    plain, secured, controller = free_port(), free_port(), free_port()
+    properties = {
+        "auto.create.topics.enable": "true",
+        "listeners": f"PLAINTEXT://{HOST}:{plain},SASL_PLAINTEXT://{HOST}:{secured},CONTROLLER://{HOST}:{controller}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+            'org.apache.kafka.common.security.plain.PlainLoginModule required user_agent="open sesame";'
+        ),
+    }
     with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
-        kafka = Kafka(Path(directory), properties={"auto.create.topics.enable": "true"})
-        with kafka:
-            emitter = make(emitters, kafka.bootstrap_servers, "not-there")
-            emitter.run("r").run_completed()
-            # when an emitter has events for one that is missing, then they wait, and it stays missing.
-            assert await flush(emitter, 3) == 1
-            await create_topic(kafka.bootstrap_servers, "not-there", 1, LOG_APPEND_TIME)
-            assert await flush(emitter) == 0
+        with Kafka(Path(directory), plain, properties) as kafka:
+            yield Doors(kafka.bootstrap_servers, f"{HOST}:{secured}")
+            kafka.kill()
+
+
+async def test_a_missing_topic_is_not_made_by_asking_for_it(doors: Doors, emitters: list[Emitter]) -> None:
+    # Given a broker that would make it, with defaults that nobody has thought about,
+    emitter = make(emitters, doors.open, "not-there")
+    emitter.run("r").run_completed()
+    # when an emitter has events for a topic that is missing, then they wait, and it stays missing.
+    assert await flush(emitter, 3) == 1
+    await create_topic(doors.open, "not-there", 1, LOG_APPEND_TIME)
+    assert await flush(emitter) == 0
+
+
+async def test_credentials_are_used_and_wrong_ones_are_told(
+    doors: Doors, emitters: list[Emitter], caplog: pytest.LogCaptureFixture
+) -> None:
+    await create_topic(doors.open, "secured", 1, LOG_APPEND_TIME)
+    who = {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "agent"}
+    right = make(emitters, doors.secured, "secured", **who, sasl_password="open sesame")
+    wrong = make(emitters, doors.secured, "secured", **who, sasl_password="please")
+    nobody = make(emitters, doors.secured, "secured", security_protocol="SASL_PLAINTEXT")
+    for emitter in (right, wrong, nobody):
+        emitter.run("r").run_completed()
+
+    assert await flush(right) == 0
+    assert await flush(wrong, 2) == await flush(nobody, 1) == 1
+    assert "Authentication failed: Invalid username or password" in caplog.text
+    assert "sasl_plain_username and sasl_plain_password required" in caplog.text
+    assert "open sesame" not in caplog.text
+    assert "please" not in caplog.text
 
 
 async def consume_from(scene: Scene, bootstrap_servers: str) -> None:
