@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGSTOP
@@ -283,10 +283,11 @@ def doors() -> Iterator[Doors]:
             'org.apache.kafka.common.security.plain.PlainLoginModule required user_agent="open sesame";'
         ),
     }
-    with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
-        with Kafka(Path(directory), plain, properties) as kafka:
-            yield Doors(kafka.bootstrap_servers, f"{HOST}:{secured}")
-            kafka.kill()
+    with ExitStack() as opened:
+        directory = opened.enter_context(TemporaryDirectory(prefix="agent-runs-tests-"))
+        kafka = opened.enter_context(Kafka(Path(directory), plain, properties))
+        yield Doors(kafka.bootstrap_servers, f"{HOST}:{secured}")
+        kafka.kill()
 
 
 async def test_a_missing_topic_is_not_made_by_asking_for_it(doors: Doors, emitters: list[Emitter]) -> None:
