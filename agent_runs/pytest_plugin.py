@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def recording_emitter() -> "Iterator[RecordingEmitter]":
-    """An emitter that remembers instead of sending. A test in which the agent breaks the contract fails at its end."""
+    """An emitter that remembers instead of sending. A test in which an event is dropped fails at its end."""
     from agent_runs.testing import RecordingEmitter  # noqa: PLC0415  # not in every run of every test suite
 
     emitter = RecordingEmitter()
     yield emitter
     dropped = emitter.stats().dropped
     if dropped:
-        pytest.fail(f"the agent emitted what is no event, see the log: {dropped}", pytrace=False)
+        pytest.fail(f"events of the agent were dropped, the log says why: {dropped}", pytrace=False)

@@ -7,7 +7,7 @@ stand in a file, named by the variable with `_FILE` behind it.
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -38,6 +38,25 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_certfile: Annotated[str | None, env("KAFKA_SSL_CERTFILE")] = None
     ssl_keyfile: Annotated[str | None, env("KAFKA_SSL_KEYFILE")] = None
 
+    def conflicts(self) -> list[str]:
+        """What no single setting shows."""
+        found = [
+            f"KAFKA_BOOTSTRAP_SERVERS: host:port[,host:port…] is expected, got {server!r}"
+            for server in self.bootstrap_servers.split(",")
+            if not server.strip() or "://" in server
+        ]
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            found.append(
+                f"KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs both"
+            )
+        if self.security_protocol.endswith("SSL"):
+            found += [
+                f"KAFKA_SSL_{name.upper()}: there is no file {path!r}"
+                for name in ("cafile", "certfile", "keyfile")
+                if (path := getattr(self, f"ssl_{name}")) and not Path(path).is_file()
+            ]
+        return found
+
 
 def read_settings(
     settings: type[_Settings], environ: Mapping[str, str], given: Mapping[str, object] = MappingProxyType({})
@@ -57,14 +76,18 @@ def read_settings(
             elif (text := _look_up(variable, environ)) is not None:
                 values[field] = msgspec.convert(text, annotation, strict=False)
         except (OSError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            problems.append(f"{field if field in given else variable}: {error}")
+            problems.append(f"{field if field in given else variable}: {error}{_remedy(annotation)}")
             values[field] = None
     required = {field.name for field in msgspec.structs.fields(settings) if field.required}
     hints = get_type_hints(settings, include_extras=True)
     problems += [f"{_variable(hints[field])}: is not set" for field in sorted(required - values.keys())]
     if problems:
         raise SettingsError(problems)
-    return settings(**values)
+    read = settings(**values)
+    problems = getattr(read, "conflicts", list[str])()
+    if problems:
+        raise SettingsError(problems)
+    return read
 
 
 def read_sections(
@@ -92,6 +115,13 @@ def read_sections(
 def _variable(annotation: Any) -> str:
     metas = (meta for meta in annotation.__metadata__ if isinstance(meta, msgspec.Meta))
     return next(str(meta.extra["variable"]) for meta in metas if meta.extra)
+
+
+def _remedy(annotation: Any) -> str:
+    """What it may be, where that is a short list."""
+    kind = get_args(annotation)[0]
+    allowed = get_args(kind) if get_origin(kind) is Literal else ("1", "0") if kind is bool else ()
+    return f"; it may be {', '.join(allowed)}" if allowed else ""
 
 
 def _look_up(variable: str, environ: Mapping[str, str]) -> str | None:

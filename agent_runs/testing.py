@@ -43,7 +43,13 @@ class RecordingEmitter(Emitter):
         return [event.type for event in self.events(run_id)]
 
     def status(self, run_id: str) -> RunStatus:
-        """The status that the run would have in `agent_runs`."""
+        """The status that the run would have in `agent_runs`.
+
+        Raises:
+            LookupError: nothing was said of such a run.
+        """
+        if run_id not in self.run_ids:
+            raise LookupError(f"nothing was said of a run {run_id!r}, only of {self.run_ids}")
         status = RunStatus.RUNNING
         for event in self.events(run_id):
             status = next_status(status, event.type, getattr(event, "tool_name", None))

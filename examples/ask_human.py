@@ -1,7 +1,9 @@
 """A run that waits for a human, paused in one process and resumed in another.
 
-python examples/ask_human.py                   # asks, prints the run's id, and ends; the run is `waiting`
-python examples/ask_human.py RUN_ID yes        # the human has answered: the same run goes on, and completes
+    .venv/bin/python examples/ask_human.py               # asks, prints the run's id, and ends: the run is `waiting`
+    .venv/bin/python examples/ask_human.py RUN_ID yes    # the human has answered: the run goes on, and completes
+
+With the environment of plain_agent.py.
 """
 
 import logging
@@ -17,7 +19,7 @@ def ask(emitter: Emitter) -> None:
     with emitter.start_run(agent_id="refund-desk") as run:
         run.input("message_from_user", {"text": "The grinder screams. I want my money back."})
         run.tool_requested("ask_human", {"question": QUESTION})
-    print(f"{QUESTION} Answer with: python examples/ask_human.py {run.id} yes")
+    print(f"{QUESTION} Answer with: {sys.executable} {sys.argv[0]} {run.id} yes")
 
 
 def resume(emitter: Emitter, run_id: str, decision: str) -> None:
@@ -33,10 +35,13 @@ def main() -> None:
     """Ask, or go on with the answer."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     with Emitter() as emitter:
-        if len(sys.argv) == 3:
-            resume(emitter, *sys.argv[1:])
-        else:
-            ask(emitter)
+        match sys.argv[1:]:
+            case [run_id, decision]:
+                resume(emitter, run_id, decision)
+            case []:
+                ask(emitter)
+            case _:
+                sys.exit(f"usage: {sys.argv[0]} [RUN_ID yes|no]")
 
 
 if __name__ == "__main__":

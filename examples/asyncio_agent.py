@@ -1,6 +1,6 @@
 """An agent in asyncio: it spawns a run for each question, and each of them calls its tools side by side.
 
-    python examples/asyncio_agent.py
+    .venv/bin/python examples/asyncio_agent.py      (with the environment of plain_agent.py)
 
 Nothing is awaited for the sake of an event: emitting is an ordinary call that returns at once.
 """

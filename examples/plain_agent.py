@@ -1,9 +1,10 @@
 """A plain agent: it hears a question, asks its model, calls a tool, and answers.
 
-    python examples/plain_agent.py "How warm is it in Lyon?"
+    make up && set -a && . .local/env && set +a
+    .venv/bin/python -m consumer create-topic
+    .venv/bin/python examples/plain_agent.py "How warm is it in Lyon?"
 
-It needs `KAFKA_BOOTSTRAP_SERVERS` (`make up` writes it to `.local/env`); without it, it works all the same, and its
-events are counted as dropped.
+Without `KAFKA_BOOTSTRAP_SERVERS` it works all the same, and its events are counted as dropped.
 """
 
 import logging

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from agent_runs.decoding import read_envelope
 from agent_runs.emitter import processes
-from agent_runs.emitter.complaints import Complaints, log
+from agent_runs.emitter.complaints import Complaints
 from agent_runs.emitter.masking import Mask, masked
 from agent_runs.emitter.outbox import Outbox, ordinary_part
 from agent_runs.emitter.records import Record
@@ -31,11 +31,23 @@ from agent_runs.events import (
     RunWaiting,
     UnknownEvent,
 )
+from agent_runs.ids import id_problem
 from agent_runs.jsontext import MAX_VALUES, too_many_values
 
 # How a run stands is worth more than what was said in it.
 _ESSENTIAL: Final = frozenset({RunStarted, RunWaiting, RunResumed, RunCompleted, RunFailed, EventsDropped})
 _RECORD_BYTES: Final = 1024  # what a record may take beside its value
+
+_REFUSALS: Final = {
+    DropReason.NOT_CONFIGURED: "the settings name no Kafka, or cannot be used",
+    DropReason.CLOSED: "the emitter is closed",
+    DropReason.QUEUE_FULL: "the queue is full, and will take no event before Kafka does",
+}
+
+
+def key_of(run_id: object) -> bytes | None:
+    """The key of a run's records; None if that is no id."""
+    return run_id.encode() if isinstance(run_id, str) and not id_problem(run_id) else None
 
 
 class Carrier(Protocol):
@@ -85,52 +97,60 @@ class Channel:
             self._outbox.close()  # no thread runs any more
         outbox = self._outbox
         if outbox.refuses:
-            return self._drop(key, outbox.refuses, "every event", "is refused")
+            return self._drop(key, outbox.refuses, "", _REFUSALS[outbox.refuses])
+        if key is None:
+            return self._drop(None, DropReason.INVALID, "run", f"{event.type}: the id of its run is not valid")
         try:
             value = self._snapshot(event)
         except _TooLarge as error:
-            return self._drop(key, DropReason.TOO_LARGE, event.type, str(error))
+            return self._drop(key, DropReason.TOO_LARGE, event.type, f"{event.type}: {error}")
         except UnreadableEvent as error:
-            return self._drop(key, DropReason.INVALID, event.type, str(error))
-        if key is None:
-            return self._drop(None, DropReason.INVALID, event.type, "the id of its run is not valid")
+            return self._drop(key, DropReason.INVALID, f"{event.type}: {error}", f"{event.type}: {error}")
         accepted = outbox.offer(Record(key, value, trace_headers(), type(event) in _ESSENTIAL))
         if accepted is False:
-            self._complain(outbox.refuses or DropReason.QUEUE_FULL, "every event", "is refused until there is room")
+            reason = outbox.refuses or DropReason.QUEUE_FULL
+            self._complain(key, reason, "", _REFUSALS[reason])
         if ends_at is not None:
             outbox.flush(ends_at)  # whatever ends the process, it ends now
         return bool(accepted)
 
     def misused(self, key: bytes | None, call: str, error: Exception) -> None:
         """Count an event that a call was meant to be."""
-        self._drop(key, DropReason.INVALID, call, f"{type(error).__name__}: {error}")
+        why = f"{call}: {type(error).__name__}: {error}"
+        self._drop(key, DropReason.INVALID, why, why)
 
-    def flush(self, timeout_s: float) -> int:
-        """Wait for what was accepted so far. Returns how many records of it Kafka has not acknowledged."""
+    def flush(self, timeout_s: float | None) -> int:
+        """Wait for what was accepted so far. Returns how many events of it Kafka has not acknowledged."""
         processes.current()
-        return self._outbox.flush(monotonic() + timeout_s)
+        return self._outbox.flush(self._deadline(timeout_s))
 
-    def close(self, timeout_s: float) -> int:
-        """Refuse what comes, wait for what is there, end. Returns how many records Kafka has not acknowledged."""
+    def close(self, timeout_s: float | None) -> int:
+        """Refuse what comes, wait for what is there, end. Returns how many events Kafka has not acknowledged."""
         processes.current()
         self._is_closed = True
         self._outbox.close()
-        left = self._outbox.drain(monotonic() + timeout_s)
-        if left:
-            log.warning("Closed; Kafka has not acknowledged %d events", self.stats().pending)
+        self._outbox.drain(self._deadline(timeout_s))
         if self._carrier is not None:
             self._carrier.stop()
-        return left
+        given_up = self._outbox.give_up()
+        if given_up:
+            self._complaints.warn("close", "Closed: %d events are given up, Kafka has not acknowledged them", given_up)
+        return given_up
 
     def stats(self) -> Stats:
         """The counts of this process."""
         processes.current()
         return self._outbox.stats()
 
+    def _deadline(self, timeout_s: object) -> float:
+        """What is no number of seconds is the default."""
+        is_number = isinstance(timeout_s, int | float)
+        return monotonic() + (timeout_s if is_number else self._settings.exit_timeout_s)  # type: ignore[operator]
+
     def _snapshot(self, event: RunEvent | UnknownEvent) -> bytes:
         """The message, as it is now and as the service would take it."""
         if self._mask is not None:
-            event = masked(event, self._mask)
+            event = masked(event, self._mask, self._complain_of_mask)
         value, is_plain = encode_and_look(event)
         if not is_surely_valid(event, is_plain=is_plain):
             try:
@@ -144,15 +164,20 @@ class Channel:
             raise _TooLarge(f"it holds more than {MAX_VALUES} JSON values")
         return value
 
-    def _drop(self, key: bytes | None, reason: DropReason, what: str, why: str) -> bool:
+    def _drop(self, key: bytes | None, reason: DropReason, about: str, why: str) -> bool:
         self._outbox.drop(key, reason)
-        self._complain(reason, what, why)
+        self._complain(key, reason, about, why)
         return False
 
-    def _complain(self, reason: DropReason, what: str, why: str) -> None:
+    def _complain(self, key: bytes | None, reason: DropReason, about: str, why: str) -> None:
+        """Once a minute for each reason, and of wrong use for each way that it was wrong."""
+        run = "no run" if key is None else f"run {key.decode()!r}"
         dropped = self._outbox.stats().dropped.get(reason, 0)
-        message = "Dropped an event, %s: %s: %s (%d so far for this reason)"
-        self._complaints.warn(f"{reason} {what}", message, reason, what, why, dropped)
+        message = "Dropped an event of %s, %s: %s (%d so far for this reason)"
+        self._complaints.warn(f"{reason} {about}", message, run, reason, why, dropped)
+
+    def _complain_of_mask(self, field: str, what: str) -> None:
+        self._complaints.warn(f"mask {field}", "The mask failed for %s: it %s; a note is sent instead", field, what)
 
     def __del__(self) -> None:
         carrier = getattr(self, "_carrier", None)
@@ -170,11 +195,11 @@ class SilentChannel:
     def misused(self, key: bytes | None, call: str, error: Exception) -> None:
         """Nothing."""
 
-    def flush(self, timeout_s: float) -> int:  # noqa: ARG002
+    def flush(self, timeout_s: float | None) -> int:  # noqa: ARG002
         """Nothing is ever left."""
         return 0
 
-    def close(self, timeout_s: float) -> int:  # noqa: ARG002
+    def close(self, timeout_s: float | None) -> int:  # noqa: ARG002
         """Nothing is ever left."""
         return 0
 

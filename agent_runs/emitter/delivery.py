@@ -33,6 +33,7 @@ class Delivery:
     def stop(self) -> None:
         """End the thread, whatever is pending."""
         self._work.stop()
+        processes.current().running.discard(self)  # there is nothing to finish any more
 
     def retire(self) -> None:
         """End the thread once nothing is pending: nobody is left to emit."""

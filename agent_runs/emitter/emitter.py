@@ -4,21 +4,19 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Never, Self, Unpack
 
-from agent_runs.emitter.channel import Channel, SilentChannel
+from agent_runs.emitter.channel import Channel, SilentChannel, key_of
 from agent_runs.emitter.complaints import log
 from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.guard import harmless
 from agent_runs.emitter.masking import Mask
 from agent_runs.emitter.run import Run
-from agent_runs.emitter.settings import EmitterSettings, Options, read_config
+from agent_runs.emitter.settings import Config, EmitterSettings, Options, read_config
 from agent_runs.emitter.stats import Stats
 from agent_runs.errors import SettingsError
 from agent_runs.events import RunEvent, UnknownEvent
 from agent_runs.ids import new_id
-
-_TIMEOUT_S = 10.0
 
 
 class Emitter:
@@ -33,14 +31,26 @@ class Emitter:
     Args:
         mask: sees every payload before it is encoded, with the name of its field, such as `llm_called.user_prompt`;
             what it returns is sent. Where it raises, a note is sent instead.
-        environ: where settings are looked up.
+        environ: where settings are looked up; `os.environ` unless given.
         options: settings.
     """
 
+    # Positional arguments are wrong, and must not raise either.
     def __init__(
-        self, *, mask: Mask | None = None, environ: Mapping[str, str] = os.environ, **options: Unpack[Options]
+        self,
+        *positional: Never,
+        mask: Mask | None = None,
+        environ: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
     ) -> None:
-        self._channel = _open_channel(mask, environ, options)
+        environ = os.environ if environ is None else environ  # as a default it would stand in every `help(Emitter)`
+        try:
+            config = read_config(environ, {**dict.fromkeys(map(repr, positional)), **options})
+        except SettingsError as error:
+            log.error("No event will be sent, set AGENT_RUNS_ENABLED=0 if that is meant: %s", "; ".join(error.problems))
+            self._channel: Channel | SilentChannel = Channel(EmitterSettings(), mask, None)
+        else:
+            self._channel = _open_channel(config, mask)
 
     @harmless(lambda self: Run(self._channel, new_id()))
     def start_run(
@@ -64,28 +74,32 @@ class Emitter:
     @harmless(lambda _: new_id())
     def emit(self, run_id: str, event: RunEvent | UnknownEvent) -> str:
         """Any event of the contract, made by hand. Returns its id."""
-        Run(self._channel, run_id).tell(event)
+        self._channel.put(key_of(run_id), event)
         return event.id
 
-    @harmless(lambda self: self.stats().pending)
-    def flush(self, timeout_s: float = _TIMEOUT_S) -> int:
-        """Wait until Kafka has acknowledged all that was emitted before, for so many seconds at most.
+    def flush(self, timeout_s: float | None = None) -> int:
+        """Wait until Kafka has acknowledged all that was emitted before.
 
         It blocks: from asyncio code, `await asyncio.to_thread(emitter.flush)`.
 
+        Args:
+            timeout_s: for so many seconds at most; by default `exit_timeout_s` of the settings.
+
         Returns:
-            How many records of it are not acknowledged.
+            How many events of it are not acknowledged.
         """
         return self._channel.flush(timeout_s)
 
-    @harmless(lambda self: self.stats().pending)
-    def close(self, timeout_s: float = _TIMEOUT_S) -> int:
-        """Refuse what comes, flush what is there, and end. What is emitted later is counted as dropped.
+    def close(self, timeout_s: float | None = None) -> int:
+        """Refuse what comes, wait for what is there, and end.
 
         It blocks: from asyncio code, `async with` the emitter, or `await asyncio.to_thread(emitter.close)`.
 
+        Args:
+            timeout_s: for so many seconds at most; by default `exit_timeout_s` of the settings.
+
         Returns:
-            How many records are not acknowledged; they are given up.
+            How many events are not acknowledged; they are given up, and count as dropped.
         """
         return self._channel.close(timeout_s)
 
@@ -93,8 +107,7 @@ class Emitter:
         """What became of the events so far."""
         return self._channel.stats()
 
-    def misused(self, method: str, error: Exception) -> None:
-        """Count and log a call that could not be served."""
+    def _misused(self, method: str, error: Exception) -> None:
         self._channel.misused(None, f"emitter.{method}", error)
 
     def __enter__(self) -> Self:
@@ -117,12 +130,7 @@ class Emitter:
         await asyncio.to_thread(self.close)
 
 
-def _open_channel(mask: Mask | None, environ: Mapping[str, str], options: Options) -> Channel | SilentChannel:
-    try:
-        config = read_config(environ, options)
-    except SettingsError as error:
-        log.error("No event will be sent, set AGENT_RUNS_ENABLED=0 if that is meant: %s", "; ".join(error.problems))
-        return Channel(EmitterSettings(), mask, None)
+def _open_channel(config: Config | None, mask: Mask | None) -> Channel | SilentChannel:
     if config is None:
         log.info("Agent Runs is switched off: no event is sent")
         return SilentChannel()

@@ -14,7 +14,7 @@ def harmless(
 ) -> Callable[[_Method[_Arguments, _Result]], _Method[_Arguments, _Result]]:
     """A method that never raises, not even for arguments that it doesn't have: it returns `otherwise(self)` instead.
 
-    Its class has `misused(method, error)`, which counts and logs.
+    Its class has `_misused(method, error)`, which counts and logs.
     """
 
     def decorate(method: _Method[_Arguments, _Result]) -> _Method[_Arguments, _Result]:
@@ -23,7 +23,7 @@ def harmless(
             try:
                 return method(self, *arguments, **options)
             except Exception as error:  # noqa: BLE001  # the one place that may: no agent fails for its audit trail
-                self.misused(method.__name__, error)
+                self._misused(method.__name__, error)
                 return otherwise(self)
 
         return guarded

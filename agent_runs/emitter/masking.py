@@ -15,30 +15,36 @@ _TEXTS: Final = frozenset({"system_prompt", "user_prompt", "raw_response", "erro
 CONTENTS: Final = _TEXTS | {"data", "context", "tool_args", "result"}
 
 
-def masked(event: RunEvent | UnknownEvent, mask: Mask) -> RunEvent | UnknownEvent:
+# Told of a mask that failed: the field, and what it did.
+Complain = Callable[[str, str], None]
+
+
+def masked(event: RunEvent | UnknownEvent, mask: Mask, complain: Complain) -> RunEvent | UnknownEvent:
     """The event with its contents masked. Where the mask fails, nothing of the content is left."""
     if isinstance(event, UnknownEvent):
         common = {"type", *Event.__struct_fields__}
         message = {
-            field: value if field in common else _apply(mask, f"{event.type}.{field}", value)
+            field: value if field in common else _apply(mask, f"{event.type}.{field}", value, complain)
             for field, value in event.message.items()
         }
         return structs.replace(event, message=message)
     contents = {
-        field: _apply(mask, f"{event.type}.{field}", getattr(event, field))
+        field: _apply(mask, f"{event.type}.{field}", getattr(event, field), complain)
         for field in event.__struct_fields__
         if field in CONTENTS
     }
     return structs.replace(event, **contents)
 
 
-def _apply(mask: Mask, field: str, value: Any) -> Any:
+def _apply(mask: Mask, field: str, value: Any, complain: Complain) -> Any:
     if value is None:
         return None
     try:
         result = mask(field, value)
+        if field.rpartition(".")[2] not in _TEXTS or isinstance(result, str):
+            return result
+        failure = f"returned {type(result).__name__}, not text"
     except Exception as error:  # noqa: BLE001  # it is the agent's code, and must not end the agent
-        return f"[masked: the mask raised {type(error).__name__}]"
-    if field.rpartition(".")[2] in _TEXTS and not isinstance(result, str):
-        return f"[masked: the mask returned {type(result).__name__}, not text]"
-    return result
+        failure = f"raised {type(error).__name__}"
+    complain(field, failure)
+    return f"[masked: the mask {failure}]"

@@ -41,6 +41,7 @@ class Outbox:
         self._holes = Holes(_MOST_RUNS_WITH_HOLES)
         self._watches: list[Watch] = []
         self._taken_by = 0
+        self._is_given_up = False
         self._lock = RLock()
         self._busy = False
         self._postponed: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
@@ -62,14 +63,14 @@ class Outbox:
     def flush(self, deadline: float) -> int:
         """Wait, at most until that time (`time.monotonic`), for all that was accepted so far.
 
-        Returns how many records of it are not settled.
+        Returns how many events of it are not settled.
         """
         with self._lock:
             if self._busy or get_ident() == self._taken_by:
-                return self._records  # asked from within: whoever waited here would wait for itself
+                return self._pending  # asked from within: whoever waited here would wait for itself
             watch: Watch = self._alone(self._watch)
         watch.wait(deadline - monotonic())
-        return watch.remaining
+        return watch.events
 
     def drain(self, deadline: float) -> int:
         """Wait, at most until that time, until nothing is left and no run has a hole that it doesn't know of."""
@@ -81,6 +82,10 @@ class Outbox:
     def close(self) -> None:
         """From now on every event is refused."""
         self._refuses = self._refuses or DropReason.CLOSED
+
+    def give_up(self) -> int:
+        """Drop what is pending: nobody will send it any more. Returns how many events that was."""
+        return self._alone(self._give_up) or 0
 
     def stats(self) -> Stats:
         """The counts of this moment."""
@@ -210,6 +215,8 @@ class Outbox:
         return taken
 
     def _settle(self, records: Sequence[Record]) -> None:
+        if self._is_given_up:
+            return
         for record in records:
             self._count(record, -1)
             self._recorded += record.admits
@@ -220,6 +227,8 @@ class Outbox:
         self._record_holes()
 
     def _replace(self, record: Record) -> Record | None:
+        if self._is_given_up:
+            return None
         self._count(record, -1)
         if record.admits:  # not even the marker: its run will not know
             self._watches = [watch for watch in self._watches if not watch.settle([record])]
@@ -228,11 +237,25 @@ class Outbox:
         self._dropped[DropReason.TOO_LARGE] += 1
         substitute = marker(record.key, DropReason.TOO_LARGE, 1)
         substitute.ordinal = record.ordinal  # whoever waits for the one waits for the other
+        for watch in self._watches:
+            watch.replace(record)
         self._count(substitute, 1)
         return substitute
 
     def _watch(self) -> Watch:
-        watch = Watch(self._ordinal, self._records)
+        watch = Watch(self._ordinal, self._records, self._pending)
         if self._records:
             self._watches.append(watch)
         return watch
+
+    def _give_up(self) -> int:
+        self._is_given_up = True
+        given_up = self._pending
+        if given_up:
+            self._dropped[DropReason.GIVEN_UP] += given_up
+        self._waiting = []
+        self._holes = Holes(0)
+        self._records = self._bytes = self._pending = 0
+        for watch in self._watches:
+            watch.end()
+        return given_up

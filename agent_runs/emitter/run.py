@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from agent_runs.emitter.channel import Channel, SilentChannel
+from agent_runs.emitter.channel import Channel, SilentChannel, key_of
 from agent_runs.emitter.guard import harmless
 from agent_runs.emitter.tool import ToolCall, in_words
 from agent_runs.events import (
@@ -23,14 +23,17 @@ from agent_runs.events import (
     ToolFailed,
     ToolRequested,
     ToolSucceeded,
-    UnknownEvent,
 )
-from agent_runs.ids import id_problem, new_id
+from agent_runs.ids import new_id
 from agent_runs.status import RunStatus, next_status
 
 
 def _another_id(_: "Run") -> str:
     return new_id()
+
+
+def _say_nothing(*_: object, **__: object) -> tuple[str, bool]:
+    return new_id(), False
 
 
 class Run:
@@ -51,28 +54,25 @@ class Run:
         self.id = run_id
         self.session_id = session_id
         self._channel = channel
-        is_id = isinstance(run_id, str) and not id_problem(run_id)
-        self._key = run_id.encode() if is_id else None
+        self._key = key_of(run_id)
         self._last_event_id: str | None = None
         self._status = RunStatus.RUNNING
 
-    def say(self, event_class: Callable[..., RunEvent], parent: str | None, **fields: Any) -> tuple[str, bool]:
-        """Emit an event of this class, as the methods below do. Its id, and whether it was accepted."""
+    def _say(self, event_class: Callable[..., RunEvent], parent: str | None, **fields: Any) -> tuple[str, bool]:
+        """Emit an event of this class. Its id, and whether it was accepted."""
         parent = self._last_event_id if parent is None else parent
         event = event_class(id=new_id(), parent_event_id=parent, timestamp=datetime.now(UTC), **fields)
-        return event.id, self.tell(event)
-
-    def tell(self, event: RunEvent | UnknownEvent) -> bool:
-        """Emit an event that was made by hand. Whether it was accepted."""
         accepted = self._channel.put(self._key, event)
         if accepted:
             self._last_event_id = event.id
-        self._status = next_status(self._status, event.type, getattr(event, "tool_name", None))
-        return accepted
+        self._status = next_status(self._status, event.type, fields.get("tool_name"))
+        return event.id, accepted
 
-    def misused(self, method: str, error: Exception) -> None:
-        """Count and log a call that could not be served."""
+    def _misused(self, method: str, error: Exception) -> None:
         self._channel.misused(self._key, f"run.{method}", error)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id!r}>"
 
     # --- the types of the contract ---
 
@@ -82,12 +82,12 @@ class Run:
 
         `tool` is one of `message_from_user`, `awake_from_system`, `system_message`, `tool_result`, `human_response`.
         """
-        return self.say(Input, parent, tool=tool, data=data)[0]
+        return self._say(Input, parent, tool=tool, data=data)[0]
 
     @harmless(_another_id)
     def context_assembled(self, context: Json, *, parent: str | None = None) -> str:
         """What the agent knew when it decided."""
-        return self.say(ContextAssembled, parent, context=context)[0]
+        return self._say(ContextAssembled, parent, context=context)[0]
 
     @harmless(_another_id)
     def llm_called(
@@ -95,22 +95,22 @@ class Run:
     ) -> str:
         """The exact prompt and the exact answer."""
         prompt = {"system_prompt": system_prompt, "user_prompt": user_prompt}
-        return self.say(LlmCalled, parent, model=model, **prompt, raw_response=raw_response)[0]
+        return self._say(LlmCalled, parent, model=model, **prompt, raw_response=raw_response)[0]
 
     @harmless(_another_id)
     def tool_requested(self, tool_name: str, tool_args: Json = None, *, parent: str | None = None) -> str:
         """The agent asks for a tool to be called. `tool` does this and the next two at once."""
-        return self.say(ToolRequested, parent, tool_name=tool_name, tool_args=tool_args)[0]
+        return self._say(ToolRequested, parent, tool_name=tool_name, tool_args=tool_args)[0]
 
     @harmless(_another_id)
     def tool_succeeded(self, tool_name: str, result: Json = None, *, parent: str | None = None) -> str:
         """A tool answered."""
-        return self.say(ToolSucceeded, parent, tool_name=tool_name, result=result)[0]
+        return self._say(ToolSucceeded, parent, tool_name=tool_name, result=result)[0]
 
     @harmless(_another_id)
-    def tool_failed(self, tool_name: str, error: str, *, parent: str | None = None) -> str:
+    def tool_failed(self, tool_name: str, error: str | BaseException, *, parent: str | None = None) -> str:
         """A tool did not answer, or not with a result."""
-        return self.say(ToolFailed, parent, tool_name=tool_name, error=error)[0]
+        return self._say(ToolFailed, parent, tool_name=tool_name, error=in_words(error))[0]
 
     @harmless(_another_id)
     def run_started(
@@ -123,39 +123,39 @@ class Run:
     ) -> str:
         """The facts of the run; the first one counts. `Emitter.start_run` says this by itself."""
         facts = {"agent_id": agent_id, "session_id": session_id, "parent_run_id": parent_run_id}
-        return self.say(RunStarted, parent, **facts)[0]
+        return self._say(RunStarted, parent, **facts)[0]
 
     @harmless(_another_id)
     def run_waiting(self, reason: str | None = None, *, parent: str | None = None) -> str:
         """The run is paused until somebody or something answers."""
-        return self.say(RunWaiting, parent, reason=reason)[0]
+        return self._say(RunWaiting, parent, reason=reason)[0]
 
     @harmless(_another_id)
     def run_resumed(self, reason: str | None = None, *, parent: str | None = None) -> str:
         """The run goes on, whether it waited or had ended."""
-        return self.say(RunResumed, parent, reason=reason)[0]
+        return self._say(RunResumed, parent, reason=reason)[0]
 
     @harmless(_another_id)
     def run_completed(self, result: Json = None, *, parent: str | None = None) -> str:
         """The run reached its end."""
-        return self.say(RunCompleted, parent, result=result)[0]
+        return self._say(RunCompleted, parent, result=result)[0]
 
     @harmless(_another_id)
-    def run_failed(self, error: str, *, parent: str | None = None) -> str:
+    def run_failed(self, error: str | BaseException, *, parent: str | None = None) -> str:
         """The run ended without reaching its goal."""
-        return self.say(RunFailed, parent, error=error)[0]
+        return self._say(RunFailed, parent, error=in_words(error))[0]
 
     @harmless(_another_id)
     def events_dropped(self, count: int, reason: str | None = None, *, parent: str | None = None) -> str:
         """So many events are missing here, for a reason of the agent's own; the emitter records its own."""
-        return self.say(EventsDropped, parent, count=count, reason=reason)[0]
+        return self._say(EventsDropped, parent, count=count, reason=reason)[0]
 
     # --- several events in one ---
 
-    @harmless(lambda self: ToolCall(self, "", None, None))
+    @harmless(lambda self: ToolCall(_say_nothing, self._misused, {}, None))
     def tool(self, tool_name: str, tool_args: Json = None, *, parent: str | None = None) -> ToolCall:
         """A tool call as a context: `with run.tool("search", {"q": "tea"}) as call: call.result = search("tea")`."""
-        return ToolCall(self, tool_name, tool_args, parent)
+        return ToolCall(self._say, self._misused, {"tool_name": tool_name, "tool_args": tool_args}, parent)
 
     @harmless(lambda self: Run(self._channel, new_id(), self.session_id))
     def child(self, *, agent_id: str, run_id: str | None = None) -> "Run":
@@ -171,7 +171,7 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            self.run_failed(in_words(error))
+            self.run_failed(error)
         elif self._status is RunStatus.RUNNING:
             self.run_completed()
 

@@ -63,13 +63,16 @@ def read_config(environ: Mapping[str, str], given: Mapping[str, object]) -> Conf
     Raises:
         SettingsError: with one sentence for everything that is missing or cannot be used.
     """
-    if not read_settings(_Switch, environ, given).enabled:
-        return None
-    unknown = [f"{name}: there is no such setting" for name in given if name not in Options.__annotations__]
+    problems = [f"{name}: there is no such setting" for name in given if name not in Options.__annotations__]
+    try:
+        if not read_settings(_Switch, environ, given).enabled:
+            return None
+    except SettingsError as error:
+        problems += error.problems
     try:
         sections = read_sections({field.name: field.type for field in fields(Config)}, environ, given)
     except SettingsError as error:
-        raise SettingsError(unknown + error.problems) from None
-    if unknown:
-        raise SettingsError(unknown)
+        raise SettingsError(problems + error.problems) from None
+    if problems:
+        raise SettingsError(problems)
     return Config(**sections)

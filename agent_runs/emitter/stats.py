@@ -13,6 +13,7 @@ class DropReason(StrEnum):
     TOO_LARGE = "too_large"  # for the settings, for PostgreSQL, or for the topic
     QUEUE_FULL = "queue_full"  # Kafka was away, or slow, for longer than the queue lasts
     CLOSED = "closed"  # emitted after `close`, or when the interpreter was ending
+    GIVEN_UP = "given_up"  # pending at the deadline of `close`; it may have arrived all the same
 
 
 class Stats(Struct, frozen=True, kw_only=True):

@@ -1,22 +1,15 @@
 """A tool call as a context: requested at its beginning, succeeded or failed at its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from traceback import format_exception_only
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from agent_runs.emitter.guard import harmless
-from agent_runs.events import Json, RunEvent, ToolFailed, ToolRequested, ToolSucceeded
+from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
 
-
-class Speaker(Protocol):
-    """A run, as far as a tool call needs it."""
-
-    def say(self, event_class: Callable[..., RunEvent], parent: str | None, **fields: Any) -> tuple[str, bool]:
-        """Emit an event of this class. Its id, and whether it was accepted."""
-
-    def misused(self, method: str, error: Exception) -> None:
-        """Count and log a call that could not be served."""
+# A run's way to emit an event: the class, the parent, the fields. Returns the id, and whether it was accepted.
+Say = Callable[..., tuple[str, bool]]
 
 
 class ToolCall:
@@ -26,23 +19,25 @@ class ToolCall:
 
     Attributes:
         result: what the tool answered, to be set within the block.
+        error: why it failed, to be set where it did so without an exception.
     """
 
-    def __init__(self, run: Speaker, tool_name: str, tool_args: Json, parent: str | None) -> None:
+    def __init__(
+        self, say: Say, misused: Callable[[str, Exception], None], request: Mapping[str, Json], parent: str | None
+    ) -> None:
         self.result: Json = None
-        self._run = run
-        self._tool_name = tool_name
-        self._tool_args = tool_args
+        self.error: str | BaseException | None = None
+        self._say = say
+        self._misused_run = misused
+        self._request = request
         self._parent = parent
 
-    def misused(self, method: str, error: Exception) -> None:
-        """Count and log a call that could not be served."""
-        self._run.misused(f"tool.{method}", error)
+    def _misused(self, method: str, error: Exception) -> None:
+        self._misused_run(f"tool.{method}", error)
 
-    @harmless(lambda call: call)
+    @harmless(lambda self: self)
     def __enter__(self) -> Self:
-        fields = {"tool_name": self._tool_name, "tool_args": self._tool_args}
-        event_id, accepted = self._run.say(ToolRequested, self._parent, **fields)
+        event_id, accepted = self._say(ToolRequested, self._parent, **self._request)
         if accepted:
             self._parent = event_id
         return self
@@ -51,10 +46,11 @@ class ToolCall:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
-            self._run.say(ToolSucceeded, self._parent, tool_name=self._tool_name, result=self.result)
+        name, failure = self._request.get("tool_name"), self.error if error is None else error
+        if failure is None:
+            self._say(ToolSucceeded, self._parent, tool_name=name, result=self.result)
         else:
-            self._run.say(ToolFailed, self._parent, tool_name=self._tool_name, error=in_words(error))
+            self._say(ToolFailed, self._parent, tool_name=name, error=in_words(failure))
 
     async def __aenter__(self) -> Self:
         self.__enter__()
@@ -66,6 +62,6 @@ class ToolCall:
         self.__exit__(kind, error, traceback)
 
 
-def in_words(error: BaseException) -> str:
-    """The last lines of a traceback: the class and the message."""
-    return "".join(format_exception_only(error)).strip()
+def in_words(error: str | BaseException) -> str:
+    """Of an exception the last lines of its traceback: the class and the message."""
+    return "".join(format_exception_only(error)).strip() if isinstance(error, BaseException) else error

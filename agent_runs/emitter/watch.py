@@ -10,22 +10,33 @@ class Watch:
     """Everything that was accepted before it, until it is settled.
 
     Attributes:
-        remaining: how many of these records are neither acknowledged nor dropped yet.
+        events: how many of them are neither acknowledged nor dropped yet.
     """
 
-    def __init__(self, last_ordinal: int, remaining: int) -> None:
-        self.remaining = remaining
+    def __init__(self, last_ordinal: int, records: int, events: int) -> None:
+        self.events = events
+        self._records = records  # the markers of holes are waited for too
         self._last_ordinal = last_ordinal
         self._ended = Event()
 
     def settle(self, records: Sequence[Record]) -> bool:
         """These are settled. Whether there is nothing more to wait for."""
-        self.remaining -= sum(record.ordinal <= self._last_ordinal for record in records)
-        if not self.remaining:
+        ours = [record for record in records if record.ordinal <= self._last_ordinal]
+        self._records -= len(ours)
+        self.events -= sum(not record.admits for record in ours)
+        if not self._records:
             self._ended.set()
         return self._ended.is_set()
 
+    def replace(self, record: Record) -> None:
+        """This event is dropped; its marker has its ordinal, and is waited for instead."""
+        self.events -= record.ordinal <= self._last_ordinal
+
+    def end(self) -> None:
+        """There is nothing more to wait for, whatever is left."""
+        self._ended.set()
+
     def wait(self, timeout_s: float) -> None:
         """Return when there is nothing more to wait for, or the time is over."""
-        if self.remaining and timeout_s > 0:
+        if self._records and timeout_s > 0:
             self._ended.wait(timeout_s)

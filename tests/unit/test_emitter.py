@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from inspect import signature
 from threading import Thread
 from time import monotonic
 from types import ModuleType
@@ -255,6 +256,26 @@ def test_a_tool_call_that_raises_has_failed_and_the_exception_goes_on(emitter: R
     assert (failed.tool_name, failed.error) == ("search", "KeyboardInterrupt")
 
 
+def test_a_tool_call_may_fail_without_an_exception(emitter: RecordingEmitter, run: Run) -> None:
+    with run.tool("search") as call:
+        call.result = "half an answer"
+        call.error = "it was cut off"
+
+    _, failed = emitter.events()
+    assert isinstance(failed, ToolFailed)
+    assert failed.error == "it was cut off"
+
+
+def test_an_exception_is_an_error_in_words(emitter: RecordingEmitter, run: Run) -> None:
+    run.tool_failed("search", LookupError("no such page"))
+    run.run_failed(KeyError("order"))
+
+    assert [getattr(event, "error", None) for event in emitter.events()] == [
+        "LookupError: no such page",
+        "KeyError: 'order'",
+    ]
+
+
 def test_an_answer_names_no_request_that_was_dropped(emitter: RecordingEmitter, run: Run) -> None:
     before = run.input("message_from_user")
     huge = "x" * 17_000_000
@@ -375,7 +396,7 @@ def test_a_wrong_tool_call_is_a_context_all_the_same(emitter: RecordingEmitter, 
     with run.tool() as call:  # type: ignore[call-arg]
         call.result = 1
 
-    assert emitter.stats().dropped["invalid"] >= 1
+    assert emitter.stats() == Stats(emitted=1, sent=0, pending=0, dropped={"invalid": 1}, recorded=1)
 
 
 @pytest.mark.parametrize("event", ["text", None, 5, {"type": "input"}], ids=repr)
@@ -386,7 +407,8 @@ def test_what_is_no_event_is_counted(emitter: RecordingEmitter, event: Any) -> N
 
 def test_waiting_for_nonsense_returns(emitter: RecordingEmitter) -> None:
     assert emitter.flush("soon") == 0  # type: ignore[arg-type]
-    assert emitter.close(None) == 0  # type: ignore[arg-type]
+    assert emitter.close("later") == 0  # type: ignore[arg-type]
+    assert emitter.stats() == SILENCE
 
 
 def test_an_event_larger_than_allowed_is_dropped_and_recorded(emitter: RecordingEmitter, run: Run) -> None:
@@ -421,6 +443,8 @@ def test_without_settings_nothing_is_raised_and_everything_counted(caplog: pytes
         ({}, {"queue_events": 1}, "queue_events: Expected `int` >= 16"),
         ({}, {"topic": 5}, "topic: Expected `str`, got `int`"),
         ({}, {"bootstrap_server": "typo"}, "bootstrap_server: there is no such setting"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CAFILE": "/no"}, {}, "KAFKA_SSL_CAFILE: there is no file '/no'"),
+        ({"AGENT_RUNS_ENABLED": "?", "AGENT_RUNS_TOPIC": "t"}, {"topic": 1}, "topic: Expected `str`, got `int`"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(
@@ -431,6 +455,20 @@ def test_settings_that_cannot_be_used_are_named(
 
     assert problem in caplog.text
     assert emitter.stats().dropped == {"not_configured": 1}
+
+
+def test_even_a_positional_argument_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    emitter = Emitter("localhost:1", environ={})  # type: ignore[arg-type]
+    emitter.run("r").run_completed()
+
+    assert emitter.stats().dropped == {"not_configured": 1}
+    assert "'localhost:1': there is no such setting" in caplog.text
+
+
+def test_what_stands_in_the_environment_stands_in_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_RUNS_TEST_SECRET", "open sesame")
+
+    assert "open sesame" not in f"{signature(Emitter)} {signature(RecordingEmitter)}"
 
 
 def test_an_emitter_says_at_its_start_where_content_goes(caplog: pytest.LogCaptureFixture) -> None:
@@ -498,21 +536,27 @@ def test_every_field_of_the_contract_is_either_a_name_or_masked() -> None:
     assert fields == names | contents | {"error", "reason", "id", "parent_event_id", "timestamp"}
 
 
-def test_where_the_mask_fails_nothing_is_sent_unmasked_and_nothing_raised() -> None:
+def test_where_the_mask_fails_nothing_is_sent_unmasked_and_nothing_raised(caplog: pytest.LogCaptureFixture) -> None:
     def mask(field: str, value: Any) -> Any:
         if field == "llm_called.user_prompt":
             raise LookupError(value)
         return 5 if field == "llm_called.raw_response" else value
 
     emitter = RecordingEmitter(mask=mask)
-    emitter.run("r").llm_called(model="m", system_prompt="s", user_prompt="secret", raw_response="secret")
+    for _ in range(3):
+        emitter.run("r").llm_called(model="m", system_prompt="s", user_prompt="secret", raw_response="secret")
 
-    (event,) = emitter.events()
+    event, *_ = emitter.events()
     assert isinstance(event, LlmCalled)
     assert event.system_prompt == "s"
     assert event.user_prompt == "[masked: the mask raised LookupError]"
     assert event.raw_response == "[masked: the mask returned int, not text]"
-    assert b"secret" not in emitter.records[0].value
+    assert all(b"secret" not in record.value for record in emitter.records)
+    # It is told once for each field, so that nobody finds out weeks later.
+    assert [record.getMessage() for record in caplog.records] == [
+        "The mask failed for llm_called.user_prompt: it raised LookupError; a note is sent instead",
+        "The mask failed for llm_called.raw_response: it returned int, not text; a note is sent instead",
+    ]
 
 
 def test_the_error_of_a_run_is_masked_too() -> None:

@@ -199,9 +199,9 @@ def test_a_flush_waits_for_what_came_before_it_and_not_for_what_comes_after() ->
     outbox.offer(after)
 
     outbox.settle([before[0], after])
-    assert watch.remaining == 1
+    assert watch.events == 1
     outbox.settle([before[1]])
-    assert watch.remaining == 0
+    assert watch.events == 0
 
 
 def test_a_flush_ends_when_the_last_of_its_records_is_settled() -> None:
@@ -236,9 +236,9 @@ def test_who_waits_for_a_refused_record_waits_for_its_marker() -> None:
     substitute = outbox.replace(large)
 
     assert substitute is not None
-    assert watch.remaining == 1
+    assert (watch.events, watch._ended.is_set()) == (0, False)
     outbox.settle([substitute])
-    assert watch.remaining == 0
+    assert watch._ended.is_set()
 
 
 def test_who_takes_must_not_wait_for_itself() -> None:
@@ -266,6 +266,32 @@ def test_a_drained_one_has_no_hole_that_its_run_does_not_know_of() -> None:
     assert outbox.drain(monotonic() + 10) == 0
     thread.join()
     assert outbox.stats() == Stats(emitted=155, sent=150, pending=0, dropped={"queue_full": 5}, recorded=5)
+
+
+def test_what_is_given_up_is_dropped_and_whoever_waited_for_it_goes_on() -> None:
+    outbox = Outbox(PLENTY, PLENTY)
+    outbox.drop(b"run", DropReason.INVALID)
+    records = [record(), record(), record()]
+    for one in records:
+        outbox.offer(one)
+    taken: list[Record] = []
+    carrier = Thread(target=lambda: taken.extend(outbox.take()))
+    carrier.start()
+    carrier.join()
+    outbox.settle(taken[1:2])
+    waiting = Thread(target=outbox.flush, args=(monotonic() + 60,))
+    waiting.start()
+    outbox.close()
+
+    assert outbox.give_up() == 2
+    waiting.join(10)
+    assert not waiting.is_alive()
+    # What the carrier still learns changes nothing.
+    outbox.settle(taken[2:3])
+    assert outbox.replace(taken[3]) is None
+    assert outbox.stats() == Stats(emitted=4, sent=1, pending=0, dropped={"invalid": 1, "given_up": 2}, recorded=0)
+    assert outbox.is_empty
+    assert outbox.give_up() == 0
 
 
 # --- interrupted ---

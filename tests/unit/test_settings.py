@@ -21,6 +21,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     secret: Annotated[str | None, env("SAMPLE_SECRET")] = None
 
 
+NO_SERVERS = "KAFKA_BOOTSTRAP_SERVERS: host:port[,host:port…] is expected, got"
 RIGHT = {"SAMPLE_URL": "u", "SAMPLE_NAME": "me"}
 
 
@@ -131,6 +132,45 @@ def test_no_problem_shows_a_secret() -> None:
     assert "'s'" not in problem
 
 
+def test_what_may_be_set_is_said_where_it_is_a_short_list() -> None:
+    (problem,) = problems({**RIGHT, "SAMPLE_KIND": "three"})
+
+    assert problem == "SAMPLE_KIND: Invalid enum value 'three'; it may be one, two"
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        (
+            {"KAFKA_BOOTSTRAP_SERVERS": "http://a:1,b:2"},
+            [f"{NO_SERVERS} 'http://a:1'"],
+        ),
+        (
+            {"KAFKA_BOOTSTRAP_SERVERS": "a:1,,"},
+            [f"{NO_SERVERS} ''"] * 2,
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_USERNAME": "me", "KAFKA_SSL_CAFILE": "/no/where"},
+            [
+                "KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: KAFKA_SECURITY_PROTOCOL=SASL_SSL needs both",
+                "KAFKA_SSL_CAFILE: there is no file '/no/where'",
+            ],
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together_are_told(environ: dict[str, str], found: list[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "a:1", **environ})
+
+    assert caught.value.problems == found
+
+
+def test_files_are_looked_for_only_where_they_are_used() -> None:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": "a:1, b:2", "KAFKA_SSL_CAFILE": "/no/where"}
+
+    assert read_settings(KafkaSettings, environ).ssl_cafile == "/no/where"
+
+
 def test_kafka_needs_only_its_servers() -> None:
     settings = read_settings(KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "a:9092,b:9092"})
 
@@ -138,16 +178,18 @@ def test_kafka_needs_only_its_servers() -> None:
     assert (settings.security_protocol, settings.sasl_mechanism) == ("PLAINTEXT", "PLAIN")
 
 
-def test_kafkas_settings_have_the_names_of_the_contract() -> None:
+def test_kafkas_settings_have_the_names_of_the_contract(tmp_path: Path) -> None:
+    for name in ("ca", "cert", "key"):
+        (tmp_path / name).touch()
     names = {
         "KAFKA_BOOTSTRAP_SERVERS": "h",
         "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
         "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
         "KAFKA_SASL_USERNAME": "u",
         "KAFKA_SASL_PASSWORD": "p",
-        "KAFKA_SSL_CAFILE": "ca",
-        "KAFKA_SSL_CERTFILE": "cert",
-        "KAFKA_SSL_KEYFILE": "key",
+        "KAFKA_SSL_CAFILE": f"{tmp_path}/ca",
+        "KAFKA_SSL_CERTFILE": f"{tmp_path}/cert",
+        "KAFKA_SSL_KEYFILE": f"{tmp_path}/key",
     }
 
     assert read_settings(KafkaSettings, names) == KafkaSettings(
@@ -156,7 +198,7 @@ def test_kafkas_settings_have_the_names_of_the_contract() -> None:
         sasl_mechanism="SCRAM-SHA-512",
         sasl_username="u",
         sasl_password="p",
-        ssl_cafile="ca",
-        ssl_certfile="cert",
-        ssl_keyfile="key",
+        ssl_cafile=f"{tmp_path}/ca",
+        ssl_certfile=f"{tmp_path}/cert",
+        ssl_keyfile=f"{tmp_path}/key",
     )
