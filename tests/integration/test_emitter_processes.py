@@ -145,6 +145,22 @@ async def test_without_kafka_the_end_takes_no_longer_than_it_may_and_says_what_i
     assert len(ended.errors.splitlines()) == 2  # the other: that Kafka takes no events
 
 
+async def test_what_close_gave_up_is_not_waited_for_again_at_the_end(tmp_path: Path) -> None:
+    began = monotonic()
+    ended = await run(
+        (BEGIN, "assert emitter.close(0.5) == 20\ntell_stats(emitter)"),
+        tmp_path,
+        KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
+        AGENT_RUNS_EXIT_TIMEOUT_S="60",
+    )
+
+    assert monotonic() - began < 30
+    assert ended.exit_code == 0
+    assert ended.stats == [{"emitted": 20, "sent": 0, "pending": 0, "dropped": {"given_up": 20}, "recorded": 0}]
+    *_, last = ended.errors.splitlines()
+    assert last == "Closed: 20 events are given up, Kafka has not acknowledged them"
+
+
 async def test_sigterm_that_ends_a_program_in_good_order_loses_nothing(stage: Stage) -> None:
     code = """
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
