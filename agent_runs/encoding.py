@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agent_runs.alarms import pass_alarm_on
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.jsontext import MAX_DEPTH
 from agent_runs.spelling import MOST_DIGITS, encode, spell
@@ -33,7 +34,8 @@ def encode_and_look(event: RunEvent | UnknownEvent) -> tuple[bytes, bool]:
         for field in _PAYLOAD_FIELDS[type(event)]:
             if not _is_plain(getattr(event, field), MAX_DEPTH - 1):
                 return spell_event(event) if _is_suspect(text) else text, False
-    except Exception:  # noqa: BLE001  # beside what msgspec refuses: objects of an agent may raise anything
+    except Exception as error:  # noqa: BLE001  # beside what msgspec refuses: objects of an agent may raise anything
+        pass_alarm_on(error)
         return spell_event(event), False
     return text, True
 

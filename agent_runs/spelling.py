@@ -7,12 +7,14 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from agent_runs.alarms import pass_alarm_on
 from agent_runs.jsontext import MAX_DEPTH
 
 # PostgreSQL's numeric, and so its JSONB, has so many digits before the point and behind it.
@@ -25,18 +27,22 @@ _OWN_TYPES: Final = (bool, type(None), tuple, list, dict, set, frozenset)
 
 def _stand_in(value: Any) -> Any:
     """What to encode for an object that msgspec doesn't know."""
-    if isinstance(value, _OWN_TYPES):
-        raise TypeError(f"{type(value).__name__} as a key")  # answered with an object, msgspec would ask for ever
+    kind = type(value)  # `isinstance` would ask the object, which may raise
+    if issubclass(kind, _OWN_TYPES):
+        raise TypeError(f"{kind.__name__} as a key")  # answered with an object, msgspec would ask for ever
     for base in (str, int, float):
-        if isinstance(value, base):  # of a class derived from it, as numpy's floats are
+        if issubclass(kind, base):  # derived from it, as numpy's floats are
             return base(value)
     try:
-        if isinstance(value, Mapping):
+        if issubclass(kind, Mapping):
             return dict(value)
-        if isinstance(value, os.PathLike):
+        if issubclass(kind, os.PathLike):
             return os.fspath(value)
-        return type(value).model_dump(value, mode="json")  # pydantic, in whose models the clients of LLMs answer
-    except Exception:  # noqa: BLE001  # most have no such method; what another raises is worth no event
+        if issubclass(kind, date | time):  # derived too, such as those that stop the clock in tests
+            return value.isoformat()
+        return kind.model_dump(value, mode="json")  # pydantic, in whose models the clients of LLMs answer
+    except Exception as error:  # noqa: BLE001  # most have no such method; what another raises is worth no event
+        pass_alarm_on(error)
         return {"$repr": _representation(value)}
 
 
@@ -63,27 +69,32 @@ def spell(root: Any) -> str:
             above.discard(leaves)
         elif text:
             pieces.append(text)
-        elif value is None or isinstance(value, str | int | float | Decimal):
-            pieces.append(_spell_scalar(value))
-        elif id(value) in above or len(above) >= MAX_DEPTH - 1:
-            pieces.append(_spell_representation(value))
         else:
-            steps += reversed(_open(value, above))
+            steps += reversed(_take_apart(value, above))
     return "".join(pieces)
 
 
-def _open(value: Any, above: set[int]) -> list[_Step]:
-    """What spells a container, or an object that has another form."""
+def _take_apart(value: Any, above: set[int]) -> list[_Step]:
+    """What spells a value: its text, or its parts."""
     try:
-        match value:
-            case Mapping():
-                parts = [[_Step(text=f"{_spell_key(key)}:"), _Step(item)] for key, item in value.items()]
-            case list() | tuple() | set() | frozenset():
-                parts = [[_Step(item)] for item in value]
-            case _:
-                return [_Step(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=_stand_in))]
-    except Exception:  # noqa: BLE001  # whatever the object raises
-        return [_Step(text=_spell_representation(value))]
+        if value is None or isinstance(value, str | int | float | Decimal):
+            return [_Step(text=_spell_scalar(value))]
+        if id(value) not in above and len(above) < MAX_DEPTH - 1:
+            return _open(value, above)
+    except Exception as error:  # noqa: BLE001  # an object may raise whatever is asked of it, even its class
+        pass_alarm_on(error)
+    return [_Step(text=_spell_representation(value))]
+
+
+def _open(value: Any, above: set[int]) -> list[_Step]:
+    """The steps for a container, or for an object that has another form."""
+    match value:
+        case Mapping():
+            parts = [[_Step(text=f"{_spell_key(key)}:"), _Step(item)] for key, item in value.items()]
+        case list() | tuple() | set() | frozenset():
+            parts = [[_Step(item)] for item in value]
+        case _:
+            return [_Step(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=_stand_in))]
     above.add(id(value))
     opening, closing = "{}" if isinstance(value, Mapping) else "[]"
     between = [step for part in parts for step in (_Step(text=","), *part)][1:]
@@ -127,4 +138,5 @@ def _representation(value: Any) -> str:
     try:
         return hex(value) if type(value) is int else repr(value)
     except Exception as error:  # noqa: BLE001  # an agent's object: what it raises is worth a word, and not the event
+        pass_alarm_on(error)
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"

@@ -1,28 +1,37 @@
 """What an emitter has to say to its operator: once, and not again with every event."""
 
 import logging
-from contextlib import suppress
 from time import monotonic
 from typing import Final
 
+from agent_runs.alarms import pass_alarm_on
+
 log = logging.getLogger("agent_runs")
 
-_REPEAT_AFTER_S: Final = 60.0
-_MOST_REMEMBERED: Final = 100
+_PERIOD_S: Final = 60.0
+_MOST_A_PERIOD: Final = 20
+
+
+def tell(level: int, message: str, *arguments: object, trace: BaseException | None = None) -> None:
+    """Log, whatever the agent's own handlers do: they may raise."""
+    try:
+        log.log(level, message, *arguments, exc_info=trace)
+    except Exception as error:  # noqa: BLE001  # nobody is left to tell
+        pass_alarm_on(error)
 
 
 class Complaints:
-    """Warnings that are said at most once a minute each."""
+    """Warnings that are said at most once a minute each, and twenty a minute in all."""
 
     def __init__(self) -> None:
-        self._said: dict[str, float] = {}
+        self._began = -_PERIOD_S
+        self._said: set[str] = set()
 
     def warn(self, about: str, message: str, *arguments: object, trace: BaseException | None = None) -> None:
         """Log a warning, unless one about the same was logged a short while ago."""
         now = monotonic()
-        if now - self._said.get(about, -_REPEAT_AFTER_S) >= _REPEAT_AFTER_S:
-            if len(self._said) >= _MOST_REMEMBERED:
-                self._said.clear()
-            self._said[about] = now
-            with suppress(Exception):  # a handler of the agent's own may raise
-                log.warning(message, *arguments, exc_info=trace)
+        if now - self._began >= _PERIOD_S:
+            self._began, self._said = now, set()
+        if about not in self._said and len(self._said) < _MOST_A_PERIOD:
+            self._said.add(about)
+            tell(logging.WARNING, message, *arguments, trace=trace)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from agent_runs.alarms import pass_alarm_on
+
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 _Method = Callable[Concatenate[Any, _Arguments], _Result]
@@ -23,6 +25,7 @@ def harmless(
             try:
                 return method(self, *arguments, **options)
             except Exception as error:  # noqa: BLE001  # the one place that may: no agent fails for its audit trail
+                pass_alarm_on(error)
                 self._misused(method.__name__, error)
                 return otherwise(self)
 

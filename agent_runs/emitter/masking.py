@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from agent_runs.alarms import pass_alarm_on
 from agent_runs.events import Event, RunEvent, UnknownEvent
 
 # Called with the name of a field, such as `llm_called.user_prompt`, and its value; what it returns is sent instead.
@@ -41,10 +42,12 @@ def _apply(mask: Mask, field: str, value: Any, complain: Complain) -> Any:
         return None
     try:
         result = mask(field, value)
-        if field.rpartition(".")[2] not in _TEXTS or isinstance(result, str):
+        is_text = isinstance(value, str) and field.rpartition(".")[2] in _TEXTS
+        if isinstance(result, str) or not is_text:
             return result
         failure = f"returned {type(result).__name__}, not text"
     except Exception as error:  # noqa: BLE001  # it is the agent's code, and must not end the agent
+        pass_alarm_on(error)
         failure = f"raised {type(error).__name__}"
     complain(field, failure)
     return f"[masked: the mask {failure}]"

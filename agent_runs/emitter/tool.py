@@ -5,6 +5,7 @@ from traceback import format_exception_only
 from types import TracebackType
 from typing import Self
 
+from agent_runs.alarms import pass_alarm_on
 from agent_runs.emitter.guard import harmless
 from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
 
@@ -64,4 +65,10 @@ class ToolCall:
 
 def in_words(error: str | BaseException) -> str:
     """Of an exception the last lines of its traceback: the class and the message."""
-    return "".join(format_exception_only(error)).strip() if isinstance(error, BaseException) else error
+    if not isinstance(error, BaseException):
+        return error
+    try:
+        return "".join(format_exception_only(error)).strip()
+    except Exception as broken:  # noqa: BLE001  # exceptions may be as broken as anything
+        pass_alarm_on(broken)
+        return type(error).__name__

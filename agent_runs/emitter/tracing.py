@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from agent_runs.alarms import pass_alarm_on
 from agent_runs.emitter.records import Headers
 
 _NONE: Headers = ()
@@ -16,8 +17,8 @@ def trace_headers() -> Headers:
         return _NONE
     try:
         context = trace.get_current_span().get_span_context()
-    except Exception:  # noqa: BLE001  # somebody else's code, perhaps half imported: an event is worth more than its trace
-        return _NONE
-    if not context.is_valid:
-        return _NONE
-    return (("traceparent", f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}".encode()),)
+        parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        return (("traceparent", parent.encode()),) if context.is_valid else _NONE
+    except Exception as error:  # noqa: BLE001  # somebody else's code, perhaps half imported
+        pass_alarm_on(error)
+        return _NONE  # an event is worth more than its trace

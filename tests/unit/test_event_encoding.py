@@ -45,6 +45,17 @@ class Mute:
         raise LookupError("no words")
 
 
+class Unbound:
+    """As proxies are that stand for something only within a request."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("outside of a request")
+
+    def __repr__(self) -> str:
+        return "<unbound>"
+
+
 class Text(str):
     __slots__ = ()
 
@@ -55,6 +66,10 @@ class Amount(float):
 
 class Number(int):
     pass
+
+
+class Stopped(datetime):
+    """As clocks are that tests have stopped."""
 
 
 class Colour(Enum):
@@ -120,6 +135,7 @@ WITH_A_FORM = [
     (UserDict({"a": None}), {"a": None}),
     (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
     (date(2026, 1, 31), "2026-01-31"),
+    (Stopped(2026, 1, 31, tzinfo=UTC), "2026-01-31T00:00:00+00:00"),
     (datetime(2026, 1, 31, tzinfo=timezone(timedelta(hours=1))), "2026-01-31T00:00:00+01:00"),
     (Decimal("1.50"), 1.5),
     (2**70, 2**70),
@@ -144,6 +160,7 @@ WITHOUT_A_FORM = [
     (1 + 2j, "(1+2j)"),
     (ValueError("wrong\ud800"), "ValueError('wrong\\ud800')"),
     (Mute(), "<Mute whose repr raised LookupError>"),
+    (Unbound(), "<unbound>"),
     (BrokenModel(), "BrokenModel()"),
     (10**5000, hex(10**5000)),
     (Decimal("1E+131072"), "Decimal('1E+131072')"),
@@ -212,6 +229,12 @@ def test_two_that_share_a_part_both_have_it() -> None:
     shared = [math.nan]
 
     assert encoded([shared, {"a": shared}]) == [[{"$repr": "nan"}], {"a": [{"$repr": "nan"}]}]
+
+
+def test_the_time_of_a_stopped_clock_is_a_time() -> None:
+    event = RunCompleted(id="e", timestamp=Stopped(2026, 1, 31, tzinfo=UTC))
+
+    assert decode_event(encode_event(event)).timestamp == datetime(2026, 1, 31, tzinfo=UTC)
 
 
 def test_an_event_of_an_unknown_type_goes_as_it_came() -> None:

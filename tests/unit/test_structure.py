@@ -25,6 +25,7 @@ IGNORED = {
 }
 
 PURE = [
+    "agent_runs.alarms",
     "agent_runs.decoding",
     "agent_runs.encoding",
     "agent_runs.errors",
