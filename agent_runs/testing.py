@@ -3,7 +3,7 @@
 pytest finds the fixture `recording_emitter` by itself.
 """
 
-from threading import RLock
+from threading import Lock
 
 from agent_runs.decoding import decode_event
 from agent_runs.emitter.channel import Channel
@@ -62,16 +62,25 @@ class _Recorder:
     def __init__(self, outbox: Outbox, records: list[Record]) -> None:
         self._outbox = outbox
         self._records = records
-        self._lock = RLock()
+        self._lock = Lock()
 
     def wake(self) -> None:
-        with self._lock:
-            if taken := self._outbox.take():
+        # Whoever finds another at it leaves it to him, who looks again when he is done.
+        while self._outbox.has_waiting and self._lock.acquire(blocking=False):
+            try:
+                taken = self._outbox.take()
                 self._records += taken
                 self._outbox.settle(taken)
+            finally:
+                self._lock.release()
+            if not taken:
+                return
 
     def stop(self) -> None:
         pass
 
     def retire(self) -> None:
+        pass
+
+    def finish(self, deadline: float) -> None:
         pass

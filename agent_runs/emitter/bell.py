@@ -10,21 +10,28 @@ class Bell:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._rung = asyncio.Event()
-        self._asleep = False
+        self._sleep: _Sleep | None = None
 
     def ring(self) -> None:
         """There is something to do."""
+        sleep = self._sleep
         # A system call for every event would cost an agent more than all the rest, and the interpreter's lock with it.
-        if self._asleep:
-            self._asleep = False
-            with suppress(RuntimeError):  # the loop has closed; whoever comes next looks before it sleeps
-                self._loop.call_soon_threadsafe(self._rung.set)
+        if sleep is None or sleep.is_disturbed:
+            return
+        with suppress(RuntimeError):  # the loop has closed; whoever comes next looks before it sleeps
+            self._loop.call_soon_threadsafe(sleep.rung.set)
+        # Only now, for an exception out of a signal handler; and in this sleep only, for the next may have begun.
+        sleep.is_disturbed = True
 
     async def sleep_unless(self, is_needed: Callable[[], bool]) -> None:
         """Sleep until it rings."""
-        self._rung.clear()
-        self._asleep = True
-        if not is_needed():  # asked after `_asleep` was set: what comes from now on rings
-            await self._rung.wait()
-        self._asleep = False
+        sleep = self._sleep = _Sleep()
+        if not is_needed():  # asked after we said that we sleep: what comes from now on rings
+            await sleep.rung.wait()
+        self._sleep = None
+
+
+class _Sleep:
+    def __init__(self) -> None:
+        self.rung = asyncio.Event()
+        self.is_disturbed = False

@@ -6,14 +6,16 @@ about whatever is not plain to see.
 
 import sys
 from collections.abc import Callable
+from math import isnan
 from time import monotonic
 from typing import Final, Protocol
 
 from agent_runs.decoding import read_envelope
 from agent_runs.emitter import processes
+from agent_runs.emitter.accounts import ordinary_part
 from agent_runs.emitter.complaints import Complaints
 from agent_runs.emitter.masking import Mask, masked
-from agent_runs.emitter.outbox import Outbox, ordinary_part
+from agent_runs.emitter.outbox import Outbox
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.emitter.stats import DropReason, Stats
@@ -36,7 +38,7 @@ from agent_runs.jsontext import MAX_VALUES, too_many_values
 
 # How a run stands is worth more than what was said in it.
 _ESSENTIAL: Final = frozenset({RunStarted, RunWaiting, RunResumed, RunCompleted, RunFailed, EventsDropped})
-_RECORD_BYTES: Final = 1024  # what a record may take beside its value
+_MARGIN_BYTES: Final = 1024  # what a record may take beside its value
 
 _REFUSALS: Final = {
     DropReason.NOT_CONFIGURED: "the settings name no Kafka, or cannot be used",
@@ -62,6 +64,9 @@ class Carrier(Protocol):
     def retire(self) -> None:
         """End once nothing is left."""
 
+    def finish(self, deadline: float) -> None:
+        """Send what is left until that time (`time.monotonic`), and say what is left then."""
+
 
 class Channel:
     """What an emitter and all its runs share. Without a carrier nothing is configured, and every event is refused."""
@@ -75,7 +80,7 @@ class Channel:
         self._complaints = Complaints()
         self._is_closed = False
         # What would not be accepted however empty the queue is, is too large.
-        self._most_bytes = min(settings.max_event_bytes, ordinary_part(settings.queue_bytes) - _RECORD_BYTES)
+        self._most_bytes = min(settings.max_event_bytes, ordinary_part(settings.queue_bytes) - _MARGIN_BYTES)
         processes.current()
         processes.look_after(self)
         self.begin_anew()
@@ -89,11 +94,12 @@ class Channel:
             self._outbox.wake = self._carrier.wake
         if self._is_closed:
             self._outbox.close()
+        self._late_s = self._settings.exit_timeout_s
 
     def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:
         """Hand an event over, for the run of this key (None: it has no valid id). Whether it was accepted."""
-        ends_at = processes.current().ends_at
-        if ends_at is not None and sys.is_finalizing():
+        is_ending = processes.current().is_ending
+        if is_ending and sys.is_finalizing():
             self._outbox.close()  # no thread runs any more
         outbox = self._outbox
         if outbox.refuses:
@@ -110,8 +116,8 @@ class Channel:
         if accepted is False:
             reason = outbox.refuses or DropReason.QUEUE_FULL
             self._complain(key, reason, "", _REFUSALS[reason])
-        if ends_at is not None:
-            outbox.flush(ends_at)  # whatever ends the process, it ends now
+        if is_ending:
+            self._flush_late()
         return bool(accepted)
 
     def misused(self, key: bytes | None, call: str, error: Exception) -> None:
@@ -129,13 +135,35 @@ class Channel:
         processes.current()
         self._is_closed = True
         self._outbox.close()
+        carrier = self._carrier
+        if carrier is None:
+            return 0
+        if self._outbox.is_within:  # a signal handler's call, in the middle of an emit: to wait would be to wait for it
+            carrier.retire()
+            return self._outbox.flush(0)
         self._outbox.drain(self._deadline(timeout_s))
-        if self._carrier is not None:
-            self._carrier.stop()
+        carrier.stop()
         given_up = self._outbox.give_up()
         if given_up:
             self._complaints.warn("close", "Closed: %d events are given up, Kafka has not acknowledged them", given_up)
         return given_up
+
+    @property
+    def exit_timeout_s(self) -> float:
+        """How long the end of the process may wait."""
+        return self._settings.exit_timeout_s
+
+    def finish(self, deadline: float) -> None:
+        """Send what is pending until that time, and say what is left."""
+        if self._carrier is not None:
+            self._carrier.finish(deadline)
+
+    def _flush_late(self) -> None:
+        """The process ends, and nobody comes after us: send this one now, in what time is left for all of them."""
+        if self._carrier is not None and not self._outbox.is_within:
+            began = monotonic()
+            self._carrier.finish(began + self._late_s)
+            self._late_s -= monotonic() - began
 
     def stats(self) -> Stats:
         """The counts of this process."""
@@ -144,7 +172,7 @@ class Channel:
 
     def _deadline(self, timeout_s: object) -> float:
         """What is no number of seconds is the default."""
-        is_number = isinstance(timeout_s, int | float)
+        is_number = isinstance(timeout_s, int | float) and not isnan(timeout_s)
         return monotonic() + (timeout_s if is_number else self._settings.exit_timeout_s)  # type: ignore[operator]
 
     def _snapshot(self, event: RunEvent | UnknownEvent) -> bytes:

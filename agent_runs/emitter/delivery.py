@@ -4,13 +4,19 @@ Nothing here loads an event loop or a Kafka client: `session` does, and the thre
 """
 
 from threading import Lock, Thread
+from time import monotonic
+from typing import Final
 
 from agent_runs.emitter import processes
-from agent_runs.emitter.complaints import Complaints, log
+from agent_runs.emitter.complaints import Complaints
 from agent_runs.emitter.outbox import Outbox
 from agent_runs.emitter.settings import Config
 from agent_runs.emitter.work import Work
 from agent_runs.errors import KafkaUnavailable
+
+# An exception out of a signal handler can end a thread that is being started, or leave in doubt whether it was. Whoever
+# finds none running after this time starts another.
+_START_AGAIN_AFTER_S: Final = 0.2
 
 
 class Delivery:
@@ -18,15 +24,16 @@ class Delivery:
 
     def __init__(self, outbox: Outbox, config: Config) -> None:
         self._work = Work(outbox, config)
-        self._thread: Thread | None = None
-        self._starting = Lock()
+        self._start_again_at = 0.0
+        self._running = Lock()
+        self._is_running = False
         self._complaints = Complaints()
 
     # --- for agents' threads ---
 
     def wake(self) -> None:
         """There is something in the outbox."""
-        if self._thread is None and not self._work.is_over:
+        if not self._is_running and not self._work.is_over:
             self._start()
         self._work.ring()
 
@@ -38,6 +45,8 @@ class Delivery:
     def retire(self) -> None:
         """End the thread once nothing is pending: nobody is left to emit."""
         self._work.stop_when_empty()
+        if not self._work.outbox.is_empty:
+            self.wake()
 
     # --- for the end of the process ---
 
@@ -49,38 +58,48 @@ class Delivery:
     def finish(self, deadline: float) -> None:
         """Send what is pending until that time, and say what is left."""
         outbox = self._work.outbox
-        if outbox.drain(deadline):
-            log.warning("The process ends; Kafka has not acknowledged %d of its events", outbox.stats().pending)
+        if outbox.is_empty:
+            return
+        self.wake()  # whatever has kept it from being started before
+        left = outbox.drain(deadline)
+        if left:
+            text = "The process ends; Kafka has not acknowledged %d of its events"
+            self._complaints.warn("end", text, left)
 
     # --- the thread ---
 
     def _start(self) -> None:
-        if not self._starting.acquire(blocking=False):
+        now = monotonic()
+        if now < self._start_again_at:
             return  # another thread does it, or this one, below a finaliser
+        self._start_again_at = now + _START_AGAIN_AFTER_S
         try:
-            if self._thread is None:
-                thread = Thread(target=self._run, name="agent-runs-emitter", daemon=True)
-                thread.start()
-                self._thread = thread
-                processes.current().started(self)
-        except Exception as error:  # noqa: BLE001  # too many threads, the end of the interpreter: what is kept stays kept
+            processes.current().started(self)
+            Thread(target=self._run, name="agent-runs-emitter", daemon=True).start()
+        except RuntimeError as error:  # too many threads, the end of the interpreter: what is kept stays kept
             self._complaints.warn("thread", "Events cannot be sent, only kept: %r", error)
-        finally:
-            self._starting.release()
 
     def _run(self) -> None:
-        while not self._work.is_over:
-            try:
+        if not self._running.acquire(blocking=False):
+            return  # two were started; two would send a run's events in two orders
+        self._is_running = True
+        try:
+            self._work.outbox.carried_by_this_thread()
+            while not self._work.is_over:
                 self._run_session()
-            except KafkaUnavailable as error:
-                self._work.outage.begin(str(error))
-            except Exception as error:  # noqa: BLE001  # a fault of ours must not end it: nothing would be sent any more
-                self._complaints.warn("fault", "The delivery of events failed, and begins anew", trace=error)
-            self._work.pause()
-        processes.current().running.discard(self)
+                self._work.pause()
+            processes.current().running.discard(self)
+        finally:
+            self._is_running = False
+            self._running.release()
 
     def _run_session(self) -> None:
-        with processes.current().importing:
-            # Here, not above: an agent's own thread must not wait for a third of a second.
-            from agent_runs.emitter.session import run_session  # noqa: PLC0415
-        run_session(self._work)
+        try:
+            with processes.current().importing:
+                # Here, not above: an agent's own thread must not wait for a third of a second.
+                from agent_runs.emitter.session import run_session  # noqa: PLC0415
+            run_session(self._work)
+        except KafkaUnavailable as error:
+            self._work.outage.begin(str(error))
+        except Exception as error:  # noqa: BLE001  # a fault of ours must not end it: nothing would be sent any more
+            self._complaints.warn("fault", "The delivery of events failed, and begins anew", trace=error)

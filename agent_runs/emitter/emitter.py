@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping
 from functools import partial
+from logging import ERROR, INFO
 from types import TracebackType
 from typing import Never, Self, Unpack
 
 from agent_runs.emitter.channel import Channel, SilentChannel, key_of
-from agent_runs.emitter.complaints import log
+from agent_runs.emitter.complaints import tell
 from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.guard import harmless
 from agent_runs.emitter.masking import Mask
@@ -47,7 +48,8 @@ class Emitter:
         try:
             config = read_config(environ, {**dict.fromkeys(map(repr, positional)), **options})
         except SettingsError as error:
-            log.error("No event will be sent, set AGENT_RUNS_ENABLED=0 if that is meant: %s", "; ".join(error.problems))
+            text = "No event will be sent, set AGENT_RUNS_ENABLED=0 if that is meant: %s"
+            tell(ERROR, text, "; ".join(error.problems))
             self._channel: Channel | SilentChannel = Channel(EmitterSettings(), mask, None)
         else:
             self._channel = _open_channel(config, mask)
@@ -132,11 +134,8 @@ class Emitter:
 
 def _open_channel(config: Config | None, mask: Mask | None) -> Channel | SilentChannel:
     if config is None:
-        log.info("Agent Runs is switched off: no event is sent")
+        tell(INFO, "Agent Runs is switched off: no event is sent")
         return SilentChannel()
-    log.info(
-        "Events of runs, with prompts and answers, go to Kafka at %s, topic %s",
-        config.kafka.bootstrap_servers,
-        config.emitter.topic,
-    )
+    text = "Events of runs, with prompts and answers, go to Kafka at %s, topic %s"
+    tell(INFO, text, config.kafka.bootstrap_servers, config.emitter.topic)
     return Channel(config.emitter, mask, partial(Delivery, config=config))

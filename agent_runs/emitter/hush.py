@@ -22,10 +22,9 @@ def hush() -> None:
     """Keep back what the client logs in this thread; in every other it may speak. At DEBUG nothing is kept back."""
     _thread.is_ours = True
     _thread.heard = ""
-    loggers = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]
-    for logger in loggers:
-        if logger.name.partition(".")[0] == _CLIENT:
-            logger.addFilter(_filter)
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == _CLIENT:
+            logging.getLogger(name).addFilter(_filter)
 
 
 def last_words() -> str:

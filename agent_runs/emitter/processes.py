@@ -17,46 +17,66 @@ _LONGEST_IMPORT_S: Final = 30.0
 
 
 class Restartable(Protocol):
-    """What begins anew in a child."""
+    """What begins anew in a child, and has something to finish before the end."""
 
     def begin_anew(self) -> None:
         """Forget what belongs to the parent."""
 
-
-class Running(Protocol):
-    """What has a thread, and perhaps something that is still to be sent."""
+    def finish(self, deadline: float) -> None:
+        """Send what is pending until that time (`time.monotonic`), and say what is left."""
 
     @property
     def exit_timeout_s(self) -> float:
         """How long the end of the process may wait for it."""
 
+
+class Running(Protocol):
+    """What has a thread, perhaps when nobody else knows it any more."""
+
     def finish(self, deadline: float) -> None:
-        """Send what is pending until that time (`time.monotonic`), and say what is left."""
+        """Send what is pending until that time, and say what is left."""
+
+    @property
+    def exit_timeout_s(self) -> float:
+        """How long the end of the process may wait for it."""
 
 
 class Process:
     """One process.
 
     Attributes:
-        running: what to finish before it ends.
+        running: what to finish before it ends, beside what is restartable.
         importing: held while a thread imports. A fork in the middle would leave the child a module that is half there,
             under a lock of Python's that nobody will open.
-        ends_at: once it is ending, until when (`time.monotonic`) what is emitted now can wait.
+        is_ending: what is emitted from now on has only moments.
     """
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.running: set[Running] = set()
         self.importing = Lock()
-        self.ends_at: float | None = None
+        self.is_ending = False
+        self._ends_at = 0.0
+        self._finalises = False
 
     def started(self, running: Running) -> None:
         """It has something to finish from now on."""
         self.running.add(running)
         # A child of multiprocessing ends without asking atexit. (Half a module, which another thread is importing, has
         # no such name yet; in a child it is whole.)
-        if finalize := getattr(sys.modules.get("multiprocessing.util"), "Finalize", None):
+        finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
+        if finalize and not self._finalises:
+            self._finalises = True
             finalize(None, _finish_all, exitpriority=0)
+
+    def finish(self) -> None:
+        """Send what is pending, within the longest of the timeouts. A second time there is only what is left of it."""
+        everything = {*self.running, *_State.restartable}
+        if not self.is_ending:
+            self.is_ending = True
+            self._ends_at = monotonic() + max((one.exit_timeout_s for one in everything), default=0.0)
+        for one in everything:
+            one.finish(self._ends_at)
 
 
 class _State:
@@ -83,14 +103,15 @@ def current() -> Process:
 def _first() -> Process:
     with _State.beginning:
         if _State.process is None:
-            os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=current)
+            if hasattr(os, "register_at_fork"):  # not on Windows
+                os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=current)
             atexit.register(_finish_all)
             _State.process = Process()
     return _State.process
 
 
 def look_after(restartable: Restartable) -> None:
-    """See that it begins anew in a child."""
+    """See that it begins anew in a child, and is finished before the end."""
     _State.restartable.add(restartable)
 
 
@@ -104,8 +125,4 @@ def _after_fork() -> None:
 
 
 def _finish_all() -> None:
-    process = current()
-    running = list(process.running)
-    process.ends_at = monotonic() + max((one.exit_timeout_s for one in running), default=0.0)
-    for one in running:
-        one.finish(process.ends_at)
+    current().finish()

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from agent_runs.decoding import read_envelope
 from agent_runs.emitter.stats import DropReason
 from agent_runs.encoding import encode_event
 from agent_runs.events import EventsDropped
@@ -39,8 +40,11 @@ class Record(Struct, gc=False):
         self.size = _RECORD_BYTES + len(self.key) + len(self.value)
 
 
-def marker(key: bytes, reason: DropReason, count: int) -> Record:
-    """An `events_dropped` for a run."""
+def marker(key: bytes, reason: DropReason, count: int, instead_of: Record | None = None) -> Record:
+    """An `events_dropped` for a run; it may stand in the place of one record, and then under the id of its event."""
     count = min(count, _MOST_DROPS)
-    event = EventsDropped(id=new_id(), timestamp=datetime.now(UTC), count=count, reason=reason)
-    return Record(key, encode_event(event), essential=True, admits=count)
+    # What came later may name the event as its parent, and whoever waits for the one waits for the other.
+    event_id = new_id() if instead_of is None else read_envelope(instead_of.value).id
+    event = EventsDropped(id=event_id, timestamp=datetime.now(UTC), count=count, reason=reason)
+    ordinal = 0 if instead_of is None else instead_of.ordinal
+    return Record(key, encode_event(event), essential=True, admits=count, ordinal=ordinal)

@@ -57,6 +57,7 @@ class Run:
         self._key = key_of(run_id)
         self._last_event_id: str | None = None
         self._status = RunStatus.RUNNING
+        self._is_told = True
 
     def _say(self, event_class: Callable[..., RunEvent], parent: str | None, **fields: Any) -> tuple[str, bool]:
         """Emit an event of this class. Its id, and whether it was accepted."""
@@ -65,7 +66,9 @@ class Run:
         accepted = self._channel.put(self._key, event)
         if accepted:
             self._last_event_id = event.id
-        self._status = next_status(self._status, event.type, fields.get("tool_name"))
+        status = next_status(self._status, event.type, fields.get("tool_name"))
+        if status is not self._status:
+            self._status, self._is_told = status, accepted
         return event.id, accepted
 
     def _misused(self, method: str, error: Exception) -> None:
@@ -172,8 +175,10 @@ class Run:
     ) -> None:
         if error is not None:
             self.run_failed(error)
-        elif self._status is RunStatus.RUNNING:
+        elif self._status is RunStatus.RUNNING or (self._status is RunStatus.COMPLETED and not self._is_told):
             self.run_completed()
+        elif self._status is RunStatus.FAILED and not self._is_told:
+            self.run_failed("[the error was dropped]")
 
     async def __aenter__(self) -> Self:
         return self

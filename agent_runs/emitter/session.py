@@ -5,20 +5,16 @@ loop, and the next session begins clean; what was not acknowledged goes into the
 """
 
 import asyncio
-import logging
-import socket
 from collections import deque
 from itertools import chain
-from typing import Any, Final
-from weakref import WeakSet
+from typing import Final
 
 from agent_runs.emitter.bell import Bell
 from agent_runs.emitter.kafka import Producer, open_producer
+from agent_runs.emitter.loop import Loop
 from agent_runs.emitter.partition import Partition
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.work import Work
-
-_log = logging.getLogger(__name__)
 
 # After taking what there is, wait a moment for more: a batch costs Kafka, and us, as much as a hundred events.
 _LINGER_S: Final = 0.005
@@ -30,7 +26,7 @@ def run_session(work: Work) -> None:
     Raises:
         KafkaUnavailable: the producer is of no more use.
     """
-    loop = _Loop()
+    loop = Loop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
             runner.run(_Session(work).run())
@@ -74,32 +70,3 @@ class _Session:
         for partition in self._partitions.values():
             partition.send_with(tasks)
         await asyncio.sleep(_LINGER_S)
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """A loop that needs no threads, and that can cut its connections."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._connections: WeakSet[asyncio.Transport] = WeakSet()
-        self.set_exception_handler(_note)
-
-    async def getaddrinfo(self, *arguments: Any, **options: Any) -> Any:
-        # By default in a thread of an executor; that can start none while the process ends, which is when a short
-        # program's events are sent. Nobody but us waits for this loop.
-        return socket.getaddrinfo(*arguments, **options)
-
-    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
-        transport, protocol = await super().create_connection(*arguments, **options)
-        self._connections.add(transport)
-        return transport, protocol
-
-    def cut(self) -> None:
-        """Close every connection, whatever is still to be written to it."""
-        for transport in self._connections:
-            transport.abort()
-
-
-def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What a client that was given up leaves behind is no news: the failure itself was told."""
-    _log.debug("%s", context.get("message"), exc_info=context.get("exception"))

@@ -19,6 +19,11 @@ class Watch:
         self._last_ordinal = last_ordinal
         self._ended = Event()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return not self._records or self._ended.is_set()
+
     def settle(self, records: Sequence[Record]) -> bool:
         """These are settled. Whether there is nothing more to wait for."""
         ours = [record for record in records if record.ordinal <= self._last_ordinal]
@@ -26,7 +31,7 @@ class Watch:
         self.events -= sum(not record.admits for record in ours)
         if not self._records:
             self._ended.set()
-        return self._ended.is_set()
+        return self.is_over
 
     def replace(self, record: Record) -> None:
         """This event is dropped; its marker has its ordinal, and is waited for instead."""
@@ -38,5 +43,4 @@ class Watch:
 
     def wait(self, timeout_s: float) -> None:
         """Return when there is nothing more to wait for, or the time is over."""
-        if self._records and timeout_s > 0:
-            self._ended.wait(timeout_s)
+        self._ended.wait(timeout_s)

@@ -12,7 +12,8 @@ from inspect import signature
 from threading import Thread
 from time import monotonic
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -31,12 +32,25 @@ from agent_runs import (
     UnknownEvent,
     decode_event,
 )
+from agent_runs.emitter.settings import EmitterSettings, Options
 from agent_runs.emitter.stats import Stats
 from agent_runs.events import EVENT_CLASSES, EventsDropped
+from agent_runs.settings import KafkaSettings
 from agent_runs.testing import RecordingEmitter
 from tests.unit.builders import message
 
 SILENCE = Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
+
+
+BYTES: Any = b"text"
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise LookupError
+
+    def __repr__(self) -> str:
+        return "Unspeakable()"
 
 
 @pytest.fixture
@@ -232,6 +246,35 @@ def test_a_run_that_was_taken_up_again_ends_again(emitter: RecordingEmitter) -> 
     assert emitter.types() == ["run_waiting", "input", "run_completed"]
 
 
+def test_what_a_run_ended_with_may_be_dropped_and_not_that_it_ended(emitter: RecordingEmitter) -> None:
+    with emitter.start_run(agent_id="a") as completed:
+        completed.run_completed("x" * 17_000_000)
+    with emitter.start_run(agent_id="a") as failed:
+        failed.run_failed("x" * 17_000_000)
+    with emitter.start_run(agent_id="a") as answered:
+        answered.tool_succeeded("respond_to_user", "x" * 17_000_000)
+
+    assert emitter.types(completed.id) == ["run_started", "events_dropped", "run_completed"]
+    assert emitter.types(failed.id) == ["run_started", "events_dropped", "run_failed"]
+    assert emitter.types(answered.id) == ["run_started", "events_dropped", "run_completed"]
+
+
+def test_a_question_that_was_dropped_leaves_the_run_waiting(emitter: RecordingEmitter) -> None:
+    with emitter.start_run(agent_id="a") as run:
+        run.tool_requested("ask_human", "x" * 17_000_000)
+
+    assert emitter.types(run.id) == ["run_started", "events_dropped"]
+
+
+@pytest.mark.parametrize("error", [SyntaxError("bad", ("f.py", 1, 1, BYTES)), Unspeakable()], ids=repr)
+def test_a_broken_exception_goes_on_as_it_is(emitter: RecordingEmitter, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, emitter.run("r") as run, run.tool("t"):
+        raise error
+
+    assert caught.value is error
+    assert emitter.types("r") == ["tool_requested", "tool_failed", "run_failed"]
+
+
 def test_a_tool_call_is_requested_and_succeeds(emitter: RecordingEmitter, run: Run) -> None:
     before = run.input("message_from_user")
     with run.tool("search", {"q": 1}) as call:
@@ -320,15 +363,14 @@ async def test_a_cancelled_run_has_failed_and_stays_cancelled(emitter: Recording
 
 
 async def test_an_emitter_is_closed_at_the_end_of_its_context() -> None:
-    for emitter in (RecordingEmitter(), RecordingEmitter()):
-        if emitter.stats() == SILENCE:
-            async with emitter as same:
-                assert same is emitter
-        with RecordingEmitter() as other:
-            pass
-        for closed in (emitter, other):
-            closed.run("r").run_completed()
-            assert closed.stats().dropped == {"closed": 1}
+    async with RecordingEmitter() as one:
+        pass
+    with RecordingEmitter() as other:
+        pass
+
+    for closed in (one, other):
+        closed.run("r").run_completed()
+        assert closed.stats().dropped == {"closed": 1}
 
 
 # --- wrong use ---
@@ -407,6 +449,7 @@ def test_what_is_no_event_is_counted(emitter: RecordingEmitter, event: Any) -> N
 
 def test_waiting_for_nonsense_returns(emitter: RecordingEmitter) -> None:
     assert emitter.flush("soon") == 0  # type: ignore[arg-type]
+    assert emitter.flush(math.nan) == emitter.flush(math.inf) == emitter.flush(-1) == 0
     assert emitter.close("later") == 0  # type: ignore[arg-type]
     assert emitter.stats() == SILENCE
 
@@ -494,6 +537,15 @@ def test_one_that_is_switched_off_does_nothing_and_returns_ids(switch: str, capl
     assert [record.getMessage() for record in caplog.records] == ["Agent Runs is switched off: no event is sent"]
 
 
+def test_every_setting_can_be_given_as_an_argument() -> None:
+    switch = {"enabled": bool}
+    settings = get_type_hints(KafkaSettings) | get_type_hints(EmitterSettings)
+
+    assert set(Options.__annotations__) == set(settings) | set(switch)
+    for name, kind in get_type_hints(Options).items():
+        assert kind == {**settings, **switch}[name], name
+
+
 # --- redaction ---
 
 
@@ -559,6 +611,14 @@ def test_where_the_mask_fails_nothing_is_sent_unmasked_and_nothing_raised(caplog
     ]
 
 
+def test_a_mask_that_changes_nothing_changes_nothing() -> None:
+    emitter = RecordingEmitter(mask=lambda _, value: value)
+    event = decode_event(message("brand_new", error={"code": 5}, reason=None, data=[1]))
+    emitter.emit("r", event)
+
+    assert emitter.events() == [event]
+
+
 def test_the_error_of_a_run_is_masked_too() -> None:
     emitter = RecordingEmitter(mask=lambda _, value: str(value).replace("4711", "****"))
     with pytest.raises(ValueError, match="4711"), emitter.run("r"):
@@ -593,11 +653,12 @@ def test_an_event_carries_the_trace_that_it_belongs_to(emitter: RecordingEmitter
 def test_a_trace_that_cannot_be_told_costs_no_event(
     emitter: RecordingEmitter, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As it is while another thread imports it.
-    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
-    run.run_completed()
+    # As it is while another thread imports it, and as tests of agents may replace it.
+    for tracer in (ModuleType("opentelemetry.trace"), MagicMock(), None):
+        monkeypatch.setitem(sys.modules, "opentelemetry.trace", tracer)
+        run.run_completed()
 
-    assert emitter.stats() == Stats(emitted=1, sent=1, pending=0, dropped={}, recorded=0)
+    assert emitter.stats() == Stats(emitted=3, sent=3, pending=0, dropped={}, recorded=0)
 
 
 # --- from anywhere ---
@@ -669,6 +730,39 @@ def test_a_signal_handler_may_emit_in_the_middle_of_an_emit(
         emitted=said + 1 + interrupted, sent=said + 1 + interrupted, pending=0, dropped={}, recorded=0
     )
     assert [event.data for event in emitter.events("main") if isinstance(event, Input)] == list(range(said))
+
+
+def test_finalisers_and_threads_do_not_wait_for_each_other(emitter: RecordingEmitter) -> None:
+    class Ring:
+        def __init__(self) -> None:
+            self.ring = self
+
+        def __del__(self) -> None:
+            emitter.run("finalised").run_waiting()
+
+    def work(number: int) -> None:
+        run = emitter.run(f"run-{number}")
+        for step in range(1_500):
+            Ring()
+            run.input("t", [[step]])
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(5)
+    threads = [Thread(target=work, args=(number,), daemon=True) for number in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        gc.set_threshold(*thresholds)
+    assert not any(thread.is_alive() for thread in threads)
+    gc.collect()
+    emitter.run("last").run_completed()
+    # So many objects may end within one change that they are not all put off.
+    stats = emitter.stats()
+    assert (stats.emitted, stats.sent + stats.dropped.get("queue_full", 0)) == (12_001, 12_001)
+    assert stats.recorded == 12_001 - stats.sent
 
 
 def test_a_finaliser_may_emit_whatever_it_interrupts(emitter: RecordingEmitter, run: Run) -> None:

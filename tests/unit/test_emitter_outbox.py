@@ -1,27 +1,39 @@
 """The queue between an agent and Kafka: bounded, in order, every event in one place."""
 
+import math
+import signal
 from collections import defaultdict
-from threading import Thread
+from collections.abc import Callable
+from datetime import UTC, datetime
+from random import Random
+from threading import Event, Thread
 from time import monotonic
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_runs import EventsDropped, decode_event
+from agent_runs import EventsDropped, Input, decode_event, encode_event
 from agent_runs.emitter.outbox import Outbox
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.stats import DropReason, Stats
 
 KIB = 1024
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLENTY = 10**9
 
 
-def record(run: str = "run", size: int = KIB, essential: bool = False, name: str = "") -> Record:
-    """One that takes so many bytes of the queue."""
+def record(run: str = "run", size: int = KIB, essential: bool = False, name: str = "e") -> Record:
+    """An event of this id that takes so many bytes of the queue."""
+    value = encode_event(Input(id=name, timestamp=AT, tool="t", data=None))
     empty = Record(run.encode(), b"").size
-    return Record(run.encode(), name.encode().ljust(size - empty, b" "), essential=essential)
+    return Record(run.encode(), value.ljust(size - empty, b" "), essential=essential)
+
+
+def name_of(one: Record) -> str:
+    return decode_event(one.value).id
 
 
 def markers(records: list[Record]) -> list[tuple[str, int, str | None]]:
@@ -142,14 +154,16 @@ def test_of_more_runs_than_are_remembered_the_holes_are_counted_all_the_same() -
 
 def test_what_kafka_will_not_take_is_replaced_by_its_marker() -> None:
     outbox = Outbox(PLENTY, PLENTY)
-    outbox.offer(large := record(size=99 * KIB))
+    outbox.offer(large := record(size=99 * KIB, name="too large"))
     outbox.offer(small := record())
     outbox.take()
 
     substitute = outbox.replace(large)
 
     assert substitute is not None
+    # It has the event's id: what came later may name that as its parent.
     assert markers([substitute]) == [("run", 1, "too_large")]
+    assert name_of(substitute) == "too large"
     assert outbox.stats() == Stats(emitted=2, sent=0, pending=1, dropped={"too_large": 1}, recorded=0)
     outbox.settle([substitute, small])
     assert outbox.stats() == Stats(emitted=2, sent=1, pending=0, dropped={"too_large": 1}, recorded=1)
@@ -195,7 +209,7 @@ def test_a_flush_waits_for_what_came_before_it_and_not_for_what_comes_after() ->
     before, after = [record(), record()], record()
     for one in before:
         outbox.offer(one)
-    watch = outbox._alone(outbox._watch)
+    watch = outbox._accounts.watch()
     outbox.offer(after)
 
     outbox.settle([before[0], after])
@@ -227,12 +241,24 @@ def test_a_flush_returns_at_its_deadline_with_what_is_left() -> None:
     assert outbox.flush(began + 0.1) == 3
     assert 0.1 <= monotonic() - began < 2
     assert outbox.flush(began - 1) == 3
+    # Nobody waits any more, and nothing is left of it.
+    assert outbox._accounts._watches == []
+
+
+def test_a_flush_without_an_end_ends_with_its_records() -> None:
+    outbox = Outbox(PLENTY, PLENTY)
+    outbox.offer(one := record())
+    thread = Thread(target=outbox.settle, args=([one],))
+    thread.start()
+
+    assert outbox.flush(math.inf) == 0
+    thread.join()
 
 
 def test_who_waits_for_a_refused_record_waits_for_its_marker() -> None:
     outbox = Outbox(PLENTY, PLENTY)
     outbox.offer(large := record(size=9 * KIB))
-    watch = outbox._alone(outbox._watch)
+    watch = outbox._accounts.watch()
     substitute = outbox.replace(large)
 
     assert substitute is not None
@@ -241,10 +267,10 @@ def test_who_waits_for_a_refused_record_waits_for_its_marker() -> None:
     assert watch._ended.is_set()
 
 
-def test_who_takes_must_not_wait_for_itself() -> None:
+def test_who_carries_must_not_wait_for_itself() -> None:
     outbox = Outbox(PLENTY, PLENTY)
+    outbox.carried_by_this_thread()
     outbox.offer(record())
-    outbox.take()
     began = monotonic()
 
     assert outbox.flush(began + 60) == 1
@@ -303,18 +329,156 @@ def test_what_is_emitted_in_the_middle_of_a_change_is_put_off_until_the_change_i
     interrupting = record("finalised")
     answers: list[bool | None] = []
 
-    def interrupted(record: Record, change: int) -> None:
+    def interrupted(size: int, records: int, *, essential: bool) -> bool:
         if not answers:
             answers.append(outbox.offer(interrupting))
-        Outbox._count(outbox, record, change)
+        return True
 
-    outbox._count = interrupted  # type: ignore[method-assign]
+    outbox._accounts._has_room = interrupted  # type: ignore[method-assign]
     # when the change is over,
     assert outbox.offer(first := record()) is True
     # then the finaliser was not told yet what became of its event, and it is there, behind.
     assert answers == [None]
     assert outbox.take() == [first, interrupting]
     assert outbox.stats() == Stats(emitted=2, sent=0, pending=2, dropped={}, recorded=0)
+
+
+def held(outbox: Outbox) -> tuple[Thread, Event]:
+    """Another thread in the middle of a change, until it is told to go on: a finaliser waits there for something."""
+    within, go_on = Event(), Event()
+
+    def change() -> None:
+        within.set()
+        go_on.wait(60)
+
+    thread = Thread(target=outbox._changes.make, args=(change,))
+    thread.start()
+    assert within.wait(10)
+    return thread, go_on
+
+
+def test_an_agent_does_not_wait_for_a_change_that_does_not_end() -> None:
+    # Given a thread that stands still in the middle of a change,
+    outbox = Outbox(PLENTY, PLENTY)
+    thread, go_on = held(outbox)
+    # when agents emit, and look,
+    began = monotonic()
+    said = [record(name=str(number)) for number in range(5)]
+    assert [outbox.offer(one) for one in said] == [None] * 5
+    outbox.drop(b"run", DropReason.INVALID)
+    assert outbox.flush(monotonic() + 0.1) == 0
+    assert outbox.stats().emitted == 0
+    assert monotonic() - began < 5
+    assert not outbox.is_empty
+    # then all of it is there once it goes on, in order and before what comes later.
+    go_on.set()
+    thread.join()
+    outbox.offer(record(name="later"))
+    taken = outbox.take()
+    assert [name_of(one) for one in taken if not one.admits] == ["0", "1", "2", "3", "4", "later"]
+    assert markers(taken[5:6]) == [("run", 1, "invalid")]
+    assert outbox.stats().emitted == 7
+
+
+def test_what_comes_during_a_change_that_does_not_end_is_bounded_too() -> None:
+    outbox = Outbox(PLENTY, PLENTY)
+    thread, go_on = held(outbox)
+    with patch("agent_runs.emitter.outbox._PATIENCE_S", 0.0):
+        for number in range(1_100):
+            outbox.offer(record(name=str(number)))
+    go_on.set()
+    thread.join()
+
+    assert len([one for one in outbox.take() if not one.admits]) == 1_000
+    assert outbox.stats().dropped == {"queue_full": 100}
+    assert outbox.stats().emitted == 1_100
+
+
+class Struck:
+    """The lock of an outbox, and a signal that strikes whenever it is just taken."""
+
+    def __init__(self, outbox: Outbox, strike: Callable[[], None]) -> None:
+        self._lock = outbox._changes._lock
+        self._strike = strike
+        outbox._changes._lock = self  # type: ignore[assignment]
+
+    def acquire(self, timeout: float) -> bool:
+        taken = self._lock.acquire(timeout=timeout)
+        self._strike()
+        return taken
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_who_interrupts_a_thread_that_has_just_taken_the_lock_does_not_wait_for_it() -> None:
+    outbox = Outbox(PLENTY, PLENTY)
+    waited: list[float] = []
+
+    def strike() -> None:
+        if waited:
+            return
+        began = monotonic()
+        assert outbox.offer(record()) is None
+        outbox.drain(began + 5)
+        waited.append(monotonic() - began)
+
+    Struck(outbox, strike)
+    assert outbox.offer(record()) is True
+    assert waited[0] < 1
+    assert len(outbox.take()) == 2
+
+
+def test_an_exception_out_of_a_signal_handler_leaves_the_lock_free() -> None:
+    outbox = Outbox(PLENTY, PLENTY)
+    alarms = [KeyboardInterrupt()]
+
+    def strike() -> None:
+        if alarms:
+            raise alarms.pop()
+
+    Struck(outbox, strike)
+    with pytest.raises(KeyboardInterrupt):
+        outbox.offer(record())
+    # This thread and others go on.
+    other = Thread(target=outbox.offer, args=(record(),))
+    other.start()
+    other.join()
+    assert outbox.offer(record()) is True
+    assert len(outbox.take()) == 2
+
+
+def test_exceptions_from_everywhere_leave_the_counts_right() -> None:
+    # Given a signal handler that raises, wherever it strikes,
+    outbox = Outbox(PLENTY, PLENTY)
+    random = Random(1)
+    before = signal.getsignal(signal.SIGALRM)
+
+    class Interrupted(Exception):
+        pass
+
+    def strike(*_: object) -> None:
+        raise Interrupted
+
+    signal.signal(signal.SIGALRM, strike)
+    interrupted = 0
+    try:
+        # when it does so again and again while an agent emits,
+        for _ in range(4_000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-4))
+                for _ in range(60):
+                    outbox.offer(record())
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Interrupted:
+                interrupted += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    # then what is counted as pending is what is there.
+    assert interrupted > 1_000
+    assert outbox.stats().pending == len(outbox.take())
+    assert balance(outbox.stats()) == 0
 
 
 # --- whatever happens ---
@@ -352,14 +516,14 @@ def test_every_event_is_in_one_place_and_every_gap_of_a_run_is_marked_where_it_i
             case ("replace",) if on_their_way:
                 refused = on_their_way.pop(0)
                 if not refused.admits:
-                    run, name = refused.key.decode(), refused.value.decode().strip()
+                    run, name = refused.key.decode(), name_of(refused)
                     told[run][told[run].index(name)] = None
                     on_their_way.insert(0, outbox.replace(refused) or refused)
                 else:
                     on_their_way.insert(0, refused)
         assert balance(outbox.stats()) == 0
-        assert outbox._bytes <= 64 * KIB
-        assert outbox._records <= 40
+        assert outbox._accounts._bytes <= 64 * KIB
+        assert outbox._accounts._records <= 40
     # when all of it has arrived,
     while not outbox.is_empty:
         on_their_way += outbox.take()
@@ -376,7 +540,7 @@ def test_every_event_is_in_one_place_and_every_gap_of_a_run_is_marked_where_it_i
 def arrived(records: list[Record], run: str) -> list[str | int]:
     """Names, and numbers for holes."""
     own = [one for one in records if one.key.decode() == run]
-    return joined([one.admits or one.value.decode().strip() for one in own])
+    return joined([one.admits or name_of(one) for one in own])
 
 
 def gaps_joined(told: list[str | None]) -> list[str | int]:

@@ -1,6 +1,6 @@
 """What is taken for valid without asking the judge is what he would accept."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,6 +13,12 @@ from agent_runs.encoding import encode_and_look
 from agent_runs.events import EVENT_CLASSES, Event, Input, ToolSucceeded
 from agent_runs.testing import RecordingEmitter
 
+
+class Stopped(datetime):
+    def isoformat(self, *_: object, **__: object) -> str:
+        return "noon"
+
+
 TEXTS = st.sampled_from(["", "a", "é" * 63, "é" * 64, "x" * 64, "x" * 300, "\0", "a\ud800", "run/1", "V1StGXR8aZ5j"])
 TIMES = st.sampled_from(
     [
@@ -21,6 +27,8 @@ TIMES = st.sampled_from(
         datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
         datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))),
         datetime(2026, 1, 1),  # noqa: DTZ001
+        Stopped(2026, 1, 1, tzinfo=UTC),
+        time(12, tzinfo=UTC),
         "2026-01-01T00:00:00Z",
         None,
         5,
