@@ -34,6 +34,7 @@ chaos: setup
 
 bench: setup
 	@$(RUN) -m tests.bench
+	@$(RUN) -m tests.bench.emitter
 
 up: setup
 	@$(RUN) -m deploy.local up $(if $(KAFKA_PORT),--kafka-port $(KAFKA_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))

@@ -22,7 +22,7 @@ def pass_alarm_on(error: Exception) -> None:
 
 def _code_of(handler: object) -> CodeType | None:
     """The code that it runs, if it is Python's."""
-    while isinstance(handler, partial):
+    if isinstance(handler, partial):
         handler = handler.func
     if not callable(handler):
         return None

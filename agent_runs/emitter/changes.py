@@ -51,7 +51,6 @@ class Changes:
                 raise Busy
             self._catch_up()
             result = change(*arguments)
-            self._catch_up()
         finally:
             try:
                 self._lock.release()

@@ -1,9 +1,14 @@
-from __future__ import annotations
-
+import logging
+import math
+import os
 import signal
+import sys
+from collections import UserDict
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time
 from functools import partial
 from threading import Thread
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,6 +16,9 @@ import pytest
 from agent_runs.alarms import pass_alarm_on
 from agent_runs.encoding import encode_event
 from agent_runs.events import Input
+from agent_runs.testing import RecordingEmitter
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class TooLate(Exception):
@@ -55,11 +63,10 @@ HANDLERS: list[Any] = [
     Handlers().method,
     Handlers(),
     partial(strike, "more"),
-    partial(partial(Handlers()), "x"),
 ]
 
 
-@pytest.mark.parametrize("handler", HANDLERS, ids=["function", "method", "object", "partial", "partial of partial"])
+@pytest.mark.parametrize("handler", HANDLERS, ids=["function", "method", "object", "partial"])
 def test_what_a_signal_handler_raises_passes(handler: Any) -> None:
     signal.signal(signal.SIGUSR1, handler)
 
@@ -87,13 +94,74 @@ def test_a_thread_other_than_the_main_one_handles_no_signals() -> None:
     assert isinstance(caught[0], TooLate)
 
 
-def test_an_alarm_that_strikes_while_an_object_is_spelled_is_no_fault_of_the_object() -> None:
-    class Slow:
-        def __repr__(self) -> str:
-            signal.raise_signal(signal.SIGUSR1)
-            return "done"
+class Alarm:
+    """To be called; a signal strikes in one of the calls."""
 
+    def __init__(self, calls_before: int = 0) -> None:
+        self.calls_before = calls_before
+
+    def __call__(self, *_: object) -> str:
+        self.calls_before -= 1
+        if self.calls_before == -1:
+            signal.raise_signal(signal.SIGUSR1)
+        return "text"
+
+
+BASES: dict[str, tuple[type, ...]] = {"__fspath__": (os.PathLike,), "isoformat": (time,), "keys": (UserDict,)}
+
+
+@pytest.mark.parametrize("beside", [0, math.nan], ids=["fast", "slow"])
+@pytest.mark.parametrize("method", ["__repr__", "__fspath__", "isoformat", "keys", "__class__"])
+def test_an_alarm_passes_in_whatever_call_of_an_object_that_is_encoded(method: str, beside: float) -> None:
+    signal.signal(signal.SIGUSR1, strike)
+    for calls_before in range(20):
+        alarm = Alarm(calls_before)
+        body: Any = property(alarm) if method == "__class__" else alarm
+        payload = [beside, type("Payload", BASES.get(method, ()), {method: body})()]
+        try:
+            encode_event(Input(id="e", timestamp=AT, tool="t", data=payload))
+        except TooLate:
+            continue
+        assert alarm.calls_before >= 0, "it was swallowed"
+        assert calls_before > 0, "it was never called"
+        return
+    pytest.fail("it is called again and again")
+
+
+def _say_with_a_mask(alarm: Alarm, _: pytest.MonkeyPatch) -> None:
+    RecordingEmitter(mask=alarm).run("r").input("t", 1)
+
+
+def _say_nonsense_where_a_handler_listens(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", alarm)
+    monkeypatch.setattr(logging.getLogger("agent_runs"), "handlers", [handler])
+    RecordingEmitter().run("r").input(tool=5)  # type: ignore[arg-type]
+
+
+def _say_an_error(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent_runs.emitter.tool.format_exception_only", alarm)
+    RecordingEmitter().run("r").run_failed(ValueError())
+
+
+def _say_in_a_trace(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = ModuleType("opentelemetry.trace")
+    trace.get_current_span = alarm  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", trace)
+    RecordingEmitter().run("r").run_completed()
+
+
+def _say_something(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent_runs.emitter.run.new_id", alarm)
+    RecordingEmitter().run("r").run_completed()
+
+
+@pytest.mark.parametrize(
+    "say",
+    [_say_with_a_mask, _say_nonsense_where_a_handler_listens, _say_an_error, _say_in_a_trace, _say_something],
+)
+def test_an_alarm_passes_wherever_it_strikes_the_agent(say: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(signal.SIGUSR1, strike)
 
     with pytest.raises(TooLate):
-        encode_event(Input(id="e", parent_event_id=None, timestamp=None, tool="t", data=Slow()))  # type: ignore[arg-type]
+        say(Alarm(), monkeypatch)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, get_type_hints
 from unittest.mock import MagicMock
 
+import msgspec
 import pytest
 
 from agent_runs import (
@@ -184,8 +185,9 @@ def test_what_json_cannot_hold_is_not_lost(emitter: RecordingEmitter, run: Run) 
         deep = [deep]
     run.tool_succeeded("t", {"nan": math.nan, "object": Emitter, "text": "\ud800"})
     run.tool_succeeded("t", deep)
+    run.tool_succeeded("t", msgspec.Raw(b"{no json"))
 
-    shallow, cut = emitter.events()
+    shallow, cut, raw = emitter.events()
     assert isinstance(shallow, ToolSucceeded)
     assert shallow.result == {
         "nan": {"$repr": "nan"},
@@ -193,6 +195,7 @@ def test_what_json_cannot_hold_is_not_lost(emitter: RecordingEmitter, run: Run) 
         "text": "\ud800",
     }
     assert b"$repr" in (cut.original or b"")
+    assert b"<msgspec.Raw object" in (raw.original or b"")
     assert emitter.stats().dropped == {}
 
 
@@ -466,6 +469,19 @@ def test_an_event_larger_than_allowed_is_dropped_and_recorded(emitter: Recording
 # --- settings ---
 
 
+def test_an_event_that_would_fit_into_no_queue_is_too_large_and_not_refused_for_ever() -> None:
+    emitter = Emitter(environ={}, bootstrap_servers="127.0.0.1:1", queue_bytes=65536, exit_timeout_s=0)
+    for size in range(60_000, 62_000, 100):
+        emitter.run("r").input("t", "x" * size)
+        emitter.flush(0)
+
+    dropped = emitter.stats().dropped
+    emitter.close(0)
+    assert dropped["too_large"] > 10
+    # What is smaller was accepted, or would have been into an empty queue.
+    assert dropped["too_large"] + dropped.get("queue_full", 0) + 1 == 20
+
+
 def test_without_settings_nothing_is_raised_and_everything_counted(caplog: pytest.LogCaptureFixture) -> None:
     emitter = Emitter(environ={})
     run = emitter.start_run(agent_id="a")
@@ -662,6 +678,32 @@ def test_a_trace_that_cannot_be_told_costs_no_event(
 
 
 # --- from anywhere ---
+
+
+def test_what_is_wrong_in_ever_new_ways_is_told_so_often_and_no_more_until_the_minute_is_over(
+    run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def say_nonsense() -> None:
+        caplog.clear()
+        for number in range(50):
+            run.input("t", **{f"wrong{number}": 1})  # type: ignore[arg-type]
+
+    say_nonsense()
+    assert len(caplog.records) == 20
+    say_nonsense()
+    assert caplog.records == []
+    monkeypatch.setattr("agent_runs.emitter.complaints.monotonic", lambda: monotonic() + 61)
+    say_nonsense()
+    assert len(caplog.records) == 20
+
+
+def test_what_was_closed_stays_closed_when_it_begins_anew(emitter: RecordingEmitter, run: Run) -> None:
+    emitter.close()
+
+    emitter._channel.begin_anew()  # type: ignore[union-attr]  # as in the child of a fork
+    run.run_completed()
+
+    assert emitter.stats().dropped == {"closed": 1}
 
 
 def test_a_log_handler_that_raises_costs_nothing(emitter: RecordingEmitter, run: Run) -> None:

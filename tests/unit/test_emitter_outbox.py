@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +19,7 @@ from agent_runs import EventsDropped, Input, decode_event, encode_event
 from agent_runs.emitter.outbox import Outbox
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.stats import DropReason, Stats
+from agent_runs.emitter.watch import Watch
 
 KIB = 1024
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,6 +102,63 @@ def test_a_hole_is_recorded_as_soon_as_there_is_room_once_for_many_events() -> N
     outbox.settle([*full[1:], *recorded])
     assert outbox.stats() == Stats(emitted=155, sent=150, pending=0, dropped={"queue_full": 5}, recorded=5)
     assert outbox.is_empty
+
+
+def test_many_events_that_have_no_room_are_one_hole_even_where_their_marker_has_room() -> None:
+    outbox = Outbox(160 * KIB, PLENTY)
+    full = [record() for _ in range(148)]
+    for one in full:
+        outbox.offer(one)
+    for _ in range(10):
+        assert outbox.offer(record(size=4 * KIB)) is False
+
+    outbox.settle(full[:1])
+
+    assert markers(outbox.take()) == [("run", 10, "queue_full")]
+
+
+def test_markers_leave_what_is_kept_for_essential_events_alone() -> None:
+    outbox = Outbox(PLENTY, 160)
+    for number in range(300):
+        outbox.drop(b"run-%d" % number, DropReason.INVALID)
+
+    assert len(markers(outbox.take())) == 150
+    assert [outbox.offer(record(essential=True)) for _ in range(11)] == [True] * 10 + [False]
+
+
+def test_what_was_replaced_leaves_as_much_room_as_it_took() -> None:
+    outbox = Outbox(160 * KIB, PLENTY)
+    large = record(size=100 * KIB)
+    outbox.offer(large)
+    substitute = outbox.replace(large)
+    assert substitute is not None
+    outbox.settle([substitute])
+
+    assert [outbox.offer(record()) for _ in range(151)] == [True] * 150 + [False]
+
+
+def test_what_was_put_off_is_there_to_be_taken_and_comes_before_what_is_said_next() -> None:
+    outbox = Outbox(PLENTY, PLENTY)
+    outbox._changes.postpone(outbox._accounts.offer, first := record(name="first"))
+
+    assert outbox.has_waiting
+    assert not outbox.is_empty
+    outbox.offer(second := record(name="second"))
+    assert outbox.take() == [first, second]
+
+
+def test_a_hole_that_an_exception_left_unrecorded_is_recorded_before_the_end() -> None:
+    outbox = Outbox(PLENTY, PLENTY)
+    with (
+        patch.object(outbox._accounts, "_record_holes", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        outbox.drop(b"run", DropReason.INVALID)
+    assert not outbox.has_waiting
+
+    outbox.drain(monotonic() + 0.01)
+
+    assert markers(outbox.take()) == [("run", 1, "invalid")]
 
 
 def test_a_hole_is_recorded_before_the_next_event_of_its_run_even_from_the_part_that_is_kept() -> None:
@@ -265,6 +323,31 @@ def test_who_waits_for_a_refused_record_waits_for_its_marker() -> None:
     assert (watch.events, watch._ended.is_set()) == (0, False)
     outbox.settle([substitute])
     assert watch._ended.is_set()
+
+
+def test_who_waits_for_a_marker_that_kafka_will_not_take_waits_no_longer() -> None:
+    outbox = Outbox(PLENTY, PLENTY)
+    outbox.drop(b"run", DropReason.INVALID)
+    waiting = Thread(target=outbox.flush, args=(monotonic() + 60,))
+    waiting.start()
+    (one,) = outbox.take()
+    while not outbox._accounts._watches:
+        sleep(0.001)
+
+    assert outbox.replace(one) is None
+
+    waiting.join(30)
+    assert not waiting.is_alive()
+
+
+def test_what_is_replaced_later_is_not_waited_for() -> None:
+    watch = Watch(last_ordinal=1, records=1, events=1)
+    later = record()
+    later.ordinal = 2
+
+    watch.replace(later)
+
+    assert watch.events == 1
 
 
 def test_who_carries_must_not_wait_for_itself() -> None:
