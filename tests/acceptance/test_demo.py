@@ -27,6 +27,13 @@ END_TIMEOUT_S = 30
 AT_NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def _demos_hear_hangups() -> Iterator[None]:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # inherited as ignored, where the tests are run by nohup
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def test_the_demo_proves_its_promise_without_a_terminal_and_without_any_program_on_the_path(tmp_path: Path) -> None:
     # Given somebody who has nothing but this repository's Python, and whose own servers must not be touched,
     with _started_demo(tmp_path) as demo:
