@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.emitting.ledger import Ledger
+from tests.faults.waiting import until
 
 CHECKOUT = Path(__file__).parents[2]
 ENDS_WITHIN_S = 330.0
@@ -25,6 +26,7 @@ class Agents:
         self._seed = seed
         self._number = number
         self._started = 0
+        self._all: list[Process] = []
         self._running: list[Process] = []
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -46,7 +48,7 @@ class Agents:
 
     def kill(self) -> None:
         """Whatever happened, none outlives us."""
-        for process in self._running:
+        for process in self._all:
             if process.returncode is None:
                 process.kill()
 
@@ -69,12 +71,15 @@ class Agents:
                 stdout=PIPE,
                 stderr=log,
             )
+        self._all.append(process)
         self._running.append(process)
+        # Before its first word it would end by the signal that tells it to stop.
+        await until(lambda: process.returncode is not None or (file.exists() and file.stat().st_size > 0), "an agent")
 
     async def _end(self, process: Process) -> None:
         process.terminate()
         output, _ = await asyncio.wait_for(process.communicate(), ENDS_WITHIN_S)
         if process.returncode:
-            logs = "".join(file.read_text()[-5000:] for file in self._directory.glob("*.log"))
+            logs = "".join(file.read_text()[-500:] for file in self._directory.glob("*.log"))
             raise AssertionError(f"an agent ended with exit code {process.returncode}:\n{logs}")
         self.counts.append(json.loads(output))
