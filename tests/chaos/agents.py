@@ -25,8 +25,7 @@ class Agents:
         self._directory = directory
         self._seed = seed
         self._number = number
-        self._started = 0
-        self._all: list[Process] = []
+        self._ledgers: dict[Process, Path] = {}  # of every one that was started
         self._running: list[Process] = []
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -48,30 +47,30 @@ class Agents:
 
     def kill(self) -> None:
         """Whatever happened, none outlives us."""
-        for process in self._all:
+        for process in self._ledgers:
             if process.returncode is None:
                 process.kill()
 
     def ledger(self) -> Ledger:
         """What all of them have said."""
         ledger = Ledger()
-        for file in self._directory.glob("*.ledger"):
+        for file in self._ledgers.values():
             with file.open() as lines:
                 ledger.said.update(Ledger.read(lines).said)
         return ledger
 
     async def _start_one(self) -> None:
-        self._started += 1
-        file = self._directory / f"{self._started}.ledger"
+        number = len(self._ledgers) + 1
+        file = self._directory / f"{number}.ledger"
         with file.with_suffix(".log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.chaos.agent", str(file), f"{self._seed}:{self._started}"),
+                *(sys.executable, "-m", "tests.chaos.agent", str(file), f"{self._seed}:{number}"),
                 cwd=CHECKOUT,
                 env=self._environment,
                 stdout=PIPE,
                 stderr=log,
             )
-        self._all.append(process)
+        self._ledgers[process] = file
         self._running.append(process)
         # Before its first word it would end by the signal that tells it to stop.
         await until(lambda: process.returncode is not None or (file.exists() and file.stat().st_size > 0), "an agent")
@@ -80,6 +79,6 @@ class Agents:
         process.terminate()
         output, _ = await asyncio.wait_for(process.communicate(), ENDS_WITHIN_S)
         if process.returncode:
-            logs = "".join(file.read_text()[-500:] for file in self._directory.glob("*.log"))
-            raise AssertionError(f"an agent ended with exit code {process.returncode}:\n{logs}")
+            log = self._ledgers[process].with_suffix(".log").read_text()[-5000:]
+            raise AssertionError(f"an agent ended with exit code {process.returncode}:\n{log}")
         self.counts.append(json.loads(output))
