@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from agent_runs.errors import SettingsError
+from agent_runs.plain import plain, plain_lines
 from consumer import report
 from consumer.config import Config, read_config
 from consumer.errors import GaveUp, OperatorNeeded, UsageError
@@ -170,9 +171,9 @@ def main() -> None:
     try:
         cli(prog_name="python -m consumer")
     except tuple(_EXIT_CODES) as error:
-        for line in str(error).splitlines():
-            click.echo(f"error: {line}", err=True)
+        for line in str(error).split("\n"):
+            click.echo(f"error: {plain(line)}", err=True)
         sys.exit(_EXIT_CODES[type(error)])
     except Exception:  # noqa: BLE001  # a fault of ours: nothing was stored, and somebody must look at it
-        traceback.print_exc()
+        click.echo(plain_lines(traceback.format_exc()), err=True)
         sys.exit(_EXIT_CODES[OperatorNeeded])

@@ -20,7 +20,7 @@ PARTITIONS = 3
 UNSEEN = re.compile(r"Traceback|Task exception was never retrieved|never awaited|Task was destroyed|Unclosed")
 # aiokafka's own as well: it shields a commit from being given up, and then nobody is left to hear how it ended.
 SHIELDED_COMMIT = re.compile(
-    r"Task exception was never retrieved\nfuture: .*_do_commit_offsets.*\nTraceback.*\n(?:  .*\n)*\S.*\n"
+    r"Task exception was never retrieved\n *future: .*_do_commit_offsets.*\n *Traceback.*\n(?:  .*\n)+"
 )
 
 
