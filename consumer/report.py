@@ -66,14 +66,14 @@ def offsets(standings: Sequence[Standing]) -> None:
             "-" if stored is None else str(stored.next_offset),
             str(standing.bounds.ends - (standing.bounds.begins if stored is None else stored.next_offset)),
             "-" if stored is None else str(stored.repeats),
-            "halted" if standing.problem else "ok",
+            "halted" if standing.lost or standing.refused else "ok",
         )
     console = _console()
     console.print(table)
-    halted = [standing for standing in standings if standing.problem]
-    for standing in halted:
-        _say(console, f"partition {standing.partition}: {standing.problem}")
-    if halted:
+    for standing in standings:
+        for problem in filter(None, (standing.lost, standing.refused)):
+            _say(console, f"partition {standing.partition}: {problem}")
+    if any(standing.lost for standing in standings):
         _say(console, "To go on without what is lost: python -m consumer offsets accept-loss --partition N --by NAME")
 
 
@@ -82,5 +82,5 @@ def loss_accepted(standing: Standing) -> None:
     _say(
         _console(),
         f"Partition {standing.partition} goes on at offset {standing.bounds.begins}; written down in accepted_losses: "
-        f"{standing.problem or ''}",
+        f"{standing.lost or ''}",
     )
