@@ -37,7 +37,7 @@ def _time(text: str) -> int:
 
 _FILTERS: Final = (
     click.argument("ids", type=int, nargs=-1),
-    click.option("--reason", "reasons", multiple=True, type=click.Choice([*Reason]), help="Refused for this."),
+    click.option("--reason", "reasons", multiple=True, type=click.Choice([reason.value for reason in Reason]), help="Refused for this."),
     click.option("--partition", type=int, help="Of this partition."),
     click.option("--run", "run_id", help="Of this run: the record's key."),
     click.option("--since", type=_time, help="Refused at this time or later."),
