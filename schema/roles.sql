@@ -25,8 +25,8 @@ BEGIN
 
     -- What people and dashboards do.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'agent_runs_reader') THEN
-        GRANT SELECT ON agent_runs, run_events, consumer_offsets, dead_letters, dead_letter_history, accepted_losses
-            TO agent_runs_reader;
+        GRANT SELECT ON agent_runs, run_events, consumer_offsets, dead_letters, dead_letter_history, accepted_losses,
+            _pogo_migration TO agent_runs_reader;
     END IF;
 END
 $$;
