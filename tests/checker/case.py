@@ -99,10 +99,14 @@ class Case:
 
 
 def settled(tables: Tables) -> Settled:
-    """The letters that were resolved, each with the number of its event, None where it has none of its own."""
+    """The letters that were resolved, each with the number of its event, None where it has none of its own.
+
+    An event beside a letter that is not resolved is one place too many, and said to be so; everything else is as it
+    would be had the letter been resolved.
+    """
     numbers = {Place(row.source_partition, row.source_offset): row.event_seq for row in tables.events}
-    places = [Place(row.partition, row.record_offset) for row in tables.letters if row.state == "resolved"]
-    return {place: numbers.get(place) for place in places}
+    states = {Place(row.partition, row.record_offset): row.state for row in tables.letters}
+    return {place: numbers.get(place) for place, state in states.items() if state == "resolved" or place in numbers}
 
 
 def differences(*columns: tuple[str, object, object]) -> Iterator[str]:
