@@ -35,9 +35,16 @@ def _time(text: str) -> int:
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+_REASONS: Final = [reason.value for reason in Reason]
 _FILTERS: Final = (
     click.argument("ids", type=int, nargs=-1),
-    click.option("--reason", "reasons", multiple=True, type=click.Choice([reason.value for reason in Reason]), help="Refused for this."),
+    click.option(
+        "--reason",
+        "reasons",
+        multiple=True,
+        type=click.Choice(_REASONS),
+        help="Refused for this.",
+    ),
     click.option("--partition", type=int, help="Of this partition."),
     click.option("--run", "run_id", help="Of this run: the record's key."),
     click.option("--since", type=_time, help="Refused at this time or later."),
