@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from tests.checker.case import Case, Past, settled
 from tests.checker.comparison import broken
 from tests.checker.judgement import MAX_EVENT_BYTES
-from tests.checker.log import Extent, Log, Record
+from tests.checker.log import Extent, Log, Place, Record
 from tests.checker.model import Model
 from tests.checker.tables import RunRow, Tables
 from tests.checker.violations import Violation
@@ -72,6 +72,7 @@ class Increments:
         self._runs: dict[str, RunRow] = {}
         self._offsets: dict[int, int] = {}
         self._moved_to: dict[int, int] = {}
+        self._retried: set[Place] = set()
         self._lost: set[int] = set()
 
     @property
@@ -87,8 +88,10 @@ class Increments:
             self._journal.skip(loss.partition, loss.next_offset, loss.resumed_at)
         log = self._journal.take(ends)
         step = self._model.advance(log.records, settled(tables))
-        past = Past(dict(self._offsets), self._runs, dict(self._moved_to), self._lost)
-        found = broken(Case(log, tables, self._model, step, past))
+        past = Past(dict(self._offsets), self._runs, dict(self._moved_to), self._retried, self._lost)
+        case = Case(log, tables, self._model, step, past)
+        found = broken(case)
+        self._retried |= case.retried
         self._remember(tables, ends)
         return found
 
