@@ -34,8 +34,10 @@ class Journal:
         return self._begins.keys()
 
     def add(self, record: Record) -> None:
-        """The next record of its partition."""
+        """The next record of its partition; one that was read before is none."""
         partition, offset = record.place
+        if offset < self._positions[partition]:
+            return
         self._offsets[partition].append(offset)
         self._ahead[partition].append(record)
         self._positions[partition] = offset + 1
