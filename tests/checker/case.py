@@ -27,6 +27,7 @@ class Past:
     offsets: Mapping[int, int] = field(default_factory=dict)
     runs: Mapping[str, RunRow] = field(default_factory=dict)
     moved_to: Mapping[int, int] = field(default_factory=dict)  # where the last audited move of a partition ended
+    retried: AbstractSet[Place] = frozenset()  # letters whose events were seen
     lost: AbstractSet[int] = frozenset()  # partitions in which an operator accepted a loss
 
 
@@ -70,10 +71,11 @@ class Case:
 
     @cached_property
     def events_by_run(self) -> Mapping[str, list[EventRow]]:
-        """The new events of each run by number."""
+        """The new events of each run by number. That of a letter comes again whenever its letter changes."""
         rows = defaultdict(list)
         for row in sorted(self.tables.events, key=lambda row: row.event_seq):
-            rows[row.run_id].append(row)
+            if Place(row.source_partition, row.source_offset) not in self.past.retried:
+                rows[row.run_id].append(row)
         return dict(rows)
 
     def run(self, run_id: str) -> RunRow | None:

@@ -187,6 +187,14 @@ def test_each_lie_about_a_retry_is_found_in_the_snapshot_after_it(lie: str) -> N
     assert rules(watched(BEFORE, tell(SINCE))) & broken
 
 
+def test_a_resolved_letter_that_is_touched_again_is_no_violation_and_one_that_is_opened_again_is() -> None:
+    # Given a retry that was seen, and a snapshot in which its letter is new once more, and so its event is read again,
+    touched = replace(SINCE, runs=[], events=[RETRIED], letters=SINCE.letters[:1])
+    # when it is judged, then all is well, unless the letter is not resolved any more.
+    assert watched(BEFORE, SINCE, touched) == []
+    assert rules(watched(BEFORE, SINCE, change(1, state="open")(touched))) == {Rule.UNIQUENESS}
+
+
 def test_an_event_that_was_refused_once_and_sent_again_since_is_a_repeat() -> None:
     # Given a letter that is an event by today's rules, whose producer sent the event again before it was retried,
     records = [record(0, 0, 1000, b"r", START), record(0, 1, 1010, b"r", START)]
