@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -13,9 +11,8 @@ from consumer.errors import OperatorNeeded
 from tests.integration.admin import retain_from
 from tests.integration.messages import Message, event, said
 from tests.integration.pipeline import Pipeline
+from tests.servers.logins import CONSUMER, READER, login
 
-PASSWORD = "let me in"  # where the server asks for one
-CONSUMER, READER = "agent_runs_consumer", "agent_runs_reader"
 WRITES = {
     "agent_runs": "id, agent_id, status, created_at, updated_at, status_changed_at",
     "run_events": "id, run_id, event_seq, event_type, event_data, created_at, source_partition, source_offset",
@@ -28,12 +25,8 @@ WRITES = {
 @asynccontextmanager
 async def _login(pipeline: Pipeline, group: str) -> AsyncIterator[Pipeline]:
     """The pipeline as a login sees it that has nothing but this group role."""
-    name = f"test_{uuid4().hex}"
-    await pipeline.rows(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' IN ROLE {group}")
-    parts = urlsplit(pipeline.database)
-    address = f"{name}:{PASSWORD.replace(' ', '%20')}@{parts.netloc.rpartition('@')[2]}"
-    yield replace(pipeline, database=parts._replace(netloc=address).geturl())
-    await pipeline.rows(f"DROP ROLE {name}")
+    async with login(pipeline.database, group) as database:
+        yield replace(pipeline, database=database)
 
 
 async def _refused(pipeline: Pipeline, statements: list[str]) -> None:
