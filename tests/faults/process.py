@@ -33,6 +33,11 @@ class ConsumerProcess:
             )
 
     @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """What it has said so far."""
         return self._log.read_text(errors="replace")

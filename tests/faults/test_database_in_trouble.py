@@ -88,7 +88,7 @@ async def test_a_deadlock_with_somebody_who_locks_runs_in_another_order_ends_wit
     await until(lambda: _holds(scene, WAITS_FOR_A_LOCK), "the consumer waits for the stranger")
     await stranger.execute(LOCK, first.decode())
     # then PostgreSQL ends the consumer's transaction, which is tried again until the stranger is done.
-    await consumer.says("SQLSTATE 40P01")
+    await consumer.says("Unavailable('deadlock detected")
     await transaction.commit()
     await _everything_is_stored_and_nothing_blamed(scene)
 
@@ -101,7 +101,7 @@ async def test_what_the_world_answers_in_mid_transaction_is_waited_out(scene: Sc
         await execute(scene.database, TROUBLE)
         # then each is told, and the same batch tried again until it is stored.
         for code in TROUBLES:
-            await consumer.says(f"SQLSTATE {code}")
+            await consumer.says(f"Unavailable('not now (SQLSTATE {code})")
         await scene.stores_more(100)
     await _everything_is_stored_and_nothing_blamed(scene)
 
@@ -117,7 +117,7 @@ async def test_a_statement_that_is_ended_for_its_length_is_tried_again(
         async with stranger.transaction():
             await stranger.execute("LOCK TABLE agent_runs IN EXCLUSIVE MODE")
             # when the consumer's statements are ended, then it tries again until they are not.
-            await consumer.says("canceling statement due to statement timeout", times=2)
+            await consumer.says("Unavailable('canceling statement due to statement timeout", times=2)
         await scene.stores_more(100)
     await _everything_is_stored_and_nothing_blamed(scene)
 
