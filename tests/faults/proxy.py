@@ -28,6 +28,7 @@ class Proxy(ABC):
     Attributes:
         target: where the server is: host and port.
         fates: of the requests to come that change something, in order; when they are used up, all pass.
+        change_delay_s: how long a request that changes something is kept before it goes on.
         audible: when it is cleared, a black hole: nothing passes in either direction, and nobody is told that the other
             end has gone.
     """
@@ -35,6 +36,7 @@ class Proxy(ABC):
     def __init__(self, host: str = HOST, port: int = 0) -> None:
         self.target = host, port
         self.fates: deque[Fate] = deque()
+        self.change_delay_s = 0.0
         self.audible = asyncio.Event()
         self.audible.set()
         self._links: set[asyncio.Task[None]] = set()
@@ -132,6 +134,8 @@ class Link:
             if fate is Fate.NEVER_ARRIVES:
                 return
             self._loses_answers = fate is Fate.ANSWER_IS_LOST
+            if self._proxy.change_delay_s and self._proxy.changes(data):
+                await asyncio.sleep(self._proxy.change_delay_s)
             self._pass(data, self._server[1])
 
     async def _back(self) -> None:
