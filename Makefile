@@ -1,5 +1,5 @@
 # What people and CI type. `make setup` once; everything else does it by itself.
-.PHONY: setup demo test check chaos bench up down lock schema
+.PHONY: setup demo test check faults-slow chaos bench up down lock schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,10 @@ check: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	@$(RUN) -m agent_runs.json_schema | diff -u schema/run_event.schema.json - || { echo "The contract changed: make schema"; exit 1; }
+
+# The faults that take minutes: three brokers, outages longer than any timeout. See tests/faults/README.md.
+faults-slow: setup
+	$(RUN) -m pytest -m slow tests/faults
 
 # Half an hour of it: MINUTES=5 for less, SEED=… to repeat one.
 chaos: setup

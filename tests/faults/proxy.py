@@ -31,18 +31,23 @@ class Proxy(ABC):
         change_delay_s: how long a request that changes something is kept before it goes on.
         audible: when it is cleared, a black hole: nothing passes in either direction, and nobody is told that the other
             end has gone.
+        answered: when it is cleared, a wire that is dead in one direction: requests arrive, and their answers don't.
     """
 
-    def __init__(self, host: str = HOST, port: int = 0) -> None:
+    def __init__(self, host: str = HOST, port: int = 0, listens_on: int = 0) -> None:
         self.target = host, port
+        self._listens_on = listens_on
         self.fates: deque[Fate] = deque()
         self.change_delay_s = 0.0
         self.audible = asyncio.Event()
         self.audible.set()
+        self.answered = asyncio.Event()
+        self.answered.set()
         self._links: set[asyncio.Task[None]] = set()
+        self._ends: set[asyncio.WriteTransport] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, HOST, 0)
+        self._server = await asyncio.start_server(self._accept, HOST, self._listens_on)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -58,14 +63,28 @@ class Proxy(ABC):
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
+    @property
+    def address(self) -> str:
+        """The same, with the host."""
+        return f"{HOST}:{self.port}"
+
     def cut(self) -> None:
         """Reset all connections that there are."""
         for link in self._links:
             link.cancel()
 
+    def cut_servers_end(self) -> None:
+        """End all connections, for the server only: in a black hole their clients don't hear of it."""
+        for link in self._ends:
+            link.abort()
+
     @abstractmethod
     def changes(self, data: bytes) -> bool:
         """Whether this is a request that has a fate."""
+
+    def passed_back(self, data: bytes) -> bytes:
+        """What arrives of what the server says."""
+        return data
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = asyncio.current_task()
@@ -73,7 +92,9 @@ class Proxy(ABC):
         self._links.add(link)
         with suppress(OSError, asyncio.CancelledError):
             server = await asyncio.open_connection(*self.target)
+            self._ends.add(server[1].transport)
             await Link(self, (reader, writer), server).carry()
+            self._ends.discard(server[1].transport)
         writer.transport.abort()
         self._links.discard(link)
 
@@ -97,7 +118,21 @@ class DatabaseProxy(Proxy):
 
 
 class KafkaProxy(Proxy):
-    """In front of a broker, which must advertise the proxy's address as its own: batches of records have a fate."""
+    """In front of a broker, which must advertise the proxy's address as its own: batches of records have a fate.
+
+    Attributes:
+        blemishes: texts in records; the first time that one is on its way to a client, a bit of it falls over.
+    """
+
+    def __init__(self, host: str = HOST, port: int = 0, listens_on: int = 0) -> None:
+        super().__init__(host, port, listens_on)
+        self.blemishes: deque[bytes] = deque()
+
+    def passed_back(self, data: bytes) -> bytes:
+        if not self.blemishes or self.blemishes[0] not in data:
+            return data
+        text = self.blemishes.popleft()
+        return data.replace(text, bytes([text[0] ^ 1]) + text[1:], 1)
 
     def changes(self, data: bytes) -> bool:
         return data[4:6] == PRODUCE
@@ -120,7 +155,7 @@ class Link:
         ways = {asyncio.create_task(self._there()), asyncio.create_task(self._back())}
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            await self._proxy.audible.wait()
+            await self._proxy.audible.wait()  # in a black hole nobody is told
         finally:
             for way in ways:
                 way.cancel()
@@ -142,7 +177,8 @@ class Link:
         while data := await self._server[0].read(CHUNK_BYTES):
             if self._loses_answers:
                 return  # the server has answered, and so it has committed
-            self._pass(data, self._client[1])
+            if self._proxy.answered.is_set():
+                self._pass(self._proxy.passed_back(data), self._client[1])
 
     def _pass(self, data: bytes, writer: asyncio.StreamWriter) -> None:
         if self._proxy.audible.is_set():

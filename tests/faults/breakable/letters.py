@@ -11,7 +11,7 @@ from typing import Final
 
 from consumer.cli import main
 from consumer.store import Row, Store
-from tests.faults.breakable.fault import Fault, Faults
+from tests.faults.breakable.fault import Faults
 
 # What a retry asks, in its order; of a letter that becomes an event, and of one that is refused again.
 STEPS: Final = (
@@ -25,22 +25,22 @@ def break_store(faults: Faults) -> None:
     fetch, copy_events, transaction = Store.fetch, Store.copy_events, Store.transaction
 
     async def breakable_fetch(store: Store, query: str, *parameters: object) -> list[Row]:
-        faults.reach("before", query)
+        await faults.reach("before", query)
         rows = await fetch(store, query, *parameters)
-        faults.reach("after", query)
+        await faults.reach("after", query)
         return rows
 
     async def breakable_copy(store: Store, stream: AsyncIterator[bytes]) -> None:
-        faults.reach("before", "copy_events")
+        await faults.reach("before", "copy_events")
         await copy_events(store, stream)
-        faults.reach("after", "copy_events")
+        await faults.reach("after", "copy_events")
 
     @asynccontextmanager
     async def breakable_transaction(store: Store) -> AsyncIterator[None]:
         async with transaction(store):
             yield
-            faults.reach("before", "commit")
-        faults.reach("after", "commit")
+            await faults.reach("before", "commit")
+        await faults.reach("after", "commit")
 
     Store.fetch = breakable_fetch  # type: ignore[method-assign, assignment]
     Store.copy_events = breakable_copy  # type: ignore[method-assign, assignment]
@@ -48,6 +48,6 @@ def break_store(faults: Faults) -> None:
 
 
 if __name__ == "__main__":
-    break_store(Faults(Fault.parse(os.environ["FAULT_AT"])))
+    break_store(Faults.parse(os.environ["FAULT_AT"]))
     sys.argv.insert(1, "dead-letters")
     main()
