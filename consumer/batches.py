@@ -6,7 +6,7 @@ from typing import Self
 import msgspec
 
 from consumer.claims import Claim
-from consumer.records import Event, Letter, Record, storable_timestamp
+from consumer.records import Event, Letter, Record, size_bytes, storable_timestamp
 
 
 class Slice(msgspec.Struct, kw_only=True):
@@ -16,7 +16,7 @@ class Slice(msgspec.Struct, kw_only=True):
 
     Attributes:
         last: offset and timestamp of the last record; None without records.
-        size_bytes: of the values.
+        size_bytes: of the keys, values and headers.
     """
 
     claim: Claim
@@ -37,7 +37,7 @@ class Slice(msgspec.Struct, kw_only=True):
             events=[item for item in judged if isinstance(item, Event)],
             letters=[item for item in judged if isinstance(item, Letter)],
             last=_fingerprint(judged[-1].record) if judged else None,
-            size_bytes=sum(len(item.record.value or b"") for item in judged),
+            size_bytes=sum(size_bytes(item.record) for item in judged),
         )
 
     @property

@@ -82,6 +82,14 @@ class Letter(msgspec.Struct, gc=False):
     detail: str
 
 
+def size_bytes(record: Record) -> int:
+    """What a record takes: headers count as the value does, or a batch of small events could be of any size."""
+    size = len(record.value or b"") + len(record.key or b"")
+    for name, value in record.headers:
+        size += len(name) + len(value or b"")
+    return size
+
+
 def storable_timestamp(timestamp_ms: int) -> int | None:
     """The record's timestamp, or None where neither PostgreSQL's readers nor Python could hold it."""
     return timestamp_ms if _EARLIEST_MS <= timestamp_ms <= _LATEST_MS else None

@@ -3,15 +3,21 @@
 import asyncio
 import os
 from random import Random
-from signal import SIGCONT, SIGSTOP
+from signal import SIGCONT, SIGQUIT, SIGSTOP
+
+import pytest
 
 from deploy.local import Kafka, PostgreSQL
 from tests.faults.load import load
 from tests.faults.scene import SETTINGS, Scene
+from tests.faults.waiting import until
+from tests.faults.workload import bulky
 
 CRASHES_OF_POSTGRES = 4
 CRASHES_OF_KAFKA = 2
 SESSION_S = float(SETTINGS["AGENT_RUNS_SESSION_TIMEOUT_S"])
+BATCH = int(SETTINGS["AGENT_RUNS_BATCH_RECORDS"])
+IMMEDIATE_STOPS = int(os.environ.get("AGENT_RUNS_TEST_IMMEDIATE_STOPS") or 50)
 
 
 async def test_postgresql_killed_again_and_again_under_load_costs_nothing(
@@ -31,6 +37,52 @@ async def test_postgresql_killed_again_and_again_under_load_costs_nothing(
     await _nothing_is_lost_or_blamed(scene)
     for consumer in consumers:
         await consumer.terminated()
+
+
+async def test_an_immediate_stop_in_mid_transaction_undoes_it_whole(
+    scene_of_mortal_postgres: Scene, mortal_postgres: PostgreSQL, rng: Random
+) -> None:
+    # Given a consumer that stands still in the middle of its second transaction,
+    scene = scene_of_mortal_postgres
+    scene.publish(bulky(rng, 300))
+    consumer = scene.start(fault="SIGSTOP before commit 2", AGENT_RUNS_LANES="1", AGENT_RUNS_SESSION_TIMEOUT_S="20")
+    await consumer.is_stopped()
+    # when PostgreSQL is stopped at once, recovers, and the consumer goes on,
+    await _stop_immediately(mortal_postgres)
+    await asyncio.to_thread(mortal_postgres.start)
+    assert await scene.stored() == BATCH  # the first transaction, and nothing of the second
+    consumer.resume()
+    # then it asks what happened, and does it again.
+    await consumer.says("ConnectionLost")
+    await scene.drained()
+    await _nothing_is_lost_or_blamed(scene)
+    await consumer.terminated()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+async def test_fifty_immediate_stops_under_load_cost_nothing(
+    scene_of_mortal_postgres: Scene, mortal_postgres: PostgreSQL, rng: Random, seed: int
+) -> None:
+    scene = scene_of_mortal_postgres
+    consumers = [scene.start(), scene.start()]
+    async with load(scene, seed):
+        for _ in range(IMMEDIATE_STOPS):
+            await scene.stores_more(rng.randrange(300))
+            await _stop_immediately(mortal_postgres)
+            await asyncio.to_thread(mortal_postgres.start)
+    await scene.drained()
+    await _nothing_is_lost_or_blamed(scene)
+    for consumer in consumers:
+        await consumer.terminated()
+
+
+async def _stop_immediately(postgres: PostgreSQL) -> None:
+    """As `pg_ctl stop -m immediate`: no check point, so that the next start is a recovery."""
+    assert postgres.pid is not None
+    os.kill(postgres.pid, SIGQUIT)
+    await until(lambda: postgres.pid is None, "PostgreSQL has stopped")
+    await asyncio.to_thread(postgres.kill)  # nothing is left to kill but its supervisor
 
 
 async def test_kafka_killed_again_and_again_under_load_costs_nothing(

@@ -38,7 +38,7 @@ PARENTS = "SELECT string_agg(id || '<' || coalesce(parent_run_id, ''), ' ' ORDER
 
 async def test_a_hot_run_and_runs_of_one_event_beside_it_are_without_gaps(scene: Scene, rng: Random) -> None:
     # Given one run with half of all events, and a run of its own for each of the others, in any order,
-    messages = [*_hot(5_000), *_tiny(5_000)]
+    messages = [*_hot(3_000), *_tiny(3_000)]
     rng.shuffle(messages)
     scene.publish(messages)
     # when they are consumed, by two who share the partitions, then every run has its numbers without a gap.

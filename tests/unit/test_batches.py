@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from consumer.batches import Slice
 from consumer.claims import Claim
+from consumer.decoding import decode
 from consumer.records import Event, Letter, Reason
-from tests.unit.builders import FakeRecord, event, judge, letter
+from tests.unit.builders import FakeRecord, event, letter
 
 CLAIM = Claim(0)
 
@@ -35,7 +36,7 @@ def test_a_slice_of_records_knows_what_it_holds() -> None:
     assert (piece.begins, piece.ends, piece.records) == (4, 12, 3)
     assert (piece.events, piece.letters) == ([first, third], [second])
     assert piece.last == (9, 77)
-    assert piece.size_bytes == sum(len(item.record.value or b"") for item in (first, second, third))
+    assert piece.size_bytes == sum(len(item.record.value or b"") + len(b"r1") for item in (first, second, third))
     assert piece.judged() == [first, second, third]
 
 
@@ -45,8 +46,12 @@ def test_a_slice_without_records_has_no_fingerprint() -> None:
     assert (piece.records, piece.last, piece.size_bytes) == (0, None, 0)
 
 
-def test_a_record_without_a_value_has_no_size() -> None:
-    assert Slice.of(CLAIM, 0, 1, [judge(None)]).size_bytes == 0
+def test_a_record_has_the_size_of_all_that_is_in_it() -> None:
+    record = FakeRecord(key=None, value=None)
+    assert Slice.of(CLAIM, 0, 1, [decode(record, 1024)]).size_bytes == 0
+
+    record = FakeRecord(key=b"k" * 300, value=b"v" * 50, headers=[("name", b"h" * 1000), ("null", None)])
+    assert Slice.of(CLAIM, 0, 1, [decode(record, 1024)]).size_bytes == 300 + 50 + 4 + 1000 + 4
 
 
 def test_a_timestamp_that_no_column_can_hold_counts_as_nothing_in_the_fingerprint() -> None:

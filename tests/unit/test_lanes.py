@@ -68,7 +68,7 @@ async def test_a_transaction_is_bounded_and_whoever_was_left_out_goes_first() ->
 
 async def test_a_transaction_is_bounded_in_bytes_too() -> None:
     writer = FakeWriter()
-    size = len(event(data="x" * 900).value)
+    size = len(b"r1") + len(event(data="x" * 900).value)
     lane = lane_of(writer, IngestConfig(batch_bytes=2 * size))
     for number in range(3):
         large = event(partition=number, data="x" * 900)
@@ -141,7 +141,7 @@ async def test_a_partition_has_room_while_less_than_a_batch_waits() -> None:
 async def test_a_partition_has_no_room_when_its_bytes_make_a_batch() -> None:
     writer = FakeWriter()
     lane, claim = lane_of(writer, IngestConfig(batch_bytes=1024)), ready(0, writer)
-    rest = 1024 - len(event(data="").value)
+    rest = 1024 - len(b"r1") - len(event(data="").value)
     lane.submit(Slice.of(claim, 0, 1, [event(data="x" * rest)]))
 
     assert lane.queues[claim].slices[0].size_bytes == 1024

@@ -81,7 +81,7 @@ def test_what_is_a_little_larger_than_a_batch_becomes_two(queue: Queue) -> None:
 
 def test_what_fills_a_batch_to_the_byte_fits(queue: Queue) -> None:
     first = event(offset=0)
-    rest = CONFIG.batch_bytes - len(first.value) - len(message(id="e1", data=""))
+    rest = CONFIG.batch_bytes - len(first.value) - len(message(id="e1", data="")) - 2 * len(b"r1")
     queue.append(Slice.of(queue.claim, 0, 1, [first]))
     queue.append(Slice.of(queue.claim, 1, 2, [event(offset=1, data="x" * rest)]))
 
