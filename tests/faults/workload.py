@@ -18,7 +18,7 @@ def ordinary(rng: Random) -> Iterator[Message]:
 
 def troubled(rng: Random, size: int) -> list[Message]:
     """So many records, of which about every third is no new event. Any twenty in a row have some of each kind."""
-    return list(islice(_troubled(rng), size))
+    return list(islice(without_end(rng), size))
 
 
 def bulky(rng: Random, size: int) -> list[Message]:
@@ -45,7 +45,8 @@ def _events(rng: Random) -> Iterator[tuple[bytes, dict[str, object]]]:
                 yield run_id.encode(), event
 
 
-def _troubled(rng: Random) -> Iterator[Message]:
+def without_end(rng: Random) -> Iterator[Message]:
+    """The same, for as long as one likes."""
     said: list[tuple[bytes, dict[str, object]]] = []
     for key, event in _events(rng):
         said = [*said[-REMEMBERED:], (key, event)]
