@@ -1,0 +1,201 @@
+"""One round: calm, an outage that everybody must notice, faults, and then everything must be as it was said to be."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections import Counter
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from signal import SIGCONT
+from time import monotonic
+
+from tests.faults.waiting import until
+from tests.nemesis import liveness
+from tests.nemesis.again import consumed_again, consumed_elsewhere
+from tests.nemesis.fleet import GRACE_S, RSS_BUDGET, SIZE, Fleet
+from tests.nemesis.hurting import Nemesis, Target
+from tests.nemesis.of_consumers import OfConsumers
+from tests.nemesis.of_kafka import OfKafka
+from tests.nemesis.of_postgres import OfPostgres
+from tests.nemesis.speakers import AGENT, PRODUCER, Speakers
+from tests.nemesis.verdict import Evidence, judge
+from tests.nemesis.world import Room, World
+
+STARTS_WITHIN_S = 60.0
+SPARE_FILES = 4  # connections that are being made anew just then
+REPLACE_AGENT_EVERY_S = 20.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What makes a round: the seed all that is drawn, the rest how long and how much."""
+
+    seed: str
+    calm_s: float
+    hurt_s: float
+    rate: float  # records a second
+    elsewhere: bool  # consumed into a second database as well
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    figures: Counter[str] = field(default_factory=Counter)
+    worst: dict[str, tuple[float, float]] = field(default_factory=dict)  # what was measured, and its bound
+    violations: list[str] = field(default_factory=list)
+
+    def take(self, *problems: str | None) -> None:
+        self.violations += filter(None, problems)
+
+
+async def play(world: World, plan: Plan, directory: Path, pool: Executor) -> Outcome:
+    """The whole round. What goes wrong with the machine itself is a violation too, and the servers are healed."""
+    outcome = Outcome()
+    try:
+        async with world.room(directory.name, directory) as room:
+            await _Round(world, plan, room, outcome).play(pool)
+    except Exception:  # noqa: BLE001  # whatever it is: it is told, and the next round begins
+        outcome.take(f"the round broke off: {traceback.format_exc()}")
+        await heal(world)
+    return outcome
+
+
+async def heal(world: World) -> None:
+    """Whatever a fault has left behind."""
+    for wire in (world.kafka_wire, world.postgres_wire):
+        wire.heal()
+    for server in (world.kafka, world.postgres):
+        if server.pid is None:
+            await asyncio.to_thread(server.start)
+
+
+class _Round:
+    def __init__(self, world: World, plan: Plan, room: Room, outcome: Outcome) -> None:
+        self._world = world
+        self._plan = plan
+        self._room = room
+        self._outcome = outcome
+        self._rng = Random(plan.seed)
+        self._fleet = Fleet(room)
+        self._speakers = Speakers(room, plan.seed, plan.rate)
+
+    async def play(self, pool: Executor) -> None:
+        """The phases, one after the other."""
+        try:
+            async with self._watched():
+                calm_rate, files = await self._calm()
+                await self._outage()
+                hurt_rate = await self._hurt()
+                await self._recover(calm_rate)
+                self._measure("L5 open files of a consumer", self._fleet.open_files(), files + SPARE_FILES)
+                await self._fleet.end()
+        finally:
+            self._speakers.kill()
+            self._fleet.kill_all()
+        share = hurt_rate / calm_rate
+        self._outcome.worst["L6 throughput under faults, of the calm one"] = (share, liveness.LEAST_SHARE)
+        if share < liveness.LEAST_SHARE:
+            self._outcome.take(f"L6: {hurt_rate:.0f} records a second under faults, {calm_rate:.0f} without")
+        self._measure("L4 end by SIGTERM, s", self._fleet.longest_end_s, GRACE_S)
+        self._outcome.worst["L5 memory of a consumer, MiB"] = (self._fleet.rss / 2**20, RSS_BUDGET / 2**20)
+        self._outcome.take(*self._fleet.findings, *self._fleet.unseen_errors())
+        self._outcome.take(*await liveness.nothing_left(self._room))
+        await self._judge(pool)
+
+    @asynccontextmanager
+    async def _watched(self) -> AsyncIterator[None]:
+        for _ in range(SIZE):
+            self._fleet.join()
+        await self._speakers.start()
+        watching = [asyncio.create_task(self._fleet.watch()), asyncio.create_task(self._replace_agents())]
+        try:
+            yield
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+
+    async def _replace_agents(self) -> None:
+        while True:
+            await asyncio.sleep(REPLACE_AGENT_EVERY_S)
+            await self._speakers.replace_agent()
+
+    async def _calm(self) -> tuple[float, int]:
+        """Nothing is hurt: the throughput, and the elder's open files."""
+        await until(self._all_is_well, "the consumers keep up", STARTS_WITHIN_S)
+        return await self._throughput(asyncio.sleep(self._plan.calm_s)), self._fleet.open_files()
+
+    async def _all_is_well(self) -> bool:
+        passed = await self._room.direct.stored()
+        return passed > self._plan.rate and await liveness.lag(self._room) < self._plan.rate
+
+    async def _throughput(self, work) -> float:  # type: ignore[no-untyped-def]
+        began, before = monotonic(), await self._room.direct.stored()
+        await work
+        return (await self._room.direct.stored() - before) / (monotonic() - began)
+
+    async def _outage(self) -> None:
+        """PostgreSQL is away for longer than anybody may overlook, while records keep coming."""
+        began = monotonic()
+        await asyncio.to_thread(self._world.postgres.stop)
+        self._outcome.faults["postgres away until all are red"] += 1
+        self._outcome.take(await liveness.all_red(self._fleet, began))
+        await asyncio.to_thread(self._world.postgres.start)
+        await self._room.direct.stores_more()
+
+    async def _hurt(self) -> float:
+        """Safety: faults of all kinds."""
+        room, world = self._room, self._world
+        targets = [
+            Target("kafka", OfKafka(world.kafka, world.kafka_wire).kinds(), 3),
+            Target("postgres", OfPostgres(world.postgres, world.postgres_wire, room.direct.database).kinds(), 4),
+            Target("consumer", OfConsumers(self._fleet).kinds(), 3),
+        ]
+        nemesis = Nemesis(targets, self._rng)
+        try:
+            return await self._throughput(nemesis.hurt_until(monotonic() + self._plan.hurt_s))
+        finally:
+            self._outcome.faults.update(nemesis.done)
+
+    async def _recover(self, calm_rate: float) -> None:
+        """Liveness: everything is well again, and so must everything become."""
+        await heal(self._world)
+        for member in self._fleet.members:
+            member.consumer.signal(SIGCONT)
+        began, backlog = monotonic(), await liveness.lag(self._room)
+        await self._speakers.stop()
+        bound = liveness.bound_s(backlog, calm_rate)
+        problem = await liveness.catches_up(self._room, self._fleet, began + bound)
+        self._outcome.worst["L1 lag 0 after the last fault, s"] = (monotonic() - began, bound)
+        self._outcome.take(problem)
+        if problem is None:
+            self._outcome.take(await liveness.all_green(self._fleet))
+
+    def _measure(self, what: str, value: float, bound: float) -> None:
+        self._outcome.worst[what] = (value, bound)
+        if value > bound:
+            self._outcome.take(f"{what}: {value:g}, the bound is {bound:g}")
+
+    async def _judge(self, pool: Executor) -> None:
+        scene = self._room.direct
+        evidence = Evidence(
+            scene.servers.bootstrap_servers,
+            scene.topic,
+            scene.database,
+            self._speakers.files(PRODUCER),
+            self._speakers.files(AGENT),
+            self._speakers.counts,
+        )
+        verdict = await asyncio.get_running_loop().run_in_executor(pool, judge, evidence)
+        self._outcome.figures.update(verdict.figures)
+        self._outcome.take(*verdict.violations)
+        self._outcome.take(*await consumed_again(self._room, self._rng))
+        if self._plan.elsewhere:
+            self._outcome.take(*await consumed_elsewhere(self._world, self._room))
