@@ -7,12 +7,28 @@ each difference. It imports nothing of the product: a bug that both had in commo
     strict_json, contract, judgement              one record: an event, or refused, and why
     status, model                                 a whole log: the one right outcome
     case, placement, fidelity, runs, watermark    the rules, one function each
-    comparison                                    all rules: pure
-    reading                                       the topic and the tables from their servers: the only I/O
+    comparison                                    all rules, once over everything: pure
+    replay                                        tables beside tables of the same log: pure
+    increment                                     the same rules, snapshot by snapshot: pure
+    reading, following                            the topic and the tables from their servers, once or as they grow
+    watch, watcher                                snapshots judged while faults run, by a process of its own
 """
 
 from tests.checker.comparison import compare
 from tests.checker.reading import check, read_log, read_tables
+from tests.checker.replay import determinism, replay
 from tests.checker.violations import Rule, Violation
+from tests.checker.watch import Watch, watching
 
-__all__ = ["Rule", "Violation", "check", "compare", "read_log", "read_tables"]
+__all__ = [
+    "Rule",
+    "Violation",
+    "Watch",
+    "check",
+    "compare",
+    "determinism",
+    "read_log",
+    "read_tables",
+    "replay",
+    "watching",
+]

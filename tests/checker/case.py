@@ -1,14 +1,19 @@
-"""A log beside the tables, with the indexes that the rules look things up in."""
+"""A log beside the tables, with the indexes that the rules look things up in.
+
+Or a step of both: the records that were passed since the last snapshot, and the rows that are new since then. What came
+before is then in the model. A whole log is the first step of all.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from tests.checker.log import Log, Place, Record
-from tests.checker.model import Expected, expect
+from tests.checker.log import Log, Place
+from tests.checker.model import Before, Model, Settled, Step
 from tests.checker.tables import EventRow, LetterRow, OffsetRow, RunRow, Tables
 from tests.checker.violations import Rule, Violation
 
@@ -16,23 +21,28 @@ SHOWN_CHARACTERS = 160
 
 
 @dataclass(frozen=True)
+class Past:
+    """What the last snapshot said: nothing, before the first one."""
+
+    offsets: Mapping[int, int] = field(default_factory=dict)
+    runs: Mapping[str, RunRow] = field(default_factory=dict)
+    moved_to: Mapping[int, int] = field(default_factory=dict)  # where the last audited move of a partition ended
+    lost: AbstractSet[int] = frozenset()  # partitions in which an operator accepted a loss
+
+
+@dataclass(frozen=True)
 class Case:
+    """`log.records` are the new ones; none lies above the offsets, unless the log was to be consumed whole."""
+
     log: Log
     tables: Tables
-    max_event_bytes: int
+    model: Model
+    step: Step
+    past: Past = field(default_factory=Past)
 
     @cached_property
     def offsets(self) -> Mapping[int, OffsetRow]:
         return {row.partition: row for row in self.tables.offsets if row.partition in self.log.extents}
-
-    @cached_property
-    def passed(self) -> list[Record]:
-        """The records that the stored offsets say have been dealt with."""
-        return [record for record in self.log.records if self.is_passed(record.place)]
-
-    @cached_property
-    def expected(self) -> Expected:
-        return expect(self.passed, self.max_event_bytes)
 
     @cached_property
     def events(self) -> Mapping[Place, list[EventRow]]:
@@ -49,20 +59,50 @@ class Case:
         return dict(rows)
 
     @cached_property
+    def retried(self) -> frozenset[Place]:
+        """The letters that became events: these have their place in the log, and a later number in their run."""
+        return frozenset(place for place, number in settled(self.tables).items() if number is not None)
+
+    @cached_property
     def runs(self) -> Mapping[str, RunRow]:
+        """The new rows of `agent_runs`."""
         return {row.id: row for row in self.tables.runs}
 
     @cached_property
     def events_by_run(self) -> Mapping[str, list[EventRow]]:
-        """The events of each run by number."""
+        """The new events of each run by number."""
         rows = defaultdict(list)
         for row in sorted(self.tables.events, key=lambda row: row.event_seq):
             rows[row.run_id].append(row)
         return dict(rows)
 
+    def run(self, run_id: str) -> RunRow | None:
+        """The row of a run, new or not."""
+        return self.runs.get(run_id) or self.past.runs.get(run_id)
+
+    def before(self, run_id: str) -> Before:
+        """What was known of a run before this step."""
+        run = self.model.runs.get(run_id)
+        return self.step.before.get(run_id) or (Before(run.event_count, run.last_offset) if run else Before(0, -1))
+
     def is_passed(self, place: Place) -> bool:
         row = self.offsets.get(place.partition)
         return row is not None and place.offset < row.next_offset
+
+    def disposition(self, place: Place) -> str:
+        """What a passed record should be, in words."""
+        if place in self.model.letters:
+            return f"a dead letter: {self.model.letters[place].reason}"
+        if place in self.step.events:
+            return "an event"
+        return "a repeat" if place in self.step.repeats else "an event or a repeat"
+
+
+def settled(tables: Tables) -> Settled:
+    """The letters that were resolved, each with the number of its event, None where it has none of its own."""
+    numbers = {Place(row.source_partition, row.source_offset): row.event_seq for row in tables.events}
+    places = [Place(row.partition, row.record_offset) for row in tables.letters if row.state == "resolved"]
+    return {place: numbers.get(place) for place in places}
 
 
 def differences(*columns: tuple[str, object, object]) -> Iterator[str]:
@@ -80,6 +120,10 @@ def shown(value: object) -> str:
 
 def at(rule: Rule, place: Place, message: str) -> Violation:
     return Violation(rule, f"partition {place.partition} offset {place.offset}", message)
+
+
+def of_partition(rule: Rule, partition: int, message: str) -> Violation:
+    return Violation(rule, f"partition {partition}", message)
 
 
 def of_run(rule: Rule, run_id: str, message: str) -> Violation:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -37,12 +38,23 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class Log:
-    """All visible records of a topic, in the order of each partition."""
+    """Visible records of a topic, in the order of each partition: all of them, or what is new to whoever has seen some.
+
+    Attributes:
+        seen: the offsets of the records that were read, in order; only where `records` is not all of them.
+    """
 
     topic: str
     extents: Mapping[int, Extent]
     records: Sequence[Record]
+    seen: Mapping[int, Sequence[int]] = field(default_factory=dict)
+
+    def holds(self, place: Place) -> bool:
+        """Whether there is such a record."""
+        seen = self.seen.get(place.partition, ())
+        found = bisect_left(seen, place.offset)
+        return place in self._places or (found < len(seen) and seen[found] == place.offset)
 
     @cached_property
-    def places(self) -> frozenset[Place]:
+    def _places(self) -> frozenset[Place]:
         return frozenset(record.place for record in self.records)

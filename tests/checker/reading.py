@@ -43,7 +43,7 @@ async def check(
 
 async def read_tables(database_url: str) -> Tables:
     """One snapshot of the four tables."""
-    queries = _queries()
+    queries = queries_of("tables.sql")
     connection = await asyncpg.connect(database_url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -62,8 +62,17 @@ def read_log(bootstrap_servers: str, topic: str) -> Log:
 
     Its limit: librdkafka ends the name of a header at a NUL.
     """
+    consumer = make_consumer(bootstrap_servers)
+    try:
+        return _read_to_the_end(consumer, topic)
+    finally:
+        consumer.close()
+
+
+def make_consumer(bootstrap_servers: str, **settings: str | int) -> Consumer:
+    """A reader of committed records that belongs to no group, and is told where each partition ends."""
     # `assign` without `subscribe` joins no group; the client wants a name for one all the same.
-    consumer = Consumer(
+    return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
             "group.id": "checker",
@@ -73,16 +82,13 @@ def read_log(bootstrap_servers: str, topic: str) -> Log:
             "max.partition.fetch.bytes": MAX_FETCH_BYTES,
             "fetch.max.bytes": MAX_FETCH_BYTES,
             "receive.message.max.bytes": 2 * MAX_FETCH_BYTES,
+            **settings,
         }
     )
-    try:
-        return _read_to_the_end(consumer, topic)
-    finally:
-        consumer.close()
 
 
 def _read_to_the_end(consumer: Consumer, topic: str) -> Log:
-    begins = _begins(consumer, topic)
+    begins = begins_of(consumer, topic)
     consumer.assign([TopicPartition(topic, partition, begin) for partition, begin in begins.items()])
     records: list[Record] = []
     ends: dict[int, int] = {}
@@ -92,14 +98,15 @@ def _read_to_the_end(consumer: Consumer, topic: str) -> Log:
             raise TimeoutError(f"read {len(records)} records of {topic}, and {len(ends)} of {len(begins)} partitions")
         for message in consumer.consume(RECORDS_A_POLL, POLL_S):
             if not _is_end(message):
-                records.append(_record(message))
+                records.append(record_of(message))
             else:
-                ends[_known(message.partition())] = _known(message.offset())
+                ends[known(message.partition())] = known(message.offset())
     extents = {partition: Extent(begin, ends[partition]) for partition, begin in begins.items()}
     return Log(topic, extents, records)
 
 
-def _begins(consumer: Consumer, topic: str) -> dict[int, int]:
+def begins_of(consumer: Consumer, topic: str) -> dict[int, int]:
+    """Where the log of each partition begins."""
     metadata = consumer.list_topics(topic, timeout=DEADLINE_S).topics[topic]
     if metadata.error is not None:
         raise KafkaException(metadata.error)
@@ -119,10 +126,10 @@ def _is_end(message: Message) -> bool:
     return True
 
 
-def _record(message: Message) -> Record:
+def record_of(message: Message) -> Record:
     _, timestamp = message.timestamp()
     return Record(
-        place=Place(_known(message.partition()), _known(message.offset())),
+        place=Place(known(message.partition()), known(message.offset())),
         timestamp=timestamp,
         key=_bytes(message.key()),
         value=_bytes(message.value()),
@@ -136,7 +143,7 @@ def _headers(message: Message) -> Headers:
     return tuple((name, _bytes(value)) for name, value in pairs)
 
 
-def _known(number: int | None) -> int:
+def known(number: int | None) -> int:
     assert number is not None  # the type allows for messages that were never sent
     return number
 
@@ -146,6 +153,7 @@ def _bytes(field: str | bytes | None) -> bytes | None:
     return field
 
 
-def _queries() -> dict[str, str]:
-    text = Path(__file__).with_name("tables.sql").read_text()
+def queries_of(file: str) -> dict[str, str]:
+    """The named queries of a file."""
+    text = Path(__file__).with_name(file).read_text()
     return dict(re.findall(r"^-- (\w+) --\n(.*?)(?=^-- \w+ --\n|\Z)", text, re.DOTALL | re.MULTILINE))

@@ -1,48 +1,49 @@
-"""The events of a run and its row: S4, S5, S6, and the one assumption about runs that the rest rests on, P1."""
+"""The events of a run and its row: S4, S5, S6, S12, and the one assumption about runs that the rest rests on, P1."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
 from tests.checker.case import Case, differences, of_run, shown
+from tests.checker.log import Place
 from tests.checker.violations import Rule, Violation
 
 
 def one_partition(case: Case) -> Iterator[Violation]:
-    partitions: dict[str, set[int]] = defaultdict(set)
-    for place, event in case.expected.events.items():
-        partitions[event.run_id].add(place.partition)
-    for run_id, seen in partitions.items():
-        if len(seen) > 1:
-            yield of_run(Rule.ONE_PARTITION, run_id, f"has events in partitions {sorted(seen)}")
+    for run_id, seen in case.model.split.items():
+        yield of_run(Rule.ONE_PARTITION, run_id, f"has events in partitions {sorted(seen)}")
 
 
 def gap_free(case: Case) -> Iterator[Violation]:
     for run_id in sorted(case.events_by_run.keys() | case.runs.keys()):
+        first = case.before(run_id).event_count
         numbers = [row.event_seq for row in case.events_by_run.get(run_id, ())]
-        if numbers != list(range(len(numbers))):
-            yield of_run(Rule.GAP_FREE, run_id, f"its {len(numbers)} events have the numbers {shown(numbers)}")
-        run = case.runs.get(run_id)
-        if run is not None and run.event_count != len(numbers):
-            yield of_run(Rule.GAP_FREE, run_id, f"event_count is {run.event_count}, not {len(numbers)}")
+        should = range(first, first + len(numbers))
+        if numbers != list(should):
+            yield of_run(Rule.GAP_FREE, run_id, f"{shown(numbers)} are the numbers of its events, not {should}")
+        run = case.run(run_id)
+        if run is not None and run.event_count != should.stop:
+            yield of_run(Rule.GAP_FREE, run_id, f"event_count is {run.event_count}, not {should.stop}")
 
 
 def order(case: Case) -> Iterator[Violation]:
     for run_id, rows in case.events_by_run.items():
-        for before, after in pairwise(rows):
-            if after.source_offset < before.source_offset:
-                message = f"number {after.event_seq} is offset {after.source_offset}, after {before.source_offset}"
-                yield of_run(Rule.ORDER, run_id, message)
+        # A letter that became an event later has the run's next number, wherever its record stands.
+        in_turn = [row for row in rows if Place(row.source_partition, row.source_offset) not in case.retried]
+        numbered = [(row.event_seq, row.source_offset) for row in in_turn]
+        for (_, before), (number, after) in pairwise([(-1, case.before(run_id).last_offset), *numbered]):
+            if after < before:
+                yield of_run(Rule.ORDER, run_id, f"number {number} is offset {after}, after {before}")
 
 
 def projection(case: Case) -> Iterator[Violation]:
-    for run_id, should in case.expected.run_rows.items():
-        row = case.runs.get(run_id)
-        if row is None:
+    for run_id in sorted({*case.step.before, *case.step.named, *case.runs}):
+        should, row = case.model.row(run_id), case.run(run_id)
+        if row is None and run_id in case.step.before:
             yield of_run(Rule.PROJECTION, run_id, "has no row")
-            continue
+        if row is None or should is None:
+            continue  # a parent without a row is a broken reference, a row without any event an invention
         for difference in differences(
             ("parent_run_id", row.parent_run_id, should.parent_run_id),
             ("agent_id", row.agent_id, should.agent_id),
@@ -54,3 +55,14 @@ def projection(case: Case) -> Iterator[Violation]:
             ("dropped_events", row.dropped_events, should.dropped_events),
         ):
             yield of_run(Rule.PROJECTION, run_id, difference)
+
+
+def references(case: Case) -> Iterator[Violation]:
+    """A parent run has a row, though it may be one that only its children have made.
+
+    A parent event is another thing: it may come later or never, and the event that names it is stored all the same, as
+    it was sent. Completeness and fidelity ask for that; and of two events that are there, order tells the numbers.
+    """
+    for run_id in sorted(case.step.named):
+        if case.run(run_id) is None:
+            yield of_run(Rule.REFERENCES, run_id, "has no row, but is named as a parent")

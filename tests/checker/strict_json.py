@@ -101,6 +101,11 @@ def as_jsonb_can(text: str) -> str:
     return _ESCAPES.sub(lambda match: "\\ufffd" if match[1] else match[0], text)
 
 
+def canonical(value: Json) -> str:
+    """One spelling for all values that are equal as JSONB. Of what JSONB holds: there are no lone surrogates in it."""
+    return json.dumps(value, sort_keys=True, default=_canonical_number)
+
+
 def fits_numeric(literal: str) -> bool:
     """Whether PostgreSQL's `numeric` holds the number, by the rules of its `numeric_in`."""
     match = _NUMBER.fullmatch(literal)
@@ -116,6 +121,16 @@ def fits_numeric(literal: str) -> bool:
     significant = digits.lstrip("0")
     leading_zeros = len(digits) - len(significant)
     return not significant or len(whole) - leading_zeros - 1 + shift <= MAX_WEIGHT
+
+
+def _canonical_number(number: Number) -> dict[str, str]:
+    """An object that no JSONB value can be, for what must not be mistaken for a string."""
+    sign, digits, exponent = Decimal(number.literal).as_tuple()
+    text = "".join(map(str, digits)).lstrip("0")
+    kept = text.rstrip("0")
+    assert isinstance(exponent, int), number  # no NaN, no infinity
+    places = exponent + len(text) - len(kept)
+    return {"\ud800": f"{'-' if sign else ''}{kept}e{places}" if kept else "0"}
 
 
 def _is_too_deep(text: str) -> bool:

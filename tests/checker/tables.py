@@ -40,6 +40,7 @@ class EventRow:
     source_partition: int
     source_offset: int
     raw: bytes | None
+    written_by: int | None = None  # the transaction; only where the offsets are audited
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,40 @@ class LetterRow:
     reason: str
     state: str
     retries: int
+    written_by: int | None = None  # the transaction that wrote the row last; only where the offsets are audited
+
+
+@dataclass(frozen=True)
+class MoveRow:
+    """A stored offset that was moved, as the audit wrote it down. The first one of a partition begins nowhere."""
+
+    number: int  # in the order of each partition's commits
+    written_by: int
+    partition: int
+    begins: int | None
+    ends: int
+
+
+@dataclass(frozen=True)
+class LossRow:
+    """What an operator gave up."""
+
+    partition: int
+    next_offset: int
+    resumed_at: int
 
 
 @dataclass(frozen=True)
 class Tables:
-    """One snapshot of everything that the service has written."""
+    """One snapshot of what the service has written: everything, or the rows that are new since the last one.
+
+    Attributes:
+        moves: None where the offsets are not audited.
+    """
 
     runs: Sequence[RunRow]
     events: Sequence[EventRow]
     offsets: Sequence[OffsetRow]
     letters: Sequence[LetterRow]
+    moves: Sequence[MoveRow] | None = None
+    losses: Sequence[LossRow] = ()

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.checker import Rule, compare
+from tests.checker import Rule, compare, determinism, replay
 from tests.checker.log import Extent, Log, Place, Record
-from tests.checker.tables import EventRow, LetterRow, OffsetRow, RunRow, Tables
+from tests.checker.tables import EventRow, LetterRow, MoveRow, OffsetRow, RunRow, Tables
 
 TIME = "2026-03-01T12:00:00Z"
 
@@ -84,6 +84,25 @@ TABLES = Tables(
     ],
 )
 
+# Who wrote what, in three transactions, beside those that made the offsets.
+WRITERS = {0: 101, 1: 101, 2: 101, 3: 101, 4: 101, 6: 102, 7: 102}
+AUDITED = replace(
+    TABLES,
+    events=[
+        replace(row, written_by=103 if row.source_partition else WRITERS[row.source_offset]) for row in TABLES.events
+    ],
+    letters=[replace(row, written_by=WRITERS.get(row.record_offset, 110)) for row in TABLES.letters],
+    moves=[
+        # Columns: number, transaction, partition, from, to
+        MoveRow(1, 100, 0, None, 0),
+        MoveRow(2, 101, 0, 0, 5),
+        MoveRow(3, 102, 0, 5, 9),
+        MoveRow(4, 100, 1, None, 5),
+        MoveRow(5, 103, 1, 5, 8),
+        MoveRow(6, 100, 2, None, 0),
+    ],
+)
+
 Lie: TypeAlias = Callable[[Tables], Tables]
 
 
@@ -109,6 +128,10 @@ def offsets(partition: int, **changes: Any) -> Lie:
     return lambda tables: replace(
         tables, offsets=[_if(row.partition == partition, row, changes) for row in tables.offsets]
     )
+
+
+def moves(number: int, **changes: Any) -> Lie:
+    return lambda tables: replace(tables, moves=[_if(row.number == number, row, changes) for row in tables.moves or ()])
 
 
 def more(**rows: Any) -> Lie:
@@ -157,7 +180,7 @@ LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
     "a parent that is only named has events": ({Rule.GAP_FREE}, [run("p", event_count=1)]),
     "two events are swapped": ({Rule.ORDER}, [event(6, event_seq=3), event(7, event_seq=2)]),
     "a run has no row": ({Rule.PROJECTION}, [less("runs", 1)]),
-    "a parent has no row": ({Rule.PROJECTION}, [less("runs", 0)]),
+    "a parent has no row": ({Rule.REFERENCES}, [less("runs", 0)]),
     "the parent is wrong": ({Rule.PROJECTION}, [run("r1", parent_run_id=None)]),
     "the agent is wrong": ({Rule.PROJECTION}, [run("r2", agent_id="planner")]),
     "the session is wrong": ({Rule.PROJECTION}, [run("r1", session_id=None)]),
@@ -168,7 +191,7 @@ LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
     "the admitted hole is wrong": ({Rule.PROJECTION}, [run("r1", dropped_events=0)]),
     "a parent's time is not the smallest": ({Rule.PROJECTION}, [run("p", created_at=1000)]),
     "the beginning of the log is wrong": ({Rule.WATERMARK}, [offsets(1, first_offset=0)]),
-    "the offset is beyond the log": ({Rule.WATERMARK}, [offsets(0, next_offset=10)]),
+    "the offset is beyond the log": ({Rule.WATERMARK}, [offsets(0, next_offset=10), moves(3, ends=10)]),
     "the last offset is wrong": ({Rule.WATERMARK}, [offsets(1, last_offset=7)]),
     "the last time is wrong": ({Rule.WATERMARK}, [offsets(0, last_timestamp=1081)]),
     "an empty partition has a last record": ({Rule.WATERMARK}, [offsets(2, last_offset=0, last_timestamp=1)]),
@@ -190,13 +213,23 @@ LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
     "a letter's header is lost": ({Rule.FIDELITY}, [letter(3, headers='[["h",null]]')]),
     "a letter's null header is empty": ({Rule.FIDELITY}, [letter(3, headers='[["h",""],["é","AP8="]]')]),
     "a letter's time is lost": ({Rule.FIDELITY}, [letter(3, record_timestamp=None)]),
-    "a letter is resolved without an event": ({Rule.FIDELITY}, [letter(5, state="resolved")]),
+    "a letter is resolved without an event": ({Rule.COMPLETENESS}, [letter(5, state="resolved")]),
     "the reason is not the first that applies": ({Rule.PURITY}, [letter(3, reason="event_id_conflict")]),
     "a repeat is a dead letter": ({Rule.PURITY}, [more(letters=replace(TABLES.letters[0], record_offset=8))]),
     "a good event is a dead letter": (
         {Rule.PURITY},
         [less("events", 3), run("r1", event_count=3), more(letters=replace(TABLES.letters[0], record_offset=7))],
     ),
+    "an offset went back": (
+        {Rule.MONOTONIC},
+        [moves(3, ends=7), more(moves=MoveRow(7, 104, 0, 7, 6)), more(moves=MoveRow(8, 102, 0, 6, 9))],
+    ),
+    "batches overlap": ({Rule.SINGLE_WRITER}, [moves(3, begins=4)]),
+    "there is a gap between batches": ({Rule.SINGLE_WRITER}, [moves(2, ends=4), event(4, written_by=105)]),
+    "an offset was moved unseen": ({Rule.SINGLE_WRITER}, [moves(3, ends=8)]),
+    "a batch wrote into another's range": ({Rule.SINGLE_WRITER}, [event(4, written_by=102)]),
+    "an event was committed without its offset": ({Rule.ATOMICITY}, [event(7, written_by=105)]),
+    "a dead letter was committed without its offset": ({Rule.ATOMICITY}, [letter(3, written_by=105)]),
     "what the contract refuses is stored": (
         {Rule.JUDGEMENT},
         [
@@ -210,13 +243,14 @@ LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
 
 def test_tables_that_tell_the_truth_break_no_rule() -> None:
     assert compare(LOG, TABLES) == []
+    assert compare(LOG, AUDITED) == []
 
 
 @pytest.mark.parametrize("lie", LIES)
 def test_each_lie_breaks_its_own_rule_and_no_other(lie: str) -> None:
     # Given tables that were right,
     broken, steps = LIES[lie]
-    tables = TABLES
+    tables = AUDITED
     # when they are made to tell this lie,
     for step in steps:
         tables = step(tables)
@@ -225,7 +259,8 @@ def test_each_lie_breaks_its_own_rule_and_no_other(lie: str) -> None:
 
 
 def test_every_rule_about_rows_has_a_lie_that_breaks_it() -> None:
-    assert set().union(*(broken for broken, _ in LIES.values())) == set(Rule) - {Rule.ONE_PARTITION}
+    elsewhere = {Rule.ONE_PARTITION, Rule.REPLAY, Rule.DETERMINISM}
+    assert set().union(*(broken for broken, _ in LIES.values())) == set(Rule) - elsewhere
 
 
 def test_a_partition_that_is_not_consumed_to_its_end_is_no_violation_before_the_end() -> None:
@@ -270,6 +305,26 @@ def test_a_smaller_limit_makes_a_record_too_large() -> None:
     found = compare(LOG, TABLES, max_event_bytes=100)
     # then the start of run r1 should have been refused.
     assert Rule.JUDGEMENT in {violation.rule for violation in found}
+
+
+def test_consuming_again_may_count_repeats_and_nothing_else() -> None:
+    # Given tables, and the same ones after four records of partition 0 were consumed again,
+    again = offsets(0, repeats=5)(TABLES)
+    # when they are compared, then all is well, unless a record is counted once too often,
+    assert replay(TABLES, again, {0: 4}) == []
+    assert {violation.rule for violation in replay(TABLES, again, {0: 3})} == {Rule.REPLAY}
+    # or anything else is not as it was.
+    for lie in (less("events", 0), run("r1", updated_at=1080), letter(2, state="resolved"), offsets(1, last_offset=7)):
+        assert {violation.rule for violation in replay(TABLES, lie(again), {0: 4})} == {Rule.REPLAY}
+
+
+def test_two_databases_of_one_log_are_equal_row_by_row() -> None:
+    # Given the same rows in another order, when they are compared, then all is well;
+    other = replace(TABLES, events=TABLES.events[::-1])
+    assert determinism(TABLES, other) == []
+    # when any row differs, then that is said.
+    for lie in (less("runs", 0), event(7, event_seq=4), letter(2, reason="invalid_event"), offsets(0, repeats=2)):
+        assert {violation.rule for violation in determinism(TABLES, lie(other))} == {Rule.DETERMINISM}
 
 
 def test_a_violation_says_rule_place_and_difference() -> None:

@@ -1,0 +1,131 @@
+"""The process that watches: a snapshot a second, judged, and a line said of each. `watch` starts it and listens.
+
+    python -m tests.checker.watcher '{"bootstrap_servers": …, "topic": …, "database_url": …, …}'
+
+It takes a snapshot at once when it is told to `look`, and ends when nobody holds its standard input any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+import asyncpg
+from confluent_kafka import KafkaException
+
+from tests.checker.following import BEFORE_ALL, FollowedLog, FollowedTables
+from tests.checker.increment import Increments
+from tests.checker.tables import Tables
+
+# PostgreSQL or Kafka is away: no verdict, and no reason to end. All else is a fault of the checker's own.
+AWAY = (
+    *(OSError, TimeoutError, KafkaException, asyncpg.InterfaceError, asyncpg.InternalClientError),
+    *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
+)
+RETRY_S = 0.3
+MANY = 50  # of one snapshot
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Settings:
+    bootstrap_servers: str
+    topic: str
+    database_url: str
+    interval_s: float
+    max_event_bytes: int
+
+
+class Watcher:
+    """One topic and one database."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stopped = threading.Event()
+        self._look = asyncio.Event()
+        self._asked = 0  # how many times it was told to look
+        self._tables: FollowedTables | None = None
+        self._last = BEFORE_ALL
+
+    async def run(self) -> None:
+        """Until standard input ends."""
+        watching = asyncio.create_task(self._watch())
+        listening = asyncio.create_task(self._listen())
+        await asyncio.wait({watching, listening}, return_when=asyncio.FIRST_COMPLETED)
+        self._stopped.set()
+        for task in (watching, listening):
+            task.cancel()
+        if watching.done() and not watching.cancelled():
+            watching.result()
+
+    async def _listen(self) -> None:
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+        while await reader.readline():
+            self._asked += 1
+            self._look.set()
+
+    async def _watch(self) -> None:
+        at = self._settings
+        await _patiently(self._prepare)
+        log = await _patiently(lambda: asyncio.to_thread(FollowedLog, at.bootstrap_servers, at.topic))
+        increments = Increments(log.journal, at.max_event_bytes)
+        _say(ready=True)
+        while True:
+            asked = self._asked
+            tables = await self._snapshot({**dict.fromkeys(log.journal.partitions, 0), **increments.offsets})
+            if tables is not None:
+                ends = {row.partition: row.next_offset for row in tables.offsets}
+                await asyncio.to_thread(log.read_to, ends, self._stopped)  # after the snapshot
+                violations = await asyncio.to_thread(increments.judge, tables)
+                found = [[violation.rule, violation.subject, violation.message] for violation in violations[:MANY]]
+                _say(answered=asked, events=len(tables.events), violations=found)
+            await self._pause()
+
+    async def _prepare(self) -> None:
+        self._tables = await FollowedTables.connect(self._settings.database_url)
+        await self._tables.prepare()
+
+    async def _snapshot(self, begins: dict[int, int]) -> Tables | None:
+        """What is new; None while PostgreSQL is away."""
+        try:
+            if self._tables is None:
+                self._tables = await FollowedTables.connect(self._settings.database_url)
+            self._last, tables = await self._tables.read(self._last, begins)
+        except AWAY:
+            if self._tables is not None:
+                self._tables.terminate()
+            self._tables = None
+            return None
+        return tables
+
+    async def _pause(self) -> None:
+        if self._tables is None:
+            await asyncio.sleep(RETRY_S)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._look.wait(), self._settings.interval_s)
+        self._look.clear()
+
+
+async def _patiently(make: Callable[[], Awaitable[Made]]) -> Made:
+    while True:
+        try:
+            return await make()
+        except AWAY:
+            await asyncio.sleep(RETRY_S)
+
+
+def _say(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(Watcher(Settings(**json.loads(sys.argv[1]))).run())

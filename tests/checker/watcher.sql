@@ -1,0 +1,80 @@
+-- prepare --
+-- A way to the rows of a stretch of the log, and an audit of the offsets that are moved. In test databases only.
+CREATE SCHEMA IF NOT EXISTS checker;
+
+CREATE INDEX IF NOT EXISTS checker_source_idx ON run_events (source_partition, source_offset);
+
+CREATE TABLE IF NOT EXISTS checker.moves (
+    number     bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    written_by xid8    NOT NULL DEFAULT pg_current_xact_id(),
+    partition  integer NOT NULL,
+    begins     bigint,
+    ends       bigint  NOT NULL
+);
+
+-- The trigger runs under the row's lock: within a partition, the numbers are in the order of the commits.
+CREATE OR REPLACE FUNCTION checker.note_move() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO checker.moves (partition, begins, ends)
+    VALUES (NEW.partition, CASE WHEN TG_OP = 'UPDATE' THEN OLD.next_offset END, NEW.next_offset);
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER checker_note_move AFTER INSERT OR UPDATE OF next_offset ON consumer_offsets
+    FOR EACH ROW EXECUTE FUNCTION checker.note_move()
+
+-- now --
+-- What this snapshot can see. A row is new when its transaction could not be seen by the last one: a row version bears the
+-- number of its transaction (of the first 4 billion: test databases are young).
+SELECT pg_current_snapshot()::text
+
+-- runs --
+-- Rows that were written since.
+-- $1 the last snapshot
+SELECT id, parent_run_id, agent_id, session_id, status, event_count, dropped_events,
+       extract(epoch FROM created_at) * 1000 AS created_at,
+       extract(epoch FROM updated_at) * 1000 AS updated_at,
+       extract(epoch FROM status_changed_at) * 1000 AS status_changed_at
+  FROM agent_runs
+ WHERE NOT pg_visible_in_snapshot(xmin::text::xid8, $1::text::pg_snapshot)
+
+-- letters --
+-- Letters that were written, retried or discarded since.
+-- $1 the last snapshot
+SELECT topic, partition, record_offset, key, value, headers::text AS headers, reason, state, retries,
+       extract(epoch FROM record_timestamp) * 1000 AS record_timestamp, xmin::text::bigint AS written_by
+  FROM dead_letters
+ WHERE NOT pg_visible_in_snapshot(xmin::text::xid8, $1::text::pg_snapshot)
+
+-- moves --
+-- Offsets that were moved since.
+-- $1 the last snapshot
+SELECT number, written_by::text::bigint AS written_by, partition, begins, ends
+  FROM checker.moves
+ WHERE NOT pg_visible_in_snapshot(written_by, $1::text::pg_snapshot)
+
+-- losses --
+-- What operators have given up since.
+-- $1 the last snapshot
+SELECT partition, next_offset, resumed_at
+  FROM accepted_losses
+ WHERE NOT pg_visible_in_snapshot(xmin::text::xid8, $1::text::pg_snapshot)
+
+-- events --
+-- Events of the log from some offsets on.
+-- $1 partitions, $2 offsets
+SELECT e.id, e.run_id, e.parent_event_id, e.event_seq, e.event_type, e.event_data::text AS event_data,
+       e.source_partition, e.source_offset, e.raw, extract(epoch FROM e.created_at) * 1000 AS created_at,
+       e.xmin::text::bigint AS written_by
+  FROM unnest($1::integer[], $2::bigint[]) AS b (partition, begins)
+  JOIN run_events AS e ON e.source_partition = b.partition AND e.source_offset >= b.begins
+
+-- events_at --
+-- Events of some records.
+-- $1 partitions, $2 offsets
+SELECT e.id, e.run_id, e.parent_event_id, e.event_seq, e.event_type, e.event_data::text AS event_data,
+       e.source_partition, e.source_offset, e.raw, extract(epoch FROM e.created_at) * 1000 AS created_at,
+       e.xmin::text::bigint AS written_by
+  FROM unnest($1::integer[], $2::bigint[]) AS b (partition, record_offset)
+  JOIN run_events AS e ON e.source_partition = b.partition AND e.source_offset = b.record_offset
