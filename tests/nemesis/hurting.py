@@ -27,11 +27,11 @@ class Target:
 class Nemesis:
     """Strikes until told to stop. `done` counts by kind."""
 
-    def __init__(self, targets: Sequence[Target], rng: Random) -> None:
+    def __init__(self, targets: Sequence[Target], rng: Random, note: Callable[[str], None]) -> None:
         self._targets = targets
         self._rng = rng
+        self._note = note
         self.done: Counter[str] = Counter()
-        self.log: list[tuple[float, str]] = []
 
     async def hurt_until(self, deadline: float) -> None:
         """One strike after the other, now and then two at a time, never two at one target."""
@@ -51,9 +51,9 @@ class Nemesis:
         strike = self._rng.choices(strikes, weights)[0]
         name = f"{target.name} {strike.__name__}"
         self.done[name] += 1
-        began = monotonic()
+        self._note(f"{name} begins")
         await strike(Random(self._rng.getrandbits(64)))
-        self.log.append((monotonic() - began, name))
+        self._note(f"{name} is over")
 
 
 def a_while(rng: Random) -> float:

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from signal import SIGCONT
 from time import monotonic
 
+from tests.checker import watching
 from tests.faults.waiting import until
 from tests.nemesis import liveness
 from tests.nemesis.again import consumed_again, consumed_elsewhere
@@ -88,14 +90,23 @@ class _Round:
 
     async def play(self, pool: Executor) -> None:
         """The phases, one after the other."""
+        scene = self._room.direct
         try:
-            async with self._watched():
+            async with watching(scene.servers.bootstrap_servers, scene.topic, scene.database) as watch, self._watched():
+                self._note("calm")
                 calm_rate, files = await self._calm()
+                self._note("outage")
                 await self._outage()
+                self._note("faults")
                 hurt_rate = await self._hurt()
+                self._note("recovery")
                 await self._recover(calm_rate)
+                self._note("all is stored")
                 self._measure("L5 open files of a consumer", self._fleet.open_files(), files + SPARE_FILES)
                 await self._fleet.end()
+                await watch.caught_up()
+            self._outcome.figures["snapshots judged"] += watch.snapshots
+            self._outcome.take(*map(str, watch.violations))
         finally:
             self._speakers.kill()
             self._fleet.kill_all()
@@ -108,6 +119,12 @@ class _Round:
         self._outcome.take(*self._fleet.findings, *self._fleet.unseen_errors())
         self._outcome.take(*await liveness.nothing_left(self._room))
         await self._judge(pool)
+
+    def _note(self, what: str) -> None:
+        """In the same clock as the lines of the consumers' logs."""
+        now = datetime.now(UTC).strftime("%H:%M:%S.%f")
+        with (self._room.wired.directory / "timeline.txt").open("a") as file:
+            file.write(f"{now} {what}\n")
 
     @asynccontextmanager
     async def _watched(self) -> AsyncIterator[None]:
@@ -158,7 +175,7 @@ class _Round:
             Target("postgres", OfPostgres(world.postgres, world.postgres_wire, room.direct.database).kinds(), 4),
             Target("consumer", OfConsumers(self._fleet).kinds(), 3),
         ]
-        nemesis = Nemesis(targets, self._rng)
+        nemesis = Nemesis(targets, self._rng, self._note)
         try:
             return await self._throughput(nemesis.hurt_until(monotonic() + self._plan.hurt_s))
         finally:
@@ -184,6 +201,7 @@ class _Round:
             self._outcome.take(f"{what}: {value:g}, the bound is {bound:g}")
 
     async def _judge(self, pool: Executor) -> None:
+        self._note("judgement")
         scene = self._room.direct
         evidence = Evidence(
             scene.servers.bootstrap_servers,
@@ -196,6 +214,8 @@ class _Round:
         verdict = await asyncio.get_running_loop().run_in_executor(pool, judge, evidence)
         self._outcome.figures.update(verdict.figures)
         self._outcome.take(*verdict.violations)
+        self._note("consuming again")
         self._outcome.take(*await consumed_again(self._room, self._rng))
         if self._plan.elsewhere:
             self._outcome.take(*await consumed_elsewhere(self._world, self._room))
+        self._note("the end")
