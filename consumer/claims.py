@@ -1,6 +1,7 @@
 """Who owns what: one claim for each time that a partition is assigned to this process."""
 
 import asyncio
+from collections import deque
 from enum import Enum, auto
 
 
@@ -20,6 +21,7 @@ class Claim:
         position: where the next fetch begins.
         next_offset: where the next batch to be written begins: what `consumer_offsets` holds, as far as we know.
         anchor: offset and timestamp of a record that was passed; a log where they differ is another log.
+        refused: offset and reason of each record that was refused lately.
         idle: set while no transaction of this claim is under way.
     """
 
@@ -31,6 +33,7 @@ class Claim:
         self.end_offset = 0
         self.last: tuple[int, int] | None = None
         self.anchor: tuple[int, int] | None = None
+        self.refused: deque[tuple[int, str]] = deque()
         self.halted_because = ""
         self.idle = asyncio.Event()
         self.idle.set()

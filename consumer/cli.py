@@ -1,21 +1,21 @@
 """The commands of `python -m consumer`, and what their exit codes mean."""
 
-import asyncio
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from agent_runs.errors import SettingsError
+from agent_runs.plain import plain, plain_lines
 from consumer import report
+from consumer.command import run, with_store
 from consumer.config import Config, read_config
+from consumer.dead_letters.commands import dead_letters_group
 from consumer.errors import GaveUp, OperatorNeeded, UsageError
 from consumer.log import Log
 from consumer.migrations import check_schema, migrate
-from consumer.observe import set_up_logging
 from consumer.offsets import accept_loss, show_offsets
 from consumer.patience import patiently
 from consumer.service import serve
@@ -34,8 +34,8 @@ def cli() -> None:
 
     Settings come from the environment: KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, AGENT_RUNS_TOPIC, and more
     (docs/operating.md).
-    Exit codes: 0 done; 1 verify found differences; 2 usage or settings; 3 an operator must decide; 4 gave up on the
-    world.
+    Exit codes: 0 done; 1 verify found differences, or a letter that was tried again stays open; 2 usage or settings;
+    3 an operator must decide; 4 gave up on the world.
     """
 
 
@@ -47,7 +47,7 @@ def migrate_command() -> None:
     async def work(store: Store) -> None:
         report.migrated(await migrate(store))
 
-    _run(config, _with_store(config, work, "migrate"))
+    run(config, with_store(config, work, "migrate"))
 
 
 @cli.command("create-topic")
@@ -75,7 +75,7 @@ def create_topic_command(partitions: int, replicas: int | None, retention_days: 
         )
         report.topic_made(config.topic.topic, differences)
 
-    _run(config, work())
+    run(config, work())
 
 
 @cli.command("run")
@@ -83,7 +83,7 @@ def create_topic_command(partitions: int, replicas: int | None, retention_days: 
 def run_command(until_end: bool) -> None:  # noqa: FBT001  # click's way of giving a flag
     """Consume until SIGTERM. Start more of these to share the partitions."""
     config = read_config(os.environ)
-    _run(config, serve(config, to_end=until_end))
+    run(config, serve(config, to_end=until_end))
 
 
 @cli.command("verify")
@@ -101,7 +101,7 @@ def verify_command(topic: str | None) -> None:
             found.extend(await _verify_topic(config, store))
         report.differences(found)
 
-    _run(config, _with_store(config, work, "verify"))
+    run(config, with_store(config, work, "verify"))
     sys.exit(_DIFFERENCES_FOUND if found else 0)
 
 
@@ -126,13 +126,13 @@ def offsets_group() -> None:
 @offsets_group.command("show")
 def offsets_show_command() -> None:
     """Show where each partition stands, in the tables and in the log, and what halts it."""
-    config = read_config(os.environ, "kafka", "database", "topic", "service")
+    config = read_config(os.environ, "kafka", "database", "topic", "ingest", "service")
 
     async def work(store: Store) -> None:
         await check_schema(store)
-        report.offsets(await show_offsets(config.kafka, config.topic, store))
+        report.offsets(await show_offsets(config, store))
 
-    _run(config, _with_store(config, work, "show offsets"))
+    run(config, with_store(config, work, "show offsets"))
 
 
 @offsets_group.command("accept-loss")
@@ -146,23 +146,10 @@ def accept_loss_command(partition: int, by: str) -> None:
         await check_schema(store)
         report.loss_accepted(await accept_loss(config.kafka, config.topic, store, partition, by))
 
-    _run(config, _with_store(config, work, "accept the loss"))
+    run(config, with_store(config, work, "accept the loss"))
 
 
-async def _with_store(config: Config, work: Callable[[Store], Awaitable[None]], what: str) -> None:
-    async def attempt() -> None:
-        store = await Store.connect(config.database, config.topic.topic)
-        try:
-            await work(store)
-        finally:
-            store.terminate()
-
-    await patiently(attempt, what, config.service.give_up_s)
-
-
-def _run(config: Config, work: Coroutine[Any, Any, None]) -> None:
-    set_up_logging(config.service)
-    asyncio.run(work)
+cli.add_command(dead_letters_group)
 
 
 def main() -> None:
@@ -170,9 +157,9 @@ def main() -> None:
     try:
         cli(prog_name="python -m consumer")
     except tuple(_EXIT_CODES) as error:
-        for line in str(error).splitlines():
-            click.echo(f"error: {line}", err=True)
+        for line in str(error).split("\n"):
+            click.echo(f"error: {plain(line)}", err=True)
         sys.exit(_EXIT_CODES[type(error)])
     except Exception:  # noqa: BLE001  # a fault of ours: nothing was stored, and somebody must look at it
-        traceback.print_exc()
+        click.echo(plain_lines(traceback.format_exc()), err=True)
         sys.exit(_EXIT_CODES[OperatorNeeded])

@@ -8,6 +8,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
+from agent_runs.plain import plain
 from consumer.config import ServiceConfig
 from consumer.errors import UsageError
 from consumer.observe import Observer
@@ -56,6 +57,6 @@ def _app(observer: Observer) -> Callable[[dict[str, Any], _StartResponse], Itera
         problems = observer.problems() if known else ["try /healthz or /metrics"]
         status = "404 Not Found" if not known else "503 Service Unavailable" if problems else "200 OK"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return ["\n".join([*problems, ""]).encode() if problems else b"ok\n"]
+        return ["\n".join([*map(plain, problems), ""]).encode() if problems else b"ok\n"]
 
     return app

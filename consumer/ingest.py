@@ -13,7 +13,11 @@ from consumer.transaction import Transaction
 
 
 class Stored(NamedTuple):
-    """What one transaction did. The three add up to the batch's records."""
+    """What one transaction did. The three add up to the batch's records.
+
+    Attributes:
+        letters: the new ones; one that stood there before, in whatever state, counts as a repeat.
+    """
 
     events: int
     letters: list[Letter]
@@ -24,32 +28,49 @@ async def ingest(batch: Batch, tx: Transaction, *, look_first: bool) -> Stored:
     """Store one batch, all of it or nothing.
 
     1. Move the offsets, if they still stand where the batch begins.
-    2. Set repeats and conflicts aside, if asked to look first.
-    3. Make the runs that are missing, lock the batch's own.
-    4. Number the events and fold the status.
-    5. Insert the events, write back the runs, insert the dead letters, count the repeats.
+    2. Store the events (see there).
+    3. Insert the dead letters, count the repeats.
 
     Raises:
         StaleOffsets: somebody else has moved on; the batch is void.
         RepeatedIds: an event id is stored already; try again, looking first.
         DataRefused: a message is not storable.
     """
-    events = [event for piece in batch for event in piece.events]
-    letters = [letter for piece in batch for letter in piece.letters]
     await tx.move_offsets(batch)  # 1
-    found = await sort_out(events, tx) if look_first else Sorted(events, [], [])  # 2
-    heads = await _lock_heads(found.new, tx) if found.new else {}  # 3
-    sequence = number(found.new, heads)  # 4
-    letters += found.conflicts
+    events = [event for piece in batch for event in piece.events]
+    found = await store_events(events, tx, look_first=look_first)  # 2
+    letters = [letter for piece in batch for letter in piece.letters] + found.conflicts
+    new_letters = await tx.insert_dead_letters(letters) if letters else []  # 3
     repeats = Counter(event.record.partition for event in found.repeats)
-    if found.new:  # 5
-        await tx.insert_events(zip(found.new, sequence, strict=True))
-        await tx.update_runs(heads.values())
-    if letters:
-        repeats += await tx.insert_dead_letters(letters)
+    repeats += _partitions(letters) - _partitions(new_letters)
     if repeats:
         await tx.count_repeats(repeats)
-    return Stored(len(found.new), letters, repeats.total())
+    return Stored(len(found.new), new_letters, repeats.total())
+
+
+async def store_events(events: Sequence[Event], tx: Transaction, *, look_first: bool) -> Sorted:
+    """Append events to their runs; nothing here knows of offsets. Returns which were new, repeats, conflicts.
+
+    1. Set repeats and conflicts aside, if asked to look first.
+    2. Make the runs that are missing, lock the events' own.
+    3. Number the events and fold the status.
+    4. Insert the events, write back the runs.
+
+    Raises:
+        RepeatedIds: an event id is stored already; try again, looking first.
+        DataRefused: a message is not storable.
+    """
+    found = await sort_out(events, tx) if look_first else Sorted(list(events), [], [])  # 1
+    if found.new:
+        heads = await _lock_heads(found.new, tx)  # 2
+        sequence = number(found.new, heads)  # 3
+        await tx.insert_events(zip(found.new, sequence, strict=True))  # 4
+        await tx.update_runs(heads.values())
+    return found
+
+
+def _partitions(letters: Sequence[Letter]) -> Counter[int]:
+    return Counter(letter.record.partition for letter in letters)
 
 
 async def _lock_heads(events: Sequence[Event], tx: Transaction) -> dict[str, Head]:

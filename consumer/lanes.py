@@ -104,7 +104,7 @@ class Lane:
             await self._remedies.apply(error, queues)
         else:
             for queue in queues:
-                queue.succeed()
+                queue.succeed(stored.letters)
                 queue.look_first = queue.look_first and stored.repeats > 0
             self.observer.stored(batch, stored)
         finally:

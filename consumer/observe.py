@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from agent_runs.plain import plain, plain_lines
 from consumer.batches import Batch
 from consumer.claims import Claim, ClaimState
 from consumer.config import ServiceConfig
@@ -23,18 +24,32 @@ _BATCH_SIZES = (1, 10, 100, 500, 1000, 2000, 4000, 8000, 16000)
 
 def set_up_logging(config: ServiceConfig) -> None:
     """Log lines go to standard error: a short sentence, and keys with a stable `action`."""
-    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    console = [_make_plain, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            console if config.log_format == "console" else structlog.processors.JSONRenderer(),
+            *(console if config.log_format == "console" else [structlog.processors.JSONRenderer()]),  # JSON escapes all
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[config.log_level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    if logging.lastResort is not None:  # where the words of libraries go
+        logging.lastResort.setFormatter(_PlainFormatter())
     # The Kafka client calls every hiccup of a broker an error; what matters of it we say ourselves.
     logging.getLogger("aiokafka").setLevel(logging.DEBUG if config.log_level == "debug" else logging.CRITICAL)
+
+
+def _make_plain(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A detail may quote what somebody sent, and structlog shows a text as it is when no space is in it."""
+    return {key: plain(value) if isinstance(value, str) else value for key, value in line.items()}
+
+
+class _PlainFormatter(logging.Formatter):
+    """For errors with a traceback, whose last line may be anybody's."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain_lines(super().format(record))
 
 
 class Observer:

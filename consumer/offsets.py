@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from agent_runs.settings import KafkaSettings
-from consumer.config import TopicConfig
+from consumer.breaker import overfull
+from consumer.config import Config, TopicConfig
 from consumer.errors import UsageError
 from consumer.log import Bounds, Log
 from consumer.ownership import lost_offsets
@@ -12,16 +13,28 @@ from consumer.topic import check_topic
 
 
 class Standing(NamedTuple):
-    """One partition: in the log, in the tables (None: never seen), and what is wrong between them (None: nothing)."""
+    """One partition: in the log, in the tables (None: never seen), and what halts it.
+
+    Attributes:
+        lost: what the log no longer holds; None if it has what comes next.
+        refused: too many of its last records were, and nobody has dealt with them; None if not.
+    """
 
     partition: int
     bounds: Bounds
     stored: Offsets | None
-    problem: str | None
+    lost: str | None
+    refused: str | None = None
 
 
-async def show_offsets(kafka: KafkaSettings, config: TopicConfig, store: Store) -> list[Standing]:
+async def show_offsets(config: Config, store: Store) -> list[Standing]:
     """Where each partition of the topic stands."""
+    standings = await _standings(config.kafka, config.topic, store)
+    full = await overfull(store, config.ingest, [standing.stored for standing in standings if standing.stored])
+    return [standing._replace(refused=full.get(standing.partition)) for standing in standings]
+
+
+async def _standings(kafka: KafkaSettings, config: TopicConfig, store: Store) -> list[Standing]:
     partitions = await check_topic(kafka, config)
     log = await Log.open(kafka, config.topic)
     try:
@@ -33,8 +46,7 @@ async def show_offsets(kafka: KafkaSettings, config: TopicConfig, store: Store) 
 
 
 async def _standing(partition: int, bounds: Bounds, stored: Offsets | None, log: Log) -> Standing:
-    problem = await lost_offsets(stored, bounds, log) if stored else None
-    return Standing(partition, bounds, stored, problem)
+    return Standing(partition, bounds, stored, await lost_offsets(stored, bounds, log) if stored else None)
 
 
 async def accept_loss(kafka: KafkaSettings, config: TopicConfig, store: Store, partition: int, by: str) -> Standing:
@@ -43,11 +55,11 @@ async def accept_loss(kafka: KafkaSettings, config: TopicConfig, store: Store, p
     Raises:
         UsageError: the partition is not one that lost anything.
     """
-    standings = {standing.partition: standing for standing in await show_offsets(kafka, config, store)}
+    standings = {standing.partition: standing for standing in await _standings(kafka, config, store)}
     standing = standings.get(partition)
     if standing is None:
         raise UsageError(f"topic {config.topic!r} has no partition {partition}")
-    if standing.stored is None or standing.problem is None:
+    if standing.stored is None or standing.lost is None:
         raise UsageError(f"partition {partition} has lost nothing: `offsets show` says where it stands")
     moved = await store.fetch(
         "accept_loss",
@@ -55,7 +67,7 @@ async def accept_loss(kafka: KafkaSettings, config: TopicConfig, store: Store, p
         partition,
         standing.stored.next_offset,
         standing.bounds.begins,
-        standing.problem,
+        standing.lost,
         by,
     )
     if not moved:

@@ -5,24 +5,24 @@ What a claim begins with comes from PostgreSQL; whether the log still has it is 
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import structlog
 
-from consumer.bounded import bounded
+from consumer.breaker import overfull
 from consumer.claims import Claim, ClaimState
 from consumer.config import Config
 from consumer.errors import NewConnection, SourceBroken, Unavailable
 from consumer.log import Bounds, Log
 from consumer.patience import backoff_s
 from consumer.records import storable_timestamp
+from consumer.session import Session
 from consumer.source import Source
-from consumer.store import Offsets, Store
+from consumer.store import Offsets
 from consumer.writer import Connect
 
 _log = structlog.get_logger()
-_T = TypeVar("_T")
 
 _TICK_S: Final = 0.05
 
@@ -58,11 +58,10 @@ class Ownership:
     ) -> None:
         self._source = source
         self._log = log
-        self._connect = connect
-        self._timeout_s = config.database.timeout_s
+        self._session = Session(connect, config.database.timeout_s)
         self._config = config.topic
+        self._ingest = config.ingest
         self._has_room = has_room
-        self._store: Store | None = None
         self._positions: dict[Claim, tuple[int, float]] = {}
 
     async def run(self) -> None:
@@ -88,14 +87,7 @@ class Ownership:
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._store is not None:
-            self._store.terminate()
-
-    async def _ask(self, question: Callable[[Store], Coroutine[Any, Any, _T]]) -> _T:
-        """Ask PostgreSQL, over a connection that is made anew when it was lost."""
-        if self._store is None or not self._store.usable:
-            self._store = await self._connect()
-        return await bounded(question(self._store), self._store, self._timeout_s)
+        self._session.close()
 
     async def _take_up(self) -> None:
         for claim in [claim for claim in self._source.claims if claim.state is ClaimState.LOST]:
@@ -107,11 +99,13 @@ class Ownership:
             offsets = await self._offsets(partitions)
             bounds = await self._log.bounds(partitions)
             for claim in new:
-                await self._begin(claim, offsets[claim.partition], bounds[claim.partition])
+                stored = offsets[claim.partition]
+                problem = await self._problem(stored, bounds[claim.partition])
+                self._begin(claim, stored, bounds[claim.partition], problem)
 
     async def _offsets(self, partitions: Sequence[int]) -> dict[int, Offsets]:
         """The stored offsets; a partition that was never seen begins where its log does."""
-        offsets = await self._ask(lambda store: store.offsets())
+        offsets = await self._session.ask(lambda store: store.offsets())
         unseen = sorted(set(partitions) - offsets.keys())
         if not unseen:
             return offsets
@@ -123,11 +117,18 @@ class Ownership:
             )
         bounds = await self._log.bounds(unseen)
         begins = [bounds[partition].begins for partition in unseen]
-        await self._ask(lambda store: store.fetch("begin_partitions", store.topic, unseen, begins))
-        return await self._ask(lambda store: store.offsets())
+        await self._session.ask(lambda store: store.fetch("begin_partitions", store.topic, unseen, begins))
+        return await self._session.ask(lambda store: store.offsets())
 
-    async def _begin(self, claim: Claim, stored: Offsets, bounds: Bounds) -> None:
-        problem = await lost_offsets(stored, bounds, self._log)
+    async def _problem(self, stored: Offsets, bounds: Bounds) -> str | None:
+        """Why a partition cannot go on before an operator has seen to it; None if it can."""
+        lost = await lost_offsets(stored, bounds, self._log)
+        if lost is not None:
+            return lost
+        full = await self._session.ask(lambda store: overfull(store, self._ingest, [stored]))
+        return full.get(stored.partition)
+
+    def _begin(self, claim: Claim, stored: Offsets, bounds: Bounds, problem: str | None) -> None:
         if problem is None:
             self._source.begin(claim, stored.next_offset, stored.last)
             claim.end_offset = max(claim.end_offset, bounds.ends)
@@ -148,9 +149,9 @@ class Ownership:
         self._check_progress(claims)
 
     async def _look_again(self, claim: Claim, bounds: Bounds) -> None:
-        """An operator may have accepted the loss meanwhile, or the broker has got well."""
-        stored = (await self._ask(lambda store: store.offsets()))[claim.partition]
-        if await lost_offsets(stored, bounds, self._log) is None:
+        """An operator may have accepted the loss meanwhile or dealt with the letters, or the broker has got well."""
+        stored = (await self._session.ask(lambda store: store.offsets()))[claim.partition]
+        if await self._problem(stored, bounds) is None:
             self._source.renew(claim)
 
     async def _check_anchor(self, claim: Claim, bounds: Bounds) -> None:
@@ -165,7 +166,7 @@ class Ownership:
             return
         claim.lose()
         await claim.idle.wait()
-        await self._ask(lambda store: store.fetch("restore_fingerprint", store.topic, claim.partition, *anchor))
+        await self._session.ask(lambda store: store.fetch("restore_fingerprint", store.topic, claim.partition, *anchor))
 
     def _check_progress(self, claims: Sequence[Claim]) -> None:
         now = time.monotonic()

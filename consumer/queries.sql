@@ -138,14 +138,14 @@ UPDATE agent_runs AS r
 
 -- insert_dead_letters --
 -- Keeps what is there: a topic that is consumed again finds its letters, and their states, as they were.
--- $1 topic, then columns; gives the partitions of the letters that are new
+-- $1 topic, then columns; gives the places of the letters that are new
 INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, key, value, headers, reason, detail)
 SELECT $1, b.*
   FROM unnest(
         $2::integer[], $3::bigint[], $4::timestamptz[], $5::bytea[], $6::bytea[], $7::jsonb[], $8::text[], $9::text[]
        ) AS b
     ON CONFLICT ON CONSTRAINT dead_letters_record_key DO NOTHING
-RETURNING partition
+RETURNING partition, record_offset
 
 -- refused_values --
 -- Which of these messages JSONB cannot hold, and what PostgreSQL says of them.
@@ -155,6 +155,15 @@ SELECT b.position, f.message
        LATERAL (SELECT convert_from(b.value, 'UTF8') AS value) AS t,
        LATERAL pg_input_error_info(t.value, 'jsonb') AS f
  WHERE f.message IS NOT NULL
+
+-- open_letters --
+-- The letters that still wait, among the last records of some partitions.
+-- $1 topic, $2 partitions, $3 from these offsets on, $4 up to, not including, these
+SELECT d.partition, d.reason
+  FROM unnest($2::integer[], $3::bigint[], $4::bigint[]) AS b (partition, begins, ends)
+  JOIN dead_letters AS d
+    ON d.topic = $1 AND d.partition = b.partition AND d.record_offset >= b.begins AND d.record_offset < b.ends
+ WHERE d.state = 'open'
 
 -- begin_partitions --
 -- Where partitions that were never seen begin: stored at once, so that it doesn't move with the log.

@@ -1,12 +1,14 @@
 """What still has to be written, partition by partition."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from consumer.batches import Slice
+from consumer.breaker import verdict
 from consumer.claims import Claim, ClaimState
 from consumer.config import IngestConfig
 from consumer.patience import backoff_s
+from consumer.records import Letter
 
 
 class Queue:
@@ -72,8 +74,8 @@ class Queue:
         self._writing = False
         self.claim.idle.set()
 
-    def succeed(self) -> None:
-        """The first slice is stored."""
+    def succeed(self, letters: Iterable[Letter]) -> None:
+        """The first slice is stored, and these letters with it."""
         stored = self.slices.popleft()
         self.claim.next_offset = stored.ends
         self.claim.last = stored.last or self.claim.last
@@ -82,6 +84,17 @@ class Queue:
         self.doubted = False
         self.failures = self.losses = self.tries = 0
         self.not_before = 0.0
+        self._guard(letters)
+
+    def _guard(self, letters: Iterable[Letter]) -> None:
+        """Halt if too many of the last records were refused."""
+        refused = self.claim.refused
+        own = (letter for letter in letters if letter.record.partition == self.claim.partition)
+        refused.extend((letter.record.offset, letter.reason) for letter in own)
+        while refused and refused[0][0] < self.claim.next_offset - self._config.breaker_records:
+            refused.popleft()
+        if problem := verdict((reason for _, reason in refused), self._config):
+            self.claim.halt(problem)
 
     def fail(self, now: float) -> None:
         """The first slice is not stored: again, later."""

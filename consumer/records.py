@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import msgspec
 
 from agent_runs.decoding import Envelope, UnknownEnvelope
+from agent_runs.jsontext import without_unstorable
 
 # What `datetime` and timestamptz can both hold, in milliseconds since 1970: the years 1 to 9999.
 _EARLIEST_MS: Final = -62_135_596_800_000
@@ -59,6 +60,14 @@ class Event(msgspec.Struct, gc=False):
         """What is unique in the tables: the run and the event's id."""
         return self.run_id, self.envelope.id
 
+    def make_storable(self) -> bool:
+        """Replace what JSONB cannot hold, and keep the exact bytes as `raw`; says whether there was anything."""
+        value = without_unstorable(self.value)
+        if value is self.value:
+            return False
+        self.raw, self.value = self.value, value
+        return True
+
     @property
     def coordinates(self) -> tuple[int, int]:
         """What is unique in the log: the partition and the offset."""
@@ -76,3 +85,8 @@ class Letter(msgspec.Struct, gc=False):
 def storable_timestamp(timestamp_ms: int) -> int | None:
     """The record's timestamp, or None where neither PostgreSQL's readers nor Python could hold it."""
     return timestamp_ms if _EARLIEST_MS <= timestamp_ms <= _LATEST_MS else None
+
+
+def storable_text(text: str) -> str:
+    """Text that PostgreSQL holds: a header's name may have a NUL."""
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")

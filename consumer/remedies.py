@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 
-from agent_runs.jsontext import without_unstorable
 from consumer.batches import Slice
 from consumer.errors import (
     Blocked,
@@ -87,7 +86,7 @@ class Remedies:
         for queue, piece in zip(queues, batch, strict=True):
             stored = offsets.get(queue.claim.partition)
             if stored is not None and stored.next_offset == piece.ends:
-                queue.succeed()
+                queue.succeed(self._writer.outcome.letters)
             elif stored is not None and stored.next_offset == piece.begins:
                 _lost_again(queue)
             else:
@@ -152,10 +151,6 @@ def _lost_again(queue: Queue) -> None:
 
 
 def _make_storable(events: Sequence[Event]) -> bool:
-    """Give events that JSONB cannot hold exactly a value that it can, and keep their bytes as `raw`."""
-    changed = False
-    for event in events:
-        value = without_unstorable(event.value)
-        if value is not event.value:
-            event.raw, event.value, changed = event.value, value, True
-    return changed
+    """Whether one or the other was not storable as it was, and is now."""
+    changed = [event for event in events if event.make_storable()]
+    return bool(changed)

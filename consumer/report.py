@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from agent_runs.plain import plain
 from consumer.offsets import Standing
 from consumer.verify import Difference
 
@@ -15,20 +15,25 @@ _SHOWN: Final = 50
 
 
 def _console() -> Console:
-    return Console(soft_wrap=True, highlight=False)
+    return Console(soft_wrap=True, highlight=False, markup=False)
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    """One line, whoever wrote what stands in it."""
+    console.print(plain(text), style=style)
 
 
 def migrated(names: Sequence[str]) -> None:
     """Which migrations ran."""
-    _console().print(f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
+    _say(_console(), f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
 
 
 def topic_made(topic: str, differences: Sequence[str]) -> None:
     """The topic as it is now."""
     console = _console()
-    console.print(f"Topic {escape(topic)} is there.")
+    _say(console, f"Topic {topic} is there.")
     for difference in differences:
-        console.print(f"warning: it is not as it should be: {escape(difference)}", style="yellow")
+        _say(console, f"warning: it is not as it should be: {difference}", style="yellow")
 
 
 def places(counts: Counter[str]) -> None:
@@ -43,10 +48,10 @@ def differences(found: Sequence[Difference]) -> None:
     """What is other than it should be, and how much of it."""
     console = _console()
     for difference in found[:_SHOWN]:
-        console.print(_plain(f"{difference.kind}: {difference.where}: {difference.detail}"), markup=False)
+        _say(console, f"{difference.kind}: {difference.where}: {difference.detail}")
     if len(found) > _SHOWN:
-        console.print(f"… and {len(found) - _SHOWN} more")
-    console.print(f"{len(found)} differences")
+        _say(console, f"… and {len(found) - _SHOWN} more")
+    _say(console, f"{len(found)} differences")
 
 
 def offsets(standings: Sequence[Standing]) -> None:
@@ -61,25 +66,21 @@ def offsets(standings: Sequence[Standing]) -> None:
             "-" if stored is None else str(stored.next_offset),
             str(standing.bounds.ends - (standing.bounds.begins if stored is None else stored.next_offset)),
             "-" if stored is None else str(stored.repeats),
-            "halted" if standing.problem else "ok",
+            "halted" if standing.lost or standing.refused else "ok",
         )
     console = _console()
     console.print(table)
-    halted = [standing for standing in standings if standing.problem]
-    for standing in halted:
-        console.print(f"partition {standing.partition}: {escape(standing.problem or '')}")
-    if halted:
-        console.print("To go on without what is lost: python -m consumer offsets accept-loss --partition N --by NAME")
+    for standing in standings:
+        for problem in filter(None, (standing.lost, standing.refused)):
+            _say(console, f"partition {standing.partition}: {problem}")
+    if any(standing.lost for standing in standings):
+        _say(console, "To go on without what is lost: python -m consumer offsets accept-loss --partition N --by NAME")
 
 
 def loss_accepted(standing: Standing) -> None:
     """What was given up, and where it goes on."""
-    _console().print(
+    _say(
+        _console(),
         f"Partition {standing.partition} goes on at offset {standing.bounds.begins}; written down in accepted_losses: "
-        f"{escape(standing.problem or '')}"
+        f"{standing.lost or ''}",
     )
-
-
-def _plain(text: str) -> str:
-    """Ids come from strangers: what a terminal would act on is shown as an escape."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -43,7 +43,8 @@ class Offsets(NamedTuple):
 
 @cache
 def _queries() -> dict[str, str]:
-    return dict(load_queries(Path(__file__).with_name("queries.sql")))
+    files = Path(__file__).parent.rglob("queries.sql")
+    return {name: text for file in files for name, text in load_queries(file).items()}
 
 
 class Store:

@@ -1,7 +1,6 @@
 """The statements of one ingest transaction, typed; `ingest.py` says in which order and why."""
 
 from base64 import b64encode
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -11,7 +10,7 @@ from agent_runs.status import RunStatus
 from consumer.batches import Batch
 from consumer.copy_format import encode_events
 from consumer.errors import StaleOffsets
-from consumer.records import Event, Letter, storable_timestamp
+from consumer.records import Event, Letter, storable_text, storable_timestamp
 from consumer.sequencing import Head
 from consumer.store import Store
 
@@ -104,10 +103,11 @@ class Transaction:
         )
         await self._store.fetch("update_runs", *columns)
 
-    async def insert_dead_letters(self, letters: Sequence[Letter]) -> Counter[int]:
-        """Insert the letters that are not there yet; returns how many were, by partition."""
-        new = await self._store.fetch("insert_dead_letters", self._topic, *_columns(map(_letter_row, letters)))
-        return Counter(letter.record.partition for letter in letters) - Counter(row["partition"] for row in new)
+    async def insert_dead_letters(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Insert the letters that are not there yet, and return them."""
+        rows = await self._store.fetch("insert_dead_letters", self._topic, *_columns(map(_letter_row, letters)))
+        new = {(row["partition"], row["record_offset"]) for row in rows}
+        return [letter for letter in letters if (letter.record.partition, letter.record.offset) in new]
 
     async def count_repeats(self, repeats: Mapping[int, int]) -> None:
         """Count repeats, by partition."""
@@ -130,7 +130,9 @@ def _head(row: Mapping[str, object]) -> Head:
 
 def _letter_row(letter: Letter) -> tuple[object, ...]:
     record = letter.record
-    headers = [[_clean(name), None if value is None else b64encode(value).decode()] for name, value in record.headers]
+    headers = [
+        [storable_text(name), None if value is None else b64encode(value).decode()] for name, value in record.headers
+    ]
     return (
         record.partition,
         record.offset,
@@ -139,10 +141,5 @@ def _letter_row(letter: Letter) -> tuple[object, ...]:
         record.value,
         _encode(headers),
         letter.reason,
-        _clean(letter.detail),
+        storable_text(letter.detail),
     )
-
-
-def _clean(text: str) -> str:
-    """Text that PostgreSQL holds: a header's name may have a NUL."""
-    return text.encode(errors="replace").decode().replace("\0", "\ufffd")

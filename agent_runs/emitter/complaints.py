@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Final
 
 from agent_runs.alarms import pass_alarm_on
+from agent_runs.plain import plain
 
 log = logging.getLogger("agent_runs")
 
@@ -13,9 +14,10 @@ _MOST_A_PERIOD: Final = 20
 
 
 def tell(level: int, message: str, *arguments: object, trace: BaseException | None = None) -> None:
-    """Log, whatever the agent's own handlers do: they may raise."""
+    """Log, whatever the agent's own handlers do: they may raise. What is quoted is shown as `plain` text."""
     try:
-        log.log(level, message, *arguments, exc_info=trace)
+        shown = (plain(argument) if isinstance(argument, str) else argument for argument in arguments)
+        log.log(level, message, *shown, exc_info=trace)
     except Exception as error:  # noqa: BLE001  # nobody is left to tell
         pass_alarm_on(error)
 

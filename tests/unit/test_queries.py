@@ -10,6 +10,8 @@ import pytest
 from consumer.queries import load_queries
 
 CONSUMER = Path(__file__).parents[2] / "consumer"
+FILES = sorted(CONSUMER.rglob("queries.sql"))
+QUERIES = {name: text for file in FILES for name, text in load_queries(file).items()}
 
 
 def load(tmp_path: Path, text: str) -> dict[str, str]:
@@ -46,28 +48,30 @@ def test_text_before_the_first_name_is_refused(tmp_path: Path) -> None:
 
 def asked_for() -> Iterator[str]:
     """The names that code gives to `fetch`."""
-    for path in CONSUMER.glob("*.py"):
+    for path in CONSUMER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fetch":
                 yield from (str(arg.value) for arg in node.args[:1] if isinstance(arg, ast.Constant))
 
 
 def test_the_code_and_the_file_name_the_same_queries() -> None:
-    named, asked = set(load_queries(CONSUMER / "queries.sql")), set(asked_for())
+    named, asked = set(QUERIES), set(asked_for())
 
     assert asked - named == set(), "asked for, but not in the file"
     assert named - asked == set(), "in the file, but nobody asks for them"
 
 
+def test_no_two_files_give_the_same_name() -> None:
+    assert len(QUERIES) == sum(len(load_queries(file)) for file in FILES)
+
+
 def test_every_query_says_what_it_is_for() -> None:
-    wordless = [name for name, text in load_queries(CONSUMER / "queries.sql").items() if not text.startswith("-- ")]
+    wordless = [name for name, text in QUERIES.items() if not text.startswith("-- ")]
 
     assert wordless == []
 
 
-@pytest.mark.parametrize(
-    "text", [pytest.param(text, id=name) for name, text in load_queries(CONSUMER / "queries.sql").items()]
-)
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in QUERIES.items()])
 def test_a_query_uses_its_parameters_without_a_gap(text: str) -> None:
     code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     used = {int(digits) for digits in re.findall(r"\$(\d+)", code)}

@@ -128,7 +128,7 @@ def test_a_success_moves_the_claim_and_forgives(queue: Queue) -> None:
     queue.begin()
     queue.doubted, queue.losses = True, 2
     queue.fail(now=100.0)
-    queue.succeed()
+    queue.succeed([])
 
     assert (queue.claim.next_offset, queue.claim.last) == (2, (1, 1))
     assert (queue.doubted, queue.failures, queue.losses, queue.not_before) == (False, 0, 0, 0.0)
@@ -138,7 +138,7 @@ def test_a_success_moves_the_claim_and_forgives(queue: Queue) -> None:
 def test_a_slice_without_records_keeps_the_fingerprint(queue: Queue) -> None:
     queue.claim.last = (7, 70)
     queue.append(Slice.of(queue.claim, 8, 12, []))
-    queue.succeed()
+    queue.succeed([])
 
     assert (queue.claim.next_offset, queue.claim.last) == (12, (7, 70))
 
@@ -174,7 +174,7 @@ def test_the_first_record_that_is_stored_anchors_the_claim_in_its_log(queue: Que
         queue.append(piece(queue, begins, begins + 2))
         # when records are stored before anybody has looked at the log,
         queue.begin()
-        queue.succeed()
+        queue.succeed([])
         queue.end()
     # then the first of them tells this log from the next: a later one may already be the next one's.
     assert queue.claim.anchor == (1, 1)

@@ -33,6 +33,7 @@ PURE = [
     "agent_runs.ids",
     "agent_runs.json_schema",
     "agent_runs.jsontext",
+    "agent_runs.plain",
     "agent_runs.spelling",
     "agent_runs.status",
     "consumer.batches",

@@ -1,0 +1,73 @@
+"""Letters as JSON, for programs: ASCII only, so that it may pass a terminal on its way."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from consumer.dead_letters.letters import Action, DeadLetter, Summary
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def as_json(document: object) -> str:
+    """One line."""
+    return json.dumps(document).replace("\x7f", "\\u007f")
+
+
+def time(timestamp_ms: int) -> str | None:
+    """As RFC 3339, in UTC; None before the year 1."""
+    try:
+        return (_EPOCH + timedelta(milliseconds=timestamp_ms)).isoformat(timespec="milliseconds")
+    except OverflowError:
+        return None
+
+
+def summary(letter: Summary) -> Mapping[str, Any]:
+    """What `list` shows."""
+    return {
+        **_common(letter),
+        "offset": letter.record_offset,
+        "timestamp": None if letter.record_timestamp is None else time(letter.record_timestamp),
+        "key": _base64(letter.key),
+        "value_bytes": letter.value_bytes,
+    }
+
+
+def letter(letter: DeadLetter) -> Mapping[str, Any]:
+    """The whole of it; bytes in Base64."""
+    return {
+        **_common(letter),
+        "offset": letter.offset,
+        "timestamp": time(letter.timestamp),
+        "key": _base64(letter.key),
+        "value": _base64(letter.value),
+        "headers": [[name, _base64(value)] for name, value in letter.headers],
+    }
+
+
+def history(actions: Sequence[Action]) -> Sequence[Mapping[str, Any]]:
+    """What became of it."""
+    return [
+        {"at": time(action.at), "action": action.action, "reason": action.reason, "detail": action.detail}
+        | ({"by": action.actor} if action.actor else {})
+        for action in actions
+    ]
+
+
+def _common(letter: Summary | DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "partition": letter.partition,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "state": letter.state,
+        "retries": letter.retries,
+        "created_at": time(letter.created_at),
+        "updated_at": time(letter.updated_at),
+    }
+
+
+def _base64(data: bytes | None) -> str | None:
+    return None if data is None else b64encode(data).decode()

@@ -1,0 +1,90 @@
+-- The queries about dead letters that operators ask; what the service writes into them stands in ../queries.sql.
+
+-- find_letters --
+-- Some of the letters, in the order in which they were refused, without what they hold. A filter that is NULL is none.
+-- $1 topic, $2 after this id, $3 how many, $4 ids, $5 reasons, $6 states, $7 partition, $8 key, $9 $10 refused from this
+-- time on, and before this one, $11 not tried since this time
+SELECT id, partition, record_offset, record_timestamp, key, octet_length(value) AS value_bytes, reason, detail, state,
+       retries, created_at, updated_at
+  FROM dead_letters
+ WHERE topic = $1
+   AND id > $2
+   AND ($4::bigint[] IS NULL OR id = ANY ($4))
+   AND ($5::text[] IS NULL OR reason = ANY ($5))
+   AND ($6::text[] IS NULL OR state = ANY ($6))
+   AND ($7::integer IS NULL OR partition = $7)
+   AND ($8::bytea IS NULL OR key = $8)
+   AND ($9::timestamptz IS NULL OR created_at >= $9)
+   AND ($10::timestamptz IS NULL OR created_at < $10)
+   AND ($11::timestamptz IS NULL OR updated_at < $11)
+ ORDER BY id
+ LIMIT $3
+
+-- letter --
+-- One letter, with all that it holds.
+-- $1 topic, $2 id
+SELECT id, partition, record_offset, record_timestamp, key, value, headers, reason, detail, state, retries, created_at,
+       updated_at
+  FROM dead_letters
+ WHERE topic = $1
+   AND id = $2
+
+-- letter_history --
+-- What became of a letter.
+-- $1 id
+SELECT at, action, reason, detail, actor
+  FROM dead_letter_history
+ WHERE letter_id = $1
+ ORDER BY at, id
+
+-- stored_beside --
+-- The event that holds the id which a letter claims in its run.
+-- $1 run id, $2 event id
+SELECT event_seq, source_partition, source_offset
+  FROM run_events
+ WHERE run_id = $1
+   AND id = $2
+
+-- server_now --
+-- The clock that letters are dated by.
+SELECT now() AS now
+
+-- lock_open_letter --
+-- Holds a letter that still waits and was not tried since: two operators, or one who is told that his last try is lost,
+-- do it once.
+-- $1 id, $2 not tried since this time
+SELECT retries
+  FROM dead_letters
+ WHERE id = $1
+   AND state = 'open'
+   AND updated_at < $2
+   FOR NO KEY UPDATE
+
+-- close_letter --
+-- Takes a letter off those that wait, and writes down why. Gives nothing if it did not wait any more.
+-- $1 id, $2 resolved or discarded, $3 detail, $4 who
+WITH letter AS (
+    UPDATE dead_letters SET state = $2, updated_at = now() WHERE id = $1 AND state = 'open' RETURNING id
+)
+INSERT INTO dead_letter_history (letter_id, action, detail, actor)
+SELECT id, $2, $3, $4 FROM letter
+RETURNING letter_id
+
+-- refuse_letter_again --
+-- A letter that was tried and waits on, with its newest verdict. The first one is in the row until then, and is written
+-- down now. The row is locked.
+-- $1 id, $2 reason, $3 detail
+WITH before AS (
+    SELECT id, created_at, reason, detail, retries FROM dead_letters WHERE id = $1
+), first AS (
+    INSERT INTO dead_letter_history (letter_id, at, action, reason, detail)
+    SELECT id, created_at, 'refused', reason, detail FROM before WHERE retries = 0
+), again AS (
+    UPDATE dead_letters AS d
+       SET reason = $2, detail = $3, retries = d.retries + 1, updated_at = now()
+      FROM before
+     WHERE d.id = before.id
+)
+INSERT INTO dead_letter_history (letter_id, action, reason, detail)
+SELECT id, 'retried', $2, $3 FROM before
+RETURNING letter_id
