@@ -21,15 +21,15 @@ def troubled(rng: Random, size: int) -> list[Message]:
     return list(islice(without_end(rng), size))
 
 
-def bulky(rng: Random, size: int) -> list[Message]:
-    """So many events of four kilobytes, of a dozen runs."""
+def bulky(rng: Random, size: int, event_bytes: int = 4_000) -> list[Message]:
+    """So many large events, of a dozen runs."""
     run_ids = [new_id(rng).encode() for _ in range(RUNS_AT_ONCE)]
-    return [Message(rng.choice(run_ids), _bulk(rng)) for _ in range(size)]
+    return [Message(rng.choice(run_ids), _bulk(rng, event_bytes)) for _ in range(size)]
 
 
-def _bulk(rng: Random) -> bytes:
+def _bulk(rng: Random, event_bytes: int) -> bytes:
     event = {"type": "input", "id": new_id(rng), "timestamp": "2026-01-01T00:00:00Z", "tool": "tool_result"}
-    return spell(rng, event | {"data": rng.randbytes(2_000).hex()})
+    return spell(rng, event | {"data": rng.randbytes(event_bytes // 2).hex()})
 
 
 def _events(rng: Random) -> Iterator[tuple[bytes, dict[str, object]]]:

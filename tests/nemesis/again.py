@@ -8,6 +8,7 @@ import asyncpg
 
 from tests.acceptance.foreign import consume_to_the_end
 from tests.integration.snapshots import RUN_DATA, row_versions, snapshot
+from tests.nemesis.fleet import FLEET_SETTINGS
 from tests.nemesis.world import Room, World
 
 # To any earlier place of each partition; what was counted as repeats on the way is counted again.
@@ -17,6 +18,8 @@ REWIND = """
            last_offset = NULL, last_timestamp = NULL
 """
 
+SETTINGS = {name: FLEET_SETTINGS[name] for name in ("AGENT_RUNS_MAX_EVENT_BYTES", "AGENT_RUNS_BREAKER_SHARE")}
+
 
 async def consumed_again(room: Room, rng: Random) -> list[str]:
     """S13: the offsets are put back, the records are consumed again; not one row may be written anew."""
@@ -25,7 +28,7 @@ async def consumed_again(room: Room, rng: Random) -> list[str]:
     connection = await asyncpg.connect(scene.database)
     await connection.execute(REWIND, rng.random())
     await connection.close()
-    ended = await consume_to_the_end(scene.servers.bootstrap_servers, scene.topic, scene.database)
+    ended = await consume_to_the_end(scene.servers.bootstrap_servers, scene.topic, scene.database, **SETTINGS)
     if ended.exit_code:
         return [f"S13 replay: it ended with exit code {ended.exit_code}: {ended.output[-1_000:]}"]
     after = await row_versions(scene.database)
@@ -36,7 +39,7 @@ async def consumed_elsewhere(world: World, room: Room) -> list[str]:
     """S15: a second consumer of the same log, into an empty database, writes the same rows."""
     scene, name = room.direct, await world.template.clone()
     other = world.template.url_of(name)
-    ended = await consume_to_the_end(scene.servers.bootstrap_servers, scene.topic, other)
+    ended = await consume_to_the_end(scene.servers.bootstrap_servers, scene.topic, other, **SETTINGS)
     if ended.exit_code:
         return [f"S15 determinism: it ended with exit code {ended.exit_code}: {ended.output[-1_000:]}"]
     one, two = await snapshot(scene.database), await snapshot(other)

@@ -15,10 +15,12 @@ from deploy.local.ports import HOST, free_port
 from tests.faults.process import ConsumerProcess
 from tests.faults.scene import SETTINGS
 from tests.faults.waiting import until
+from tests.nemesis.of_operators import SMALL_BYTES
 from tests.nemesis.world import Room
 
 SIZE = 3
 STALL_S = 5.0
+DATABASE_S = 6.0
 # What a SIGTERM may take: the transaction under way, advice to Kafka, leaving the group, and the log's client; each has
 # a deadline of its own, and the machine is busy.
 GRACE_S = 25.0
@@ -26,12 +28,16 @@ RSS_BUDGET = 250 * 1024 * 1024
 LOOK_EVERY_S = 0.5
 ANSWER_S = 2.0
 
-# On top of the scene's: batches that let a backlog be caught up with, and answers that are not waited for for long.
+# On top of the scene's: batches that let a backlog be caught up with; and the patience of a machine that is busy.
 FLEET_SETTINGS = {
     **SETTINGS,
     "AGENT_RUNS_BATCH_RECORDS": "200",
-    "AGENT_RUNS_DATABASE_TIMEOUT_S": "3",
+    "AGENT_RUNS_DATABASE_TIMEOUT_S": f"{DATABASE_S:g}",
+    "AGENT_RUNS_LOCK_TIMEOUT_S": "1",
+    "AGENT_RUNS_STALLED_OWNER_S": "2",
     "AGENT_RUNS_STALL_S": f"{STALL_S:g}",
+    "AGENT_RUNS_MAX_EVENT_BYTES": str(SMALL_BYTES),
+    "AGENT_RUNS_BREAKER_SHARE": "1",  # every third record here is no event
 }
 
 

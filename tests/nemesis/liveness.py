@@ -8,13 +8,13 @@ from time import monotonic
 import asyncpg
 
 from tests.faults.waiting import until
-from tests.nemesis.fleet import STALL_S, Fleet
+from tests.nemesis.fleet import DATABASE_S, STALL_S, Fleet
 from tests.nemesis.of_consumers import SESSION_S
 from tests.nemesis.world import Room
 
 # What may pass before the last consumer works again: two sessions, a client that stalls and is made anew, a group that
 # waits for its slowest member (aiokafka's least), an answer that is waited for (the log's), a database that gives none.
-RECOVERS_WITHIN_S = 2 * SESSION_S + STALL_S + 10 + 10 + 3
+RECOVERS_WITHIN_S = 2 * SESSION_S + STALL_S + 10 + 10 + DATABASE_S
 # Then the backlog, at half the rate at which the calm load was stored: that is far below what could be.
 CATCHES_UP_AT = 0.5
 SPARE_S = 5.0  # of a machine that has other work

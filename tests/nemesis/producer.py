@@ -25,8 +25,9 @@ from tests.acceptance.foreign import foreign_producer
 from tests.acceptance.hostile import Message, corpus, scripts
 from tests.acceptance.stories import new_id
 from tests.checker.log import Place
-from tests.faults.workload import ordinary, without_end
+from tests.faults.workload import bulky, ordinary, without_end
 from tests.nemesis.ledger import Outcome, line
+from tests.nemesis.of_operators import SMALL_BYTES
 from tests.nemesis.world import MAX_MESSAGE_BYTES
 
 SLOPPY_SHARE = 0.2
@@ -136,16 +137,18 @@ def _place(report: Report) -> Place:
 
 
 def hostile(rng: Random) -> Iterator[Message]:
-    """Ordinary and repeated and conflicting events without end, and every few hundred something of the corpus."""
+    """Ordinary and repeated and conflicting events without end, and now and then something of the corpus."""
     specimens = [one for one in corpus() if len(one.value("") or b"") < LARGEST_SPECIMEN]
     for message in without_end(rng):
         yield message
         draw = rng.random()
-        if draw < 0.004:
+        if draw < 0.001:
             yield rng.choice(specimens).message(new_id(rng).encode(), new_id(rng))
-        elif draw < 0.005:
+        elif draw < 0.0015:
             yield from rng.choice(scripts()).messages(new_id(rng).encode(), new_id(rng))
-        elif draw < 0.0052:
+        elif draw < 0.004:
+            yield bulky(rng, 1, 2 * SMALL_BYTES)[0]
+        elif draw < 0.0042:
             yield Message(b"large", rng.randbytes(MAX_MESSAGE_BYTES + 1).hex().encode())
 
 

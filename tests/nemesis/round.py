@@ -7,7 +7,7 @@ import traceback
 from collections import Counter
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from random import Random
 from signal import SIGCONT
 from time import monotonic
 
-from tests.checker import watching
+from tests.checker import Watch, watching
 from tests.faults.waiting import until
 from tests.nemesis import liveness
 from tests.nemesis.again import consumed_again, consumed_elsewhere
@@ -23,12 +23,13 @@ from tests.nemesis.fleet import GRACE_S, RSS_BUDGET, SIZE, Fleet
 from tests.nemesis.hurting import Nemesis, Target
 from tests.nemesis.of_consumers import OfConsumers
 from tests.nemesis.of_kafka import OfKafka
+from tests.nemesis.of_operators import SMALL_BYTES, OfOperators
 from tests.nemesis.of_postgres import OfPostgres
 from tests.nemesis.speakers import AGENT, PRODUCER, Speakers
 from tests.nemesis.verdict import Evidence, judge
 from tests.nemesis.world import Room, World
 
-STARTS_WITHIN_S = 60.0
+STARTS_WITHIN_S = 150.0
 SPARE_FILES = 4  # connections that are being made anew just then
 REPLACE_AGENT_EVERY_S = 20.0
 
@@ -90,9 +91,8 @@ class _Round:
 
     async def play(self, pool: Executor) -> None:
         """The phases, one after the other."""
-        scene = self._room.direct
         try:
-            async with watching(scene.servers.bootstrap_servers, scene.topic, scene.database) as watch, self._watched():
+            async with self._judged_all_along() as watch, self._watched():
                 self._note("calm")
                 calm_rate, files = await self._calm()
                 self._note("outage")
@@ -126,6 +126,10 @@ class _Round:
         with (self._room.wired.directory / "timeline.txt").open("a") as file:
             file.write(f"{now} {what}\n")
 
+    def _judged_all_along(self) -> AbstractAsyncContextManager[Watch]:
+        scene = self._room.direct
+        return watching(scene.servers.bootstrap_servers, scene.topic, scene.database, max_event_bytes=SMALL_BYTES)
+
     @asynccontextmanager
     async def _watched(self) -> AsyncIterator[None]:
         for _ in range(SIZE):
@@ -151,7 +155,7 @@ class _Round:
 
     async def _all_is_well(self) -> bool:
         passed = await self._room.direct.stored()
-        return passed > self._plan.rate and await liveness.lag(self._room) < self._plan.rate
+        return passed > self._plan.rate and await liveness.lag(self._room) < 2 * self._plan.rate
 
     async def _throughput(self, work) -> float:  # type: ignore[no-untyped-def]
         began, before = monotonic(), await self._room.direct.stored()
@@ -175,11 +179,15 @@ class _Round:
             Target("postgres", OfPostgres(world.postgres, world.postgres_wire, room.direct.database).kinds(), 4),
             Target("consumer", OfConsumers(self._fleet).kinds(), 3),
         ]
+        operators = OfOperators(room)
+        if not self._plan.elsewhere:  # what an operator retries is not in the log
+            targets.append(Target("operator", operators.kinds(), 1))
         nemesis = Nemesis(targets, self._rng, self._note)
         try:
             return await self._throughput(nemesis.hurt_until(monotonic() + self._plan.hurt_s))
         finally:
             self._outcome.faults.update(nemesis.done)
+            self._outcome.take(*operators.findings)
 
     async def _recover(self, calm_rate: float) -> None:
         """Liveness: everything is well again, and so must everything become."""

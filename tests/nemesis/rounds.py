@@ -19,6 +19,11 @@ RATE = 650.0  # so that a round has more than 60,000 records
 ELSEWHERE_EVERY = 5
 
 
+def short_plan(seed: str) -> Plan:
+    """A round that a test can sit through."""
+    return Plan(seed, calm_s=2, hurt_s=7, rate=200, elsewhere=False)
+
+
 def plan(master: int, number: int) -> Plan:
     """A round can be repeated alone: its seed depends on nothing but the master's and its number."""
     return Plan(f"{master}-{number}", CALM_S, HURT_S, RATE, elsewhere=number % ELSEWHERE_EVERY == 1)

@@ -1,3 +1,3 @@
-"""Rounds that once failed, by their seeds: pytest plays them again, as long as they were."""
+"""Rounds that once failed, as pairs of the hour's seed and the round's number: pytest plays them again."""
 
-FAILED: list[str] = []
+FAILED: list[tuple[int, int]] = []

@@ -16,6 +16,7 @@ from tests.checker.tables import Tables
 from tests.emitting import ledger as emitting
 from tests.nemesis.agent import PREFIX
 from tests.nemesis.ledger import Ledger
+from tests.nemesis.of_operators import SMALL_BYTES
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def judge(evidence: Evidence) -> Verdict:
     """In a process of its own: it computes for a while, and the proxies must carry on meanwhile."""
     tables = asyncio.run(read_tables(evidence.database))
     log = read_log(evidence.bootstrap_servers, evidence.topic)
-    violations = list(map(str, compare(log, tables)))
+    violations = list(map(str, compare(log, tables, max_event_bytes=SMALL_BYTES)))
     violations += _of_producers(evidence.producers, log)
     violations += _of_agents(evidence, tables)
     figures = {
