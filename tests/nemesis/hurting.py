@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from random import Random
 from time import monotonic
 
-BOTH_SHARE = 0.3  # so often two targets are hurt at a time
-CALM_S = (0.1, 2.0)  # between two faults
+import asyncpg
+
+# Between two strikes of a hand.
+OFTEN_S = (0.2, 2.0)
+RARELY_S = (3.0, 12.0)
 
 Strike = Callable[[Random], Awaitable[None]]
 
@@ -32,28 +35,35 @@ class Nemesis:
         self._rng = rng
         self._note = note
         self.done: Counter[str] = Counter()
+        self._struck: list[Target] = []
 
     async def hurt_until(self, deadline: float) -> None:
-        """One strike after the other, now and then two at a time, never two at one target."""
+        """One strike after the other with one hand, now and then one with another, never two at one target."""
+        async with asyncio.TaskGroup() as hands:
+            for pauses_s in (OFTEN_S, RARELY_S):
+                hands.create_task(self._hand(deadline, pauses_s, Random(self._rng.getrandbits(64))))
+
+    async def _hand(self, deadline: float, pauses_s: tuple[float, float], rng: Random) -> None:
+        await asyncio.sleep(rng.uniform(*pauses_s))
         while monotonic() < deadline:
-            await asyncio.sleep(self._rng.uniform(*CALM_S))
-            first = self._draw(self._targets)
-            struck = [first]
-            if self._rng.random() < BOTH_SHARE:
-                struck.append(self._draw([target for target in self._targets if target is not first]))
-            await asyncio.gather(*[self._strike(target) for target in struck])
+            free = [target for target in self._targets if target not in self._struck]
+            await self._strike(rng.choices(free, [target.weight for target in free])[0], rng)
+            await asyncio.sleep(rng.uniform(*pauses_s))
 
-    def _draw(self, targets: Sequence[Target]) -> Target:
-        return self._rng.choices(targets, [target.weight for target in targets])[0]
-
-    async def _strike(self, target: Target) -> None:
+    async def _strike(self, target: Target, rng: Random) -> None:
         weights, strikes = zip(*target.kinds, strict=True)
-        strike = self._rng.choices(strikes, weights)[0]
+        strike = rng.choices(strikes, weights)[0]
         name = f"{target.name} {strike.__name__}"
         self.done[name] += 1
         self._note(f"{name} begins")
-        await strike(Random(self._rng.getrandbits(64)))
-        self._note(f"{name} is over")
+        self._struck.append(target)
+        try:
+            await strike(Random(rng.getrandbits(64)))
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            self._note(f"{name} was not to be had: {error!r}")  # the machine is busy, or the other hand was in the way
+        finally:
+            self._struck.remove(target)
+            self._note(f"{name} is over")
 
 
 def a_while(rng: Random) -> float:

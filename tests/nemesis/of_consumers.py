@@ -44,14 +44,13 @@ class OfConsumers:
             victim.consumer.resume()
 
     async def joined(self, rng: Random) -> None:
-        """More members for a while: the partitions are shared out anew with each that comes and goes."""
-        for _ in range(rng.randrange(1, 3)):
-            newcomer = self._fleet.join()
-            await pause(rng)
-            if rng.random() < 0.5:
-                await self._fleet.terminate(newcomer)
-            else:
-                self._fleet.kill(newcomer)
+        """One more for a while: the partitions are shared out anew when it comes and when it goes."""
+        newcomer = self._fleet.join()
+        await pause(rng)
+        if rng.random() < 0.5:
+            await self._fleet.terminate(newcomer)
+        else:
+            self._fleet.kill(newcomer)
 
     async def died_at_a_step(self, rng: Random) -> None:
         """One that kills itself before or after some step of its work; if it never comes there, we kill it."""

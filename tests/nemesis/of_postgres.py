@@ -105,10 +105,9 @@ class OfPostgres(OfWires):
         await self._hold(SOME_OFFSETS, rng.randrange(4), rng)
 
     async def _hold(self, query: str, first: object, rng: Random) -> None:
-        with suppress(asyncpg.PostgresError, TimeoutError):  # they may hold what we want
-            async with self._session() as session, session.transaction():
-                await session.fetch(query, first)
-                await pause(rng)
+        async with self._session() as session, session.transaction():
+            await session.fetch(query, first)
+            await pause(rng)
 
     @asynccontextmanager
     async def _session(self, url: str = "") -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:

@@ -50,7 +50,10 @@ async def hour(duration_s: float, master: int, only: int | None = None) -> bool:
 async def _play(world: World, planned: Plan, directory: Path, pool: ProcessPoolExecutor) -> Outcome:
     """One round; what its processes said is kept only when something was wrong."""
     directory.mkdir()  # noqa: ASYNC240  # a local disk
-    outcome = await play(world, planned, directory, pool)
+    try:
+        outcome = await play(world, planned, directory, pool)
+    except Exception as error:  # noqa: BLE001  # the servers could not be healed; the next round may tell more
+        outcome = Outcome(violations=[f"the machine broke: {error!r}"])
     if outcome.violations:
         (directory / "violations.txt").write_text("\n".join(outcome.violations))
     else:
