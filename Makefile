@@ -1,5 +1,5 @@
 # What people and CI type. `make setup` once; everything else does it by itself.
-.PHONY: setup demo test check faults soak bench up down lock schema
+.PHONY: setup demo test check faults-slow faults soak bench up down lock schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,6 +35,10 @@ faults: setup
 # The same over night.
 soak: setup
 	@$(MAKE) faults MINUTES=$(or $(MINUTES),720)
+
+# The faults that take minutes: three brokers, outages longer than any timeout. See tests/faults/README.md.
+faults-slow: setup
+	$(RUN) -m pytest -m slow tests/faults
 
 bench: setup
 	@$(RUN) -m tests.bench

@@ -20,6 +20,7 @@ class Claim:
     Attributes:
         position: where the next fetch begins.
         next_offset: where the next batch to be written begins: what `consumer_offsets` holds, as far as we know.
+        heard: how often the broker has said where the partition's log ends.
         anchor: offset and timestamp of a record that was passed; a log where they differ is another log.
         refused: offset and reason of each record that was refused lately.
         idle: set while no transaction of this claim is under way.
@@ -31,6 +32,7 @@ class Claim:
         self.position = 0
         self.next_offset = 0
         self.end_offset = 0
+        self.heard = 0
         self.last: tuple[int, int] | None = None
         self.anchor: tuple[int, int] | None = None
         self.refused: deque[tuple[int, str]] = deque()

@@ -58,11 +58,13 @@ class Observer:
     Health is asked from another thread: it must be red just then when the event loop is stuck.
     """
 
-    def __init__(self, stall_s: float) -> None:
+    def __init__(self, stall_s: float, watch_interval_s: float = 10.0) -> None:
         self._stall_s = stall_s
+        self._silence_s = watch_interval_s + stall_s  # the broker is asked no more often than that
         self._claims: list[Claim] = []
         self._known_halts: set[int] = set()
         self._progress: dict[int, tuple[int, float]] = {}
+        self._heard: dict[int, tuple[int, float]] = {}
         self._beat_at = self._gauged_at = time.monotonic()
         self.registry = CollectorRegistry()
         self._events = Counter("agent_runs_events_stored", "Events stored.", registry=self.registry)
@@ -114,6 +116,10 @@ class Observer:
             claim.partition: (claim.next_offset, now) if self._moved(claim) else self._progress[claim.partition]
             for claim in self._claims
         }
+        self._heard = {
+            claim.partition: (claim.heard, now) if self._has_heard(claim) else self._heard[claim.partition]
+            for claim in self._claims
+        }
         halted, known = self.halted(), self._known_halts
         self._known_halts = set(halted)
         for partition in halted.keys() - known:
@@ -139,6 +145,9 @@ class Observer:
         # By partition, not by claim: one that is taken up again and again, and never gets on, stands still.
         return claim.state is ClaimState.READY and (claim.lag == 0 or claim.next_offset != before)
 
+    def _has_heard(self, claim: Claim) -> bool:
+        return claim.partition not in self._heard or self._heard[claim.partition][0] != claim.heard
+
     def stalled(self) -> list[Claim]:
         """The claims that should get on, and have not for `stall_s`."""
         deadline = time.monotonic() - self._stall_s
@@ -153,6 +162,11 @@ class Observer:
         """The partitions that wait for an operator, and why."""
         return {c.partition: c.halted_because for c in self._claims if c.state is ClaimState.HALTED}
 
+    def unheard(self) -> list[int]:
+        """The partitions whose lag nobody knows: as far as we have heard they may be at their end."""
+        deadline = time.monotonic() - self._silence_s
+        return sorted(partition for partition, (_, heard_at) in list(self._heard.items()) if heard_at < deadline)
+
     def problems(self) -> list[str]:
         """What is wrong now, a sentence each; nothing when all is well."""
         found = [f"partition {partition} is halted: {reason}" for partition, reason in self.halted().items()]
@@ -161,6 +175,8 @@ class Observer:
             + (f"with a lag of {claim.lag}" if claim.state is ClaimState.READY else "it could not be taken up")
             for claim in self.stalled()
         ]
+        if unheard := self.unheard():
+            found.append(f"Kafka has not said for {self._silence_s:g} s where partitions {unheard} end")
         if time.monotonic() - self._beat_at > self._stall_s:
             found.append(f"the loop has not come round for {self._stall_s:g} s")
         return found

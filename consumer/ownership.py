@@ -142,6 +142,7 @@ class Ownership:
         bounds = await self._log.bounds(claim.partition for claim in claims)
         for claim in claims:
             claim.end_offset = max(claim.position, bounds[claim.partition].ends)
+            claim.heard += 1
             if claim.state is ClaimState.HALTED:
                 await self._look_again(claim, bounds[claim.partition])
             elif claim.state is ClaimState.READY:

@@ -72,7 +72,7 @@ class Service:
 
     def __init__(self, config: Config, parts: Parts) -> None:
         self.config = config
-        self.observer = Observer(config.topic.stall_s)
+        self.observer = Observer(config.topic.stall_s, config.topic.watch_interval_s)
         self.consuming = False
         self._parts = parts
         self._lanes = Lanes(
@@ -147,6 +147,8 @@ class Service:
         try:
             await asyncio.wait(ours | others, return_when=asyncio.FIRST_COMPLETED)
             _raise_first(ours)
+            if any(task.cancelled() for task in ours):  # not by us: that comes below
+                raise SourceBroken("the Kafka client cancelled what it was asked for")
         finally:
             await end(ours)
             ownership.close()

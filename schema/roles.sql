@@ -18,15 +18,18 @@ BEGIN
 
     -- What the service does, and no more. No DELETE or TRUNCATE anywhere: deletes of runs cascade to their events.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'agent_runs_consumer') THEN
-        GRANT SELECT, INSERT, UPDATE ON agent_runs, consumer_offsets, dead_letters TO agent_runs_consumer;
-        GRANT SELECT, INSERT ON run_events, accepted_losses, dead_letter_history TO agent_runs_consumer;
+        GRANT SELECT, INSERT, UPDATE ON agent_runs, consumer_offsets TO agent_runs_consumer;
+        GRANT SELECT, INSERT ON run_events, dead_letters, dead_letter_history, accepted_losses TO agent_runs_consumer;
+        -- What became of a letter, not what it is: its coordinates and bytes are evidence.
+        REVOKE UPDATE ON dead_letters FROM agent_runs_consumer;
+        GRANT UPDATE (state, retries, reason, detail, updated_at) ON dead_letters TO agent_runs_consumer;
         GRANT SELECT ON _pogo_migration TO agent_runs_consumer;
     END IF;
 
     -- What people and dashboards do.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'agent_runs_reader') THEN
-        GRANT SELECT ON agent_runs, run_events, consumer_offsets, dead_letters, dead_letter_history, accepted_losses
-            TO agent_runs_reader;
+        GRANT SELECT ON agent_runs, run_events, consumer_offsets, dead_letters, dead_letter_history, accepted_losses,
+            _pogo_migration TO agent_runs_reader;
     END IF;
 END
 $$;

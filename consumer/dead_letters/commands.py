@@ -35,10 +35,12 @@ def _time(text: str) -> int:
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+_ID: Final = click.IntRange(min=0, max=2**63 - 1)
+_REASON: Final = click.Choice([reason.value for reason in Reason])
 _FILTERS: Final = (
-    click.argument("ids", type=int, nargs=-1),
-    click.option("--reason", "reasons", multiple=True, type=click.Choice([*Reason]), help="Refused for this."),
-    click.option("--partition", type=int, help="Of this partition."),
+    click.argument("ids", type=_ID, nargs=-1),
+    click.option("--reason", "reasons", multiple=True, type=_REASON, help="Refused for this."),
+    click.option("--partition", type=click.IntRange(min=0, max=2**31 - 1), help="Of this partition."),
     click.option("--run", "run_id", help="Of this run: the record's key."),
     click.option("--since", type=_time, help="Refused at this time or later."),
     click.option("--until", type=_time, help="Refused before this time."),
@@ -59,7 +61,7 @@ def dead_letters_group() -> None:
 @dead_letters_group.command("list")
 @_filtered
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="`open` unless told.")
-@click.option("--after", type=int, default=0, help="Go on behind this id.")
+@click.option("--after", type=_ID, default=0, help="Go on behind this id.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def list_command(after: int, limit: int, output: str, **which: Any) -> None:
@@ -77,7 +79,7 @@ def list_command(after: int, limit: int, output: str, **which: Any) -> None:
 
 
 @dead_letters_group.command("show")
-@click.argument("letter_id", metavar="ID", type=int)
+@click.argument("letter_id", metavar="ID", type=_ID)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def show_command(letter_id: int, output: str) -> None:
     """Show one letter: what it holds, what is wrong with it and where, what became of it."""
@@ -117,7 +119,7 @@ def retry_command(
     Exit code 1: at least one stayed open.
     """
     config = _config()
-    wanted = _narrow(_filter(which, any_state=bool(which["ids"])), everything)
+    wanted = _narrow(_filter(which), everything)
     rules = Rules(max_event_bytes=config.topic.max_event_bytes, max_retries=max_retries, dry_run=dry_run)
     counts: Counter[Outcome] = Counter()
 
@@ -146,8 +148,7 @@ def discard_command(everything: bool, because: str, by: str, **which: Any) -> No
     async def work(session: Session) -> None:
         gone = 0
         async for letter in find_all(session, wanted):
-            closing = partial(close, letter.id, "discarded", because, by)
-            gone += await session.ask(closing)
+            gone += await session.ask(partial(close, letter.id, "discarded", because, by))
         report.discarded(gone)
 
     _run(_config(), wanted, work)
@@ -161,7 +162,7 @@ def discard_command(everything: bool, because: str, by: str, **which: Any) -> No
 @click.option("--to", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="This file, not the output.")
 def export_command(everything: bool, exact: bool, to: Path | None, **which: Any) -> None:  # noqa: FBT001
     """Write letters out as JSON lines, their bytes in Base64; or one message as it was."""
-    wanted = _narrow(_filter(which, any_state=bool(which["ids"])), everything)
+    wanted = _narrow(_filter(which), everything)
     if exact and len(wanted.ids or ()) != 1:
         raise UsageError("--bytes writes one message: give one ID")
     if exact and to is None and sys.stdout.isatty():
@@ -180,10 +181,10 @@ def _config() -> Config:
     return read_config(os.environ, "database", "topic", "service")
 
 
-def _filter(which: Mapping[str, Any], *, any_state: bool = False) -> Filter:
-    """The filter that the options describe. Lists without members are none."""
-    given = {name: value if value != () else None for name, value in which.items()}
-    if not given.get("states") and not any_state:
+def _filter(which: Mapping[str, Any]) -> Filter:
+    """The filter that the options describe. Lists without members are none; who is named may be in any state."""
+    given = {name: None if value == () else value for name, value in which.items()}
+    if not given.get("states") and not given["ids"]:
         given["states"] = ("open",)
     return Filter(**given)
 

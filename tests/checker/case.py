@@ -27,6 +27,7 @@ class Past:
     offsets: Mapping[int, int] = field(default_factory=dict)
     runs: Mapping[str, RunRow] = field(default_factory=dict)
     moved_to: Mapping[int, int] = field(default_factory=dict)  # where the last audited move of a partition ended
+    retried: AbstractSet[Place] = frozenset()  # letters whose events were seen
     lost: AbstractSet[int] = frozenset()  # partitions in which an operator accepted a loss
 
 
@@ -70,10 +71,11 @@ class Case:
 
     @cached_property
     def events_by_run(self) -> Mapping[str, list[EventRow]]:
-        """The new events of each run by number."""
+        """The new events of each run by number. That of a letter comes again whenever its letter changes."""
         rows = defaultdict(list)
         for row in sorted(self.tables.events, key=lambda row: row.event_seq):
-            rows[row.run_id].append(row)
+            if Place(row.source_partition, row.source_offset) not in self.past.retried:
+                rows[row.run_id].append(row)
         return dict(rows)
 
     def run(self, run_id: str) -> RunRow | None:
@@ -99,10 +101,14 @@ class Case:
 
 
 def settled(tables: Tables) -> Settled:
-    """The letters that were resolved, each with the number of its event, None where it has none of its own."""
+    """The letters that were resolved, each with the number of its event, None where it has none of its own.
+
+    An event beside a letter that is not resolved is one place too many, and said to be so; everything else is as it
+    would be had the letter been resolved.
+    """
     numbers = {Place(row.source_partition, row.source_offset): row.event_seq for row in tables.events}
-    places = [Place(row.partition, row.record_offset) for row in tables.letters if row.state == "resolved"]
-    return {place: numbers.get(place) for place in places}
+    states = {Place(row.partition, row.record_offset): row.state for row in tables.letters}
+    return {place: numbers.get(place) for place, state in states.items() if state == "resolved" or place in numbers}
 
 
 def differences(*columns: tuple[str, object, object]) -> Iterator[str]:

@@ -99,8 +99,8 @@ class FollowedTables:
 
     async def prepare(self) -> None:
         """Make the index and the audit, where they aren't there yet."""
-        async with self._connection.transaction():
-            await self._connection.execute(self._queries["prepare"])
+        await self._connection.execute(self._queries["index"])
+        await self._connection.execute(self._queries["audit"])
 
     async def read(self, last: str, begins: Mapping[int, int]) -> tuple[str, Tables]:
         """A snapshot's name, and what is new in it: events from `begins` on, and of letters that were retried."""

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from tests.checker.case import Case, Past, settled
 from tests.checker.comparison import broken
 from tests.checker.judgement import MAX_EVENT_BYTES
-from tests.checker.log import Extent, Log, Record
+from tests.checker.log import Extent, Log, Place, Record
 from tests.checker.model import Model
 from tests.checker.tables import RunRow, Tables
 from tests.checker.violations import Violation
@@ -34,8 +34,10 @@ class Journal:
         return self._begins.keys()
 
     def add(self, record: Record) -> None:
-        """The next record of its partition."""
+        """The next record of its partition; one that was read before is none."""
         partition, offset = record.place
+        if offset < self._positions[partition]:
+            return
         self._offsets[partition].append(offset)
         self._ahead[partition].append(record)
         self._positions[partition] = offset + 1
@@ -72,6 +74,7 @@ class Increments:
         self._runs: dict[str, RunRow] = {}
         self._offsets: dict[int, int] = {}
         self._moved_to: dict[int, int] = {}
+        self._retried: set[Place] = set()
         self._lost: set[int] = set()
 
     @property
@@ -87,8 +90,10 @@ class Increments:
             self._journal.skip(loss.partition, loss.next_offset, loss.resumed_at)
         log = self._journal.take(ends)
         step = self._model.advance(log.records, settled(tables))
-        past = Past(dict(self._offsets), self._runs, dict(self._moved_to), self._lost)
-        found = broken(Case(log, tables, self._model, step, past))
+        past = Past(dict(self._offsets), self._runs, dict(self._moved_to), self._retried, self._lost)
+        case = Case(log, tables, self._model, step, past)
+        found = broken(case)
+        self._retried |= case.retried
         self._remember(tables, ends)
         return found
 

@@ -43,7 +43,8 @@ def invention(case: Case) -> Iterator[Violation]:
 def uniqueness(case: Case) -> Iterator[Violation]:
     rows = Counter({place: len(found) for place, found in case.events.items()})
     rows.update({place: len(found) for place, found in case.letters.items()})
-    rows.subtract(case.retried)  # an event and the letter that it was are one place
+    resolved = {place for place, found in case.letters.items() if any(row.state == "resolved" for row in found)}
+    rows.subtract(resolved & case.events.keys())  # an event and the letter that it was are one place
     for place, count in rows.items():
         if count > 1:
             yield at(Rule.UNIQUENESS, place, f"is in {count} places")

@@ -90,8 +90,13 @@ class Watcher:
             await self._pause()
 
     async def _prepare(self) -> None:
-        self._tables = await FollowedTables.connect(self._settings.database_url)
-        await self._tables.prepare()
+        tables = await FollowedTables.connect(self._settings.database_url)
+        try:
+            await tables.prepare()
+        except AWAY:
+            tables.terminate()
+            raise
+        self._tables = tables
 
     async def _snapshot(self, begins: dict[int, int]) -> Tables | None:
         """What is new; None while PostgreSQL is away."""

@@ -1,8 +1,11 @@
--- prepare --
--- A way to the rows of a stretch of the log, and an audit of the offsets that are moved. In test databases only.
-CREATE SCHEMA IF NOT EXISTS checker;
+-- index --
+-- A way to the rows of a stretch of the log. In test databases only. Apart from the audit: who locks both tables in one
+-- transaction may meet a batch that does so in the other order.
+CREATE INDEX IF NOT EXISTS checker_source_idx ON run_events (source_partition, source_offset)
 
-CREATE INDEX IF NOT EXISTS checker_source_idx ON run_events (source_partition, source_offset);
+-- audit --
+-- Who moved which offset, and from where to where. In test databases only.
+CREATE SCHEMA IF NOT EXISTS checker;
 
 CREATE TABLE IF NOT EXISTS checker.moves (
     number     bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -11,6 +11,7 @@ import pytest
 
 from deploy.local import Kafka, PostgreSQL
 from tests.faults.scene import Scene
+from tests.faults.wired import WiredKafka
 from tests.servers import LOG_APPEND_TIME, MakeTopic, Servers, TemplateDatabase, create_topic
 
 PARTITIONS = 3
@@ -48,10 +49,10 @@ def mortal_postgres() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(scope="session")
-def mortal_kafka() -> Iterator[Kafka]:
-    """A Kafka that tests may kill."""
+def mortal_kafka() -> Iterator[WiredKafka]:
+    """A Kafka that tests may kill, and whose wire they may cut."""
     with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
-        server = Kafka(Path(directory) / "kafka")
+        server = WiredKafka(Path(directory) / "kafka")
         with server:
             yield server
             server.kill()

@@ -22,6 +22,7 @@ _SHIELDED_COMMIT = re.compile(
 
 CHECKOUT = Path(__file__).parents[2]
 SHOWN_CHARACTERS = 8_000
+MIB = 1024 * 1024
 
 
 class ConsumerProcess:
@@ -39,6 +40,11 @@ class ConsumerProcess:
                 stdout=output,
                 stderr=output,
             )
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     @property
     def output(self) -> str:
@@ -64,6 +70,15 @@ class ConsumerProcess:
     def stopped(self) -> bool:
         """Whether a SIGSTOP holds it."""
         return self.alive and self.process.status() == psutil.STATUS_STOPPED
+
+    @property
+    def peak_mib(self) -> float:
+        """The most memory that it ever had. Where the kernel does not remember that (macOS), what it has now."""
+        status = Path(f"/proc/{self._process.pid}/status")
+        if not status.exists():
+            return psutil.Process(self._process.pid).memory_info().rss / MIB
+        (peak,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak) / 1024
 
     async def says(self, text: str, times: int = 1, deadline_s: float = DEADLINE_S) -> None:
         """Wait until it has said this so many times."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import IncompleteReadError, StreamReader
+from collections import deque
 from contextlib import suppress
 from struct import unpack_from
 from typing import Self
@@ -23,13 +24,14 @@ BATCH_LENGTH, BATCH_VERSION, BATCH_CHECKSUM, BATCH_CHECKED, BATCH_RECORDS = 8, 1
 class Proxy(Wire):
     """Passes everything on, apart from what it was told to do. `target` is where the server is: host and port."""
 
-    def __init__(self, host: str = HOST, port: int = 0) -> None:
+    def __init__(self, host: str = HOST, port: int = 0, listens_on: int = 0) -> None:
         super().__init__()
         self.target = host, port
+        self._listens_on = listens_on
         self._links: dict[asyncio.Task[None], Link | None] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, HOST, 0)
+        self._server = await asyncio.start_server(self._accept, HOST, self._listens_on)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -44,10 +46,21 @@ class Proxy(Wire):
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
+    @property
+    def address(self) -> str:
+        """The same, with the host."""
+        return f"{HOST}:{self.port}"
+
     def cut(self) -> None:
         """Reset all connections that there are."""
         for task in self._links:
             task.cancel()
+
+    def cut_servers_end(self) -> None:
+        """End all connections, for the server only: in a black hole their clients don't hear of it."""
+        for link in self._links.values():
+            if link is not None:
+                link.cut_servers_end()
 
     def abandon(self) -> None:
         """From now on nothing passes over the connections that there are; new ones are well."""
@@ -60,6 +73,8 @@ class Proxy(Wire):
         self.fates.clear()
         self.deaf.clear()
         self.delay_s, self.bytes_per_s, self.flips = 0.0, 0, 0
+        self.change_delay_s = 0.0
+        self.answered.set()
         self.audible.set()
         self.cut()
 
@@ -98,7 +113,21 @@ class DatabaseProxy(Proxy):
 
 
 class KafkaProxy(Proxy):
-    """In front of a broker, which must advertise the proxy's address as its own: batches of records have a fate."""
+    """In front of a broker, which must advertise the proxy's address as its own: batches of records have a fate.
+
+    Attributes:
+        blemishes: texts in records; the first time that one is on its way to a client, a bit of it falls over.
+    """
+
+    def __init__(self, host: str = HOST, port: int = 0, listens_on: int = 0) -> None:
+        super().__init__(host, port, listens_on)
+        self.blemishes: deque[bytes] = deque()
+
+    def passed_back(self, data: bytes) -> bytes:
+        if not self.blemishes or self.blemishes[0] not in data:
+            return data
+        text = self.blemishes.popleft()
+        return data.replace(text, bytes([text[0] ^ 1]) + text[1:], 1)
 
     def changes(self, data: bytes) -> bool:
         return data[4:6] == PRODUCE

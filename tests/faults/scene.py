@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
 import asyncpg
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.acceptance.road import Road
+from tests.checker import Violation, read_log, replay
 from tests.faults.process import ConsumerProcess
 from tests.faults.waiting import DEADLINE_S, until
 
@@ -24,6 +28,15 @@ SETTINGS = {
     "AGENT_RUNS_CONNECT_TIMEOUT_S": "2",
 }
 ANSWER_S = 30.0
+# The fingerprint is that of the last record passed: from here on, none that is known.
+REWIND = """
+    UPDATE consumer_offsets AS o
+       SET next_offset = b.begins,
+           last_offset = CASE WHEN o.last_offset < b.begins THEN o.last_offset END,
+           last_timestamp = CASE WHEN o.last_offset < b.begins THEN o.last_timestamp END
+      FROM unnest($1::integer[], $2::bigint[]) AS b (partition, begins)
+     WHERE o.partition = b.partition
+"""
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,26 @@ class Scene(Road):
     async def ends(self) -> dict[int, int]:
         """Where the partitions' logs end now."""
         return await asyncio.to_thread(_ends, self.servers.bootstrap_servers, self.topic)
+
+    async def rewound(self, rng: Random) -> list[Violation]:
+        """Consume a part of the log again, from some place in each partition on: what has that changed?
+
+        The log must have been consumed to its end, and nobody be consuming it.
+        """
+        log = await asyncio.to_thread(read_log, self.servers.bootstrap_servers, self.topic)
+        before = await self.tables()
+        begins = {row.partition: rng.randint(row.first_offset, row.next_offset) for row in before.offsets}
+        await self._rewind(begins)
+        await self.consume()
+        again = Counter(r.place.partition for r in log.records if r.place.offset >= begins[r.place.partition])
+        return replay(before, await self.tables(), again)
+
+    async def _rewind(self, begins: Mapping[int, int]) -> None:
+        connection = await asyncpg.connect(self.database)
+        try:
+            await connection.execute(REWIND, list(begins), list(begins.values()))
+        finally:
+            await connection.close()
 
     async def _is_beyond(self, records: int) -> bool:
         return await self.stored() >= records

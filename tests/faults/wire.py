@@ -28,8 +28,10 @@ class Wire(ABC):
 
     Attributes:
         fates: of the requests to come that change something, in order; when they are used up, all pass.
+        change_delay_s: how long a request that changes something is kept before it goes on.
         audible: when it is cleared, a black hole: nothing passes in either direction, and nobody is told that the other
             end has gone.
+        answered: when it is cleared, requests arrive, and their answers don't.
         deaf: nothing passes in these directions; bytes are gone without a word.
         delay_s: how long each piece is under way.
         bytes_per_s: no link carries more than that in a direction; 0 is without limit.
@@ -38,8 +40,11 @@ class Wire(ABC):
 
     def __init__(self) -> None:
         self.fates: deque[Fate] = deque()
+        self.change_delay_s = 0.0
         self.audible = asyncio.Event()
         self.audible.set()
+        self.answered = asyncio.Event()
+        self.answered.set()
         self.deaf: set[Way] = set()
         self.delay_s = 0.0
         self.bytes_per_s = 0
@@ -52,6 +57,10 @@ class Wire(ABC):
     async def read(self, reader: asyncio.StreamReader) -> bytes:
         """The next piece; empty at the end."""
         return await reader.read(CHUNK_BYTES)
+
+    def passed_back(self, data: bytes) -> bytes:
+        """What arrives of what the server says."""
+        return data
 
     def spoilt(self, data: bytes) -> bytes:
         """The same from the server with a wrong byte; the same object where there is none to be wrong."""
@@ -70,6 +79,10 @@ class Link:
         self._client = client
         self._server = server
         self._loses_answers = False
+
+    def cut_servers_end(self) -> None:
+        """End it for the server only."""
+        self._server[1].transport.abort()
 
     async def carry(self) -> None:
         """Pass on in both directions until one end closes, or the wire is cut."""
@@ -90,13 +103,17 @@ class Link:
             if fate is Fate.NEVER_ARRIVES:
                 return
             self._loses_answers = fate is Fate.ANSWER_IS_LOST
+            if self._wire.change_delay_s and self._wire.changes(data):
+                await asyncio.sleep(self._wire.change_delay_s)
             await self._pass(data, self._server[1], Way.THERE)
 
     async def _back(self) -> None:
         while data := await self._wire.read(self._server[0]):
             if self._loses_answers:
                 return  # the server has answered, and so it has committed
-            await self._pass(self._perhaps_spoilt(data), self._client[1], Way.BACK)
+            if self._wire.answered.is_set():
+                arriving = self._wire.passed_back(self._perhaps_spoilt(data))
+                await self._pass(arriving, self._client[1], Way.BACK)
 
     async def _pass(self, data: bytes, writer: asyncio.StreamWriter, way: Way) -> None:
         if self._wire.delay_s:

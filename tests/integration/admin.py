@@ -62,6 +62,12 @@ async def topic_configs(bootstrap_servers: str, topic: str) -> dict[str, str]:
     return {entry[0]: entry[1] for entry in answer.resources[0][4]}
 
 
+async def configure(bootstrap_servers: str, topic: str, configs: dict[str, str]) -> None:
+    """Give a topic these settings, and the broker's defaults for all others."""
+    async with admin(bootstrap_servers) as client:
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
+
+
 async def topics(bootstrap_servers: str) -> set[str]:
     """The names of all topics there are."""
     async with admin(bootstrap_servers) as client:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -13,9 +12,10 @@ from consumer.errors import OperatorNeeded
 from tests.integration.admin import retain_from
 from tests.integration.messages import Message, event, said
 from tests.integration.pipeline import Pipeline
+from tests.servers import MakeDatabase
+from tests.servers.clients import execute
+from tests.servers.logins import CONSUMER, READER, login
 
-PASSWORD = "let me in"  # where the server asks for one
-CONSUMER, READER = "agent_runs_consumer", "agent_runs_reader"
 WRITES = {
     "agent_runs": "id, agent_id, status, created_at, updated_at, status_changed_at",
     "run_events": "id, run_id, event_seq, event_type, event_data, created_at, source_partition, source_offset",
@@ -24,22 +24,55 @@ WRITES = {
     "accepted_losses": "topic, partition, first_offset, next_offset, repeats, resumed_at, reason, accepted_by",
 }
 
+EVIDENCE = ["topic", "partition", "record_offset", "record_timestamp", "key", "value", "headers", "created_at"]
+OF_OWNERS = [
+    "DROP TABLE {table} CASCADE",
+    "ALTER TABLE {table} ADD COLUMN mine text",
+    "ALTER TABLE {table} DISABLE TRIGGER ALL",
+    "ALTER TABLE {table} DISABLE TRIGGER USER",
+    "ALTER TABLE {table} OWNER TO CURRENT_USER",
+    "CREATE INDEX ON {table} ((1))",
+    "CREATE TRIGGER mine BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION run_events_refuse_update()",
+    "CREATE RULE mine AS ON INSERT TO {table} DO INSTEAD NOTHING",
+    "CREATE POLICY mine ON {table}",
+]
+OF_ADMINISTRATORS = [
+    "CREATE TABLE mine ()",
+    "CREATE FUNCTION mine() RETURNS void LANGUAGE sql AS ''",
+    "CREATE OR REPLACE FUNCTION run_events_refuse_update() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    "DROP FUNCTION run_events_refuse_update() CASCADE",
+    "DROP TRIGGER run_events_append_only ON run_events",
+    "SET session_replication_role = replica",
+    "CREATE SCHEMA mine",
+    "CREATE ROLE mine",
+    "ALTER ROLE CURRENT_USER SUPERUSER",
+    "CREATE DATABASE mine",
+    "ALTER DATABASE {name} SET default_transaction_read_only = on",
+    "ALTER SYSTEM SET fsync = off",
+]
+OF_SUPERUSERS = [
+    "SELECT pg_read_file('PG_VERSION')",
+    "COPY run_events TO PROGRAM 'true'",
+    "COPY run_events TO '/tmp/events'",
+    "SELECT * FROM pg_authid",
+    "SELECT lo_import('/etc/passwd')",
+    "SELECT pg_reload_conf()",
+]
+
 
 @asynccontextmanager
 async def _login(pipeline: Pipeline, group: str) -> AsyncIterator[Pipeline]:
     """The pipeline as a login sees it that has nothing but this group role."""
-    name = f"test_{uuid4().hex}"
-    await pipeline.rows(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' IN ROLE {group}")
-    parts = urlsplit(pipeline.database)
-    address = f"{name}:{PASSWORD.replace(' ', '%20')}@{parts.netloc.rpartition('@')[2]}"
-    yield replace(pipeline, database=parts._replace(netloc=address).geturl())
-    await pipeline.rows(f"DROP ROLE {name}")
+    async with login(pipeline.database, group) as database:
+        yield replace(pipeline, database=database)
 
 
 async def _refused(pipeline: Pipeline, statements: list[str]) -> None:
+    connection = await asyncpg.connect(pipeline.database)
     for statement in statements:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await pipeline.rows(statement)
+            pytest.fail(f"not refused: {await connection.execute(statement)}: {statement}")
+    await connection.close()
 
 
 async def test_the_consumer_role_can_do_all_that_the_service_does(pipeline: Pipeline) -> None:
@@ -76,7 +109,36 @@ async def test_the_consumer_role_cannot_remove_or_change_what_was_stored(pipelin
         await _refused(consumer, [f"DELETE FROM {table}" for table in WRITES])
         await _refused(consumer, [f"TRUNCATE {table} CASCADE" for table in WRITES])
         await _refused(consumer, ["UPDATE run_events SET raw = NULL", "UPDATE accepted_losses SET accepted_by = 'me'"])
-        await _refused(consumer, ["ALTER TABLE run_events DISABLE TRIGGER USER", "DROP TABLE run_events"])
+        # Of a letter it changes what became of it, not what it is.
+        await _refused(consumer, [f"UPDATE dead_letters SET {column} = NULL" for column in EVIDENCE])
+        await _refused(consumer, ["UPDATE _pogo_migration SET migration_id = 'none'", "DELETE FROM _pogo_migration"])
+
+
+@pytest.mark.parametrize("group", [CONSUMER, READER])
+async def test_neither_role_gets_beyond_its_tables(pipeline: Pipeline, make_database: MakeDatabase, group: str) -> None:
+    # Given a login with one of the roles, another session's backend, and another database of ours,
+    name = pipeline.database.rpartition("/")[2]
+    other_role = READER if group == CONSUMER else CONSUMER
+    stranger = await asyncpg.connect(pipeline.database)
+    async with _login(pipeline, group) as intruder:
+        # when it tries to change the house, then the database refuses.
+        for table in WRITES:
+            await _refused(intruder, [statement.format(table=table) for statement in OF_OWNERS])
+        await _refused(intruder, [statement.format(name=name) for statement in OF_ADMINISTRATORS])
+        # Nor does it become somebody else, read the server's files, look at its passwords, or end others' sessions.
+        await _refused(intruder, [f"SET ROLE {other_role}", f"GRANT {other_role} TO CURRENT_USER"])
+        await _refused(intruder, OF_SUPERUSERS)
+        await _refused(intruder, [f"SELECT pg_terminate_backend({stranger.get_server_pid()})"])
+        await _refused(intruder, [f"SELECT pg_cancel_backend({stranger.get_server_pid()})"])
+        # What others say in their sessions it is not shown either.
+        shown = await intruder.rows("SELECT DISTINCT query FROM pg_stat_activity WHERE usename <> current_user")
+        assert shown == [("<insufficient privilege>",)]
+        # And what it may do here it may not do where no `migrate` has given it anything.
+        elsewhere = await make_database()
+        await execute(elsewhere, "CREATE TABLE of_others (); REVOKE ALL ON agent_runs FROM " + group)
+        there = replace(intruder, database=urlsplit(intruder.database)._replace(path=urlsplit(elsewhere).path).geturl())
+        await _refused(there, ["SELECT * FROM of_others", "SELECT * FROM agent_runs"])
+    await stranger.close()
 
 
 async def test_the_reader_role_only_reads(pipeline: Pipeline) -> None:

@@ -2,8 +2,10 @@
 
 from aiokafka import AIOKafkaProducer
 
+from tests.integration.conftest import MakePipeline
 from tests.integration.messages import said, send
 from tests.integration.pipeline import Pipeline
+from tests.servers.clients import until
 
 
 async def test_what_was_aborted_is_never_stored_and_the_offsets_pass_the_markers(pipeline: Pipeline) -> None:
@@ -39,3 +41,35 @@ async def test_a_log_of_nothing_but_aborted_records_is_consumed_to_its_end(pipel
     # then nothing is stored but how far it went.
     assert await pipeline.rows("SELECT * FROM agent_runs") == []
     assert await pipeline.rows("SELECT next_offset, last_offset FROM consumer_offsets") == [(2, None)]
+
+
+async def test_a_transaction_that_nobody_ends_holds_up_its_own_partition_only(make_pipeline: MakePipeline) -> None:
+    # Given a producer that has begun a transaction in one of two partitions, and then says no more,
+    pipeline = await make_pipeline(partitions=2)
+    hanging = AIOKafkaProducer(
+        bootstrap_servers=pipeline.servers.bootstrap_servers,
+        transactional_id=pipeline.topic,
+        transaction_timeout_ms=60_000,
+    )
+    async with hanging:
+        await pipeline.publish(*said("one", "a"))
+        await hanging.begin_transaction()
+        await send(hanging, pipeline.topic, said("one", "b"))
+        # when others publish behind it, and in the other partition,
+        await pipeline.publish(*said("one", "c"), *said("two", "a", "b", partition=1))
+        async with pipeline.consumer() as running:
+
+            async def stores(run_id: str, *event_ids: str) -> bool:
+                return await pipeline.stored(run_id) == list(event_ids)
+
+            # then the other partition is stored, and this one up to where the transaction began,
+            await until(lambda: stores("two", "a", "b"))
+            await until(lambda: stores("one", "a"))
+            # a run to the end has its end there,
+            await pipeline.consume(AGENT_RUNS_GROUP=f"{pipeline.topic}-other")
+            assert await stores("one", "a")
+            # and when it is taken back, as the broker does by itself after a while, what came behind it is stored.
+            await hanging.abort_transaction()
+            await until(lambda: stores("one", "a", "c"))
+            assert await running.stop() == 0
+    await pipeline.assert_in_order()

@@ -15,6 +15,7 @@ from consumer.observe import Observer
 from tests.unit.builders import event, letter
 
 STALL_S = 60.0
+WATCH_INTERVAL_S = 10.0
 
 
 class Clock:
@@ -36,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def observer(clock: Clock) -> Observer:
-    return Observer(STALL_S)
+    return Observer(STALL_S, WATCH_INTERVAL_S)
 
 
 def ready(partition: int = 0, stored: int = 0, end: int = 0) -> Claim:
@@ -51,6 +52,25 @@ def metric(observer: Observer, name: str, **labels: Any) -> float | None:
 
 
 def test_in_the_beginning_all_is_well(observer: Observer) -> None:
+    assert observer.problems() == []
+
+
+def test_a_broker_that_says_nothing_is_a_problem_also_where_nothing_is_known_to_be_left(
+    observer: Observer, clock: Clock
+) -> None:
+    # Given a partition that was stored to its end, as far as the broker has said,
+    claim = ready(partition=4, stored=10, end=10)
+    observer.beat([claim])
+    # when it says nothing more for longer than a partition may stand still, and that is asked for,
+    clock.now += STALL_S + WATCH_INTERVAL_S
+    observer.beat([claim])
+    assert observer.problems() == []
+    clock.now += 0.1
+    observer.beat([claim])
+    # then that is a problem, until it answers.
+    assert observer.problems() == ["Kafka has not said for 70 s where partitions [4] end"]
+    claim.heard += 1
+    observer.beat([claim])
     assert observer.problems() == []
 
 
@@ -97,6 +117,7 @@ def test_lag_without_progress_is_a_problem_until_something_is_stored(observer: O
 def test_without_lag_standing_still_is_no_problem(observer: Observer, clock: Clock) -> None:
     claim = ready(0, stored=10, end=10)
     for _ in range(3):
+        claim.heard += 1
         observer.beat([claim])
         clock.now += STALL_S - 1
     assert observer.stalled() == []

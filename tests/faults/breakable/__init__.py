@@ -2,5 +2,6 @@
 
     FAULT_AT="SIGKILL before insert_events 2" python -m tests.faults.breakable [--until-end]
 
-sends itself the signal just before it calls `insert_events` for the second time.
+sends itself the signal just before it calls `insert_events` for the second time. Several faults are separated by `;`.
+With the name of one of `bugs` it lives on, and does that wrong.
 """

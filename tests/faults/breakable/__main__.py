@@ -7,11 +7,13 @@ import sys
 from consumer.config import read_config
 from consumer.observe import set_up_logging
 from consumer.service import serve
-from tests.faults.breakable.fault import Fault, Faults
+from tests.faults.breakable.bugs import BUGS, buggy_parts
+from tests.faults.breakable.fault import Faults
 from tests.faults.breakable.parts import breakable_parts
 
 if __name__ == "__main__":
     config = read_config(os.environ)
     set_up_logging(config.service)
-    faults = Faults(Fault.parse(os.environ["FAULT_AT"]))
-    asyncio.run(serve(config, to_end="--until-end" in sys.argv, parts=breakable_parts(faults)))
+    fault = os.environ["FAULT_AT"]
+    parts = buggy_parts(fault) if fault in BUGS else breakable_parts(Faults.parse(fault))
+    asyncio.run(serve(config, to_end="--until-end" in sys.argv, parts=parts))

@@ -1,17 +1,20 @@
 """The consumer's parts, each of whose steps can be the last."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
 from inspect import getmembers, iscoroutinefunction
 from typing import Any, Final
 
+from agent_runs.settings import KafkaSettings
 from consumer.claims import Claim
+from consumer.config import TopicConfig
 from consumer.service import Parts
 from consumer.source import Fetched, Source
 from consumer.store import Store
 from consumer.transaction import Transaction
-from tests.faults.breakable.fault import Faults
+from tests.faults.breakable.fault import Faults, Silence
 
 # All that can be said within a transaction, so that a statement which is added tomorrow is killed at tomorrow.
 STATEMENTS: Final = [name for name, _ in getmembers(Transaction, iscoroutinefunction) if not name.startswith("_")]
@@ -26,19 +29,46 @@ def breakable_parts(faults: Faults) -> Parts:
 
 def _breakable_source(faults: Faults) -> type[Source]:
     class BreakableSource(Source):
+        def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
+            super().__init__(kafka, config)
+            self._consumer.getmany = _breakable_getmany(self._consumer.getmany, faults)
+
         async def fetch(self, wanted: Callable[[Claim], bool], max_records: int) -> list[Fetched]:
-            faults.reach("before", "fetch")
+            await faults.reach("before", "fetch")
             fetched = await super().fetch(wanted, max_records)
             if fetched:  # most of the first calls come back empty, and are no step on any way
-                faults.reach("after", "fetch")
+                await faults.reach("after", "fetch")
             return fetched
 
         def advise(self) -> None:
-            faults.reach("before", "advise")
+            faults.pass_by("before", "advise")
             super().advise()
-            faults.reach("after", "advise")
+            faults.pass_by("after", "advise")
 
     return BreakableSource
+
+
+def _breakable_getmany(getmany: Callable[..., Awaitable[Any]], faults: Faults) -> Callable[..., Awaitable[Any]]:
+    """Of one client: the next one is sound."""
+    silent = False
+
+    async def broken(*partitions: Any, timeout_ms: int, max_records: int) -> Any:
+        nonlocal silent
+        try:
+            await faults.reach("before", "getmany")
+        except Silence:
+            silent = True
+        if silent:
+            await asyncio.sleep(timeout_ms / 1000)
+            return {}
+        arrived = await getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        if arrived:
+            await faults.reach(
+                "after", "getmany"
+            )  # what it raises takes the records along, and the position stays moved
+        return arrived
+
+    return broken
 
 
 def _breakable_transaction(faults: Faults) -> type[Transaction]:
@@ -46,7 +76,8 @@ def _breakable_transaction(faults: Faults) -> type[Transaction]:
         async def _pieces(self, pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
             async for piece in super()._pieces(pieces):
                 yield piece
-                faults.reach("after", "piece")  # the driver asks for the next one when this one is on its way
+                # The driver asks for the next one when this one is on its way.
+                await faults.reach("after", "piece")
 
     for name in STATEMENTS:
         setattr(BreakableTransaction, name, _breakable(getattr(Transaction, name), name, faults))
@@ -56,9 +87,9 @@ def _breakable_transaction(faults: Faults) -> type[Transaction]:
 def _breakable(statement: Callable[..., Awaitable[Any]], name: str, faults: Faults) -> Callable[..., Awaitable[Any]]:
     @wraps(statement)
     async def broken(*arguments: object) -> object:
-        faults.reach("before", name)
+        await faults.reach("before", name)
         answer = await statement(*arguments)
-        faults.reach("after", name)
+        await faults.reach("after", name)
         return answer
 
     return broken
@@ -69,11 +100,12 @@ def _break_store(faults: Faults) -> None:
 
     @asynccontextmanager
     async def transaction(store: Store) -> AsyncIterator[None]:
-        faults.reach("before", "begin")
+        await faults.reach("before", "begin")
         async with whole(store):
-            faults.reach("after", "begin")
+            await faults.reach("after", "begin")
             yield
-            faults.reach("before", "commit")
-        faults.reach("after", "commit")
+            await faults.reach("before", "commit")
+        await faults.reach("after", "commit")
 
     Store.transaction = transaction  # type: ignore[method-assign, assignment]  # a function becomes a method there
+    Store.offsets = _breakable(Store.offsets, "offsets", faults)  # type: ignore[method-assign, assignment]
