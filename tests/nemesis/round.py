@@ -33,6 +33,7 @@ from tests.nemesis.world import Room, World
 
 STARTS_WITHIN_S = 150.0
 KEEPS_UP_WITHIN_S = 20.0
+WATCHED_WITHIN_S = 180.0
 SPARE_FILES = 4  # connections that are being made anew just then
 REPLACE_AGENT_EVERY_S = 20.0
 
@@ -109,7 +110,7 @@ class _Round:
                 self._note("all is stored")
                 self._measure("L5 open files of a consumer", self._fleet.open_files(), files + SPARE_FILES)
                 await self._fleet.end()
-                await watch.caught_up()
+                await watch.caught_up(WATCHED_WITHIN_S)
             self._outcome.figures["snapshots judged"] += watch.snapshots
             self._outcome.take(*map(str, watch.violations))
         finally:
