@@ -30,23 +30,32 @@ class Target:
 class Nemesis:
     """Strikes until told to stop. `done` counts by kind."""
 
-    def __init__(self, targets: Sequence[Target], rng: Random, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, targets: Sequence[Target], beside: Sequence[Target], rng: Random, note: Callable[[str], None]
+    ) -> None:
         self._targets = targets
+        self._beside = beside
         self._rng = rng
         self._note = note
         self.done: Counter[str] = Counter()
         self._struck: list[Target] = []
 
     async def hurt_until(self, deadline: float) -> None:
-        """One strike after the other with one hand, now and then one with another, never two at one target."""
-        async with asyncio.TaskGroup() as hands:
-            for pauses_s in (OFTEN_S, RARELY_S):
-                hands.create_task(self._hand(deadline, pauses_s, Random(self._rng.getrandbits(64))))
+        """One strike after the other with one hand, now and then one with another, never two at one target.
 
-    async def _hand(self, deadline: float, pauses_s: tuple[float, float], rng: Random) -> None:
+        What goes on beside it has a hand of its own: it may take long.
+        """
+        async with asyncio.TaskGroup() as hands:
+            for targets, pauses_s in ((self._targets, OFTEN_S), (self._targets, RARELY_S), (self._beside, RARELY_S)):
+                if targets:
+                    hands.create_task(self._hand(deadline, targets, pauses_s, Random(self._rng.getrandbits(64))))
+
+    async def _hand(
+        self, deadline: float, targets: Sequence[Target], pauses_s: tuple[float, float], rng: Random
+    ) -> None:
         await asyncio.sleep(rng.uniform(*pauses_s))
         while monotonic() < deadline:
-            free = [target for target in self._targets if target not in self._struck]
+            free = [target for target in targets if target not in self._struck]
             await self._strike(rng.choices(free, [target.weight for target in free])[0], rng)
             await asyncio.sleep(rng.uniform(*pauses_s))
 

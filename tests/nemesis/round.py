@@ -187,9 +187,9 @@ class _Round:
             Target("consumer", OfConsumers(self._fleet).kinds(), 3),
         ]
         operators = OfOperators(room)
-        if not self._plan.elsewhere:  # what an operator retries is not in the log
-            targets.append(Target("operator", operators.kinds(), 1))
-        nemesis = Nemesis(targets, self._rng, self._note)
+        # What an operator retries is not in the log: a second database would not have it.
+        beside = [] if self._plan.elsewhere else [Target("operator", operators.kinds(), 1)]
+        nemesis = Nemesis(targets, beside, self._rng, self._note)
         try:
             return await self._throughput(nemesis.hurt_until(monotonic() + self._plan.hurt_s))
         finally:
