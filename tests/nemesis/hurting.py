@@ -12,8 +12,8 @@ from time import monotonic
 import asyncpg
 
 # Between two strikes of a hand.
-OFTEN_S = (0.2, 2.0)
-RARELY_S = (3.0, 12.0)
+OFTEN_S = (0.2, 1.2)
+RARELY_S = (2.0, 8.0)
 
 Strike = Callable[[Random], Awaitable[None]]
 

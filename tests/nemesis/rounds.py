@@ -14,7 +14,7 @@ from tests.nemesis.summary import Summary
 from tests.nemesis.world import World, open_world
 
 CALM_S = 12.0
-HURT_S = 110.0
+HURT_S = 130.0
 RATE = 650.0  # so that a round has more than 60,000 records
 ELSEWHERE_EVERY = 5
 
