@@ -9,6 +9,7 @@ from random import Random
 import asyncpg
 import pytest
 
+from deploy.local import Kafka
 from tests.acceptance.hostile import Message
 from tests.checker import Rule, watching
 from tests.faults.breakable.bugs import BUGS
@@ -126,6 +127,28 @@ async def test_the_watch_waits_for_servers_that_are_away_and_sees_what_happened_
             proxy.audible.set()
             # then all of it is judged once the database is there again.
             await watch.caught_up()
+    assert watch.events == len((await scene.tables()).events)
+    assert not watch.violations, watch.report()
+
+
+async def test_the_watch_reads_on_after_the_broker_was_killed(
+    scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, rng: Random
+) -> None:
+    # Given somebody who watches, and has seen a log consumed,
+    scene = scene_of_mortal_kafka
+    messages = troubled(rng, 200)
+    scene.publish(messages[:100])
+    await scene.consume()
+    at = scene.servers.bootstrap_servers, scene.topic, scene.database
+    async with watching(*at, interval_s=0.1) as watch:
+        await watch.caught_up()
+        # when the broker is killed, comes back, and more is consumed, then that is judged as well.
+        mortal_kafka.kill()
+        await watch.caught_up()  # nothing new is in the tables, and so nothing is missing in the log
+        await asyncio.to_thread(mortal_kafka.start)
+        scene.publish(messages[100:])
+        await scene.consume()
+        await watch.caught_up()
     assert watch.events == len((await scene.tables()).events)
     assert not watch.violations, watch.report()
 
