@@ -1,5 +1,5 @@
 # What people and CI type. `make setup` once; everything else does it by itself.
-.PHONY: setup demo test check faults-slow chaos bench up down lock schema
+.PHONY: setup demo test check faults-slow faults soak bench up down lock schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,13 +28,17 @@ check: setup
 	$(RUN) -m mypy
 	@$(RUN) -m agent_runs.json_schema | diff -u schema/run_event.schema.json - || { echo "The contract changed: make schema"; exit 1; }
 
+# Everything is hurt, for an hour: MINUTES=10 for less, SEED=… to repeat one, SEED=… ROUND=… for one round of it.
+faults: setup
+	@$(RUN) -m tests.nemesis --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND))
+
+# The same over night.
+soak: setup
+	@$(MAKE) faults MINUTES=$(or $(MINUTES),720)
+
 # The faults that take minutes: three brokers, outages longer than any timeout. See tests/faults/README.md.
 faults-slow: setup
 	$(RUN) -m pytest -m slow tests/faults
-
-# Half an hour of it: MINUTES=5 for less, SEED=… to repeat one.
-chaos: setup
-	@$(RUN) -m tests.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 bench: setup
 	@$(RUN) -m tests.bench

@@ -59,6 +59,9 @@ class Log:
         except (KafkaError, OSError) as error:
             await log.close()
             raise Unavailable(f"Kafka: {error}") from error
+        except asyncio.CancelledError:
+            await log.close()
+            raise
         return log
 
     async def close(self) -> None:

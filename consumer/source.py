@@ -92,6 +92,9 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
             raise Unavailable(f"Kafka: {error}") from error
+        except asyncio.CancelledError:
+            await self._disconnect()
+            raise
         self._consumer.subscribe([self._config.topic], listener=self)
 
     async def stop(self) -> None:
@@ -100,6 +103,9 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
         for claim in self._claims.values():
             claim.lose()
         self._claims.clear()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         try:
             await asyncio.wait_for(self._consumer.stop(), _STOP_TIMEOUT_S)
         except (KafkaError, OSError, TimeoutError) as error:

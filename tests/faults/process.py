@@ -1,6 +1,7 @@
 """A consumer as a process: started, signalled, listened to."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,14 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 import psutil
 
 from tests.faults.waiting import DEADLINE_S, until
+
+# What no consumer may ever say, whatever is done to it: an error that nobody saw to. (A future's is asyncpg's own: a
+# connection that we give up while it is being made.)
+_UNSEEN = re.compile(r"Traceback|Task exception was never retrieved|never awaited|Task was destroyed|Unclosed")
+# aiokafka's own as well: it shields a commit from being given up, and then nobody is left to hear how it ended.
+_SHIELDED_COMMIT = re.compile(
+    r"Task exception was never retrieved\n *future: .*_do_commit_offsets.*\n *Traceback.*\n(?:(?:  .*)?\n)+"
+)
 
 CHECKOUT = Path(__file__).parents[2]
 SHOWN_CHARACTERS = 8_000
@@ -43,6 +52,16 @@ class ConsumerProcess:
         return self._log.read_text(errors="replace")
 
     @property
+    def unseen_errors(self) -> bool:
+        """Whether it has told of an error that nobody saw to."""
+        return _UNSEEN.search(_SHIELDED_COMMIT.sub("", self.output)) is not None
+
+    @property
+    def process(self) -> psutil.Process:
+        """What the system knows of it."""
+        return psutil.Process(self._process.pid)
+
+    @property
     def alive(self) -> bool:
         """Whether it runs; stopped counts."""
         return self._process.poll() is None
@@ -50,7 +69,7 @@ class ConsumerProcess:
     @property
     def stopped(self) -> bool:
         """Whether a SIGSTOP holds it."""
-        return self.alive and psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED
+        return self.alive and self.process.status() == psutil.STATUS_STOPPED
 
     @property
     def peak_mib(self) -> float:

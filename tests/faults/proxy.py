@@ -1,50 +1,34 @@
 """A wire between a client and its server that can be cut at the worst moment."""
 
 import asyncio
-from abc import ABC, abstractmethod
+from asyncio import IncompleteReadError, StreamReader
 from collections import deque
 from contextlib import suppress
-from enum import Enum, auto
+from struct import unpack_from
 from typing import Self
 from urllib.parse import urlsplit
 
+from aiokafka.record.util import calc_crc32c
+
+from tests.faults.wire import Fate, Link, Way, Wire
+
+__all__ = ["DatabaseProxy", "Fate", "KafkaProxy", "Proxy", "Way"]
+
 HOST = "127.0.0.1"
-CHUNK_BYTES = 64 * 1024
 COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"  # PostgreSQL's protocol: a simple query, its length, its text
 PRODUCE = b"\x00\x00"  # Kafka's protocol: the number of a request's kind, behind four bytes of length
+# Kafka's batch of records: offset, length, epoch, a 2 for its version, checksum; and what the checksum is of.
+BATCH_LENGTH, BATCH_VERSION, BATCH_CHECKSUM, BATCH_CHECKED, BATCH_RECORDS = 8, 16, 17, 21, 61
 
 
-class Fate(Enum):
-    """What becomes of a request that changes something: a COMMIT, a batch of records."""
-
-    PASSES = auto()
-    NEVER_ARRIVES = auto()  # the wire is cut before it: it did not happen
-    ANSWER_IS_LOST = auto()  # the wire is cut behind it: it happened, and the client cannot know
-
-
-class Proxy(ABC):
-    """Passes everything on, apart from what it was told to do.
-
-    Attributes:
-        target: where the server is: host and port.
-        fates: of the requests to come that change something, in order; when they are used up, all pass.
-        change_delay_s: how long a request that changes something is kept before it goes on.
-        audible: when it is cleared, a black hole: nothing passes in either direction, and nobody is told that the other
-            end has gone.
-        answered: when it is cleared, a wire that is dead in one direction: requests arrive, and their answers don't.
-    """
+class Proxy(Wire):
+    """Passes everything on, apart from what it was told to do. `target` is where the server is: host and port."""
 
     def __init__(self, host: str = HOST, port: int = 0, listens_on: int = 0) -> None:
+        super().__init__()
         self.target = host, port
         self._listens_on = listens_on
-        self.fates: deque[Fate] = deque()
-        self.change_delay_s = 0.0
-        self.audible = asyncio.Event()
-        self.audible.set()
-        self.answered = asyncio.Event()
-        self.answered.set()
-        self._links: set[asyncio.Task[None]] = set()
-        self._ends: set[asyncio.WriteTransport] = set()
+        self._links: dict[asyncio.Task[None], Link | None] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, HOST, self._listens_on)
@@ -52,8 +36,7 @@ class Proxy(ABC):
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for link in self._links:
-            link.cancel()
+        self.cut()
         await asyncio.gather(*self._links, return_exceptions=True)
         await self._server.wait_closed()
 
@@ -70,33 +53,41 @@ class Proxy(ABC):
 
     def cut(self) -> None:
         """Reset all connections that there are."""
-        for link in self._links:
-            link.cancel()
+        for task in self._links:
+            task.cancel()
 
     def cut_servers_end(self) -> None:
         """End all connections, for the server only: in a black hole their clients don't hear of it."""
-        for link in self._ends:
-            link.abort()
+        for link in self._links.values():
+            if link is not None:
+                link.cut_servers_end()
 
-    @abstractmethod
-    def changes(self, data: bytes) -> bool:
-        """Whether this is a request that has a fate."""
+    def abandon(self) -> None:
+        """From now on nothing passes over the connections that there are; new ones are well."""
+        for link in self._links.values():
+            if link is not None:
+                link.abandoned = True
 
-    def passed_back(self, data: bytes) -> bytes:
-        """What arrives of what the server says."""
-        return data
+    def heal(self) -> None:
+        """Carry everything again. Connections that have lost something are reset: their ends would misread the rest."""
+        self.fates.clear()
+        self.deaf.clear()
+        self.delay_s, self.bytes_per_s, self.flips = 0.0, 0, 0
+        self.change_delay_s = 0.0
+        self.answered.set()
+        self.audible.set()
+        self.cut()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = asyncio.current_task()
-        assert link is not None
-        self._links.add(link)
+        task = asyncio.current_task()
+        assert task is not None
+        self._links[task] = None
         with suppress(OSError, asyncio.CancelledError):
             server = await asyncio.open_connection(*self.target)
-            self._ends.add(server[1].transport)
-            await Link(self, (reader, writer), server).carry()
-            self._ends.discard(server[1].transport)
+            link = self._links[task] = Link(self, (reader, writer), server)
+            await link.carry()
         writer.transport.abort()
-        self._links.discard(link)
+        del self._links[task]
 
 
 class DatabaseProxy(Proxy):
@@ -109,8 +100,12 @@ class DatabaseProxy(Proxy):
     @property
     def database_url(self) -> str:
         """The database, by way of this proxy."""
+        return self.url_of(self._url.path.lstrip("/"))
+
+    def url_of(self, database: str) -> str:
+        """Another database of the same server, by way of this proxy."""
         user = f"{self._url.username}@" if self._url.username else ""
-        return self._url._replace(netloc=f"{user}{HOST}:{self.port}").geturl()
+        return self._url._replace(netloc=f"{user}{HOST}:{self.port}", path=f"/{database}").geturl()
 
     def changes(self, data: bytes) -> bool:
         # The driver sends nothing else before it has the answer: a COMMIT is a chunk of its own.
@@ -137,52 +132,34 @@ class KafkaProxy(Proxy):
     def changes(self, data: bytes) -> bool:
         return data[4:6] == PRODUCE
 
-
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-class Link:
-    """One connection through the proxy."""
-
-    def __init__(self, proxy: Proxy, client: Stream, server: Stream) -> None:
-        self._proxy = proxy
-        self._client = client
-        self._server = server
-        self._loses_answers = False
-
-    async def carry(self) -> None:
-        """Pass on in both directions until one end closes, or the wire is cut."""
-        ways = {asyncio.create_task(self._there()), asyncio.create_task(self._back())}
+    async def read(self, reader: StreamReader) -> bytes:
+        """One request or one answer, whole."""
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            await self._proxy.audible.wait()  # in a black hole nobody is told
-        finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            for _, writer in (self._client, self._server):
-                writer.transport.abort()
+            length = await reader.readexactly(4)
+            return length + await reader.readexactly(int.from_bytes(length))
+        except IncompleteReadError:
+            return b""  # half of one is of no use to anybody
 
-    async def _there(self) -> None:
-        while data := await self._client[0].read(CHUNK_BYTES):
-            fate = self._fate_of(data)
-            if fate is Fate.NEVER_ARRIVES:
-                return
-            self._loses_answers = fate is Fate.ANSWER_IS_LOST
-            if self._proxy.change_delay_s and self._proxy.changes(data):
-                await asyncio.sleep(self._proxy.change_delay_s)
-            self._pass(data, self._server[1])
+    def spoilt(self, data: bytes) -> bytes:
+        """A wrong byte in the last record of an answer's first batch of records: the batch's checksum tells."""
+        for at in _batches(data):
+            last = at + BATCH_LENGTH + 3 + unpack_from(">i", data, at + BATCH_LENGTH)[0]
+            return data[:last] + bytes([data[last] ^ 0xFF]) + data[last + 1 :]
+        return data
 
-    async def _back(self) -> None:
-        while data := await self._server[0].read(CHUNK_BYTES):
-            if self._loses_answers:
-                return  # the server has answered, and so it has committed
-            if self._proxy.answered.is_set():
-                self._pass(self._proxy.passed_back(data), self._client[1])
 
-    def _pass(self, data: bytes, writer: asyncio.StreamWriter) -> None:
-        if self._proxy.audible.is_set():
-            writer.write(data)
-
-    def _fate_of(self, data: bytes) -> Fate:
-        return self._proxy.fates.popleft() if self._proxy.fates and self._proxy.changes(data) else Fate.PASSES
+def _batches(data: bytes) -> list[int]:
+    """Where batches of records begin: where what looks like one has the right checksum."""
+    found = []
+    version = data.find(2, BATCH_VERSION)
+    while version != -1 and version < len(data) - (BATCH_RECORDS - BATCH_VERSION):
+        at = version - BATCH_VERSION
+        (length,) = unpack_from(">i", data, at + BATCH_LENGTH)
+        end = at + BATCH_LENGTH + 4 + length
+        if length > BATCH_RECORDS - BATCH_LENGTH - 4 and end <= len(data):
+            (checksum,) = unpack_from(">I", data, at + BATCH_CHECKSUM)
+            if checksum == calc_crc32c(data[at + BATCH_CHECKED : end]):
+                found.append(at)
+                version = end - 1
+        version = data.find(2, version + 1)
+    return found

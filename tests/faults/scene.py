@@ -73,7 +73,7 @@ class Scene(Road):
 
     async def drained(self, deadline_s: float = DEADLINE_S) -> None:
         """Wait until all that is in the log now is stored, by whomever."""
-        ends = await asyncio.to_thread(_ends, self.servers.bootstrap_servers, self.topic)
+        ends = await self.ends()
 
         async def reached() -> bool:
             offsets = await self._offsets()
@@ -86,6 +86,10 @@ class Scene(Road):
             for consumer in self.consumers:
                 error.add_note(consumer.output[-3_000:])
             raise
+
+    async def ends(self) -> dict[int, int]:
+        """Where the partitions' logs end now."""
+        return await asyncio.to_thread(_ends, self.servers.bootstrap_servers, self.topic)
 
     async def rewound(self, rng: Random) -> list[Violation]:
         """Consume a part of the log again, from some place in each partition on: what has that changed?

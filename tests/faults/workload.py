@@ -18,18 +18,18 @@ def ordinary(rng: Random) -> Iterator[Message]:
 
 def troubled(rng: Random, size: int) -> list[Message]:
     """So many records, of which about every third is no new event. Any twenty in a row have some of each kind."""
-    return list(islice(_troubled(rng), size))
+    return list(islice(without_end(rng), size))
 
 
-def bulky(rng: Random, size: int) -> list[Message]:
-    """So many events of four kilobytes, of a dozen runs."""
+def bulky(rng: Random, size: int, event_bytes: int = 4_000) -> list[Message]:
+    """So many large events, of a dozen runs."""
     run_ids = [new_id(rng).encode() for _ in range(RUNS_AT_ONCE)]
-    return [Message(rng.choice(run_ids), _bulk(rng)) for _ in range(size)]
+    return [Message(rng.choice(run_ids), _bulk(rng, event_bytes)) for _ in range(size)]
 
 
-def _bulk(rng: Random) -> bytes:
+def _bulk(rng: Random, event_bytes: int) -> bytes:
     event = {"type": "input", "id": new_id(rng), "timestamp": "2026-01-01T00:00:00Z", "tool": "tool_result"}
-    return spell(rng, event | {"data": rng.randbytes(2_000).hex()})
+    return spell(rng, event | {"data": rng.randbytes(event_bytes // 2).hex()})
 
 
 def _events(rng: Random) -> Iterator[tuple[bytes, dict[str, object]]]:
@@ -45,7 +45,8 @@ def _events(rng: Random) -> Iterator[tuple[bytes, dict[str, object]]]:
                 yield run_id.encode(), event
 
 
-def _troubled(rng: Random) -> Iterator[Message]:
+def without_end(rng: Random) -> Iterator[Message]:
+    """The same, for as long as one likes."""
     said: list[tuple[bytes, dict[str, object]]] = []
     for key, event in _events(rng):
         said = [*said[-REMEMBERED:], (key, event)]

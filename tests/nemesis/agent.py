@@ -1,6 +1,6 @@
-"""An agent process of the chaos: it emits until it is told to stop, writes down what it said, and tells its counts.
+"""An agent process: it emits until it is told to stop, writes down what it said, and tells its counts.
 
-python -m tests.chaos.agent LEDGER SEED
+python -m tests.nemesis.agent LEDGER SEED RATE
 """
 
 import json
@@ -14,17 +14,18 @@ from threading import Event, Thread
 from agent_runs import Emitter
 
 THREADS = 3
-EVENTS_PER_S = 40.0  # of each thread
 EVENTS_PER_RUN = 200
-ALL_OF_IT_S = 300.0  # the broker is healed before an agent is told to stop
+PREFIX = "agent-"  # of the ids of its runs
+ALL_OF_IT_S = 120.0  # the broker is healed before an agent is told to stop
 
 
 class Agent:
     """Threads that speak, each for its own runs."""
 
-    def __init__(self, ledger: int, seed: str) -> None:
+    def __init__(self, ledger: int, seed: str, rate: float) -> None:
         self._emitter = Emitter()
         self._ledger = ledger
+        self._rate = rate / THREADS
         self._stop = Event()
         self._voices = [Thread(target=self._speak, args=(Random(f"{seed}:{n}"),)) for n in range(THREADS)]
         self._balances: set[int] = set()
@@ -46,12 +47,12 @@ class Agent:
 
     def _speak(self, rng: Random) -> None:
         while not self._stop.is_set():
-            run = self._emitter.run(f"{os.getpid()}-{rng.randbytes(6).hex()}")
-            self._note(run.id, run.run_started(agent_id="chaos"))
+            run = self._emitter.run(f"{PREFIX}{os.getpid()}-{rng.randbytes(6).hex()}")
+            self._note(run.id, run.run_started(agent_id="nemesis"))
             for _ in range(EVENTS_PER_RUN):
                 size = rng.choice((20, 200, 200, 2000))
                 self._note(run.id, run.tool_succeeded("work", {"text": rng.randbytes(size // 2).hex()}))
-                if self._stop.wait(rng.expovariate(EVENTS_PER_S)):
+                if self._stop.wait(rng.expovariate(self._rate)):
                     break
             self._note(run.id, run.run_completed())
 
@@ -61,4 +62,4 @@ class Agent:
 
 if __name__ == "__main__":
     with Path(sys.argv[1]).open("ab", buffering=0) as file:
-        Agent(file.fileno(), sys.argv[2]).run()
+        Agent(file.fileno(), sys.argv[2], float(sys.argv[3])).run()

@@ -1,0 +1,48 @@
+"""A short round of the machine, another one each time; and the rounds that once failed, as long as they were."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from secrets import randbits
+
+import pytest
+
+from tests.nemesis.round import Plan, play
+from tests.nemesis.rounds import plan, short_plan
+from tests.nemesis.seeds import FAILED
+from tests.nemesis.summary import Summary
+from tests.nemesis.world import open_world
+
+
+@pytest.fixture
+def pool() -> Iterator[Executor]:
+    with ProcessPoolExecutor(1, get_context("spawn")) as opened:
+        yield opened
+
+
+@pytest.mark.timeout(300)
+async def test_every_record_is_in_one_place_whatever_was_hurt(tmp_path: Path, pool: Executor) -> None:
+    seed = os.environ.get("AGENT_RUNS_TEST_SEED") or str(randbits(32))
+    print(f"AGENT_RUNS_TEST_SEED={seed}")
+    await _assert_nothing_is_violated(short_plan(seed), tmp_path, pool)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("master", "number"), FAILED)
+async def test_a_round_that_once_failed_does_not_fail_again(
+    master: int, number: int, tmp_path: Path, pool: Executor
+) -> None:
+    await _assert_nothing_is_violated(plan(master, number), tmp_path, pool)
+
+
+async def _assert_nothing_is_violated(planned: Plan, directory: Path, pool: Executor) -> None:
+    room, summary = directory / "round", Summary()
+    room.mkdir()
+    async with open_world(directory) as world:
+        outcome = await play(world, planned, room, pool)
+    print(summary.add(1, planned.seed, outcome), *summary.lines(), sep="\n")
+    assert outcome.figures["records"] > 0
+    assert outcome.faults.total() > 2
+    assert outcome.violations == []
