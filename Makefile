@@ -19,8 +19,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 demo: setup
 	@$(RUN) -m examples.demo
 
+# Two at a time: most of them wait for servers more than they work.
 test: setup
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses 2 --dist worksteal
 
 check: setup
 	$(RUN) -m ruff check .
