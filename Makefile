@@ -1,5 +1,5 @@
 # What people and CI type. `make setup` once; everything else does it by itself.
-.PHONY: setup demo test check chaos bench up down lock schema
+.PHONY: setup demo test check chaos simulate bench up down lock schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,6 +31,10 @@ check: setup
 # Half an hour of it: MINUTES=5 for less, SEED=… to repeat one.
 chaos: setup
 	@$(RUN) -m tests.chaos --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
+
+# Five minutes of it: MINUTES=60 for more; SEED=… plays one schedule and tells its story.
+simulate: setup
+	@$(RUN) -m tests.simulation --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 bench: setup
 	@$(RUN) -m tests.bench

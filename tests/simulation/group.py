@@ -41,7 +41,8 @@ class Group:
         self.rebalance()
         joined = self._joining[member] = asyncio.get_running_loop().create_future()
         self._complete_if_all_joined()
-        return await joined
+        partitions: list[int] = await joined
+        return partitions
 
     def leave(self, member: Member) -> None:
         self._answer()

@@ -17,10 +17,16 @@ from aiokafka.errors import (
 
 from tests.simulation.processes import Process
 from tests.simulation.verdict import stored_up_to
+from tests.simulation.virtual import Turns
 from tests.simulation.world import World
 
 AT_MOST = 5  # processes at once
 STATEMENT_TROUBLES = ("cancelled", "lost before", "lost after")
+# A process that is killed while PostgreSQL executes one of these, or frozen then, has not heard what came of it.
+STEPS = (
+    *("BEGIN", "move_offsets", "stored_ids", "insert_runs", "lock_runs", "COPY", "COPY", "COPY data", "update_runs"),
+    *("insert_dead_letters", "COMMIT", "COMMIT", "ROLLBACK", "offsets", "begin_partitions", "refused_values"),
+)
 FETCH_TROUBLES: tuple[type[KafkaError], ...] = (
     *(RequestTimedOutError, NotLeaderForPartitionError, CorruptRecordException),
     GroupAuthorizationFailedError,
@@ -52,7 +58,8 @@ class Nemesis:
         self._pending: list[asyncio.Task[None]] = []
         self.done: Counter[str] = Counter()
         self._kinds: list[Callable[[], Any]] = [
-            *(self.kill, self.kill, self.freeze, self.freeze, self.stop_in_order, self.join, self.rebalance),
+            *(self.kill, self.kill_at_a_step, self.kill_at_a_step, self.freeze, self.freeze_at_a_step),
+            *(self.freeze_at_a_step, self.stop_in_order, self.join, self.rebalance),
             *(self.broker_away, self.fetch_fails, self.database_away, self.read_only, self.slow_database),
             *(self.backend_killed, self.statement_fails, self.commit_unanswered, self.commit_unanswered),
             *(self.retention,),
@@ -63,9 +70,10 @@ class Nemesis:
         """One fault."""
         kind = self._rng.choice(self._kinds)
         self.done[kind.__name__] += 1
+        self._world.tell(kind.__name__)
         kind()
 
-    async def heal(self) -> None:
+    def heal(self) -> None:
         """Nothing is wrong any more; but a process that was frozen may stay so, if there are others."""
         for task in self._pending:
             task.cancel()
@@ -74,11 +82,12 @@ class Nemesis:
         world.server.available, world.server.read_only, world.server.slowness = True, False, 1.0
         world.server.armed.clear()
         world.server.at_commit.clear()
+        world.server.traps.clear()
         for client in world.clients:
             client.troubles.clear()
         if self._rng.random() < 0.5:
             self.thaw_all()
-        if not [process for process in self._fleet.running if not process.frozen]:
+        if all(process.frozen or process.stopping for process in self._fleet.running):
             self._fleet.start()
 
     def thaw_all(self) -> None:
@@ -89,17 +98,30 @@ class Nemesis:
 
     def kill(self) -> None:
         if process := self._one():
-            process.kill()
-            self._later((0.0, 2.0), self._fleet.start)
+            self._kill(process)
+
+    def kill_at_a_step(self) -> None:
+        self._world.server.traps[self._rng.choice(STEPS)] = self._kill
 
     def freeze(self) -> None:
         if process := self._one():
-            process.frozen = True
+            self._freeze(process)
 
-            def thaw() -> None:
-                process.frozen = False
+    def freeze_at_a_step(self) -> None:
+        self._world.server.traps[self._rng.choice(STEPS)] = self._freeze
 
-            self._later(self._rng.choice(((0.02, 0.5), (0.5, 4.0))), thaw)
+    def _kill(self, process: Turns) -> None:
+        assert isinstance(process, Process)
+        process.kill()
+        self._later((0.0, 2.0), self._fleet.start)
+
+    def _freeze(self, process: Turns) -> None:
+        process.frozen = True
+
+        def thaw() -> None:
+            process.frozen = False
+
+        self._later(self._rng.choice(((0.02, 0.5), (0.5, 4.0))), thaw)
 
     def stop_in_order(self) -> None:
         if process := self._one():
@@ -132,7 +154,8 @@ class Nemesis:
     def log_lost(self) -> None:
         """Retention that takes what is not stored yet."""
         log = self._rng.choice(self._world.logs)
-        log.delete_before((stored_up_to(self._world, log) or log.begins) + self._rng.randint(1, 30))
+        if (stored := stored_up_to(self._world, log)) is not None:
+            log.delete_before(stored + self._rng.randint(1, 30))
 
     def log_truncated(self) -> None:
         """An unclean election that takes what is stored."""

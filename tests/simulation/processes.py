@@ -25,12 +25,17 @@ def config(*, lanes: int, batch_records: int, batch_bytes: int) -> Config:
 
 
 class Process(Turns):
-    """One consumer."""
+    """One consumer.
+
+    Attributes:
+        stopping: it has been asked to end.
+    """
 
     def __init__(self, name: str, loop: VirtualLoop, world: World, config: Config) -> None:
         super().__init__(name)
         self._loop = loop
         self._world = world
+        self.stopping = False
         loop.add(self)
         context = copy_context()
         context.run(TURNS.set, self)
@@ -58,6 +63,7 @@ class Process(Turns):
 
     def terminate(self) -> None:
         """SIGTERM."""
+        self.stopping = True
         if stop := self.signals.get(signal.SIGTERM):
             self._loop.call_soon(stop)
         else:

@@ -8,6 +8,7 @@ from struct import unpack_from
 from typing import Any, NamedTuple
 
 from consumer.copy_format import EPOCH_MS
+from consumer.errors import ConsumerError
 from tests.checker.strict_json import Json, NotJson, as_jsonb_can, parse
 from tests.simulation.tables import Transaction, refusal
 
@@ -87,7 +88,9 @@ async def move_offsets(tx: Transaction, topic: str, *columns: Sequence[Any]) -> 
             continue
         row: OffsetsRow = tx.get("offsets", (topic, partition))
         last = (last_offset, last_timestamp) if last_offset is not None else (row.last_offset, row.last_timestamp)
-        tx.put("offsets", (topic, partition), row._replace(next_offset=ends, last_offset=last[0], last_timestamp=last[1]))
+        tx.put(
+            "offsets", (topic, partition), row._replace(next_offset=ends, last_offset=last[0], last_timestamp=last[1])
+        )
         tx.moves[partition] = begins, ends
         moved.append({"partition": partition})
     return moved
@@ -117,8 +120,8 @@ async def stored_ids(tx: Transaction, run_ids: Sequence[str], ids: Sequence[str]
 async def same_as_stored(tx: Transaction, *columns: Sequence[Any]) -> Rows:
     values = [None if value is None else jsonb(value) for value in columns[2]]
     found = []
-    for position, (run_id, id, _, raw) in enumerate(zip(*columns, strict=True), 1):
-        stored: EventRow | None = tx.get("event_ids", (run_id, id))
+    for position, (run_id, event_id, _, raw) in enumerate(zip(*columns, strict=True), 1):
+        stored: EventRow | None = tx.get("event_ids", (run_id, event_id))
         if stored is None:
             continue
         same = jsonb(stored.event_data) == values[position - 1] if stored.raw is raw is None else stored.raw == raw
@@ -213,7 +216,7 @@ async def refused_values(tx: Transaction, values: Sequence[bytes]) -> Rows:
 def _problem(value: bytes) -> Exception | None:
     try:
         jsonb(value)
-    except Exception as error:  # one of PostgreSQL's refusals, which is data here
+    except ConsumerError as error:
         return error
     return None
 
@@ -266,13 +269,15 @@ def _row(fields: list[bytes | None]) -> EventRow:
     numbers = [int.from_bytes(field or b"", signed=True) for field in fields[:4]]
     texts = [None if field is None else field.decode() for field in fields[4:8]]
     seq, partition, offset, at = numbers
-    run_id, id, event_type, parent = texts
+    run_id, event_id, event_type, parent = texts
     data = fields[9]
     assert run_id is not None
-    assert id is not None
+    assert event_id is not None
     assert event_type is not None
     assert data is not None
-    return EventRow(seq, partition, offset, at // 1000 + EPOCH_MS, run_id, id, event_type, parent, fields[8], data[1:])
+    return EventRow(
+        seq, partition, offset, at // 1000 + EPOCH_MS, run_id, event_id, event_type, parent, fields[8], data[1:]
+    )
 
 
 QUERIES: dict[str, Callable[..., Awaitable[Rows]]] = {

@@ -30,6 +30,7 @@ class Server:
         slowness: how many times longer each way takes.
         armed: what happens to the next statements, one after the other; see `Backend`.
         at_commit: the same, to the next COMMITs.
+        traps: by the name of a statement: what is done to the owner of the next backend that is about to execute it.
     """
 
     def __init__(self, rng: Random, *, lock_timeout_s: float = 0.3, idle_timeout_s: float = 2.0) -> None:
@@ -42,12 +43,17 @@ class Server:
         self.slowness = 1.0
         self.armed: list[str] = []
         self.at_commit: list[str] = []
+        self.traps: dict[str, Callable[[Turns], None]] = {}
         self._pids = 0
         self._context = copy_context()
 
+    def way_s(self) -> float:
+        """How long a message is under way."""
+        return self.rng.expovariate(1 / ONE_WAY_S) * self.slowness
+
     async def hop(self) -> None:
-        """The time that a message is under way."""
-        await asyncio.sleep(self.rng.expovariate(1 / ONE_WAY_S) * self.slowness)
+        """Wait for a message that is under way."""
+        await asyncio.sleep(self.way_s())
 
     def connect(self) -> Backend:
         self._pids += 1
@@ -103,14 +109,17 @@ class Backend:
         self._running: asyncio.Task[None] | None = None
         self._answer: asyncio.Future[Rows] | None = None
 
-    def receive(self, work: Work, answer: asyncio.Future[Rows], armed: list[str]) -> None:
+    def receive(self, name: str, work: Work, answer: asyncio.Future[Rows]) -> None:
         """Execute one statement; the answer comes when it comes."""
         self._answer = answer
-        self._running = self._server.run(self._execute(work, answer, armed))
+        self._running = self._server.run(self._execute(name, work, answer))
 
-    async def _execute(self, work: Work, answer: asyncio.Future[Rows], armed: list[str]) -> None:
+    async def _execute(self, name: str, work: Work, answer: asyncio.Future[Rows]) -> None:
         self.idle_since = None
         await self._server.hop()
+        if self.owner is not None and (trap := self._server.traps.pop(name, None)):
+            trap(self.owner)
+        armed = self._server.at_commit if name == "COMMIT" and self._server.at_commit else self._server.armed
         trouble = armed.pop(0) if armed else ""
         if trouble == "lost before":
             self.end()
@@ -121,13 +130,7 @@ class Backend:
             return
         self._running = None
         self.idle_since = asyncio.get_running_loop().time() if self._tx is not None and not self.in_copy else None
-        await self._server.hop()
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(rows)
+        asyncio.get_running_loop().call_later(self._server.way_s(), _deliver, answer, rows, error)
 
     async def _outcome(self, work: Work, trouble: str) -> tuple[Rows, ConsumerError | None]:
         try:
@@ -227,25 +230,33 @@ class Backend:
             self._answer.set_exception(ConnectionLost("the connection was lost"))
 
 
+def _deliver(answer: asyncio.Future[Rows], rows: Rows, error: ConsumerError | None) -> None:
+    if answer.done():
+        return
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(rows)
+
+
 class _Scope(AbstractAsyncContextManager[None]):
     def __init__(self, store: ModelStore) -> None:
         self._store = store
 
     async def __aenter__(self) -> None:
-        await self._store.ask(self._store.backend.begin)
+        await self._store.ask("BEGIN", self._store.backend.begin)
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            await self._store.ask(self._store.backend.commit, at_commit=True)
+            await self._store.ask("COMMIT", self._store.backend.commit)
         elif self._store.usable:
-            await self._store.ask(self._store.backend.rollback)
+            await self._store.ask("ROLLBACK", self._store.backend.rollback)
 
 
 class ModelStore(Store):
     """One connection."""
 
     def __init__(self, server: Server, topic: str) -> None:
-        self._server = server
         self.topic = topic
         self.backend = server.connect()
         self._terminated = False
@@ -256,7 +267,11 @@ class ModelStore(Store):
         if not server.available:
             raise refusal("57P03", "the database system is starting up")
         store = cls(server, topic)
-        await server.hop()
+        try:
+            await server.hop()
+        except asyncio.CancelledError:
+            store.terminate()
+            raise
         return store
 
     @property
@@ -274,12 +289,11 @@ class ModelStore(Store):
     async def close(self) -> None:
         self.terminate()
 
-    async def ask(self, work: Work, *, at_commit: bool = False) -> Rows:
+    async def ask(self, name: str, work: Work) -> Rows:
         if not self.usable:
             raise ConnectionLost("the connection is closed")
         answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
-        server = self._server
-        self.backend.receive(work, answer, server.at_commit if at_commit and server.at_commit else server.armed)
+        self.backend.receive(name, work, answer)
         try:
             return await answer
         except asyncio.CancelledError:
@@ -287,12 +301,12 @@ class ModelStore(Store):
             raise
 
     async def fetch(self, query: str, *parameters: object) -> list[Row]:
-        return cast("list[Row]", await self.ask(lambda: self.backend.query(query, parameters)))
+        return cast("list[Row]", await self.ask(query, lambda: self.backend.query(query, parameters)))
 
-    def transaction(self) -> AbstractAsyncContextManager[None]:
+    def transaction(self) -> AbstractAsyncContextManager[None]:  # type: ignore[override]  # another of its kind
         return _Scope(self)
 
     async def copy_events(self, stream: AsyncIterator[bytes]) -> None:
-        await self.ask(self.backend.begin_copy)
+        await self.ask("COPY", self.backend.begin_copy)
         pieces = [piece async for piece in stream]
-        await self.ask(lambda: self.backend.end_copy(b"".join(pieces)))
+        await self.ask("COPY data", lambda: self.backend.end_copy(b"".join(pieces)))

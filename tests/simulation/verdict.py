@@ -19,6 +19,8 @@ def watch_commits(world: World) -> None:
             stands = tx.committed("offsets", (NAME, partition)).next_offset
             if begins != stands or ends < begins:
                 world.problems.append(f"S9: partition {partition} stood at {stands}, a batch went {begins} to {ends}")
+        if tx.moves:
+            world.tell(f"committed by backend {tx.pid}: {tx.moves}")
         for key, row in tx.all("offsets").items():
             before = tx.committed("offsets", key)
             if before is not None and row.next_offset < before.next_offset:
@@ -29,7 +31,10 @@ def watch_commits(world: World) -> None:
 
 def violations(world: World, *, finished: bool) -> list[Violation]:
     """What is wrong in this moment by the rules of the checker."""
-    return compare(_log(world), _tables(world), finished=finished)
+    # Who finds another log under his feet puts the fingerprint back to the last record that he knows to be of the old.
+    restored = {f"partition {log.partition}" for log in world.logs if log.truncated}
+    found = compare(_log(world), _tables(world), finished=finished)
+    return [one for one in found if not (one.subject in restored and one.message.startswith("last_"))]
 
 
 def stored_up_to(world: World, log: PartitionLog) -> int | None:

@@ -14,7 +14,6 @@ from contextlib import suppress
 from contextvars import Context, ContextVar
 from random import Random
 from typing import Any, TypeVar
-from zlib import crc32
 
 _T = TypeVar("_T")
 
@@ -29,6 +28,7 @@ class Turns:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.number = 0
         self.ready: deque[asyncio.Handle] = deque()
         self.frozen = False
         self.dead = False
@@ -73,7 +73,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._numbers = 0
         self._tasks: list[asyncio.Task[Any]] = []
         self._closed = False
-        self.steps = 0
         self.fingerprint = 0
 
     # --- what asyncio asks of a loop ---
@@ -98,19 +97,23 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._tasks.append(task)
         return task
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]  # these four take any callback, as untyped code calls them
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._make_ready(handle)
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._timers, (when, self.next_number(), handle))
+        heapq.heappush(self._timers, (max(when, self._now), self.next_number(), handle))
         return handle
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
@@ -119,7 +122,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """What nobody asked for is told by the garbage collector, at its own time: no part of a schedule."""
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
         TURNS.get().signals[sig] = callback
 
     # --- turns ---
@@ -130,6 +135,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def add(self, turns: Turns) -> None:
         """Take a process in."""
+        turns.number = self.next_number()
         self._turns.append(turns)
 
     def kill(self, turns: Turns) -> None:
@@ -138,10 +144,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         turns.ready.clear()
         self._turns.remove(turns)
 
-    def trace(self, *what: object) -> None:
-        """Make this a part of the fingerprint."""
-        self.fingerprint = crc32(repr(what).encode(), self.fingerprint)
-
     def run(self, main: Coroutine[Any, Any, _T]) -> _T:
         """The result of `main`, which is the world's."""
         context = Context()
@@ -149,34 +151,33 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         asyncio._set_running_loop(self)
         try:
             task: asyncio.Task[_T] = self.create_task(main, context=context)
-            while not task.done():
-                self._step()
+            self._run_until(task)
             return task.result()
         finally:
             self._close()
             asyncio._set_running_loop(None)
 
-    def _step(self) -> None:
-        self._take_due_timers()
-        able = [turns for turns in self._turns if turns.ready and not turns.frozen]
-        if not able:
-            self._jump()
-            return
-        turns = able[0] if len(able) == 1 else able[int(self._rng.random() * len(able))]
-        self.steps += 1
-        self.trace(self._now, turns.name, len(turns.ready), len(able))
-        handle = turns.ready.popleft()
-        if not handle.cancelled():
-            handle._run()
+    def _run_until(self, task: asyncio.Task[Any]) -> None:
+        draw = self._rng.random
+        while not task.done():
+            able = [turns for turns in self._turns if turns.ready and not turns.frozen]
+            if not able:
+                self._jump()
+                continue
+            turns = able[int(draw() * len(able))] if len(able) > 1 else able[0]
+            # Hashes of numbers are the same in every process; those of strings are not.
+            self.fingerprint = hash((self.fingerprint, self._now, turns.number, len(turns.ready), len(able)))
+            handle = turns.ready.popleft()
+            if not handle._cancelled:  # `cancelled()` would be one more call for each turn
+                handle._run()
 
     def _jump(self) -> None:
+        """To the next timer, and to all those that are due with it."""
         while self._timers and self._timers[0][2].cancelled():
             heapq.heappop(self._timers)
         if not self._timers:
             raise NothingLeft(f"after {self._now:.3f} s")
-        self._now = max(self._now, self._timers[0][0])
-
-    def _take_due_timers(self) -> None:
+        self._now = self._timers[0][0]
         while self._timers and self._timers[0][0] <= self._now:
             _, _, handle = heapq.heappop(self._timers)
             if not handle.cancelled():

@@ -13,7 +13,7 @@ from tests.simulation.world import World
 
 SMALL = 2_000  # bytes: of the corpus, what costs no time
 HOSTILE = 6
-BETWEEN_S = (0.0, 0.08)
+BETWEEN_S = (0.0, 0.05)
 OPEN_S = (0.0, 0.6)
 
 

@@ -16,12 +16,15 @@ from aiokafka.errors import KafkaConnectionError
 from tests.simulation.group import Group
 from tests.simulation.store import ModelStore, Server
 from tests.simulation.topic import PartitionLog
+from tests.simulation.virtual import TURNS
 
 if TYPE_CHECKING:
     from tests.simulation.client import ModelConsumer
     from tests.simulation.virtual import VirtualLoop
 
 ONE_WAY_S = 0.003  # on average
+
+WORLD: ContextVar[World] = ContextVar("WORLD")
 
 
 class World:
@@ -31,6 +34,7 @@ class World:
         clients: the members of the group that are running, whoever they belong to.
         problems: what nobody should ever have seen.
         said: how often the service said what, by the action of its log lines.
+        story: what happened, if anybody wants to read it.
         halted: the partitions of which the service has said that they wait for an operator.
     """
 
@@ -39,11 +43,18 @@ class World:
         self.rng = rng
         self.logs = [PartitionLog(number, rng.choice((0, 0, 7))) for number in range(partitions)]
         self.group = Group(partitions)
+        WORLD.set(self)  # before the server takes its context from here
         self.server = Server(rng)
         self.clients: list[ModelConsumer] = []
         self.problems: list[str] = []
         self.said: Counter[str] = Counter()
         self.halted: set[int] = set()
+        self.story: list[str] | None = None
+
+    def tell(self, what: str) -> None:
+        """For whoever wants to read what happened in a schedule."""
+        if self.story is not None:
+            self.story.append(f"{self.now():8.3f} {TURNS.get().name:12} {what}")
 
     def now(self) -> float:
         return self._loop.time()
@@ -66,11 +77,8 @@ class World:
 
     async def broker_back(self) -> None:
         await self.hop()
-        while not self.group.available:
+        while not self.group.available:  # noqa: ASYNC110  # it comes back as often as it goes away
             await asyncio.sleep(0.1)
-
-
-WORLD: ContextVar[World] = ContextVar("WORLD")
 
 
 def the_world() -> World:
@@ -84,6 +92,8 @@ class _Log:
     def debug(self, event: str, *, action: str = "", **keys: Any) -> None:
         world = the_world()
         world.said[action] += 1
+        if world.story is not None:
+            world.tell(f"{event} {keys}")
         if action == "halted":
             world.halted.add(keys["partition"])
 
@@ -115,7 +125,7 @@ def in_place() -> Iterator[None]:
         (service, "check_topic"): _partitions,
         (service, "check_schema"): _right,
         (source, "AIOKafkaConsumer"): ModelConsumer,
-        (patience, "random"): SimpleNamespace(uniform=lambda low, high: the_world().rng.uniform(low, high)),
+        (patience, "random"): SimpleNamespace(uniform=lambda low, high: the_world().rng.uniform(low, high)),  # noqa: PLW0108  # not yet
         (ownership, "time"): time,
         (observe, "time"): time,
         **{(module, "_log"): _Log() for module in (observe, ownership, patience, remedies, service, source)},
