@@ -21,7 +21,7 @@ from consumer.tasks import end
 from tests.simulation.topic import NAME, LogRecord
 from tests.simulation.world import World, the_world
 
-FETCH_S = (0.005, 0.06)
+FETCH_S = (0.005, 0.1)
 RESPONSE_ENTRIES = (1, 15)
 BEFORE_THE_LISTENER_S = (0.0, 0.05)
 TIMEOUT_S = (0.2, 1.0)
@@ -208,24 +208,21 @@ class ModelConsumer:
 
     async def _fetch_ahead(self) -> None:
         while True:
-            await self._world.pause(FETCH_S)
             assignment = self._assignment
-            if assignment is None or not self._world.group.available:
-                continue
+            states = assignment.states if assignment is not None else {}
             asked = {
                 partition: state.position
-                for partition, state in assignment.states.items()
+                for partition, state in states.items()
                 if not state.paused and partition not in self._responses
             }
-            if not asked:
-                continue
-            await self._world.hop()
-            for partition, position in asked.items():
-                self._receive(assignment, partition, position)
+            await self._world.pause(FETCH_S)  # meanwhile anything may happen to what was asked
+            if assignment is not None and self._world.group.available:
+                for partition, position in asked.items():
+                    self._receive(assignment, partition, position)
 
     def _receive(self, assignment: Assignment, partition: TopicPartition, position: int | None) -> None:
         state = assignment.states[partition]
-        if not assignment.active or state.position != position or not self._world.group.available:
+        if not assignment.active or state.position != position:
             return
         if position is None:
             state.position = self._world.group.committed.get(partition.partition)

@@ -94,7 +94,7 @@ class Schedule:
         planned = messages(self._rng, self._rng.randint(20, 60))
         at_once = self._rng.choice((0, len(planned) // 2, len(planned)))
         publishing = asyncio.create_task(publish(self.world, planned, at_once))
-        for _ in range(self._rng.randint(1, 3)):
+        for _ in range(self._rng.choice((1, 2, 2, 3))):
             self.start()
         for _ in range(self._rng.randint(0, 8)):
             await self.world.pause(CALM_S)

@@ -58,7 +58,7 @@ class LetterRow(NamedTuple):
     detail: str
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=500)
 def jsonb(text: bytes) -> Json:
     """The value of a text.
 
