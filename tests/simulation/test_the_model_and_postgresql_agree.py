@@ -206,7 +206,10 @@ async def test_what_a_head_leaves_open_stays_as_it_is(store: Store) -> None:
         await tx.update_runs([head])
         assert await tx.started_runs(["r1", "parent", "none"]) == {"r1"}
 
-    assert await heads(store, "r1", "none") == {"r1": Head(run_id="r1", event_count=3, started=True)}
+    async with store.transaction():
+        await Transaction(store).update_runs([Head(run_id="r1", event_count=4, updated_at=40)])
+
+    assert await heads(store, "r1", "none") == {"r1": Head(run_id="r1", event_count=4, started=True)}
 
 
 async def test_a_parent_that_is_nowhere_is_refused(store: Store) -> None:
