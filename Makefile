@@ -1,5 +1,5 @@
 # What people and CI type. `make setup` once; everything else does it by itself.
-.PHONY: setup demo test check faults-slow faults soak bench up down lock schema
+.PHONY: setup demo test check faults faults-slow soak simulate bench up down lock schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -40,6 +40,10 @@ soak: setup
 # The faults that take minutes: three brokers, outages longer than any timeout. See tests/faults/README.md.
 faults-slow: setup
 	$(RUN) -m pytest -m slow tests/faults
+
+# Five minutes of it: MINUTES=60 for more; SEED=… plays one schedule and tells its story.
+simulate: setup
+	@$(RUN) -m tests.simulation --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 bench: setup
 	@$(RUN) -m tests.bench

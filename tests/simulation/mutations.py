@@ -1,0 +1,130 @@
+"""Deliberate bugs: what the simulation must find, or it would find nothing else either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from consumer import ownership
+from consumer.batches import Batch
+from consumer.claims import Claim
+from consumer.queues import Queue
+from consumer.records import Letter, Reason
+from consumer.remedies import Remedies
+from consumer.source import Source
+from consumer.transaction import Transaction
+from consumer.writer import Writer
+
+Patch = Callable[[Any, str, Any], None]  # as pytest's monkeypatch.setattr
+
+
+def no_compare_and_set(patch: Patch) -> None:
+    """A batch is written whatever the offsets say."""
+
+    async def move_offsets(self: Transaction, batch: Batch) -> None:
+        stored = await self._store.offsets()
+        moves = (
+            (s.claim.partition, stored[s.claim.partition].next_offset, s.ends, *(s.last or (None, None))) for s in batch
+        )
+        await self._store.fetch("move_offsets", self._topic, *map(list, zip(*moves, strict=True)))
+
+    patch(Transaction, "move_offsets", move_offsets)
+
+
+def lost_claims_are_believed(patch: Patch) -> None:
+    """What a fetch has brought is taken for the claims that asked for it, whether or not they still stand."""
+    patch(Source, "_stands", lambda self, claim: True)
+
+
+def no_seek_back(patch: Patch) -> None:
+    """The client is believed to stand where its claims do."""
+
+    async def ask(self: Source, claims: Sequence[Claim], wait_s: float, max_records: int) -> Any:
+        tps = map(self._tp, claims)
+        return await self._consumer.getmany(*tps, timeout_ms=int(wait_s * 1000), max_records=max_records)
+
+    patch(Source, "_ask", ask)
+
+
+def unanswered_commits_are_taken_for_done(patch: Patch) -> None:
+    async def ask_nobody(self: Remedies, queues: Sequence[Queue]) -> None:
+        self._writer.disconnect()
+        for queue in queues:
+            queue.succeed([])
+
+    patch(Remedies, "_ask_what_happened", ask_nobody)
+
+
+def stale_claims_are_not_renewed(patch: Patch) -> None:
+    patch(Source, "renew", lambda self, claim: None)
+
+
+def repeats_are_counted_twice(patch: Patch) -> None:
+    count = Transaction.count_repeats
+
+    async def count_twice(self: Transaction, repeats: Mapping[int, int]) -> None:
+        await count(self, {partition: 2 * number for partition, number in repeats.items()})
+
+    patch(Transaction, "count_repeats", count_twice)
+
+
+def stalled_owners_are_left_alone(patch: Patch) -> None:
+    async def nobody(self: Writer, partitions: Sequence[int]) -> list[int]:
+        return []
+
+    patch(Writer, "terminate_stalled_owner", nobody)
+
+
+def losses_go_unnoticed(patch: Patch) -> None:
+    async def nothing_lost(*_: object) -> None: ...
+
+    patch(ownership, "lost_offsets", nothing_lost)
+
+
+def assignments_begin_where_kafka_says(patch: Patch) -> None:
+    """What is fetched first comes from the group's advice, not from the tables."""
+
+    def begin_unsought(self: Source, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
+        if self._claims.get(claim.partition) is claim:
+            self._consumer.resume(self._tp(claim))
+            claim.begin(offset, last)
+
+    patch(Source, "begin", begin_unsought)
+    no_seek_back(patch)
+
+
+def revoked_claims_are_kept(patch: Patch) -> None:
+    async def on_partitions_revoked(self: Source, revoked: Collection[Any]) -> None: ...
+
+    async def on_partitions_assigned(self: Source, assigned: Collection[Any]) -> None:
+        self._consumer.pause(*assigned)
+        for tp in assigned:
+            self._claims.setdefault(tp.partition, Claim(tp.partition))
+
+    patch(Source, "on_partitions_revoked", on_partitions_revoked)
+    patch(Source, "on_partitions_assigned", on_partitions_assigned)
+
+
+def refused_data_takes_its_neighbours_along(patch: Patch) -> None:
+    async def all_aside(self: Remedies, piece: Any) -> bool:
+        piece.set_aside([Letter(event.record, Reason.STORE_REJECTED, "refused") for event in piece.events])
+        return True
+
+    patch(Remedies, "_set_refused_aside", all_aside)
+
+
+Mutation = Callable[[Patch], None]
+
+MUTATIONS: tuple[Mutation, ...] = (
+    no_compare_and_set,
+    lost_claims_are_believed,
+    no_seek_back,
+    unanswered_commits_are_taken_for_done,
+    stale_claims_are_not_renewed,
+    repeats_are_counted_twice,
+    stalled_owners_are_left_alone,
+    losses_go_unnoticed,
+    assignments_begin_where_kafka_says,
+    revoked_claims_are_kept,
+    refused_data_takes_its_neighbours_along,
+)

@@ -1,0 +1,309 @@
+"""The named queries of the service, as the model of PostgreSQL answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import lru_cache
+from struct import unpack_from
+from typing import Any, NamedTuple
+
+from consumer.copy_format import EPOCH_MS
+from consumer.errors import ConsumerError
+from tests.checker.strict_json import Json, NotJson, as_jsonb_can, parse
+from tests.simulation.tables import Transaction, refusal
+
+Rows = list[dict[str, Any]]
+
+
+class OffsetsRow(NamedTuple):
+    first_offset: int
+    next_offset: int
+    last_offset: int | None
+    last_timestamp: int | None
+    repeats: int
+
+
+class RunRow(NamedTuple):
+    status: str
+    event_count: int
+    created_at: int
+    updated_at: int
+    status_changed_at: int
+    dropped_events: int = 0
+    started_at: int | None = None
+    agent_id: str = "unknown"
+    session_id: str | None = None
+    parent_run_id: str | None = None
+
+
+class EventRow(NamedTuple):
+    event_seq: int
+    source_partition: int
+    source_offset: int
+    created_at: int
+    run_id: str
+    id: str
+    event_type: str
+    parent_event_id: str | None
+    raw: bytes | None
+    event_data: bytes
+
+
+class LetterRow(NamedTuple):
+    timestamp: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: bytes
+    reason: str
+    detail: str
+
+
+@lru_cache(maxsize=500)
+def jsonb(text: bytes) -> Json:
+    """The value of a text.
+
+    Raises:
+        DataRefused: JSONB cannot hold it.
+    """
+    try:
+        written = text.decode()
+        document = parse(written)
+    except (UnicodeDecodeError, NotJson) as error:
+        raise refusal("22P02", f"invalid input syntax for type json: {error}") from error
+    if as_jsonb_can(written) != written:
+        raise refusal("22P05", "unsupported Unicode escape sequence")
+    if not document.fits_jsonb:
+        raise refusal("22003", "value overflows numeric format")
+    return document.value
+
+
+async def move_offsets(tx: Transaction, topic: str, *columns: Sequence[Any]) -> Rows:
+    batch = sorted(zip(*columns, strict=True))
+    ours = [move for move in batch if _stands(tx, topic, move)]
+    moved = []
+    for move in ours:
+        partition, begins, ends, last_offset, last_timestamp = move
+        await tx.lock("offsets", (topic, partition))
+        if not _stands(tx, topic, move):
+            continue
+        row: OffsetsRow = tx.get("offsets", (topic, partition))
+        last = (last_offset, last_timestamp) if last_offset is not None else (row.last_offset, row.last_timestamp)
+        tx.put(
+            "offsets", (topic, partition), row._replace(next_offset=ends, last_offset=last[0], last_timestamp=last[1])
+        )
+        tx.moves[partition] = begins, ends
+        moved.append({"partition": partition})
+    return moved
+
+
+def _stands(tx: Transaction, topic: str, move: tuple[Any, ...]) -> bool:
+    row: OffsetsRow | None = tx.get("offsets", (topic, move[0]))
+    return row is not None and row.next_offset == move[1]
+
+
+async def count_repeats(tx: Transaction, topic: str, partitions: Sequence[int], repeats: Sequence[int]) -> Rows:
+    for partition, more in zip(partitions, repeats, strict=True):
+        await tx.lock("offsets", (topic, partition))
+        row: OffsetsRow = tx.get("offsets", (topic, partition))
+        tx.put("offsets", (topic, partition), row._replace(repeats=row.repeats + more))
+    return []
+
+
+async def stored_ids(tx: Transaction, run_ids: Sequence[str], ids: Sequence[str]) -> Rows:
+    return [
+        {"position": position}
+        for position, key in enumerate(zip(run_ids, ids, strict=True), 1)
+        if tx.get("event_ids", key) is not None
+    ]
+
+
+async def same_as_stored(tx: Transaction, *columns: Sequence[Any]) -> Rows:
+    values = [None if value is None else jsonb(value) for value in columns[2]]
+    found = []
+    for position, (run_id, event_id, _, raw) in enumerate(zip(*columns, strict=True), 1):
+        stored: EventRow | None = tx.get("event_ids", (run_id, event_id))
+        if stored is None:
+            continue
+        same = jsonb(stored.event_data) == values[position - 1] if stored.raw is raw is None else stored.raw == raw
+        if same:
+            found.append({"position": position})
+    return found
+
+
+async def same_values(tx: Transaction, ones: Sequence[bytes], others: Sequence[bytes]) -> Rows:
+    pairs = enumerate(zip(ones, others, strict=True), 1)
+    return [{"position": position} for position, (one, other) in pairs if jsonb(one) == jsonb(other)]
+
+
+async def started_runs(tx: Transaction, run_ids: Sequence[str]) -> Rows:
+    runs = ((run_id, tx.get("runs", (run_id,))) for run_id in dict.fromkeys(run_ids))
+    return [{"id": run_id} for run_id, row in runs if row is not None and row.started_at is not None]
+
+
+async def insert_runs(tx: Transaction, ids: Sequence[str], times: Sequence[int]) -> Rows:
+    for run_id, at in sorted(zip(ids, times, strict=True)):
+        await tx.insert("runs", (run_id,), RunRow("running", 0, at, at, at))
+    return []
+
+
+async def lock_runs(tx: Transaction, ids: Sequence[str], lower_to: Sequence[int | None]) -> Rows:
+    seen = tx.all("runs")
+    wanted = [
+        (run_id, at)
+        for run_id, at in sorted(zip(ids, lower_to, strict=True), key=lambda pair: pair[0])
+        if (run_id,) in seen and _is_locked(seen[(run_id,)], at)
+    ]
+    locked = []
+    for run_id, at in wanted:
+        await tx.lock("runs", (run_id,))
+        row: RunRow = tx.get("runs", (run_id,))
+        if _is_locked(row, at):
+            facts = {"status": row.status, "event_count": row.event_count, "started": row.started_at is not None}
+            locked.append({"id": run_id, **facts, "lower_to": at})
+    return locked
+
+
+def _is_locked(row: RunRow, lower_to: int | None) -> bool:
+    return lower_to is None or (row.event_count == 0 and row.created_at > lower_to)
+
+
+async def lower_stubs(tx: Transaction, ids: Sequence[str], times: Sequence[int]) -> Rows:
+    for run_id, at in zip(ids, times, strict=True):
+        await tx.lock("runs", (run_id,))
+        row: RunRow = tx.get("runs", (run_id,))
+        tx.put("runs", (run_id,), row._replace(created_at=at, updated_at=at, status_changed_at=at))
+    return []
+
+
+_KEPT = ("created_at", "status_changed_at", "started_at", "agent_id", "session_id", "parent_run_id")
+_HEAD = (
+    *("status", "event_count", "updated_at", "created_at", "status_changed_at"),
+    *("dropped_events", "started_at", "agent_id", "session_id", "parent_run_id"),
+)
+
+
+async def update_runs(tx: Transaction, ids: Sequence[str], *columns: Sequence[Any]) -> Rows:
+    for run_id, *values in zip(ids, *columns, strict=True):
+        await tx.lock("runs", (run_id,))
+        row: RunRow = tx.get("runs", (run_id,))
+        news = dict(zip(_HEAD, values, strict=True))
+        news["dropped_events"] += row.dropped_events
+        changed = {name: value for name, value in news.items() if value is not None or name not in _KEPT}
+        parent = changed.get("parent_run_id")
+        if parent is not None and tx.get("runs", (parent,)) is None:
+            raise refusal("23503", "violates foreign key constraint", "agent_runs_parent_fkey")
+        tx.put("runs", (run_id,), row._replace(**changed))
+    return []
+
+
+async def insert_dead_letters(tx: Transaction, topic: str, *columns: Sequence[Any]) -> Rows:
+    new = []
+    for partition, offset, timestamp, *rest in zip(*columns, strict=True):
+        jsonb(rest[2])
+        if await tx.insert("letters", (topic, partition, offset, timestamp), LetterRow(timestamp, *rest)):
+            new.append({"partition": partition, "record_offset": offset})
+    return new
+
+
+async def open_letters(
+    tx: Transaction, topic: str, partitions: Sequence[int], begins: Sequence[int], ends: Sequence[int]
+) -> Rows:
+    """Nothing resolves or discards a letter here: all of them wait."""
+    stretches = {partition: range(begin, end) for partition, begin, end in zip(partitions, begins, ends, strict=True)}
+    return [
+        {"partition": partition, "reason": row.reason}
+        for (known, partition, offset, _), row in tx.all("letters").items()
+        if known == topic and offset in stretches.get(partition, ())
+    ]
+
+
+async def refused_values(tx: Transaction, values: Sequence[bytes]) -> Rows:
+    return [
+        {"position": position, "message": str(problem)}
+        for position, value in enumerate(values, 1)
+        if (problem := _problem(value)) is not None
+    ]
+
+
+def _problem(value: bytes) -> Exception | None:
+    try:
+        jsonb(value)
+    except ConsumerError as error:
+        return error
+    return None
+
+
+async def begin_partitions(tx: Transaction, topic: str, partitions: Sequence[int], begins: Sequence[int]) -> Rows:
+    for partition, at in sorted(zip(partitions, begins, strict=True)):
+        await tx.insert("offsets", (topic, partition), OffsetsRow(at, at, None, None, 0))
+    return []
+
+
+async def offsets(tx: Transaction, topic: str) -> Rows:
+    rows = sorted(tx.all("offsets").items())
+    return [
+        {"partition": partition, **row._asdict(), "updated_at": 0} for (known, partition), row in rows if known == topic
+    ]
+
+
+async def restore_fingerprint(tx: Transaction, topic: str, partition: int, offset: int, timestamp: int) -> Rows:
+    await tx.lock("offsets", (topic, partition))
+    row: OffsetsRow = tx.get("offsets", (topic, partition))
+    tx.put("offsets", (topic, partition), row._replace(last_offset=offset, last_timestamp=timestamp))
+    return []
+
+
+async def copy_events(tx: Transaction, stream: bytes) -> Rows:
+    """COPY into run_events: every row or none."""
+    for row in _decoded(stream):
+        jsonb(row.event_data)
+        if not await tx.insert("events", (row.run_id, row.event_seq), row):
+            raise refusal("23505", "duplicate key value violates unique constraint", "run_events_pkey")
+        if not await tx.insert("event_ids", (row.run_id, row.id), row):
+            raise refusal("23505", "duplicate key value violates unique constraint", "run_events_id_key")
+    return []
+
+
+def _decoded(stream: bytes) -> Iterator[EventRow]:
+    at = len(b"PGCOPY\n\xff\r\n\0") + 8
+    while unpack_from(">h", stream, at) != (-1,):
+        at += 2
+        fields = []
+        for _ in EventRow._fields:
+            (size,) = unpack_from(">i", stream, at)
+            at += 4
+            fields.append(None if size < 0 else stream[at : at + size])
+            at += max(size, 0)
+        yield _row(fields)
+
+
+def _row(fields: list[bytes | None]) -> EventRow:
+    numbers = [int.from_bytes(field or b"", signed=True) for field in fields[:4]]
+    texts = [None if field is None else field.decode() for field in fields[4:8]]
+    seq, partition, offset, at = numbers
+    run_id, event_id, event_type, parent = texts
+    data = fields[9]
+    assert run_id is not None
+    assert event_id is not None
+    assert event_type is not None
+    assert data is not None
+    return EventRow(
+        seq, partition, offset, at // 1000 + EPOCH_MS, run_id, event_id, event_type, parent, fields[8], data[1:]
+    )
+
+
+QUERIES: dict[str, Callable[..., Awaitable[Rows]]] = {
+    query.__name__: query
+    for query in (
+        *(move_offsets, count_repeats, stored_ids, same_as_stored, same_values, started_runs, insert_runs, lock_runs),
+        *(lower_stubs, update_runs, insert_dead_letters, refused_values, begin_partitions, offsets),
+        *(restore_fingerprint, open_letters),
+    )
+}
+# What a read-only server refuses.
+WRITING = frozenset(
+    (
+        *("move_offsets", "count_repeats", "insert_runs", "lock_runs", "lower_stubs", "update_runs"),
+        *("insert_dead_letters", "begin_partitions", "restore_fingerprint"),
+    )
+)
