@@ -28,9 +28,9 @@ check: setup
 	$(RUN) -m mypy
 	@$(RUN) -m agent_runs.json_schema | diff -u schema/run_event.schema.json - || { echo "The contract changed: make schema"; exit 1; }
 
-# The faults that take minutes: three brokers, outages longer than any timeout. See tests/faults/README.md.
+# The faults that take minutes: three brokers, outages longer than any timeout. PREVIOUS=<commit>: beside that version.
 faults-slow: setup
-	$(RUN) -m pytest -m slow tests/faults
+	AGENT_RUNS_TEST_PREVIOUS=$(PREVIOUS) $(RUN) -m pytest -m slow tests/faults
 
 # Half an hour of it: MINUTES=5 for less, SEED=… to repeat one.
 chaos: setup
