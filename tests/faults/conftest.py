@@ -20,8 +20,10 @@ PARTITIONS = 3
 # connection that we give up while it is being made.)
 UNSEEN = re.compile(r"Traceback|Task exception was never retrieved|never awaited|Task was destroyed|Unclosed")
 # aiokafka's own as well: it shields a commit from being given up, and then nobody is left to hear how it ended.
+_TRACEBACK = r"Traceback.*\n(?:  .*\n)*\S.*\n"
 SHIELDED_COMMIT = re.compile(
-    r"Task exception was never retrieved\nfuture: .*_do_commit_offsets.*\nTraceback.*\n(?:  .*\n)*\S.*\n"
+    r"Task exception was never retrieved\nfuture: .*_do_commit_offsets.*\n"
+    rf"{_TRACEBACK}(?:\n\S.* exception.*:\n\n{_TRACEBACK})*"
 )
 
 

@@ -15,7 +15,7 @@ from tests.faults.load import load
 from tests.faults.process import CHECKOUT
 from tests.faults.scene import Scene
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROUNDS = 2
 PRODUCT = ("agent_runs", "consumer", "schema")
