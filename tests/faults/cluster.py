@@ -72,8 +72,9 @@ class Cluster:
 
     def coordinator(self, group: str) -> int:
         """The node that a consumer group's members talk to."""
-        (answer,) = self._admin().describe_consumer_groups([group], request_timeout=ANSWER_S).values()
-        return int(answer.result().coordinator.id)
+        admin = self._admin()  # held: one that nobody holds never answers
+        (answer,) = admin.describe_consumer_groups([group], request_timeout=ANSWER_S).values()
+        return int(answer.result(ANSWER_S).coordinator.id)
 
     def _partition(self, topic: str):  # type: ignore[no-untyped-def]
         return self._admin().list_topics(topic, timeout=ANSWER_S).topics[topic].partitions[0]

@@ -55,7 +55,8 @@ async def scene_of_cluster(
     yield scene
     for consumer in scene.consumers:
         consumer.kill()
-    await asyncio.to_thread(cluster.start, *cluster.down)
+    if down := cluster.down:
+        await asyncio.to_thread(cluster.start, *down)
 
 
 async def test_leaders_and_coordinators_that_die_under_load_cost_nothing(
