@@ -37,9 +37,9 @@ faults: setup
 soak: setup
 	@$(MAKE) faults MINUTES=$(or $(MINUTES),720)
 
-# The faults that take minutes: three brokers, outages longer than any timeout. See tests/faults/README.md.
+# The faults that take minutes: three brokers, outages longer than any timeout. PREVIOUS=<commit>: beside that version.
 faults-slow: setup
-	$(RUN) -m pytest -m slow tests/faults
+	AGENT_RUNS_TEST_PREVIOUS=$(PREVIOUS) $(RUN) -m pytest -m slow tests/faults
 
 # Five minutes of it: MINUTES=60 for more; SEED=… plays one schedule and tells its story.
 simulate: setup

@@ -58,13 +58,19 @@ ANSWER_TIMEOUT_S = 2
 
 
 class Kafka(Server):
-    """A broker. `properties` go on top of `PROPERTIES`, in the names of Kafka's server.properties."""
+    """A broker. `properties` go on top of `PROPERTIES`, in the names of Kafka's server.properties.
+
+    One that is not alone has its cluster's id (16 bytes, in URL-safe base64), and `properties` that name the others.
+    """
 
     name = "Kafka"
     stop_signal = SIGTERM
 
-    def __init__(self, directory: Path, port: int = 0, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, port: int = 0, properties: Mapping[str, str] | None = None, cluster_id: str = ""
+    ) -> None:
         super().__init__(directory, port)
+        self._cluster_id = cluster_id or new_cluster_id()
         self._properties = properties or {}
         self._settings_file = self.directory / "server.properties"
         self._data = self.directory / "data"
@@ -98,8 +104,7 @@ class Kafka(Server):
             self._format()
 
     def _format(self) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}")
+        command = self._java("kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}")
         command += ["--config", str(self._settings_file)]
         done = run_tool(command)
         if done.returncode:
@@ -112,6 +117,11 @@ class Kafka(Server):
         # Native libraries are unpacked to the temporary directory, and a killed broker leaves them there.
         temporary = f"-Djava.io.tmpdir={self.directory / 'tmp'}"
         return [str(JAVA), *JVM, temporary, "-cp", os.pathsep.join(map(str, jars.class_path())), *main]
+
+
+def new_cluster_id() -> str:
+    """Another one each time."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _escaped(value: str) -> str:

@@ -28,13 +28,20 @@ MIB = 1024 * 1024
 class ConsumerProcess:
     """One consumer, and all that it has said."""
 
-    def __init__(self, module: str, arguments: tuple[str, ...], settings: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        module: str,
+        arguments: tuple[str, ...],
+        settings: Mapping[str, str],
+        log: Path,
+        checkout: Path = CHECKOUT,
+    ) -> None:
         self._log = log
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_RUNS_")}
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
-                cwd=CHECKOUT,
+                cwd=checkout,
                 env={**inherited, **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

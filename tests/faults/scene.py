@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from tests.acceptance.road import Road
 from tests.checker import Violation, read_log, replay
-from tests.faults.process import ConsumerProcess
+from tests.faults.process import CHECKOUT, ConsumerProcess
 from tests.faults.waiting import DEADLINE_S, until
 
 # Small batches, so that there are many transactions; waits that a test can sit through.
@@ -48,18 +48,33 @@ class Scene(Road):
 
     def start(self, *arguments: str, fault: str = "", **settings: str) -> ConsumerProcess:
         """Start a consumer; with a fault in it, when one is named (see `breakable`)."""
+        if fault:
+            return self._start("tests.faults.breakable", arguments, {"FAULT_AT": fault, **settings})
+        return self._start("consumer", ("run", *arguments), settings)
+
+    def start_version(self, checkout: Path, **settings: str) -> ConsumerProcess:
+        """Start the consumer of another version, which lies there."""
+        return self._start("consumer", ("run",), settings, checkout)
+
+    async def command(self, *arguments: str) -> str:
+        """Run one of the operator's commands; it has to succeed. Returns what it said."""
+        command = self._start("consumer", arguments, {})
+        assert await command.ended() == 0, command.output
+        return command.output
+
+    def _start(
+        self, module: str, arguments: tuple[str, ...], settings: Mapping[str, str], checkout: Path = CHECKOUT
+    ) -> ConsumerProcess:
         environment = {
             "KAFKA_BOOTSTRAP_SERVERS": self.servers.bootstrap_servers,
             "DATABASE_URL": self.database,
             "AGENT_RUNS_TOPIC": self.topic,
             "AGENT_RUNS_GROUP": self.topic,
-            "FAULT_AT": fault,
             **SETTINGS,
             **settings,
         }
-        command = ("tests.faults.breakable", *arguments) if fault else ("consumer", "run", *arguments)
         log = self.directory / f"{len(self.consumers)}-{self.database.rpartition('/')[2]}.log"
-        self.consumers.append(ConsumerProcess(command[0], command[1:], environment, log))
+        self.consumers.append(ConsumerProcess(module, arguments, environment, log, checkout))
         return self.consumers[-1]
 
     async def stored(self) -> int:

@@ -18,6 +18,7 @@ from tests.faults.workload import ordinary
 STALL = {"AGENT_RUNS_STALL_S": "1"}
 STOP_S = float(SETTINGS["AGENT_RUNS_SHUTDOWN_TIMEOUT_S"]) + 10
 RECORDS = 200
+SLOW = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def _black_hole(proxy: KafkaProxy) -> None:

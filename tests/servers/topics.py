@@ -9,10 +9,12 @@ from aiokafka.errors import for_code
 LOG_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 
 
-async def create_topic(bootstrap_servers: str, name: str, partitions: int, configs: Mapping[str, str]) -> None:
-    """Make a topic of one replica. Raises the broker's error when it refuses."""
+async def create_topic(
+    bootstrap_servers: str, name: str, partitions: int, configs: Mapping[str, str], replicas: int = 1
+) -> None:
+    """Make a topic. Raises the broker's error when it refuses."""
     async with _admin(bootstrap_servers) as admin:
-        topic = NewTopic(name, partitions, 1, topic_configs=dict(configs))
+        topic = NewTopic(name, partitions, replicas, topic_configs=dict(configs))
         answer = await admin.create_topics([topic])  # errors are in the answer, nothing raises
     for _, code, message in answer.topic_errors:
         if code:
