@@ -93,6 +93,9 @@ class Model:
     def model_dump(self, *, mode: str) -> dict[str, str]:
         return {"mode": mode}
 
+    def __repr__(self) -> str:
+        return "Model()"
+
 
 class BrokenModel(Model):
     def model_dump(self, *, mode: str) -> dict[str, str]:
