@@ -14,7 +14,6 @@ from tests.simulation.seeds import FAILED, FIXED, VARIABLE, fresh
 from tests.simulation.world import in_place
 
 CHECKOUT = Path(__file__).parents[2]
-MUTANT_SEEDS = 150
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +47,7 @@ def test_a_seed_is_the_same_schedule_to_the_last_turn() -> None:
     # Given what two other processes make of some seeds, whose hashes of strings differ,
     code = (
         "from tests.simulation.schedule import play; from tests.simulation.world import in_place\n"
-        "with in_place(): print(*(play(seed).fingerprint for seed in range(8)))"
+        "with in_place(): print(*(play(seed).fingerprint for seed in range(4)))"
     )
     told = [
         subprocess.run(
@@ -62,13 +61,13 @@ def test_a_seed_is_the_same_schedule_to_the_last_turn() -> None:
         for hash_seed in ("1", "2")
     ]
     # then this one makes the same of them, twice.
-    ours = [str(play(seed).fingerprint) for seed in range(8)]
-    assert [*told, ours] == [[str(play(seed).fingerprint) for seed in range(8)]] * 3
-    assert len(set(ours)) == 8
+    ours = [str(play(seed).fingerprint) for seed in range(4)]
+    assert [*told, ours] == [[str(play(seed).fingerprint) for seed in range(4)]] * 3
+    assert len(set(ours)) == 4
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
 def test_a_deliberate_bug_is_found(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
     mutation(monkeypatch.setattr)
 
-    assert any(play(seed).problems for seed in range(MUTANT_SEEDS))
+    assert any(play(seed).problems for seed in MUTATIONS[mutation]), "see the comment at MUTATIONS"
