@@ -120,7 +120,7 @@ def refused_data_takes_its_neighbours_along(patch: Patch) -> None:
 
 Mutation = Callable[[Patch], None]
 
-# Each with seeds that find it. After a change of what seeds mean, `python -m tests.simulation.mutations` looks for others.
+# Each with seeds that find it. After a change of what seeds mean, `python -m tests.simulation.mutations` finds others.
 MUTATIONS: Mapping[Mutation, Sequence[int]] = {
     no_compare_and_set: (39, 43, 68),
     lost_claims_are_believed: (0, 2, 3),
