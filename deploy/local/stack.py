@@ -13,11 +13,12 @@ from deploy.local.server import Server
 class LocalStack:
     """Kafka and PostgreSQL below one directory, up for the length of a `with` block.
 
-    Port 0 is any free one. `durable=False` doesn't wait for the disk and doesn't stop in order: for tests.
+    Port 0 is any free one. `durable=False` doesn't wait for the disk, starts Kafka with little effort, and doesn't stop
+    in order: for tests.
     """
 
     def __init__(self, directory: Path, *, durable: bool = True, kafka_port: int = 0, postgres_port: int = 0) -> None:
-        self.kafka = Kafka(directory / "kafka", kafka_port)
+        self.kafka = Kafka(directory / "kafka", kafka_port, brief=not durable)
         self.postgres = PostgreSQL(directory / "postgresql", postgres_port, durable=durable)
         self._durable = durable
 

@@ -40,6 +40,7 @@ class Cluster:
                     "controller.quorum.voters": voters,
                 },
                 cluster_id,
+                brief=True,
             )
             for node in NODES
         }

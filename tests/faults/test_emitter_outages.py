@@ -286,7 +286,7 @@ def doors() -> Iterator[Doors]:
     }
     with ExitStack() as opened:
         directory = opened.enter_context(TemporaryDirectory(prefix="agent-runs-tests-"))
-        kafka = opened.enter_context(Kafka(Path(directory), plain, properties))
+        kafka = opened.enter_context(Kafka(Path(directory), plain, properties, brief=True))
         yield Doors(kafka.bootstrap_servers, f"{HOST}:{secured}")
         kafka.kill()
 
@@ -340,7 +340,8 @@ async def wired_kafka(topic: str) -> AsyncIterator[tuple[KafkaProxy, str]]:
     with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
         async with KafkaProxy() as proxy:
             address = f"127.0.0.1:{proxy.port}"
-            kafka = Kafka(Path(directory), properties={"advertised.listeners": f"PLAINTEXT://{address}"})
+            properties = {"advertised.listeners": f"PLAINTEXT://{address}"}
+            kafka = Kafka(Path(directory), properties=properties, brief=True)
             await asyncio.to_thread(kafka.start)
             try:
                 proxy.target = "127.0.0.1", kafka.port

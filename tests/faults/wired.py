@@ -20,7 +20,7 @@ class WiredKafka(Kafka):
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.quorum.voters": f"1@{HOST}:{controller}",
         }
-        super().__init__(directory, plain, properties)
+        super().__init__(directory, plain, properties, brief=True)
 
     def wire(self) -> KafkaProxy:
         """A proxy in front of the second door; one at a time."""
