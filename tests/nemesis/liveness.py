@@ -36,6 +36,13 @@ def bound_s(backlog: int, calm_rate: float) -> float:
     return RECOVERS_WITHIN_S + backlog / max(1.0, calm_rate * CATCHES_UP_AT)
 
 
+def too_slow(hurt_rate: float, calm_rate: float) -> str | None:
+    """L6: what is stored under faults, in records a second, has a share of what is stored without."""
+    if hurt_rate >= LEAST_SHARE * calm_rate:
+        return None
+    return f"L6: {hurt_rate:.0f} records a second under faults, {calm_rate:.0f} without"
+
+
 async def lag(room: Room) -> int:
     """Records in the log that are not passed."""
     ends = await room.direct.ends()

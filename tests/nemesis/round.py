@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -118,8 +118,7 @@ class _Round:
             self._fleet.kill_all()
         share = hurt_rate / calm_rate
         self._outcome.worst["L6 throughput under faults, of the calm one"] = (share, liveness.LEAST_SHARE)
-        if share < liveness.LEAST_SHARE:
-            self._outcome.take(f"L6: {hurt_rate:.0f} records a second under faults, {calm_rate:.0f} without")
+        self._outcome.take(liveness.too_slow(hurt_rate, calm_rate))
         self._measure("L4 end by SIGTERM, s", self._fleet.longest_end_s, GRACE_S)
         self._outcome.worst["L5 memory of a consumer, MiB"] = (self._fleet.rss / 2**20, RSS_BUDGET / 2**20)
         self._outcome.take(*self._fleet.findings, *self._fleet.unseen_errors())
@@ -164,7 +163,7 @@ class _Round:
     async def _keeps_up(self) -> bool:
         return await liveness.lag(self._room) < 2 * self._plan.rate
 
-    async def _throughput(self, work) -> float:  # type: ignore[no-untyped-def]
+    async def _throughput(self, work: Awaitable[None]) -> float:
         began, before = monotonic(), await self._room.direct.stored()
         await work
         return (await self._room.direct.stored() - before) / (monotonic() - began)
