@@ -76,12 +76,18 @@ class Voice:
         else:
             self._note(Outcome.UNKNOWN, message, None)
 
-    def speak(self, client: Producer, stop: Event) -> None:
+    def speak(self, make: Callable[[], Producer], stop: Event) -> None:
         """Until told to stop; then wait for the fates of all that was said."""
-        began = monotonic()
+        began, client = monotonic(), make()
         while not stop.is_set():
             for message in self.due(began):
-                self.send(client, message, partial(self.told, message))
+                try:
+                    self.send(client, message, partial(self.told, message))
+                except KafkaException:
+                    # An idempotent client whose numbers the broker does not take any more gives up for good.
+                    client.flush(ALL_OF_IT_S)  # what it has not sent gets its fate
+                    client = make()
+                    self.send(client, message, partial(self.told, message))
             client.poll(TICK_S)
         left = client.flush(ALL_OF_IT_S)
         assert not left, f"{left} messages without an answer"
@@ -180,8 +186,8 @@ def main(ledger: int, seed: str, rate: float) -> None:
     }
     with ThreadPoolExecutor(3) as threads:
         speaking = [
-            threads.submit(careful.speak, foreign_producer(servers, log_level=0), stop),
-            threads.submit(sloppy.speak, foreign_producer(servers, log_level=0, **impatient), stop),
+            threads.submit(careful.speak, partial(foreign_producer, servers, log_level=0), stop),
+            threads.submit(sloppy.speak, partial(foreign_producer, servers, log_level=0, **impatient), stop),
             threads.submit(in_transactions.speak_in_transactions, transactional, Random(f"{seed}:ends"), stop),
         ]
         for voices in as_completed(speaking):
