@@ -28,6 +28,15 @@ from tests.servers import (
 Result = TypeVar("Result")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that share the tests (`-n`) share the servers too, which the first one has open for all of them."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        opened = ExitStack()
+        config.add_cleanup(opened.close)
+        servers = opened.enter_context(open_servers(os.environ))
+        os.environ |= {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": servers.database_url}
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Kafka and PostgreSQL, shared by all tests of the session. See tests/servers/choice.py for which ones."""

@@ -13,12 +13,20 @@ from deploy.local.server import Server
 class LocalStack:
     """Kafka and PostgreSQL below one directory, up for the length of a `with` block.
 
-    Port 0 is any free one. `durable=False` doesn't wait for the disk, starts Kafka with little effort, and doesn't stop
-    in order: for tests.
+    Port 0 is any free one. `brief` starts Kafka with little effort, for a minute or so. `durable=False` does not wait
+    for the disk either, and does not stop in order: for tests.
     """
 
-    def __init__(self, directory: Path, *, durable: bool = True, kafka_port: int = 0, postgres_port: int = 0) -> None:
-        self.kafka = Kafka(directory / "kafka", kafka_port, brief=not durable)
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        durable: bool = True,
+        brief: bool = False,
+        kafka_port: int = 0,
+        postgres_port: int = 0,
+    ) -> None:
+        self.kafka = Kafka(directory / "kafka", kafka_port, brief=brief or not durable)
         self.postgres = PostgreSQL(directory / "postgresql", postgres_port, durable=durable)
         self._durable = durable
 

@@ -109,17 +109,19 @@ async def test_what_the_world_answers_in_mid_transaction_is_waited_out(scene: Sc
 async def test_a_statement_that_is_ended_for_its_length_is_tried_again(
     scene: Scene, stranger: "asyncpg.Connection[asyncpg.Record]", seed: int
 ) -> None:
-    # Given a database that ends statements after a tenth of a second, and a table that is locked for longer,
-    await execute(scene.database, f"ALTER DATABASE {_name(scene)} SET statement_timeout = '100ms'")
-    async with load(scene, seed):
-        consumer = scene.start(**PATIENT)
-        await scene.stores_more()
-        async with stranger.transaction():
-            await stranger.execute("LOCK TABLE agent_runs IN EXCLUSIVE MODE")
-            # when the consumer's statements are ended, then it tries again until they are not.
-            await consumer.says("Unavailable('canceling statement due to statement timeout", times=2)
-        await scene.stores_more(100)
-    await _everything_is_stored_and_nothing_blamed(scene)
+    # Given a login whose statements are ended after a fraction of a second, and a table that is locked for longer,
+    async with login(scene.database, CONSUMER) as url:
+        await execute(scene.database, f"ALTER ROLE {urlsplit(url).username} SET statement_timeout = '300ms'")
+        async with load(scene, seed):
+            consumer = scene.start(DATABASE_URL=url, **PATIENT)
+            await scene.stores_more()
+            async with stranger.transaction():
+                await stranger.execute("LOCK TABLE agent_runs IN EXCLUSIVE MODE")
+                # when the consumer's statements are ended, then it tries again until they are not.
+                await consumer.says("Unavailable('canceling statement due to statement timeout", times=2)
+            await scene.stores_more(100)
+        await _everything_is_stored_and_nothing_blamed(scene)
+        await consumer.terminated()
 
 
 async def test_a_server_with_no_connection_to_spare_is_waited_for(scene: Scene, seed: int) -> None:

@@ -104,6 +104,7 @@ async def test_kafka_killed_again_and_again_under_load_costs_nothing(
         await consumer.terminated()
 
 
+@pytest.mark.slow
 async def test_kafka_frozen_past_all_sessions_and_restarted_in_order_under_load_costs_nothing(
     scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, seed: int
 ) -> None:

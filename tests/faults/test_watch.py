@@ -131,6 +131,7 @@ async def test_the_watch_waits_for_servers_that_are_away_and_sees_what_happened_
     assert not watch.violations, watch.report()
 
 
+@pytest.mark.slow
 async def test_the_watch_reads_on_after_the_broker_was_killed(
     scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, rng: Random
 ) -> None:
