@@ -154,7 +154,8 @@ async def test_letters_are_found_by_what_they_are(refused: Pipeline) -> None:
 
 async def test_a_letter_is_shown_with_the_place_that_is_wrong_and_nothing_of_it_acts(pipeline: Pipeline) -> None:
     # Given a record with all that a terminal would act on, wrong in one place,
-    value = event("id\x1b]0;x\x07", tool="\u202e\x9b31m", data=3).replace(b'"data": 3', b'"data": tru')
+    value = event("id", tool="TOOL", data=3).replace(b"TOOL", "\x9b31m\u202e".encode())
+    value = value.replace(b'"data": 3', b'"data": tru') + b"\x1b]0;x\x07"
     await pipeline.publish(Message(b"ke\x1by", value, headers=[("h\x1b[2J", b"\x1b[31m\xff")]))
     await pipeline.consume()
     # when it is shown,
