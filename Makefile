@@ -19,9 +19,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 demo: setup
 	@$(RUN) -m examples.demo
 
-# Two at a time: most of them wait for servers more than they work.
+# Three at a time: most of them wait for servers more than they work.
 test: setup
-	$(RUN) -m pytest --numprocesses 2 --dist worksteal
+	$(RUN) -m pytest --numprocesses 3 --dist worksteal
 
 check: setup
 	$(RUN) -m ruff check .

@@ -51,9 +51,9 @@ async def test_64_open_files_are_enough_and_without_any_left_a_consumer_waits_an
 
 
 async def test_a_consumer_that_runs_out_of_memory_leaves_nothing_half_done(scene: Scene, rng: Random) -> None:
-    # Given a consumer that gets next to no memory beside what it has, in the middle of a large backlog,
+    # Given a consumer that gets next to no memory beside what it has, before it has written anything of its backlog,
     scene.publish(bulky(rng, RECORDS))
-    consumer = scene.start(fault="MEMORY=4 after fetch 3", **LARGE_BATCHES)
+    consumer = scene.start(fault="MEMORY=2 after fetch 1", **LARGE_BATCHES)
     # when it runs out of it: whatever asks for more fails, and who fails is the client's business, or the codec's;
     await until(lambda: "MemoryError" in consumer.output or not consumer.alive, "it runs out of memory")
     # and is ended as the kernel would have done it by now,

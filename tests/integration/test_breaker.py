@@ -15,7 +15,7 @@ BREAKER = {
     "AGENT_RUNS_BATCH_RECORDS": "4",
     "AGENT_RUNS_WATCH_INTERVAL_S": "0.2",
 }
-NONSENSE = [Message(b"run", b"no JSON")] * 50
+NONSENSE = [Message(b"run", b"no JSON")] * 30
 
 
 async def test_a_partition_of_nonsense_halts_and_goes_on_once_its_letters_are_dealt_with(
