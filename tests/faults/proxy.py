@@ -2,7 +2,6 @@
 
 import asyncio
 from asyncio import IncompleteReadError, StreamReader
-from collections import deque
 from contextlib import suppress
 from struct import unpack_from
 from typing import Self
@@ -74,7 +73,6 @@ class Proxy(Wire):
         self.deaf.clear()
         self.delay_s, self.bytes_per_s, self.flips = 0.0, 0, 0
         self.change_delay_s = 0.0
-        self.answered.set()
         self.audible.set()
         self.cut()
 
@@ -113,21 +111,7 @@ class DatabaseProxy(Proxy):
 
 
 class KafkaProxy(Proxy):
-    """In front of a broker, which must advertise the proxy's address as its own: batches of records have a fate.
-
-    Attributes:
-        blemishes: texts in records; the first time that one is on its way to a client, a bit of it falls over.
-    """
-
-    def __init__(self, host: str = HOST, port: int = 0, listens_on: int = 0) -> None:
-        super().__init__(host, port, listens_on)
-        self.blemishes: deque[bytes] = deque()
-
-    def passed_back(self, data: bytes) -> bytes:
-        if not self.blemishes or self.blemishes[0] not in data:
-            return data
-        text = self.blemishes.popleft()
-        return data.replace(text, bytes([text[0] ^ 1]) + text[1:], 1)
+    """In front of a broker, which must advertise the proxy's address as its own: batches of records have a fate."""
 
     def changes(self, data: bytes) -> bool:
         return data[4:6] == PRODUCE

@@ -16,6 +16,7 @@ from tests.acceptance.road import Road
 from tests.checker import Violation, read_log, replay
 from tests.faults.process import CHECKOUT, ConsumerProcess
 from tests.faults.waiting import DEADLINE_S, until
+from tests.servers.clients import execute
 
 # Small batches, so that there are many transactions; waits that a test can sit through.
 SETTINGS = {
@@ -28,6 +29,10 @@ SETTINGS = {
     "AGENT_RUNS_CONNECT_TIMEOUT_S": "2",
 }
 ANSWER_S = 30.0
+TERMINATE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = 'agent-runs-consumer'
+"""
 # The fingerprint is that of the last record passed: from here on, none that is known.
 REWIND = """
     UPDATE consumer_offsets AS o
@@ -105,6 +110,10 @@ class Scene(Road):
     async def ends(self) -> dict[int, int]:
         """Where the partitions' logs end now."""
         return await asyncio.to_thread(_ends, self.servers.bootstrap_servers, self.topic)
+
+    async def terminate_backends(self) -> None:
+        """End all sessions of consumers, wherever they are in a transaction."""
+        await execute(self.database, TERMINATE)
 
     async def rewound(self, rng: Random) -> list[Violation]:
         """Consume a part of the log again, from some place in each partition on: what has that changed?

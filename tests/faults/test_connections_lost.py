@@ -8,13 +8,8 @@ from tests.faults.load import load
 from tests.faults.proxy import DatabaseProxy, Fate
 from tests.faults.scene import Scene
 from tests.faults.workload import troubled
-from tests.servers.clients import execute
 
 TERMINATIONS = 12
-TERMINATE = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name = 'agent-runs-consumer'
-"""
 
 
 async def test_backends_terminated_at_random_under_load_cost_nothing(scene: Scene, rng: Random, seed: int) -> None:
@@ -24,7 +19,7 @@ async def test_backends_terminated_at_random_under_load_cost_nothing(scene: Scen
         # when all their backends are terminated, again and again, wherever they are in a transaction,
         for _ in range(TERMINATIONS):
             await scene.stores_more(rng.randrange(1, 100))
-            await execute(scene.database, TERMINATE)
+            await scene.terminate_backends()
     # then they work on over new connections, and every record is in one place.
     await scene.drained()
     await scene.assert_in_order()

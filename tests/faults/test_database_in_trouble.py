@@ -56,10 +56,6 @@ WAITS_FOR_A_LOCK = """
                     WHERE datname = current_database() AND application_name = 'agent-runs-consumer'
                       AND wait_event_type = 'Lock')
 """
-TERMINATE = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name = 'agent-runs-consumer'
-"""
 
 
 @pytest.fixture
@@ -132,7 +128,7 @@ async def test_a_server_with_no_connection_to_spare_is_waited_for(scene: Scene, 
             await scene.stores_more()
             # when it loses its connections, and gets no other,
             await execute(scene.database, f"ALTER ROLE {urlsplit(url).username} CONNECTION LIMIT 0")
-            await execute(scene.database, TERMINATE)
+            await scene.terminate_backends()
             await consumer.says("SQLSTATE 53300", times=2)
             # then it goes on once there are some.
             await execute(scene.database, f"ALTER ROLE {urlsplit(url).username} CONNECTION LIMIT -1")

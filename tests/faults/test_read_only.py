@@ -8,10 +8,6 @@ from tests.faults.scene import Scene
 from tests.servers.clients import execute
 
 READ_ONLY = "SQLSTATE 25006"
-TERMINATE = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name = 'agent-runs-consumer'
-"""
 
 
 async def test_a_database_that_becomes_read_only_is_waited_for_and_no_record_is_blamed(scene: Scene, seed: int) -> None:
@@ -21,7 +17,7 @@ async def test_a_database_that_becomes_read_only_is_waited_for_and_no_record_is_
         await scene.stores_more()
         # when its database takes no writes,
         async with _read_only(scene):
-            await execute(scene.database, TERMINATE)  # a session has the default that it began with
+            await scene.terminate_backends()  # a session has the default that it began with
             await consumer.says(READ_ONLY, times=3)
         # then it works on as soon as there is one that does.
         await scene.stores_more()

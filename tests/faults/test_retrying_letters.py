@@ -18,6 +18,7 @@ from tests.faults.load import load
 from tests.faults.process import ConsumerProcess
 from tests.faults.scene import Scene
 from tests.faults.workload import bulky, ordinary
+from tests.servers.clients import fetch_value
 
 SMALL, MEDIUM, LARGE = "1024", "3000", "1000000"
 BREAKABLE = "tests.faults.breakable.letters"
@@ -43,13 +44,11 @@ async def test_a_retry_killed_at_any_step_and_started_again_ends_as_one_that_not
     begun: dict[str, str] = {}
     for each in (undisturbed, killed):
         await each.consume(AGENT_RUNS_MAX_EVENT_BYTES=MEDIUM)
-        begun[each.database] = await _value(each, "SELECT to_json(clock_timestamp())#>>'{}'")
+        begun[each.database] = str(await fetch_value(each.database, "SELECT to_json(clock_timestamp())#>>'{}'"))
     # when they are tried, and the command is killed, each time one step further on, and started again,
     for number, step in enumerate(STEPS):
         place = f"{'after' if number % 2 else 'before'} {step} 1"
-        process = _retry(
-            killed, begun[killed.database], module="tests.faults.breakable.letters", FAULT_AT=f"SIGKILL {place}"
-        )
+        process = _retry(killed, begun[killed.database], module=BREAKABLE, FAULT_AT=f"SIGKILL {place}")
         if await process.ended() == -SIGKILL:
             violations = await check(
                 scene.servers.bootstrap_servers, scene.topic, killed.database, max_event_bytes=int(MEDIUM)
@@ -111,8 +110,3 @@ async def _rows(scene: Scene, query: str) -> Counter[Any]:
         return Counter(tuple(row) for row in await connection.fetch(query))
     finally:
         await connection.close()
-
-
-async def _value(scene: Scene, query: str) -> str:
-    ((value,),) = await _rows(scene, query)
-    return str(value)

@@ -7,15 +7,10 @@ from tests.faults.load import load
 from tests.faults.scene import Scene
 from tests.faults.waiting import until
 from tests.faults.workload import bulky
-from tests.servers.clients import execute
 
 HOUR_S = 3600
 RECORDS = 6_000
 LARGE_BATCHES = {"AGENT_RUNS_BATCH_RECORDS": "4000"}
-TERMINATE = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = current_database() AND application_name = 'agent-runs-consumer'
-"""
 
 
 async def test_a_clock_that_is_set_by_hours_concerns_nobody(scene: Scene, seed: int) -> None:
@@ -41,7 +36,7 @@ async def test_64_open_files_are_enough_and_without_any_left_a_consumer_waits_an
         consumer = scene.start(fault="FILES=64 before fetch 1; FILES=8 after commit 20")
         await consumer.says("Struck by FILES=8")
         # when it loses its connections, and can't make others,
-        await execute(scene.database, TERMINATE)
+        await scene.terminate_backends()
         await consumer.says("Too many open files", times=3)
         # then it says so, and ends in good order when it is told to,
         await consumer.terminated()

@@ -31,7 +31,6 @@ class Wire(ABC):
         change_delay_s: how long a request that changes something is kept before it goes on.
         audible: when it is cleared, a black hole: nothing passes in either direction, and nobody is told that the other
             end has gone.
-        answered: when it is cleared, requests arrive, and their answers don't.
         deaf: nothing passes in these directions; bytes are gone without a word.
         delay_s: how long each piece is under way.
         bytes_per_s: no link carries more than that in a direction; 0 is without limit.
@@ -43,8 +42,6 @@ class Wire(ABC):
         self.change_delay_s = 0.0
         self.audible = asyncio.Event()
         self.audible.set()
-        self.answered = asyncio.Event()
-        self.answered.set()
         self.deaf: set[Way] = set()
         self.delay_s = 0.0
         self.bytes_per_s = 0
@@ -57,10 +54,6 @@ class Wire(ABC):
     async def read(self, reader: asyncio.StreamReader) -> bytes:
         """The next piece; empty at the end."""
         return await reader.read(CHUNK_BYTES)
-
-    def passed_back(self, data: bytes) -> bytes:
-        """What arrives of what the server says."""
-        return data
 
     def spoilt(self, data: bytes) -> bytes:
         """The same from the server with a wrong byte; the same object where there is none to be wrong."""
@@ -111,9 +104,7 @@ class Link:
         while data := await self._wire.read(self._server[0]):
             if self._loses_answers:
                 return  # the server has answered, and so it has committed
-            if self._wire.answered.is_set():
-                arriving = self._wire.passed_back(self._perhaps_spoilt(data))
-                await self._pass(arriving, self._client[1], Way.BACK)
+            await self._pass(self._perhaps_spoilt(data), self._client[1], Way.BACK)
 
     async def _pass(self, data: bytes, writer: asyncio.StreamWriter, way: Way) -> None:
         if self._wire.delay_s:
