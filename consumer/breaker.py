@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 from consumer.config import IngestConfig
-from consumer.records import Reason
 from consumer.store import Offsets, Store
 
 
 def verdict(refused: Iterable[str], config: IngestConfig) -> str | None:
     """Why a partition should halt, of whose last records these were refused; None if it shouldn't."""
-    counts = Counter(Reason(reason) for reason in refused)
+    counts = Counter(refused)
     if counts.total() <= config.breaker_records * config.breaker_share:
         return None
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())

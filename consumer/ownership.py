@@ -17,10 +17,9 @@ from consumer.errors import NewConnection, SourceBroken, Unavailable
 from consumer.log import Bounds, Log
 from consumer.patience import backoff_s
 from consumer.records import storable_timestamp
-from consumer.session import Session
+from consumer.session import Connect, Session
 from consumer.source import Source
 from consumer.store import Offsets
-from consumer.writer import Connect
 
 _log = structlog.get_logger()
 
@@ -98,10 +97,11 @@ class Ownership:
             # In this order: the log only grows, and so has what was stored a moment ago, whoever stored it.
             offsets = await self._offsets(partitions)
             bounds = await self._log.bounds(partitions)
+            full = await self._overfull([offsets[partition] for partition in partitions])
             for claim in new:
                 stored = offsets[claim.partition]
-                problem = await self._problem(stored, bounds[claim.partition])
-                self._begin(claim, stored, bounds[claim.partition], problem)
+                lost = await lost_offsets(stored, bounds[claim.partition], self._log)
+                self._begin(claim, stored, bounds[claim.partition], lost or full.get(claim.partition))
 
     async def _offsets(self, partitions: Sequence[int]) -> dict[int, Offsets]:
         """The stored offsets; a partition that was never seen begins where its log does."""
@@ -120,13 +120,9 @@ class Ownership:
         await self._session.ask(lambda store: store.fetch("begin_partitions", store.topic, unseen, begins))
         return await self._session.ask(lambda store: store.offsets())
 
-    async def _problem(self, stored: Offsets, bounds: Bounds) -> str | None:
-        """Why a partition cannot go on before an operator has seen to it; None if it can."""
-        lost = await lost_offsets(stored, bounds, self._log)
-        if lost is not None:
-            return lost
-        full = await self._session.ask(lambda store: overfull(store, self._ingest, [stored]))
-        return full.get(stored.partition)
+    async def _overfull(self, stored: Sequence[Offsets]) -> dict[int, str]:
+        """The partitions that have too many letters that wait."""
+        return await self._session.ask(lambda store: overfull(store, self._ingest, stored))
 
     def _begin(self, claim: Claim, stored: Offsets, bounds: Bounds, problem: str | None) -> None:
         if problem is None:
@@ -152,7 +148,7 @@ class Ownership:
     async def _look_again(self, claim: Claim, bounds: Bounds) -> None:
         """An operator may have accepted the loss meanwhile or dealt with the letters, or the broker has got well."""
         stored = (await self._session.ask(lambda store: store.offsets()))[claim.partition]
-        if await self._problem(stored, bounds) is None:
+        if await lost_offsets(stored, bounds, self._log) is None and not await self._overfull([stored]):
             self._source.renew(claim)
 
     async def _check_anchor(self, claim: Claim, bounds: Bounds) -> None:

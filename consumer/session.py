@@ -1,13 +1,14 @@
 """Questions to PostgreSQL over a connection that is made anew when it was lost."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from consumer.bounded import bounded
 from consumer.errors import NewConnection, Unavailable
 from consumer.patience import patiently
 from consumer.store import Store
-from consumer.writer import Connect
+
+Connect = Callable[[], Awaitable[Store]]
 
 _T = TypeVar("_T")
 
@@ -26,9 +27,14 @@ class Session:
         Raises:
             StoreError: there is none; after ConnectionLost what was asked may have happened.
         """
+        store = await self.connected()
+        return await bounded(question(store), store, self._timeout_s)
+
+    async def connected(self) -> Store:
+        """The connection, while it is open; else a new one."""
         if self._store is None or not self._store.usable:
             self._store = await self._connect()
-        return await bounded(question(self._store), self._store, self._timeout_s)
+        return self._store
 
     def close(self) -> None:
         """Give the connection back; the next question makes a new one."""

@@ -1,16 +1,16 @@
 """A lane's connection: writes one batch, or says exactly what became of it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from consumer.batches import Batch
 from consumer.bounded import bounded
 from consumer.config import DatabaseConfig
 from consumer.ingest import Stored, ingest
 from consumer.patience import patiently
+from consumer.session import Connect, Session
 from consumer.store import Offsets, Store
 from consumer.transaction import Transaction
 
-Connect = Callable[[], Awaitable[Store]]
 Begin = Callable[[Store], Transaction]
 
 
@@ -23,11 +23,10 @@ class Writer:
     """
 
     def __init__(self, connect: Connect, config: DatabaseConfig, begin: Begin = Transaction) -> None:
-        self._connect = connect
+        self._session = Session(lambda: patiently(connect, "connect to PostgreSQL"), config.timeout_s)
         self._timeout_s = config.timeout_s
         self._stalled_owner_s = config.stalled_owner_s
         self._begin = begin
-        self._store: Store | None = None
         self.busy = False
         self.outcome = Stored(0, [], 0)
 
@@ -37,7 +36,7 @@ class Writer:
         Raises:
             StoreError: nothing was stored; after ConnectionLost that must be asked (`offsets`).
         """
-        store = await self._connected()
+        store = await self._session.connected()
         self.busy = True
         try:
             return await bounded(self._ingest(store, batch, look_first=look_first), store, self._timeout_s)
@@ -51,28 +50,18 @@ class Writer:
 
     async def offsets(self) -> dict[int, Offsets]:
         """Where the partitions stand in the database."""
-        store = await self._connected()
-        return await bounded(store.offsets(), store, self._timeout_s)
+        return await self._session.ask(lambda store: store.offsets())
 
     async def refused_values(self, values: Sequence[bytes]) -> dict[int, str]:
         """Which messages JSONB cannot hold, by their places in the sequence, and what PostgreSQL says of them."""
-        store = await self._connected()
-        rows = await bounded(store.fetch("refused_values", values), store, self._timeout_s)
+        rows = await self._session.ask(lambda store: store.fetch("refused_values", values))
         return {row["position"] - 1: row["message"] for row in rows}
 
     async def terminate_stalled_owner(self, partitions: Sequence[int]) -> list[int]:
         """End our own backends that have held these offsets for too long; returns their process ids."""
-        store = await self._connected()
-        rows = await bounded(store.terminate_stalled_owner(partitions, self._stalled_owner_s), store, self._timeout_s)
+        rows = await self._session.ask(lambda store: store.terminate_stalled_owner(partitions, self._stalled_owner_s))
         return [row["pid"] for row in rows]
-
-    async def _connected(self) -> Store:
-        if self._store is None or not self._store.usable:
-            self._store = await patiently(self._connect, "connect to PostgreSQL")
-        return self._store
 
     def disconnect(self) -> None:
         """Cut the connection; the next call makes a new one."""
-        if self._store is not None:
-            self._store.terminate()
-            self._store = None
+        self._session.close()
