@@ -8,7 +8,8 @@ MAX_DEPTH: Final = 512
 # 16 MiB of `[],` would take a PostgreSQL backend to 1.5 GB.
 MAX_VALUES: Final = 1_000_000
 
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'  # with re.DOTALL
+_STRING = re.compile(STRING, re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _EMPTY_CONTAINER = re.compile(rb"\[[ \t\n\r]*\]|\{[ \t\n\r]*\}")
 

@@ -14,7 +14,8 @@ from consumer.verify import Difference
 _SHOWN: Final = 50
 
 
-def _console() -> Console:
+def text_console() -> Console:
+    """Takes what it is given for text: no markup, nothing coloured, no line broken."""
     return Console(soft_wrap=True, highlight=False, markup=False)
 
 
@@ -25,12 +26,12 @@ def _say(console: Console, text: str, style: str | None = None) -> None:
 
 def migrated(names: Sequence[str]) -> None:
     """Which migrations ran."""
-    _say(_console(), f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
+    _say(text_console(), f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
 
 
 def topic_made(topic: str, differences: Sequence[str]) -> None:
     """The topic as it is now."""
-    console = _console()
+    console = text_console()
     _say(console, f"Topic {topic} is there.")
     for difference in differences:
         _say(console, f"warning: it is not as it should be: {difference}", style="yellow")
@@ -41,12 +42,12 @@ def places(counts: Counter[str]) -> None:
     table = Table("records of the topic", "count")
     for name in ("event", "dead_letter", "repeat", "missing"):
         table.add_row(name, str(counts[name]))
-    _console().print(table)
+    text_console().print(table)
 
 
 def differences(found: Sequence[Difference]) -> None:
     """What is other than it should be, and how much of it."""
-    console = _console()
+    console = text_console()
     for difference in found[:_SHOWN]:
         _say(console, f"{difference.kind}: {difference.where}: {difference.detail}")
     if len(found) > _SHOWN:
@@ -68,7 +69,7 @@ def offsets(standings: Sequence[Standing]) -> None:
             "-" if stored is None else str(stored.repeats),
             "halted" if standing.lost or standing.refused else "ok",
         )
-    console = _console()
+    console = text_console()
     console.print(table)
     for standing in standings:
         for problem in filter(None, (standing.lost, standing.refused)):
@@ -80,7 +81,7 @@ def offsets(standings: Sequence[Standing]) -> None:
 def loss_accepted(standing: Standing) -> None:
     """What was given up, and where it goes on."""
     _say(
-        _console(),
+        text_console(),
         f"Partition {standing.partition} goes on at offset {standing.bounds.begins}; written down in accepted_losses: "
         f"{standing.lost or ''}",
     )

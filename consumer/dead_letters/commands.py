@@ -92,7 +92,7 @@ def show_command(letter_id: int, output: str) -> None:
         else:
             report.letter(letter, history)
 
-    _run(_config(), Filter(ids=(letter_id,)), work)
+    _run(_config(), Filter(), work)
 
 
 @dead_letters_group.command("retry")
@@ -148,7 +148,8 @@ def discard_command(everything: bool, because: str, by: str, **which: Any) -> No
     async def work(session: Session) -> None:
         gone = 0
         async for letter in find_all(session, wanted):
-            gone += await session.ask(partial(close, letter.id, "discarded", because, by))
+            closing = partial(close, letter_id=letter.id, state="discarded", detail=because, actor=by)
+            gone += await session.ask(closing)
         report.discarded(gone)
 
     _run(_config(), wanted, work)

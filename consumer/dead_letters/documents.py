@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from consumer.dead_letters.letters import Action, DeadLetter, Summary
+from consumer.dead_letters.letters import Action, DeadLetter, StoredLetter, Summary
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,7 +30,6 @@ def summary(letter: Summary) -> Mapping[str, Any]:
         **_common(letter),
         "offset": letter.record_offset,
         "timestamp": None if letter.record_timestamp is None else time(letter.record_timestamp),
-        "key": _base64(letter.key),
         "value_bytes": letter.value_bytes,
     }
 
@@ -41,7 +40,6 @@ def letter(letter: DeadLetter) -> Mapping[str, Any]:
         **_common(letter),
         "offset": letter.offset,
         "timestamp": time(letter.timestamp),
-        "key": _base64(letter.key),
         "value": _base64(letter.value),
         "headers": [[name, _base64(value)] for name, value in letter.headers],
     }
@@ -56,10 +54,11 @@ def history(actions: Sequence[Action]) -> Sequence[Mapping[str, Any]]:
     ]
 
 
-def _common(letter: Summary | DeadLetter) -> dict[str, Any]:
+def _common(letter: StoredLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "partition": letter.partition,
+        "key": _base64(letter.key),
         "reason": letter.reason,
         "detail": letter.detail,
         "state": letter.state,

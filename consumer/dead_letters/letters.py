@@ -16,12 +16,10 @@ STATES: Final = ("open", "resolved", "discarded")
 _LETTERS_A_PAGE: Final = 500
 
 
-class Summary(msgspec.Struct, kw_only=True):
-    """A letter without what it holds; times in milliseconds since 1970.
+class StoredLetter(msgspec.Struct, kw_only=True):
+    """What is known of every letter; times in milliseconds since 1970.
 
     Attributes:
-        record_timestamp: None where it is outside the years 1 to 9999.
-        value_bytes: None where the value is null.
         retries: how often it was tried again, and refused again.
         created_at: when it was refused first.
         updated_at: when something was last done about it.
@@ -29,10 +27,7 @@ class Summary(msgspec.Struct, kw_only=True):
 
     id: int
     partition: int
-    record_offset: int
-    record_timestamp: int | None
     key: bytes | None
-    value_bytes: int | None
     reason: Reason
     detail: str
     state: str
@@ -41,26 +36,30 @@ class Summary(msgspec.Struct, kw_only=True):
     updated_at: int
 
 
-class DeadLetter(msgspec.Struct, kw_only=True):
+class Summary(StoredLetter, kw_only=True):
+    """A letter without what it holds.
+
+    Attributes:
+        record_timestamp: None where it is outside the years 1 to 9999.
+        value_bytes: None where the value is null.
+    """
+
+    record_offset: int
+    record_timestamp: int | None
+    value_bytes: int | None
+
+
+class DeadLetter(StoredLetter, kw_only=True):
     """A letter with all that it holds: a record like the one that was refused.
 
     Attributes:
         timestamp: of the record, in milliseconds since 1970; the year 0 where no column could hold it.
     """
 
-    id: int
-    partition: int
     offset: int
     timestamp: int
-    key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
-    reason: Reason
-    detail: str
-    state: str
-    retries: int
-    created_at: int
-    updated_at: int
 
 
 class Action(msgspec.Struct, kw_only=True):
@@ -145,7 +144,7 @@ async def read(store: Store, letter_id: int) -> DeadLetter:
     return _letter(rows[0])
 
 
-async def close(letter_id: int, state: str, detail: str, actor: str | None, store: Store) -> bool:
+async def close(store: Store, letter_id: int, state: str, detail: str, actor: str | None = None) -> bool:
     """Take a letter off those that wait, and write down why; says whether it waited."""
     return bool(await store.fetch("close_letter", letter_id, state, detail, actor))
 

@@ -12,14 +12,13 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # the decoder
 from typing import Final, NamedTuple
 
 from agent_runs.ids import MAX_ID_BYTES
-from agent_runs.jsontext import MAX_DEPTH
+from agent_runs.jsontext import MAX_DEPTH, STRING
 from consumer.records import Reason, Record
 
 _CONTEXT_BYTES: Final = 40
-_STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
-_BRACKET = re.compile(_STRING + rb"|([\[{])|([\]}])", re.DOTALL)
-_CONSTANT = re.compile(_STRING + rb"|(-?(?:NaN|Infinity))", re.DOTALL)
-_NUMBER = re.compile(_STRING + rb"|(-?\d[\d.eE+-]*)", re.DOTALL)
+_BRACKET = re.compile(STRING + rb"|([\[{])|([\]}])", re.DOTALL)
+_CONSTANT = re.compile(STRING + rb"|(-?(?:NaN|Infinity))", re.DOTALL)
+_NUMBER = re.compile(STRING + rb"|(-?\d[\d.eE+-]*)", re.DOTALL)
 _FIELD = re.compile(r"at `\$\.(\w+)|^`(\w+)`")  # as msgspec says it, as we do
 _SPACE = re.compile(r"[ \t\n\r]*")
 # PostgreSQL's `numeric`: decimal digits before the point, and behind it.

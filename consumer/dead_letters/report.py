@@ -14,6 +14,7 @@ from consumer.dead_letters.documents import time
 from consumer.dead_letters.letters import Action, DeadLetter, Summary
 from consumer.dead_letters.locating import Place, locate
 from consumer.dead_letters.retry import Outcome, Tried
+from consumer.report import text_console
 
 _WIDTH: Final = 160  # where it is no terminal that would say its own
 _SHOWN_CHARACTERS: Final = 4_000  # of a value
@@ -22,7 +23,7 @@ _SHOWN_HEADER: Final = 100
 
 
 def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console = text_console()
     if not console.is_terminal:
         console.width = _WIDTH
     return console

@@ -80,7 +80,7 @@ class Retry:
             if skipped := self._skipped(letter):
                 yield skipped
             else:
-                yield await self._session.ask(partial(self._try, letter.id, begun))
+                yield await self._session.ask(partial(self._try, letter_id=letter.id, begun=begun))
 
     def _skipped(self, letter: Summary) -> Tried | None:
         if letter.state != "open":
@@ -89,7 +89,7 @@ class Retry:
             return Tried(letter.id, Outcome.SKIPPED, f"it was refused {letter.retries} times more: see --max-retries")
         return None
 
-    async def _try(self, letter_id: int, begun: int, store: Store) -> Tried:
+    async def _try(self, store: Store, letter_id: int, begun: int) -> Tried:
         try:
             try:
                 return await self._transact(store, letter_id, begun, self._judge)
@@ -135,7 +135,7 @@ class Retry:
             return await self._refuse(store, letter_id, found.conflicts[0])
         (row,) = await store.fetch("stored_beside", *event.key)
         detail = f"event {row['event_seq']} of run {event.run_id!r}"
-        await close(letter_id, "resolved", detail, None, store)
+        await close(store, letter_id, "resolved", detail)
         return Tried(letter_id, Outcome.STORED if found.new else Outcome.REPEAT, detail)
 
     async def _refuse(self, store: Store, letter_id: int, letter: Letter) -> Tried:
