@@ -13,8 +13,8 @@ import psutil
 
 from consumer.config import IngestConfig, TopicConfig
 from deploy.local.jars import kafka_version
-from tests.bench.contestants import Stage
 from tests.bench.placement import Placed
+from tests.bench.stage import Stage
 from tests.bench.tables import fresh_tables
 from tests.bench.workload import ACTIVE_RUNS
 

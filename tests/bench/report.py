@@ -1,50 +1,37 @@
-"""What a person reads at the end, and what a program may read."""
+"""What a person reads at the end: tables in Markdown, as docs/benchmarks.md has them."""
 
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Column, Table
 
-from tests.bench.contestants import CEILING, Contestant
-from tests.bench.cpu import Ended
-from tests.bench.rounds import Round, ratio
-
-
-def summarise(contestants: Sequence[Contestant], rounds: Sequence[Round], idle: Ended, events: int) -> dict[str, Any]:
-    """Medians over the rounds, by contestant. The consumer's start and stop are taken off its processor time."""
-    return {
-        one.name: _summary(one.name, rounds, 0.0 if one.name == CEILING else idle.cpu_s, events) for one in contestants
-    }
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; the first column has the names of the rows."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _summary(name: str, rounds: Sequence[Round], idle_cpu_s: float, events: int) -> dict[str, Any]:
-    results = [results[name] for results in rounds]
-    return {
-        "events_per_s": round(median(result.events_per_s for result in results)),
-        "ratio": ratio(rounds, name)._asdict(),
-        "client_cpu_us": (median(result.client_cpu_s for result in results) - idle_cpu_s) / events * 1e6,
-        "server_cpu_us": median(result.server_cpu_s for result in results) / events * 1e6,
-        "events_per_transaction": round(median(result.events_per_transaction for result in results)),
-        "wall_s": median(result.wall_s for result in results),
-        "others_share": median(result.others_share for result in results),
-    }
+def speeds(summaries: Mapping[str, Mapping[str, Any]]) -> str:
+    """How fast, how near to the ceiling, and what it takes of the processors."""
+    headings = ("", "events/s", "ratio", "least", "most", "client us", "PostgreSQL us", "broker us", "events/commit")
+    return table((*headings, "others"), [_speed(name, summary) for name, summary in summaries.items()])
 
 
-def tell(console: Console, summaries: Mapping[str, Mapping[str, Any]], idle: Ended, facts: Mapping[str, Any]) -> None:
-    """The table, and under it what it depends on."""
-    headings = ("ratio", "least", "most", "client us", "server us", "events/commit", "whole s", "others")
-    table = Table(Column("", no_wrap=True), "events/s", *headings)
-    for name, summary in summaries.items():
-        ratios = [f"{value:.2f}" for value in summary["ratio"].values()]
-        costs = [f"{summary[key]:.1f}" for key in ("client_cpu_us", "server_cpu_us")]
-        rest = (f"{summary['events_per_transaction']:,}", f"{summary['wall_s']:.1f}", f"{summary['others_share']:.0%}")
-        table.add_row(name, f"{summary['events_per_s']:,}", *ratios, *costs, *rest)
-    console.print(table)
-    console.print(f"The consumer's start and stop: {idle.wall_s:.1f} s, {idle.cpu_s:.1f} s of processor time.")
-    for heading, values in facts.items():
-        console.print(f"{heading}: {', '.join(f'{key} {value}' for key, value in _flat(values))}")
+def _speed(name: str, summary: Mapping[str, Any]) -> list[str]:
+    return [
+        name,
+        f"{summary['events_per_s']:,.0f}",
+        *(f"{value:.2f}" for value in summary["ratio"].values()),
+        *(f"{summary[key]:.1f}" for key in ("client_us", "postgres_us", "kafka_us")),
+        f"{summary['events_per_transaction']:,.0f}",
+        f"{summary['others_share']:.0%}",
+    ]
+
+
+def facts(about: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the figures depend on, a line for each heading."""
+    return "\n".join(
+        f"{heading}: {', '.join(f'{key} {value}' for key, value in _flat(values))}" for heading, values in about.items()
+    )
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -32,13 +32,19 @@ class Tables:
         """The rows of a named query."""
         return await self._connection.fetch(_QUERIES[query], *parameters)
 
-    async def copy_batch(self, pieces: Sequence[bytes]) -> None:
-        """One transaction: COPY of rows that are ready."""
-        await self._connection.copy_to_table("run_events", source=_stream(pieces), columns=COLUMNS, format="binary")
+    async def copy(self, batches: Iterable[Sequence[bytes]]) -> None:
+        """COPY of rows that are ready, each batch in a transaction, over a connection of its own."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            for pieces in batches:
+                await connection.copy_to_table("run_events", source=_stream(pieces), columns=COLUMNS, format="binary")
+        finally:
+            await connection.close()
 
-    async def transactions(self) -> list[Committed]:
-        """Those that stored events, in the order of their commits."""
-        return [Committed(*row) for row in await self.fetch("transactions")]
+    async def transactions(self, table: str) -> list[Committed]:
+        """Those that stored events in a table, in the order of their commits."""
+        query = _QUERIES["transactions"].replace("run_events", table)
+        return [Committed(*row) for row in await self._connection.fetch(query)]
 
 
 async def _stream(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:

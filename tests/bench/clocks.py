@@ -1,0 +1,88 @@
+"""Processor time, read all along a turn: of the client, of each server, of the whole machine."""
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from time import time
+from typing import Final, NamedTuple
+
+import psutil
+
+from tests.bench.stage import Stage
+
+# A reading takes some milliseconds: rarely enough to cost nothing, and times in between are interpolated.
+_INTERVAL_S: Final = 0.25
+
+
+class Reading(NamedTuple):
+    """The clocks at one moment, or what passed on them between two; in seconds.
+
+    Attributes:
+        client: this process and all its children that are no servers.
+        machine: whatever ran, ours or not.
+    """
+
+    at: float
+    client: float
+    kafka: float
+    postgres: float
+    machine: float
+
+    def until(self, later: "Reading") -> "Reading":
+        """What passed."""
+        return Reading(*(after - before for before, after in zip(self, later, strict=True)))
+
+    def others_share(self) -> float:
+        """Of all that the cores could give, how much processes took that have no part in this."""
+        others = self.machine - self.client - self.kafka - self.postgres
+        return max(0.0, others / (self.at * (os.cpu_count() or 1)))
+
+
+@contextmanager
+def reading_clocks(stage: Stage) -> Iterator[list[Reading]]:
+    """Read the clocks from here to the end of the block; the list is complete then."""
+    readings = [read(stage)]
+    ended = Event()
+
+    def go_on() -> None:
+        while not ended.wait(_INTERVAL_S):
+            readings.append(read(stage))
+
+    thread = Thread(target=go_on, name="clocks")
+    thread.start()
+    try:
+        yield readings
+    finally:
+        ended.set()
+        thread.join()
+        readings.append(read(stage))
+
+
+def read(stage: Stage) -> Reading:
+    """The clocks now. Only Linux adds up the children that have ended: elsewhere the servers' clocks say too little."""
+    machine = psutil.cpu_times()
+    busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0)
+    kafka, postgres, all_ours = _tree(stage.kafka_pid), _tree(stage.postgres_pid), _tree(os.getpid())
+    return Reading(time(), all_ours - kafka - postgres, kafka, postgres, busy)
+
+
+def at(readings: Sequence[Reading], moment: float) -> Reading:
+    """The clocks at a moment between two readings."""
+    place = min(max(1, bisect_left([reading.at for reading in readings], moment)), len(readings) - 1)
+    before, after = readings[place - 1], readings[place]
+    share = (moment - before.at) / (after.at - before.at)
+    return Reading(*(old + share * (new - old) for old, new in zip(before, after, strict=True)))
+
+
+def _tree(pid: int) -> float:
+    root = psutil.Process(pid)
+    return _process(root) + sum(map(_process, root.children(recursive=True)))
+
+
+def _process(process: psutil.Process) -> float:
+    with suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return float(times.user + times.system + times.children_user + times.children_system)
+    return 0.0
