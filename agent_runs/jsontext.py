@@ -23,9 +23,14 @@ _ESCAPE = re.compile(
 )
 
 
-def too_deep(text: bytes) -> bool:
-    """Whether arrays and objects stand more than `MAX_DEPTH` deep in one another."""
-    # Counting openers is cheap and settles all but the strangest messages.
+def too_deep(text: bytes, string_bytes: int = 0) -> bool:
+    """Whether arrays and objects stand more than `MAX_DEPTH` deep in one another.
+
+    `string_bytes` of the text are known to be strings, where nothing nests: prompts are most of most messages.
+    """
+    # A level takes two bytes. Counting openers settles all but the strangest of the others.
+    if len(text) - string_bytes <= 2 * MAX_DEPTH:
+        return False
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(text) > MAX_DEPTH
 
 

@@ -1,23 +1,36 @@
 """From a record to an event or a dead letter: the judgement that needs no database."""
 
+from functools import lru_cache
+from typing import Final
+
 from agent_runs.decoding import read_envelope
 from agent_runs.errors import InvalidEvent, NotJson
 from agent_runs.ids import id_problem
 from agent_runs.jsontext import MAX_VALUES, too_many_values
 from consumer.records import Event, Letter, Reason, Record, storable_timestamp
 
+# Runs come back: those that are at work at the same time are remembered, with the keys' own bytes some 300 KiB.
+_RUNS_REMEMBERED: Final = 2048
+
 
 def decode(record: Record, max_event_bytes: int) -> Event | Letter:
     """Judge one record; of several reasons against it the first of `Reason` is given."""
     if not record.key:
         return Letter(record, Reason.MISSING_KEY, "the key, which must be the run id, is null or empty")
-    try:
-        run_id = record.key.decode()
-    except UnicodeDecodeError as error:
-        return Letter(record, Reason.INVALID_KEY, f"the key is not UTF-8 (byte {error.start})")
-    if problem := id_problem(run_id):
+    run_id, problem = _read_key(record.key)
+    if problem is not None:
         return Letter(record, Reason.INVALID_KEY, f"the key {problem}")
     return _decode_value(record, run_id, record.value or b"", max_event_bytes)
+
+
+@lru_cache(_RUNS_REMEMBERED)
+def _read_key(key: bytes) -> tuple[str, str | None]:
+    """The run id, and what keeps it from being one."""
+    try:
+        run_id = key.decode()
+    except UnicodeDecodeError as error:
+        return "", f"is not UTF-8 (byte {error.start})"
+    return run_id, id_problem(run_id)
 
 
 def _decode_value(record: Record, run_id: str, value: bytes, max_event_bytes: int) -> Event | Letter:

@@ -85,8 +85,8 @@ class Letter(msgspec.Struct, gc=False):
 def size_bytes(record: Record) -> int:
     """What a record takes: headers count as the value does, or a batch of small events could be of any size."""
     size = len(record.value or b"") + len(record.key or b"")
-    for name, value in record.headers:
-        size += len(name) + len(value or b"")
+    if record.headers:
+        size += sum(len(name) + len(value or b"") for name, value in record.headers)
     return size
 
 
