@@ -41,8 +41,8 @@ class IngestConfig(Struct, frozen=True, kw_only=True):
 
     # A lane owns its partitions and one connection. More lanes than the database has cores only queue on its WAL.
     lanes: Annotated[int, env("AGENT_RUNS_LANES", ge=1, le=64)] = 2
-    batch_records: Annotated[int, env("AGENT_RUNS_BATCH_RECORDS", ge=1)] = 4000
-    batch_bytes: Annotated[int, env("AGENT_RUNS_BATCH_BYTES", ge=1024)] = 8 * 1024 * 1024
+    batch_records: Annotated[int, env("AGENT_RUNS_BATCH_RECORDS", ge=1)] = 8000
+    batch_bytes: Annotated[int, env("AGENT_RUNS_BATCH_BYTES", ge=1024)] = 16 * 1024 * 1024
     # A partition halts when more than this share of its last records were refused, and are not dealt with. 1: never.
     breaker_share: Annotated[float, env("AGENT_RUNS_BREAKER_SHARE", gt=0, le=1)] = 0.5
     breaker_records: Annotated[int, env("AGENT_RUNS_BREAKER_RECORDS", ge=1)] = 1000

@@ -121,7 +121,7 @@ class Store:
             await transaction.commit()
 
     async def copy_events(self, stream: AsyncIterator[bytes]) -> None:
-        """COPY a binary stream, whose pieces must be ready, into `run_events`."""
+        """COPY a binary stream, whose pieces must not be waited for, into `run_events`."""
         with _translated():
             await self._connection.copy_to_table("run_events", source=stream, columns=COLUMNS, format="binary")
 

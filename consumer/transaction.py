@@ -76,11 +76,11 @@ class Transaction:
             RepeatedIds: one of them is stored already, or twice among them.
             DataRefused: JSONB cannot hold one of them.
         """
-        # Encoded before COPY begins: an error in mid COPY could not be told to the server.
-        await self._store.copy_events(self._pieces(list(encode_events(numbered))))
+        # Piece by piece: PostgreSQL stores the first while we make the next, and a batch is never in memory twice.
+        await self._store.copy_events(self._pieces(numbered))
 
-    async def _pieces(self, pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
-        for piece in pieces:
+    async def _pieces(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
+        for piece in encode_events(numbered):
             yield piece
 
     async def update_runs(self, heads: Iterable[Head]) -> None:

@@ -1,7 +1,7 @@
 """The consumer's parts, each of whose steps can be the last."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import wraps
 from inspect import getmembers, iscoroutinefunction
@@ -10,6 +10,7 @@ from typing import Any, Final
 from agent_runs.settings import KafkaSettings
 from consumer.claims import Claim
 from consumer.config import TopicConfig
+from consumer.records import Event
 from consumer.service import Parts
 from consumer.source import Fetched, Source
 from consumer.store import Store
@@ -73,8 +74,8 @@ def _breakable_getmany(getmany: Callable[..., Awaitable[Any]], faults: Faults) -
 
 def _breakable_transaction(faults: Faults) -> type[Transaction]:
     class BreakableTransaction(Transaction):
-        async def _pieces(self, pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
-            async for piece in super()._pieces(pieces):
+        async def _pieces(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
+            async for piece in super()._pieces(numbered):
                 yield piece
                 # The driver asks for the next one when this one is on its way.
                 await faults.reach("after", "piece")
