@@ -55,21 +55,19 @@ SELECT pid
   FROM stalled
  WHERE pg_terminate_backend(pid)
 
--- stored_ids --
--- Which of these events are stored already.
--- $1 run ids, $2 event ids; gives positions in them, from 1
-SELECT b.position
-  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS b (run_id, id, position)
-  JOIN run_events AS e ON e.run_id = b.run_id AND e.id = b.id
-
--- same_as_stored --
--- Which of these events have the content of the stored one: the same bytes where JSONB cannot hold them, else equal as JSONB.
+-- look_up --
+-- Which of these events have an id that is stored already, and whether their content is the stored one's: the same bytes
+-- where JSONB cannot hold them, else equal as JSONB. Values come as bytes and are read only beside a stored one; then
+-- also where the bytes have told already, because what JSONB cannot hold is refused before anything else is said of it.
 -- $1 run ids, $2 event ids, $3 values, $4 raws; gives positions in them, from 1
-SELECT b.position
-  FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::bytea[])
+SELECT b.position,
+       CASE WHEN e.raw IS NULL AND b.raw IS NULL THEN e.event_data = convert_from(b.value, 'UTF8')::jsonb
+            WHEN e.raw = coalesce(b.raw, b.value) THEN true
+            ELSE convert_from(b.value, 'UTF8')::jsonb IS NULL
+       END AS same
+  FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[])
        WITH ORDINALITY AS b (run_id, id, value, raw, position)
   JOIN run_events AS e ON e.run_id = b.run_id AND e.id = b.id
- WHERE CASE WHEN e.raw IS NULL AND b.raw IS NULL THEN e.event_data = b.value ELSE e.raw = b.raw END
 
 -- same_values --
 -- Which of these pairs are equal as JSONB.

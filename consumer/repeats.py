@@ -3,7 +3,7 @@
 One comparator, wherever batches begin and end: the same bytes where JSONB cannot hold the message, else equal as JSONB.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from consumer.records import Event, Letter, Reason
@@ -22,31 +22,27 @@ class Sorted(NamedTuple):
 
 async def sort_out(events: Sequence[Event], tx: Transaction) -> Sorted:
     """Look the events' ids up, in the tables and among the events themselves."""
-    taken = await tx.stored_ids(events) if events else set()
+    stored = await tx.look_up(events)
     firsts: dict[_Key, Event] = {}
-    for event in events:
-        if event.key not in taken:
+    for place, event in enumerate(events):
+        if place not in stored:
             firsts.setdefault(event.key, event)
-    known = [event for event in events if firsts.get(event.key) is not event]
-    same = await _same_content(known, firsts, tx)
+    known = [place for place, event in enumerate(events) if firsts.get(event.key) is not event]
+    beside_first = [(events[place], firsts[events[place].key]) for place in known if place not in stored]
+    same = {event.coordinates for event in await _same_content(beside_first, tx)}
+    same |= {events[place].coordinates for place, is_same in stored.items() if is_same}
     return Sorted(
         new=list(firsts.values()),
-        repeats=[event for event in known if event.coordinates in same],
-        conflicts=[_conflict(event) for event in known if event.coordinates not in same],
+        repeats=[events[place] for place in known if events[place].coordinates in same],
+        conflicts=[_conflict(events[place]) for place in known if events[place].coordinates not in same],
     )
 
 
-async def _same_content(known: Sequence[Event], firsts: Mapping[_Key, Event], tx: Transaction) -> set[tuple[int, int]]:
-    """The coordinates of those events that say again what the first one of their id says."""
-    stored = [event for event in known if event.key not in firsts]
-    pairs = [(event, firsts[event.key]) for event in known if event.key in firsts]
+async def _same_content(pairs: Sequence[tuple[Event, Event]], tx: Transaction) -> list[Event]:
+    """The first of each pair that says the same as the second."""
     same = [event for event, first in pairs if event.value == first.value and event.raw == first.raw]
     spelled = [pair for pair in pairs if pair[0].value != pair[1].value and pair[0].raw is pair[1].raw is None]
-    if stored:
-        same += await tx.same_as_stored(stored)
-    if spelled:
-        same += await tx.same_values(spelled)
-    return {event.coordinates for event in same}
+    return same + (await tx.same_values(spelled) if spelled else [])
 
 
 def _conflict(event: Event) -> Letter:

@@ -1,7 +1,7 @@
 """The statements of one ingest transaction, typed; `ingest.py` says in which order and why."""
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -14,6 +14,8 @@ from consumer.records import Event, Letter, storable_text, storable_timestamp
 from consumer.sequencing import Head
 from consumer.store import Store
 
+# A question with a whole batch in it would be in our memory three times, and on PostgreSQL's disk.
+_QUESTION_BYTES: Final = 2 * 1024 * 1024
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -35,16 +37,14 @@ class Transaction:
         if len(moved) < len(batch):
             raise StaleOffsets("the offsets in the database are not where this batch begins")
 
-    async def stored_ids(self, events: Sequence[Event]) -> set[tuple[str, str]]:
-        """Which of the events' keys are taken."""
-        rows = await self._store.fetch("stored_ids", *_columns((e.run_id, e.envelope.id) for e in events))
-        return {events[row["position"] - 1].key for row in rows}
-
-    async def same_as_stored(self, events: Sequence[Event]) -> list[Event]:
-        """Those of the events that have the content of the stored ones."""
-        columns = _columns((e.run_id, e.envelope.id, e.value, e.raw) for e in events)
-        rows = await self._store.fetch("same_as_stored", *columns)
-        return [events[row["position"] - 1] for row in rows]
+    async def look_up(self, events: Sequence[Event]) -> dict[int, bool]:
+        """Which of the events have an id that is stored, by place in the sequence; and whether it has their content."""
+        found: dict[int, bool] = {}
+        for portion in _portions(events):
+            columns = _columns((e.run_id, e.envelope.id, e.value, e.raw) for e in events[portion])
+            rows = await self._store.fetch("look_up", *columns)
+            found |= {portion.start + row["position"] - 1: row["same"] for row in rows}
+        return found
 
     async def same_values(self, pairs: Sequence[tuple[Event, Event]]) -> list[Event]:
         """The first of each pair whose values are equal as JSONB."""
@@ -112,6 +112,18 @@ class Transaction:
     async def count_repeats(self, repeats: Mapping[int, int]) -> None:
         """Count repeats, by partition."""
         await self._store.fetch("count_repeats", self._topic, *_columns(repeats.items()))
+
+
+def _portions(events: Sequence[Event]) -> Iterator[slice]:
+    """The events in portions of about `_QUESTION_BYTES`."""
+    start = size = 0
+    for place, event in enumerate(events):
+        size += len(event.value)
+        if size > _QUESTION_BYTES:
+            yield slice(start, place + 1)
+            start, size = place + 1, 0
+    if start < len(events):
+        yield slice(start, len(events))
 
 
 def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:

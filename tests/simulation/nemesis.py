@@ -24,7 +24,7 @@ AT_MOST = 5  # processes at once
 STATEMENT_TROUBLES = ("cancelled", "lost before", "lost after")
 # A process that is killed while PostgreSQL executes one of these, or frozen then, has not heard what came of it.
 STEPS = (
-    *("BEGIN", "move_offsets", "stored_ids", "insert_runs", "lock_runs", "COPY", "COPY", "COPY data", "update_runs"),
+    *("BEGIN", "move_offsets", "look_up", "insert_runs", "lock_runs", "COPY", "COPY", "COPY data", "update_runs"),
     *("insert_dead_letters", "COMMIT", "COMMIT", "ROLLBACK", "offsets", "begin_partitions", "refused_values"),
 )
 FETCH_TROUBLES: tuple[type[KafkaError], ...] = (

@@ -109,25 +109,22 @@ async def count_repeats(tx: Transaction, topic: str, partitions: Sequence[int], 
     return []
 
 
-async def stored_ids(tx: Transaction, run_ids: Sequence[str], ids: Sequence[str]) -> Rows:
-    return [
-        {"position": position}
-        for position, key in enumerate(zip(run_ids, ids, strict=True), 1)
-        if tx.get("event_ids", key) is not None
-    ]
-
-
-async def same_as_stored(tx: Transaction, *columns: Sequence[Any]) -> Rows:
-    values = [None if value is None else jsonb(value) for value in columns[2]]
-    found = []
-    for position, (run_id, event_id, _, raw) in enumerate(zip(*columns, strict=True), 1):
+async def look_up(tx: Transaction, *columns: Sequence[Any]) -> Rows:
+    rows = []
+    for position, (run_id, event_id, value, raw) in enumerate(zip(*columns, strict=True), 1):
         stored: EventRow | None = tx.get("event_ids", (run_id, event_id))
-        if stored is None:
-            continue
-        same = jsonb(stored.event_data) == values[position - 1] if stored.raw is raw is None else stored.raw == raw
-        if same:
-            found.append({"position": position})
-    return found
+        if stored is not None:
+            rows.append({"position": position, "same": _same(stored, value, raw)})
+    return rows
+
+
+def _same(stored: EventRow, value: bytes, raw: bytes | None) -> bool:
+    if stored.raw is None and raw is None:
+        return bool(jsonb(stored.event_data) == jsonb(value))
+    if stored.raw is not None and stored.raw == (value if raw is None else raw):
+        return True
+    jsonb(value)  # refused, if it has to be
+    return False
 
 
 async def same_values(tx: Transaction, ones: Sequence[bytes], others: Sequence[bytes]) -> Rows:
@@ -295,7 +292,7 @@ def _row(fields: list[bytes | None]) -> EventRow:
 QUERIES: dict[str, Callable[..., Awaitable[Rows]]] = {
     query.__name__: query
     for query in (
-        *(move_offsets, count_repeats, stored_ids, same_as_stored, same_values, started_runs, insert_runs, lock_runs),
+        *(move_offsets, count_repeats, look_up, same_values, started_runs, insert_runs, lock_runs),
         *(lower_stubs, update_runs, insert_dead_letters, refused_values, begin_partitions, offsets),
         *(restore_fingerprint, open_letters),
     )

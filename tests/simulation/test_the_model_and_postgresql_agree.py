@@ -247,7 +247,7 @@ async def test_an_id_twice_in_a_run_is_a_repeat_and_stores_nothing(store: Store)
         await insert(store, event(id="c"), event(id="c"), first=1)
 
     events = [event(id="a"), event(id="b"), event(run="r2", id="a"), event(run="r3", id="a")]
-    assert await Transaction(store).stored_ids(events) == {("r1", "a"), ("r2", "a")}
+    assert await Transaction(store).look_up(events) == {0: True, 2: True}
 
 
 async def test_a_number_twice_in_a_run_is_nobodys_to_mend(store: Store) -> None:
@@ -287,7 +287,7 @@ async def test_what_jsonb_can_hold_is_stored(store: Store) -> None:
         await insert(store, stored, first=number)
 
         assert await store.fetch("refused_values", [stored.value]) == [], text
-        assert await Transaction(store).same_as_stored([stored]) == [stored], text
+        assert await Transaction(store).look_up([stored]) == {0: True}, text
 
 
 def judged(data: str, number: int = 0) -> Event:
@@ -317,7 +317,7 @@ async def test_messages_are_compared_as_jsonb(store: Store) -> None:
         await insert(store, first, first=number)
 
         assert await Transaction(store).same_values([(second, first)]) == ([second] if same else []), one
-        assert await Transaction(store).same_as_stored([second]) == ([second] if same else []), one
+        assert await Transaction(store).look_up([second]) == {0: same}, one
 
 
 async def test_messages_with_exact_bytes_are_compared_by_them(store: Store) -> None:
@@ -325,7 +325,36 @@ async def test_messages_with_exact_bytes_are_compared_by_them(store: Store) -> N
     first.raw, second.raw = b"these", b"others"
     await insert(store, first)
 
-    assert await Transaction(store).same_as_stored([first, second, judged('"?"')]) == [first]
+    assert await Transaction(store).look_up([first, second, judged('"?"')]) == {0: True, 1: False, 2: False}
+
+
+async def test_the_exact_bytes_of_a_stored_message_are_known_again_before_they_are_made_storable(store: Store) -> None:
+    stored = judged('"\\u0000"')
+    stored.make_storable()
+    await insert(store, stored)
+
+    assert await Transaction(store).look_up([judged('"\\u0000"')]) == {0: True}
+
+
+async def test_many_megabytes_are_looked_up_in_several_questions(store: Store) -> None:
+    events = [judged(f'"{"x" * 1_500_000}"', number) for number in range(5)]
+    for number in (1, 4):
+        await insert(store, events[number], first=number)
+
+    assert await Transaction(store).look_up(events) == {1: True, 4: True}
+
+
+async def test_what_jsonb_cannot_hold_is_refused_before_it_is_compared(store: Store) -> None:
+    with_raw, without = judged('"\\u0000"'), judged("1", 1)
+    with_raw.make_storable()
+    await insert(store, with_raw)
+    await insert(store, without, first=1)
+
+    for stored in (0, 1):
+        for text in UNSTORABLE:
+            if (stored, text) != (0, '"\\u0000"'):
+                with pytest.raises(DataRefused):
+                    await Transaction(store).look_up([judged(text, stored)])
 
 
 # --- letters, and what becomes of a transaction ---

@@ -15,7 +15,7 @@ from tests.faults.breakable.fault import Faults
 
 # What a retry asks, in its order; of a letter that becomes an event, and of one that is refused again.
 STEPS: Final = (
-    *("lock_open_letter", "letter", "stored_ids", "insert_runs", "lock_runs", "copy_events", "update_runs"),
+    *("lock_open_letter", "letter", "look_up", "insert_runs", "lock_runs", "copy_events", "update_runs"),
     *("stored_beside", "close_letter", "refuse_letter_again", "commit"),
 )
 
