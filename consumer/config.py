@@ -20,7 +20,7 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     # How long the group waits for a silent member. Shorter: a killed consumer's partitions move sooner. Longer: a
     # busy machine doesn't shake the group.
     session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0, le=86_400)] = 30.0
-    fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 2 * 1024 * 1024  # of one partition, at once
+    fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 1024 * 1024  # of one partition, at once
     watch_interval_s: Annotated[float, env("AGENT_RUNS_WATCH_INTERVAL_S", gt=0, le=86_400)] = 10.0
     stall_s: Annotated[float, env("AGENT_RUNS_STALL_S", gt=0, le=86_400)] = 60.0  # then the client is made anew
 
