@@ -1,8 +1,9 @@
 # What people and CI type. `make setup` once; everything else does it by itself.
-.PHONY: setup demo test check faults faults-slow soak simulate bench up down lock schema
+.PHONY: setup demo test check faults faults-slow soak simulate bench bench-peers up down lock schema
 
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 RUN := $(VENV)/bin/python
 
 setup: $(VENV)/.ready
@@ -49,6 +50,15 @@ bench: setup
 	@$(RUN) -m tests.bench
 	@$(RUN) -m tests.bench.emitter
 
+# The same at full length, beside other programs: three quarters of an hour, on a machine with nothing else to do.
+bench-peers: setup $(PEERS)/.ready
+	@$(RUN) -m tests.bench --full --peers
+
+$(PEERS)/.ready: requirements/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --require-hashes -r requirements/peers.txt
+	@touch $@
+
 up: setup
 	@$(RUN) -m deploy.local up $(if $(KAFKA_PORT),--kafka-port $(KAFKA_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
 
@@ -57,7 +67,7 @@ down: setup
 
 # After a change of dependencies in pyproject.toml.
 lock: setup
-	@for group in service dev; do \
+	@for group in service dev peers; do \
 		$(RUN) -m uv pip compile --quiet pyproject.toml --group $$group --universal --python-version 3.11 \
 			--generate-hashes --no-emit-index-url --no-header -o requirements/$$group.txt || exit 1; \
 	done

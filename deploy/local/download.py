@@ -10,7 +10,7 @@ import requests
 from jgo.maven import MavenContext, PythonResolver
 
 from deploy.local.errors import CorruptJar, DownloadFailed
-from deploy.local.jars import LOCK_FILE, Jar, sha256_of
+from deploy.local.jars import Jar, sha256_of
 from deploy.local.progress import progress
 
 CONNECTIONS = 6  # round trips are most of the time of a small jar
@@ -31,7 +31,7 @@ def download(jars: Sequence[Jar], directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for left in directory.glob(f"{PART}*"):
         shutil.rmtree(left)
-    with progress(f"Kafka, {len(jars)} jars, into {directory}", len(jars)) as advance:
+    with progress(f"{len(jars)} jars, into {directory}", len(jars)) as advance:
         pool = ThreadPoolExecutor(CONNECTIONS)
         try:
             for _ in pool.map(lambda jar: _fetch(jar, directory, advance), jars):
@@ -47,7 +47,7 @@ def _fetch(jar: Jar, directory: Path, advance: Callable[[], None]) -> None:
         actual = sha256_of(file)
         if actual != jar.sha256:
             raise CorruptJar(
-                f"what came as {jar.file_name} is not the jar of {LOCK_FILE.name}: its SHA-256 is {actual}, expected "
+                f"what came as {jar.file_name} is not the jar that was locked: its SHA-256 is {actual}, expected "
                 f"{jar.sha256}; try again, and ask who runs your proxy or mirror if it stays so"
             )
         file.replace(directory / jar.file_name)

@@ -1,4 +1,4 @@
-"""Kafka's jars: what the lock file names, in the cache, checked."""
+"""Jars, Kafka's first of all: what a lock file names, in the cache, checked."""
 
 import hashlib
 import tomllib
@@ -28,7 +28,7 @@ class Jar:
 
 
 def locked_jars(lock_file: Path = LOCK_FILE) -> list[Jar]:
-    """The jars that the lock file names, Kafka and all that it needs."""
+    """The jars that the lock file names: a program, such as Kafka, and all that it needs."""
     entries = tomllib.loads(lock_file.read_text())["dependencies"]
     return [Jar(entry["groupId"], entry["artifactId"], entry["version"], entry["sha256"]) for entry in entries]
 
@@ -38,7 +38,7 @@ def kafka_version(jars: Iterable[Jar] | None = None) -> str:
     return next(jar.version for jar in jars or locked_jars() if jar.name.startswith("kafka_"))
 
 
-def class_path() -> list[Path]:
+def class_path(lock_file: Path = LOCK_FILE) -> list[Path]:
     """The jars' files. Downloads those that are missing.
 
     Raises:
@@ -46,7 +46,7 @@ def class_path() -> list[Path]:
         CorruptJar: a file is not what the lock file names.
     """
     directory = cache_directory() / "jars"
-    jars = locked_jars()
+    jars = locked_jars(lock_file)
     if _missing(jars, directory):
         # Only when it is needed: the HTTP and Maven packages take longer to import than all the rest.
         from deploy.local.download import download  # noqa: PLC0415
@@ -62,7 +62,7 @@ def checked(jar: Jar, file: Path) -> Path:
     actual = sha256_of(file)
     if actual != jar.sha256:
         raise CorruptJar(
-            f"{file} is not the jar of {LOCK_FILE.name}: its SHA-256 is {actual}, expected {jar.sha256}; "
+            f"{file} is not the jar that was locked: its SHA-256 is {actual}, expected {jar.sha256}; "
             f"delete the file to have it downloaded again"
         )
     return file

@@ -1,6 +1,7 @@
 """Lock another version of Kafka: `python -m deploy.local.lock 4.2.2`, then commit the file that it writes."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from jgo.env import LockFile
@@ -13,14 +14,14 @@ from deploy.local.jars import LOCK_FILE
 COORDINATES = ("org.apache.kafka:kafka_2.13:{version}", "org.slf4j:slf4j-simple:1.7.36")
 
 
-def lock(version: str, lock_file: Path = LOCK_FILE) -> None:
-    """Resolve Kafka of that version with all that it needs, and write down what it is."""
+def lock(coordinates: Iterable[str], name: str, lock_file: Path, unwanted: tuple[str, ...] = ()) -> None:
+    """Resolve what the Maven coordinates name with all that it needs, and write it down; but not what begins so."""
     context = MavenContext(repo_cache=cache_directory() / "resolved", resolver=PythonResolver())
-    wanted = [context.create_dependency(coordinates.format(version=version)) for coordinates in COORDINATES]
-    inputs, transitive = context.resolver.resolve(wanted)
-    in_order = sorted(inputs + transitive, key=lambda dependency: str(dependency.artifact))
-    LockFile.from_resolved_dependencies(in_order, environment_name="kafka").save(lock_file)
+    inputs, transitive = context.resolver.resolve([context.create_dependency(each) for each in coordinates])
+    chosen = [dependency for dependency in inputs + transitive if not str(dependency.artifact).startswith(unwanted)]
+    in_order = sorted(chosen, key=lambda dependency: str(dependency.artifact))
+    LockFile.from_resolved_dependencies(in_order, environment_name=name).save(lock_file)
 
 
 if __name__ == "__main__":
-    lock(sys.argv[1])
+    lock((each.format(version=sys.argv[1]) for each in COORDINATES), "kafka", LOCK_FILE)

@@ -49,10 +49,11 @@ def streams(placed: Sequence[Placed], batch_records: int) -> list[list[bytes]]:
     """For each batch the binary COPY stream, in pieces, of the rows that the consumer would make of it."""
     counts: Counter[str] = Counter()
     batches = [placed[i : i + batch_records] for i in range(0, len(placed), batch_records)]
-    return [list(encode_events([_numbered(record, counts) for record in batch])) for batch in batches]
+    return [list(encode_events([numbered(record, counts) for record in batch])) for batch in batches]
 
 
-def _numbered(record: Placed, counts: Counter[str]) -> tuple[Event, int]:
+def numbered(record: Placed, counts: Counter[str]) -> tuple[Event, int]:
+    """The event of a record, and its number within its run."""
     event = decode(record, _MAX_EVENT_BYTES)
     assert isinstance(event, Event), event
     counts[event.run_id] += 1

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from tempfile import TemporaryFile
 from time import perf_counter
 from typing import NamedTuple
 
@@ -17,20 +18,28 @@ class Ended(NamedTuple):
     memory_mib: float
 
 
-def run_process(command: Sequence[str], environment: Mapping[str, str]) -> Ended:
-    """Run it to its end.
+def run_process(command: Sequence[str], environment: Mapping[str, str], given: bytes | None = None) -> Ended:
+    """Run it to its end; `given` is its standard input.
 
     Raises:
         RuntimeError: it failed; with what it said.
     """
     began = perf_counter()
-    with subprocess.Popen(
-        command, cwd=CHECKOUT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    with TemporaryFile() as said_file, TemporaryFile() as given_file:
+        given_file.write(given or b"")
+        given_file.seek(0)
+        with subprocess.Popen(
+            command,
+            cwd=CHECKOUT,
+            env={**os.environ, **environment},
+            stdin=given_file,
+            stdout=said_file,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        said_file.seek(0)
+        said = said_file.read()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said.decode()}")
     return Ended(perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

@@ -28,3 +28,28 @@ SELECT current_setting('server_version') AS version,
 -- table_size --
 -- In bytes, with indexes and TOAST.
 SELECT pg_total_relation_size('run_events') AS bytes
+
+-- original_insert_run --
+-- $1 id, $2 agent, $3 time
+INSERT INTO agent_runs (id, agent_id, status, created_at, updated_at, status_changed_at)
+VALUES ($1, $2, 'running', $3, $3, $3)
+    ON CONFLICT (id) DO NOTHING
+
+-- original_next_seq --
+-- The number of a run's next event, as long as nobody else writes that run.
+-- $1 run id
+SELECT coalesce(max(event_seq) + 1, 0)
+  FROM run_events
+ WHERE run_id = $1
+
+-- original_insert_event --
+-- $1 run id, $2 number, $3 id, $4 parent event, $5 type, $6 message, $7 time, $8 partition, $9 offset
+INSERT INTO run_events (run_id, event_seq, id, parent_event_id, event_type, event_data, created_at, source_partition,
+                        source_offset)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- original_set_status --
+-- $1 run id, $2 status, $3 time
+UPDATE agent_runs
+   SET status = $2, updated_at = $3
+ WHERE id = $1

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +12,8 @@ from consumer.copy_format import COLUMNS
 from consumer.queries import load_queries
 from tests.servers import TemplateDatabase
 
-_QUERIES: Final = load_queries(Path(__file__).with_name("queries.sql"))
+QUERIES: Final = Path(__file__).with_name("queries.sql")
+queries = cache(load_queries)
 
 
 class Committed(NamedTuple):
@@ -28,9 +30,9 @@ class Tables:
         self.url = url
         self._connection = connection
 
-    async def fetch(self, query: str, *parameters: object) -> list[Any]:
+    async def fetch(self, query: str, *parameters: object, file: Path = QUERIES) -> list[Any]:
         """The rows of a named query."""
-        return await self._connection.fetch(_QUERIES[query], *parameters)
+        return await self._connection.fetch(queries(file)[query], *parameters)
 
     async def copy(self, batches: Iterable[Sequence[bytes]]) -> None:
         """COPY of rows that are ready, each batch in a transaction, over a connection of its own."""
@@ -43,7 +45,7 @@ class Tables:
 
     async def transactions(self, table: str) -> list[Committed]:
         """Those that stored events in a table, in the order of their commits."""
-        query = _QUERIES["transactions"].replace("run_events", table)
+        query = queries(QUERIES)["transactions"].replace("run_events", table)
         return [Committed(*row) for row in await self._connection.fetch(query)]
 
 
