@@ -20,10 +20,10 @@ def ceiling(load: Load, connections: int = 1) -> Contestant:
 
     Each connection has partitions of its own, as a lane has.
     """
-    batches = IngestConfig().batch_records
+    ingest = IngestConfig()
     shares = [
-        streams([record for record in load.placed if record.partition % connections == number], batches)
-        for number in range(connections)
+        streams(own, ingest.batch_records, ingest.batch_bytes)
+        for own in ([r for r in load.placed if r.partition % connections == number] for number in range(connections))
     ]
     run_ids = list({(record.key or b"").decode() for record in load.placed})
 

@@ -2,16 +2,21 @@
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Event, Thread
 from time import perf_counter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tests.servers.databases import CHECKOUT
 
+_LOOK_S: Final = 0.05
+
 
 class Ended(NamedTuple):
-    """A process that ended well; memory is the most that it ever had resident."""
+    """A process that ended well; memory is the most that it ever had resident, as Linux tells it."""
 
     wall_s: float
     cpu_s: float
@@ -28,18 +33,38 @@ def run_process(command: Sequence[str], environment: Mapping[str, str], given: b
     with TemporaryFile() as said_file, TemporaryFile() as given_file:
         given_file.write(given or b"")
         given_file.seek(0)
+        environment = {**os.environ, **environment}
         with subprocess.Popen(
-            command,
-            cwd=CHECKOUT,
-            env={**os.environ, **environment},
-            stdin=given_file,
-            stdout=said_file,
-            stderr=subprocess.STDOUT,
+            command, cwd=CHECKOUT, env=environment, stdin=given_file, stdout=said_file, stderr=subprocess.STDOUT
         ) as process:
-            _, status, usage = os.wait4(process.pid, 0)
+            with _looking_at_memory(process.pid) as peaks_mib:
+                _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         said_file.seek(0)
         said = said_file.read()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said.decode()}")
-    return Ended(perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Ended(perf_counter() - began, usage.ru_utime + usage.ru_stime, max(peaks_mib))
+
+
+@contextmanager
+def _looking_at_memory(pid: int) -> Iterator[list[float]]:
+    """What `wait4` says of memory will not do: it counts what was ours before the child became another program."""
+    peaks_mib = [0.0]
+    ended = Event()
+
+    def look() -> None:
+        while not ended.wait(_LOOK_S):
+            with suppress(OSError):
+                status = Path(f"/proc/{pid}/status").read_text()
+                peaks_mib.extend(
+                    int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")
+                )
+
+    thread = Thread(target=look, name="memory")
+    thread.start()
+    try:
+        yield peaks_mib
+    finally:
+        ended.set()
+        thread.join()

@@ -53,3 +53,21 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 UPDATE agent_runs
    SET status = $2, updated_at = $3
  WHERE id = $1
+
+-- forget_offsets --
+-- The topic is consumed from its beginning again.
+DELETE FROM consumer_offsets
+
+-- passed --
+-- How many records have been passed so far.
+SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM consumer_offsets
+
+-- stored_and_repeated --
+SELECT (SELECT count(*) FROM run_events), (SELECT coalesce(sum(repeats), 0)::bigint FROM consumer_offsets)
+
+-- visible --
+-- Which of these events can be seen.
+-- $1 run ids, $2 event ids; gives positions in them, from 1
+SELECT b.position
+  FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS b (run_id, id, position)
+  JOIN run_events AS e ON e.run_id = b.run_id AND e.id = b.id

@@ -1,6 +1,6 @@
 """The events: a seeded mix, as agents at work would publish it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pydoc_data.topics import topics
@@ -18,6 +18,7 @@ _RUN_ENDS: Final = 1 / 40
 # prose, a constant compresses to nothing, and what TOAST makes of 4 kB is half of PostgreSQL's work.
 _PROSE: Final = "\n".join(topics.values())
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_ID: Final = b'"id":"'
 _TOOLS: Final = ("search_web", "read_file", "run_sql", "send_email", "ask_human")
 
 
@@ -31,6 +32,41 @@ class Message(NamedTuple):
 def messages(seed: int, count: int) -> list[Message]:
     """Messages of 1.2 kB on average, one in six an `llm_called` of 4 kB; the same ones for the same seed."""
     return list(islice(_Agents(Random(seed)).publish(), count))
+
+
+def small_messages(seed: int, count: int) -> list[Message]:
+    """The same runs, but messages of 300 bytes."""
+    return list(islice(_SmallTalkers(Random(seed)).publish(), count))
+
+
+def long_prompts(seed: int, count: int, size_bytes: int = 50_000) -> list[Message]:
+    """Messages of one size, each an `llm_called`, of a hundred runs."""
+    agents = _Agents(Random(seed))
+    runs = [agents.id() for _ in range(100)]
+    return [Message(runs[number % 100], encode_event(agents.llm_called(size_bytes))) for number in range(count)]
+
+
+def one_run(seed: int, count: int) -> list[Message]:
+    """The mix, but all of it in one run."""
+    agents = _Agents(Random(seed))
+    run_id = agents.id()
+    return [Message(run_id, encode_event(agents.step())) for _ in range(count)]
+
+
+def one_event_a_run(seed: int, count: int) -> list[Message]:
+    """Messages of 300 bytes, each of a run of its own."""
+    agents = _SmallTalkers(Random(seed))
+    return [Message(agents.id(), encode_event(agents.step())) for _ in range(count)]
+
+
+def with_new_ids(base: Sequence[Message], seed: int) -> Iterator[Message]:
+    """The same messages for other runs, under other ids: ten times as fast as to make them anew."""
+    agents = _Agents(Random(seed))
+    runs: dict[str, str] = {}
+    for run_id, value in base:
+        new_run = runs.get(run_id) or runs.setdefault(run_id, agents.id())
+        at = value.rindex(_ID) + len(_ID)  # of the event: what comes before is its payload
+        yield Message(new_run, value[:at] + agents.id().encode() + value[at + ids.ID_LENGTH :])
 
 
 class _Agents:
@@ -47,17 +83,17 @@ class _Agents:
             place = self._random.randrange(ACTIVE_RUNS)
             run_id = active[place]
             if run_id is None:
-                run_id = active[place] = self._id()
+                run_id = active[place] = self.id()
                 yield Message(run_id, encode_event(self._run_started()))
             elif self._random.random() < _RUN_ENDS:
                 active[place] = None
                 yield Message(run_id, encode_event(events.RunCompleted(**self._common(), result=self._prose(600))))
             else:
-                yield Message(run_id, encode_event(self._step()))
+                yield Message(run_id, encode_event(self.step()))
 
-    def _step(self) -> events.RunEvent:
+    def step(self) -> events.RunEvent:
         kinds: list[Callable[[], events.RunEvent]] = [
-            self._llm_called,
+            self.llm_called,
             self._context_assembled,
             self._tool_requested,
             self._tool_requested,
@@ -68,15 +104,15 @@ class _Agents:
 
     def _run_started(self) -> events.RunStarted:
         agent = f"agent-{self._random.randrange(20)}"
-        return events.RunStarted(**self._common(), agent_id=agent, session_id=self._id())
+        return events.RunStarted(**self._common(), agent_id=agent, session_id=self.id())
 
-    def _llm_called(self) -> events.LlmCalled:
+    def llm_called(self, size_bytes: int = 4000) -> events.LlmCalled:
         return events.LlmCalled(
             **self._common(),
             model="a-large-one",
-            system_prompt=self._prose(1400),
-            user_prompt=self._prose(1600),
-            raw_response=self._prose(850),
+            system_prompt=self._prose(size_bytes * 35 // 100),
+            user_prompt=self._prose(size_bytes * 40 // 100),
+            raw_response=self._prose(size_bytes * 21 // 100),
         )
 
     def _context_assembled(self) -> events.ContextAssembled:
@@ -84,24 +120,37 @@ class _Agents:
         return events.ContextAssembled(**self._common(), context=context)
 
     def _tool_requested(self) -> events.ToolRequested:
-        arguments = {"query": self._prose(150), "limit": self._random.randrange(100), "trace": self._id()}
+        arguments = {"query": self._prose(150), "limit": self._random.randrange(100), "trace": self.id()}
         return events.ToolRequested(**self._common(), tool_name=self._tool(), tool_args=arguments)
 
     def _tool_succeeded(self) -> events.ToolSucceeded:
-        rows = [{"id": self._id(), "score": self._random.random(), "text": self._prose(180)} for _ in range(3)]
+        rows = [{"id": self.id(), "score": self._random.random(), "text": self._prose(180)} for _ in range(3)]
         return events.ToolSucceeded(**self._common(), tool_name=self._tool(), result={"rows": rows})
 
     def _common(self) -> dict[str, Any]:
         self._happened += 1
         at = _START + timedelta(milliseconds=self._happened)
-        return {"id": self._id(), "parent_event_id": self._id(), "timestamp": at}
+        return {"id": self.id(), "parent_event_id": self.id(), "timestamp": at}
 
     def _tool(self) -> str:
         return self._random.choice(_TOOLS)
 
-    def _id(self) -> str:
+    def id(self) -> str:
         return "".join(self._random.choices(ids.ALPHABET, k=ids.ID_LENGTH))
 
     def _prose(self, length: int) -> str:
         start = self._random.randrange(len(_PROSE) - length)
         return _PROSE[start : start + length]
+
+
+class _SmallTalkers(_Agents):
+    """Agents that say little."""
+
+    def step(self) -> events.RunEvent:
+        return self._tool_requested()
+
+    def _run_started(self) -> events.RunStarted:
+        return events.RunStarted(**self._common(), agent_id="agent", session_id=self.id())
+
+    def _prose(self, length: int) -> str:
+        return super()._prose(min(length, 150))

@@ -1,0 +1,72 @@
+"""A table that grows: how fast its last events are stored, beside its first; what a long backlog takes of memory."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Final
+
+from rich.console import Console
+
+from tests.bench import report
+from tests.bench.contestants import consume
+from tests.bench.placement import place
+from tests.bench.stage import PARTITIONS, Stage, publish
+from tests.bench.tables import Committed, fresh_tables
+from tests.bench.workload import Message, messages, with_new_ids
+from tests.servers import delete_topics
+
+_SEED: Final = 3
+_BASE: Final = 100_000
+_TOPIC: Final = "growth"
+_SHARE: Final = 0.1
+
+
+async def measure(stage: Stage, console: Console, *, full: bool) -> dict[str, Any]:
+    """The rate of the last tenth of the events, and of the first."""
+    events = 10_000_000 if full else 1_000_000
+    console.print(f"Publishing {events:,} events")
+    await publish(stage, _TOPIC, place(_messages(events), PARTITIONS))
+    console.print("Storing them")
+    async with fresh_tables(stage.template) as tables:
+        [ended] = await consume(stage, tables, _TOPIC)
+        transactions = await tables.transactions("run_events")
+        [(size_bytes,)] = await tables.fetch("table_size")
+    await delete_topics(stage.bootstrap_servers, [_TOPIC])
+    first, last = rates(transactions)
+    return {
+        "events": sum(transaction.events for transaction in transactions),
+        "first_events_per_s": first,
+        "last_events_per_s": last,
+        "ratio": last / first,
+        "memory_mib": ended.memory_mib,
+        "size_gb": size_bytes / 1e9,
+        "cpu_us": ended.cpu_s / events * 1e6,
+    }
+
+
+def _messages(count: int) -> Iterator[Message]:
+    base = messages(_SEED, _BASE)
+    return chain.from_iterable(with_new_ids(base, _SEED + number) for number in range(count // _BASE))
+
+
+def rates(transactions: list[Committed]) -> tuple[float, float]:
+    """Events a second of the first tenth and of the last; from the first commit, for nobody saw that one begin."""
+    total = sum(transaction.events for transaction in transactions)
+    return _rate(transactions, total), _rate([(-at_s, events) for at_s, events in reversed(transactions)], total)
+
+
+def _rate(transactions: list[Any], total: int) -> float:
+    (began, _), *others = transactions
+    stored = 0
+    for at_s, events in others:
+        stored += events
+        if stored >= _SHARE * total:
+            return float(stored / (at_s - began))
+    raise RuntimeError("too few transactions to tell how fast they were")
+
+
+def show(figures: dict[str, Any]) -> str:
+    """One line."""
+    headings = ("events", "table, GB", "first tenth, events/s", "last tenth, events/s", "ratio", "memory, MiB")
+    rates = [f"{figures[key]:,.0f}" for key in ("first_events_per_s", "last_events_per_s")]
+    cells = [f"{figures['events']:,}", f"{figures['size_gb']:.1f}", *rates, f"{figures['ratio']:.2f}"]
+    return report.table(headings, [(*cells, f"{figures['memory_mib']:.0f}")])

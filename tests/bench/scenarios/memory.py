@@ -1,0 +1,37 @@
+"""Large messages: what they take of the consumer's memory."""
+
+from typing import Any, Final
+
+from rich.console import Console
+
+from tests.bench import report
+from tests.bench.contestants import consume
+from tests.bench.placement import place
+from tests.bench.stage import PARTITIONS, Stage, publish
+from tests.bench.tables import fresh_tables
+from tests.bench.workload import long_prompts
+from tests.servers import delete_topics
+
+_SEED: Final = 4
+_MESSAGES: Final = 2000
+_SIZE_BYTES: Final = 1_000_000
+_TOPIC: Final = "large"
+
+
+async def measure(stage: Stage, console: Console) -> dict[str, Any]:
+    """The most memory that the consumer had resident."""
+    console.print(f"Storing {_MESSAGES:,} messages of a megabyte")
+    await publish(stage, _TOPIC, place(long_prompts(_SEED, _MESSAGES, _SIZE_BYTES), PARTITIONS))
+    async with fresh_tables(stage.template) as tables:
+        [ended] = await consume(stage, tables, _TOPIC)
+        [(stored, _)] = await tables.fetch("stored_and_repeated")
+    await delete_topics(stage.bootstrap_servers, [_TOPIC])
+    if stored != _MESSAGES:
+        raise RuntimeError(f"{stored} of {_MESSAGES} messages were stored")
+    return {"messages": _MESSAGES, "size_bytes": _SIZE_BYTES, "memory_mib": ended.memory_mib, "wall_s": ended.wall_s}
+
+
+def show(figures: dict[str, Any]) -> str:
+    """One line."""
+    cells = (f"{figures['messages']:,}", f"{figures['memory_mib']:.0f}", f"{figures['wall_s']:.1f}")
+    return report.table(("messages of 1 MB", "memory, MiB", "whole, s"), [cells])
