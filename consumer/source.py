@@ -34,6 +34,7 @@ _SHORT_WAIT_S: Final = 0.02
 # How long a revoked partition's transaction may take to end before the group goes on without waiting for it. The next
 # owner is safe either way: this only spares it a stale start.
 _REVOKE_WAIT_S: Final = 3.0
+_FETCH_MAX_WAIT_MS: Final = 50
 _PARTITIONS_A_FETCH: Final = 4
 _ADVISE_INTERVAL_S: Final = 1.0
 _ADVISE_TIMEOUT_S: Final = 2.0
@@ -68,6 +69,9 @@ class Source(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=config.fetch_bytes,
+            # A broker answers a connection's requests one after the other. While one partition's records wait to be
+            # taken, the others are asked for; with Kafka's half a second the first then stands still for as long.
+            fetch_max_wait_ms=_FETCH_MAX_WAIT_MS,
             # An answer is held three times while it is taken apart: without this, for all partitions at once.
             fetch_max_bytes=_PARTITIONS_A_FETCH * config.fetch_bytes,
             session_timeout_ms=session_ms,

@@ -15,6 +15,7 @@ PRODUCT = ("agent_runs", "consumer", "deploy", "examples", "schema")
 IGNORED = {
     ".git",
     ".venv",
+    ".venv-peers",
     ".local",
     "__pycache__",
     ".pytest_cache",
