@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections import deque
 
 from deploy.local.errors import PortTaken
 
@@ -10,6 +11,10 @@ HOST = "127.0.0.1"
 # Below the ports that systems give to outgoing connections (Linux from 32768, macOS from 49152). From among those,
 # a client that keeps dialing a killed server's port in time connects to itself, and the server cannot come back.
 CANDIDATES = range(20_000, 32_000)
+
+
+# Until somebody listens there, a port is free for the next who asks.
+_given_lately: deque[int] = deque(maxlen=100)
 
 
 def is_free(port: int) -> bool:
@@ -26,7 +31,8 @@ def is_free(port: int) -> bool:
 def free_port() -> int:
     """A port that nobody listens on. At random, so that two stacks that start at once hardly meet."""
     for port in random.sample(CANDIDATES, k=200):
-        if is_free(port):
+        if port not in _given_lately and is_free(port):
+            _given_lately.append(port)
             return port
     raise PortTaken(f"no free port found between {CANDIDATES.start} and {CANDIDATES.stop - 1}; name one yourself")
 

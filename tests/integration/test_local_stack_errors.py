@@ -58,7 +58,7 @@ def test_a_jar_that_was_changed_is_named_and_not_run(tmp_path: Path, monkeypatch
     monkeypatch.setenv("AGENT_RUNS_CACHE", str(tmp_path / "cache"))
     # when Kafka is started, then it isn't, and the message names the file.
     name = re.escape(str(jars / changed.name))
-    with pytest.raises(CorruptJar, match=f"^{name} is not the jar of kafka.lock.toml.*delete the file"):
+    with pytest.raises(CorruptJar, match=f"^{name} is not the jar that was locked.*delete the file"):
         Kafka(tmp_path / "kafka").start()
 
 

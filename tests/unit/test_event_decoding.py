@@ -337,6 +337,32 @@ def test_nesting_ends_at_512(opening: str, closing: str) -> None:
         read_envelope(nested(opening, closing, levels + 1))
 
 
+@pytest.mark.parametrize("opening", ["[", '{"a":'], ids=["arrays", "objects"])
+@pytest.mark.parametrize("levels", [LIMIT - 1, LIMIT, 2 * LIMIT, 20 * LIMIT])
+def test_brackets_that_nothing_closes_are_not_json(opening: str, levels: int) -> None:
+    with pytest.raises(NotJson):
+        read_envelope((opening * levels).encode())
+
+
+def test_beside_long_prompts_nesting_ends_at_512_too() -> None:
+    # A prompt is a string, where nothing nests; what stands beside it is looked at all the same.
+    texts = dict.fromkeys(("model", "system_prompt", "user_prompt", "raw_response"), "[{" * 5000)
+    called = message("llm_called", **texts, extra=0)
+
+    read_envelope(called.replace(b'"extra": 0', f'"extra": {"[" * (LIMIT - 1)}{"]" * (LIMIT - 1)}'.encode()))
+    with pytest.raises(NotJson, match="nested more than 512 deep"):
+        read_envelope(called.replace(b'"extra": 0', f'"extra": {"[" * LIMIT}{"]" * LIMIT}'.encode()))
+
+
+@pytest.mark.parametrize("wrong", ["17", "null", "[]", '{"a": "b"}', ' ["a"]'])
+def test_a_prompt_is_a_string(wrong: str) -> None:
+    texts = dict.fromkeys(("model", "system_prompt", "user_prompt"), "…")
+    called = message("llm_called", **texts, raw_response=0)
+
+    with pytest.raises(InvalidEvent, match="`raw_response` must be a string"):
+        read_envelope(called.replace(b'"raw_response": 0', f'"raw_response":{wrong}'.encode()))
+
+
 def test_brackets_in_strings_are_no_nesting() -> None:
     assert read_envelope(message(data="[{" * 1000, extra='"[' * 600)).id == "e1"
 
