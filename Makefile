@@ -47,12 +47,12 @@ simulate: setup
 	@$(RUN) -m tests.simulation --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 bench: setup
-	@$(RUN) -m tests.bench
+	@$(RUN) -m tests.bench $(if $(JSON),--json $(JSON))
 	@$(RUN) -m tests.bench.emitter
 
 # The same at full length, beside other programs: three quarters of an hour, on a machine with nothing else to do.
 bench-peers: setup $(PEERS)/.ready
-	@$(RUN) -m tests.bench --full --peers
+	@$(RUN) -m tests.bench --full --peers $(if $(JSON),--json $(JSON))
 
 $(PEERS)/.ready: requirements/peers.txt
 	$(PYTHON) -m venv $(PEERS)

@@ -30,29 +30,29 @@ def main(full: bool, peers: bool, json_file: Path | None) -> None:
     Settings of the consumer come from the environment, as ever.
     """
     console = Console(highlight=False, soft_wrap=True)
-    figures = asyncio.run(_measure(console, full=full, peers=peers))
-    if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=2) + "\n")
+    figures: dict[str, Any] = {}
+    try:
+        asyncio.run(_measure(figures, console, full=full, peers=peers))
+    finally:  # an hour's figures are not lost with the last one
+        if json_file is not None:
+            json_file.write_text(json.dumps(figures, indent=2) + "\n")
     console.print("\n\n".join(_report(figures)))
 
 
-async def _measure(console: Console, *, full: bool, peers: bool) -> dict[str, Any]:
+async def _measure(figures: dict[str, Any], console: Console, *, full: bool, peers: bool) -> None:
     events = _FULL if full else _SHORT
     console.print(f"Making {events:,} events")
     placed = list(place(messages(_SEED, events), PARTITIONS))
     about = {"machine": facts.machine(), "workload": facts.workload(placed, PARTITIONS), "settings": facts.settings()}
     async with open_stage() as stage:
-        about["versions"] = await facts.versions(stage)
+        figures["about"] = {**about, "versions": await facts.versions(stage)}
         mix = await load(stage, "mix", placed)
-        return {
-            "about": about,
-            "speed": await speed.measure(stage, mix, _ROUNDS, console, peers=peers),
-            "latency": await latency.measure(stage, console, full=full),
-            "repeats": await repeats.measure(stage, mix, console),
-            "mixes": await mixes.measure(stage, console, full=full),
-            "memory": await memory.measure(stage, console),
-            "growth": await growth.measure(stage, console, full=full),
-        }
+        figures["speed"] = await speed.measure(stage, mix, _ROUNDS, console, peers=peers)
+        figures["latency"] = await latency.measure(stage, console, full=full)
+        figures["repeats"] = await repeats.measure(stage, mix, console)
+        figures["mixes"] = await mixes.measure(stage, console, full=full)
+        figures["memory"] = await memory.measure(stage, console)
+        figures["growth"] = await growth.measure(stage, console, full=full)
 
 
 def _report(figures: dict[str, Any]) -> list[str]:
