@@ -50,7 +50,7 @@ bench: setup
 	@$(RUN) -m tests.bench $(if $(JSON),--json $(JSON))
 	@$(RUN) -m tests.bench.emitter
 
-# The same at full length, beside other programs: three quarters of an hour, on a machine with nothing else to do.
+# The same at full length, beside other programs: 35 minutes, on a machine with nothing else to do.
 bench-peers: setup $(PEERS)/.ready
 	@$(RUN) -m tests.bench --full --peers $(if $(JSON),--json $(JSON))
 

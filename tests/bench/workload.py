@@ -35,7 +35,7 @@ def messages(seed: int, count: int) -> list[Message]:
 
 
 def small_messages(seed: int, count: int) -> list[Message]:
-    """The same runs, but messages of 300 bytes."""
+    """The same runs, but messages of 350 bytes."""
     return list(islice(_SmallTalkers(Random(seed)).publish(), count))
 
 
@@ -54,7 +54,7 @@ def one_run(seed: int, count: int) -> list[Message]:
 
 
 def one_event_a_run(seed: int, count: int) -> list[Message]:
-    """Messages of 300 bytes, each of a run of its own."""
+    """Messages of 350 bytes, each of a run of its own."""
     agents = _SmallTalkers(Random(seed))
     return [Message(agents.id(), encode_event(agents.step())) for _ in range(count)]
 

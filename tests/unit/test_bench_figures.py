@@ -43,11 +43,12 @@ def test_one_transaction_is_too_little_to_tell_a_rate() -> None:
 
 
 def test_the_first_tenth_and_the_last_are_timed_from_commit_to_commit() -> None:
-    # 100 events in 1 s each at first, in 2 s each at the end.
-    times = [float(second) for second in range(11)] + [10.0 + 2 * number for number in range(1, 11)]
-    first, last = rates([Committed(moment, 100) for moment in times])
+    # 100 events in 1 s each at first; at the end 50 in 1 s, then 300 in 2 s.
+    transactions = [Committed(float(second), 100) for second in range(20)]
+    transactions += [Committed(20.0, 50), Committed(22.0, 300)]
 
-    assert (first, last) == (100.0, 50.0)
+    assert rates(transactions) == (100.0, 150.0)
+    assert rates(transactions[:-1]) == (100.0, 250 / 3)
 
 
 def test_messages_under_new_ids_differ_in_nothing_else() -> None:

@@ -1,7 +1,7 @@
 """A table that grows: how fast its last events are stored, beside its first; what a long backlog takes of memory."""
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 from typing import Any, Final
 
 from rich.console import Console
@@ -48,19 +48,20 @@ def _messages(count: int) -> Iterator[Message]:
     return chain.from_iterable(with_new_ids(base, _SEED + number) for number in range(count // _BASE))
 
 
-def rates(transactions: list[Committed]) -> tuple[float, float]:
+def rates(transactions: Sequence[Committed]) -> tuple[float, float]:
     """Events a second of the first tenth and of the last; from the first commit, for nobody saw that one begin."""
     total = sum(transaction.events for transaction in transactions)
-    return _rate(transactions, total), _rate([(-at_s, events) for at_s, events in reversed(transactions)], total)
+    steps = [(after.at_s - before.at_s, after.events) for before, after in pairwise(transactions)]
+    return _rate(steps, total), _rate(reversed(steps), total)
 
 
-def _rate(transactions: list[Any], total: int) -> float:
-    (began, _), *others = transactions
-    stored = 0
-    for at_s, events in others:
+def _rate(steps: Iterable[tuple[float, int]], total: int) -> float:
+    seconds, stored = 0.0, 0
+    for step_s, events in steps:
+        seconds += step_s
         stored += events
         if stored >= _SHARE * total:
-            return float(stored / (at_s - began))
+            return stored / seconds
     raise RuntimeError("too few transactions to tell how fast they were")
 
 

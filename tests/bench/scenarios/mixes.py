@@ -27,7 +27,7 @@ class Mix(NamedTuple):
 
 
 MIXES: Final = (
-    Mix("300 bytes", small_messages, 200_000, 400_000),
+    Mix("350 bytes", small_messages, 200_000, 400_000),
     Mix("50 kB prompts", long_prompts, 10_000, 20_000),
     Mix("one hot run", one_run, 100_000, 200_000),
     Mix("one event a run", one_event_a_run, 100_000, 1_000_000),
