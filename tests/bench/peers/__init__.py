@@ -1,1 +1,1 @@
-"""Other programs that carry events into PostgreSQL, in their fastest settings: `make bench-peers`."""
+"""Other programs that carry events into PostgreSQL, set as their documentation says is fast: `make bench-peers`."""

@@ -1,5 +1,5 @@
 -- create_peer_events --
--- The columns of run_events with its two unique indexes; no foreign key, no trigger, and its storage.
+-- The columns of run_events with its two unique indexes; no foreign key, no trigger.
 CREATE TABLE peer_events (
     id               text COLLATE "C" NOT NULL,
     run_id           text COLLATE "C" NOT NULL,
