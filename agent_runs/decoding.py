@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Union, cast
 import msgspec
 
 from agent_runs.errors import InvalidEvent, NotJson
-from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, Timestamp, UnknownEvent
+from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.ids import id_problem
 from agent_runs.jsontext import MAX_DEPTH, too_deep
 
@@ -43,14 +43,9 @@ def _is_prose(field: msgspec.structs.FieldInfo) -> bool:
 
 
 def _envelope_class(name: str, event_class: type[Event]) -> type[Envelope]:
-    """The event's own fields again, so that the contract is written once: payloads as bytes, times as text."""
-    lazy = {Json: msgspec.Raw, Timestamp: str}
+    """The event's own fields again, so that the contract is written once: payloads and prose as bytes."""
     fields = [
-        (
-            field.name,
-            msgspec.Raw if _is_prose(field) else next((lazy[key] for key in lazy if field.type == key), field.type),
-            field.default,
-        )
+        (field.name, msgspec.Raw if field.type == Json or _is_prose(field) else field.type, field.default)
         for field in msgspec.structs.fields(event_class)
         if field.name not in Envelope.__struct_fields__
     ]

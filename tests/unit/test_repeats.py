@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from consumer.records import Event, Reason
 from consumer.repeats import sort_out
+from consumer.store import Store
 from consumer.transaction import Transaction
 from tests.unit.builders import event
 
@@ -55,6 +57,15 @@ async def test_events_of_ids_that_nobody_has_are_new() -> None:
 
     assert await sort_out(events, tx) == (events, [], [])
     assert tx.asked == ["look_up"]
+
+
+async def test_nothing_is_asked_about_no_events() -> None:
+    class Unasked:
+        topic = "t"
+
+    tx = Transaction(cast("Store", Unasked()))  # a question would fail: there is nothing to put it to
+
+    assert await sort_out([], tx) == ([], [], [])
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["stored already", "in the same batch"])
