@@ -4,12 +4,12 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from threading import Event, Thread
 from time import thread_time, time
 from typing import Final, NamedTuple
 
 import psutil
 
+from tests.bench.periodic import periodically
 from tests.bench.stage import Stage
 
 # A reading takes some milliseconds: rarely enough to cost nothing, and times in between are interpolated.
@@ -44,21 +44,16 @@ class Reading(NamedTuple):
 def reading_clocks(stage: Stage) -> Iterator[list[Reading]]:
     """Read the clocks from here to the end of the block; the list is complete then."""
     readings = [read(stage)]
-    ended = Event()
 
-    def go_on() -> None:
-        while not ended.wait(_INTERVAL_S):
-            reading = read(stage)
-            # To read takes longer than many a client: that is not the client's.
-            readings.append(reading._replace(client=reading.client - thread_time()))
+    def look() -> None:
+        reading = read(stage)
+        # To read takes longer than many a client: that is not the client's.
+        readings.append(reading._replace(client=reading.client - thread_time()))
 
-    thread = Thread(target=go_on, name="clocks")
-    thread.start()
     try:
-        yield readings
+        with periodically(look, _INTERVAL_S):
+            yield readings
     finally:
-        ended.set()
-        thread.join()
         readings.append(read(stage))
 
 

@@ -1,6 +1,7 @@
 """What we want to reach, and what was reached."""
 
 from collections.abc import Callable, Mapping
+from statistics import median
 from typing import Any, Final, NamedTuple
 
 from tests.bench import report
@@ -39,8 +40,7 @@ def _speed(figures: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _to(figures: Mapping[str, Any], name: str) -> float:
     """Our rate to that of another; median of the rounds."""
     rounds = figures["speed"]["rounds"]
-    ratios = sorted(each[_OURS]["events_per_s"] / each[name]["events_per_s"] for each in rounds)
-    return float(ratios[len(ratios) // 2])
+    return float(median(each[_OURS]["events_per_s"] / each[name]["events_per_s"] for each in rounds))
 
 
 def _fastest(figures: Mapping[str, Any], *, safe: bool) -> str:

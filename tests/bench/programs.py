@@ -2,14 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Event, Thread
 from time import perf_counter
 from typing import Final, NamedTuple
 
+from tests.bench.periodic import periodically
 from tests.servers.databases import CHECKOUT
 
 _LOOK_S: Final = 0.05
@@ -30,6 +30,7 @@ def run_process(command: Sequence[str], environment: Mapping[str, str], given: b
         RuntimeError: it failed; with what it said.
     """
     began = perf_counter()
+    peaks_mib = [0.0]
     with TemporaryFile() as said_file, TemporaryFile() as given_file:
         given_file.write(given or b"")
         given_file.seek(0)
@@ -37,7 +38,7 @@ def run_process(command: Sequence[str], environment: Mapping[str, str], given: b
         with subprocess.Popen(
             command, cwd=CHECKOUT, env=environment, stdin=given_file, stdout=said_file, stderr=subprocess.STDOUT
         ) as process:
-            with _looking_at_memory(process.pid) as peaks_mib:
+            with periodically(lambda: _look_at_memory(process.pid, peaks_mib), _LOOK_S):
                 _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         said_file.seek(0)
@@ -47,24 +48,8 @@ def run_process(command: Sequence[str], environment: Mapping[str, str], given: b
     return Ended(perf_counter() - began, usage.ru_utime + usage.ru_stime, max(peaks_mib))
 
 
-@contextmanager
-def _looking_at_memory(pid: int) -> Iterator[list[float]]:
+def _look_at_memory(pid: int, peaks_mib: list[float]) -> None:
     """What `wait4` says of memory will not do: it counts what was ours before the child became another program."""
-    peaks_mib = [0.0]
-    ended = Event()
-
-    def look() -> None:
-        while not ended.wait(_LOOK_S):
-            with suppress(OSError):
-                status = Path(f"/proc/{pid}/status").read_text()
-                peaks_mib.extend(
-                    int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")
-                )
-
-    thread = Thread(target=look, name="memory")
-    thread.start()
-    try:
-        yield peaks_mib
-    finally:
-        ended.set()
-        thread.join()
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        peaks_mib.extend(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))

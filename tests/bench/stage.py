@@ -11,13 +11,13 @@ from confluent_kafka import Producer
 
 from deploy.local import Kafka, PostgreSQL
 from tests.bench.placement import Placed
-from tests.servers import LOG_APPEND_TIME, TemplateDatabase, create_topic
+from tests.servers import LOG_APPEND_TIME, TemplateDatabase, create_topic, delete_topics
 
 PARTITIONS: Final = 12
 
 # Commit times, to the microsecond and from the database itself: nobody has to poll while the clock runs.
 _SETTINGS: Final = {"track_commit_timestamp": "on"}
-_LARGEST_MESSAGE: Final = {"message.max.bytes": "16777216"}
+_LARGEST_MESSAGE: Final = "16777216"  # bytes
 _ERRORS_ONLY: Final = 3  # a broker that has just started is asked again, which is no news
 
 
@@ -42,7 +42,7 @@ async def open_stage() -> AsyncIterator[Stage]:
     """Start the servers; clear them away in the end."""
     with ExitStack() as opened:
         directory = Path(opened.enter_context(TemporaryDirectory(prefix="agent-runs-bench-")))
-        kafka = opened.enter_context(Kafka(directory / "kafka", properties=_LARGEST_MESSAGE))
+        kafka = opened.enter_context(Kafka(directory / "kafka", properties={"message.max.bytes": _LARGEST_MESSAGE}))
         postgres = opened.enter_context(PostgreSQL(directory / "postgresql", settings=_SETTINGS))
         template = await TemplateDatabase.create(postgres.url)
         assert kafka.pid is not None
@@ -52,12 +52,24 @@ async def open_stage() -> AsyncIterator[Stage]:
 
 async def publish(stage: Stage, topic: str, placed: Iterable[Placed]) -> None:
     """Make the topic, and put every message where it was placed."""
-    await create_topic(stage.bootstrap_servers, topic, PARTITIONS, {**LOG_APPEND_TIME, "max.message.bytes": "16777216"})
+    await create_topic(
+        stage.bootstrap_servers, topic, PARTITIONS, {**LOG_APPEND_TIME, "max.message.bytes": _LARGEST_MESSAGE}
+    )
     await asyncio.to_thread(_send, stage.bootstrap_servers, topic, placed)
 
 
+@asynccontextmanager
+async def published(stage: Stage, topic: str, placed: Iterable[Placed]) -> AsyncIterator[None]:
+    """The same, for as long as the block."""
+    await publish(stage, topic, placed)
+    try:
+        yield
+    finally:
+        await delete_topics(stage.bootstrap_servers, [topic])
+
+
 async def load(stage: Stage, topic: str, placed: Sequence[Placed]) -> Load:
-    """The same, for events that are kept to be compared with."""
+    """Publish events that are kept to be compared with."""
     await publish(stage, topic, placed)
     return Load(topic, placed)
 
@@ -71,7 +83,7 @@ def _send(bootstrap_servers: str, topic: str, placed: Iterable[Placed]) -> None:
         "bootstrap.servers": bootstrap_servers,
         "enable.idempotence": True,
         "log_level": _ERRORS_ONLY,
-        "message.max.bytes": _LARGEST_MESSAGE["message.max.bytes"],
+        "message.max.bytes": _LARGEST_MESSAGE,
     }
     producer = Producer(options)
     for record in placed:

@@ -1,1 +1,1 @@
-"""What is measured, a module each: `measure` returns figures, `report` shows them."""
+"""What is measured, a module each: `measure` returns figures, `show` makes a table of them."""

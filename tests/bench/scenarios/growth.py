@@ -9,10 +9,9 @@ from rich.console import Console
 from tests.bench import report
 from tests.bench.contestants import consume
 from tests.bench.placement import place
-from tests.bench.stage import PARTITIONS, Stage, publish
+from tests.bench.stage import PARTITIONS, Stage, published
 from tests.bench.tables import Committed, fresh_tables
 from tests.bench.workload import Message, messages, with_new_ids
-from tests.servers import delete_topics
 
 _SEED: Final = 3
 _BASE: Final = 100_000
@@ -24,13 +23,14 @@ async def measure(stage: Stage, console: Console, *, full: bool) -> dict[str, An
     """The rate of the last tenth of the events, and of the first."""
     events = 10_000_000 if full else 1_000_000
     console.print(f"Publishing {events:,} events")
-    await publish(stage, _TOPIC, place(_messages(events), PARTITIONS))
-    console.print("Storing them")
-    async with fresh_tables(stage.template) as tables:
+    async with (
+        published(stage, _TOPIC, place(_messages(events), PARTITIONS)),
+        fresh_tables(stage.template) as tables,
+    ):
+        console.print("Storing them")
         [ended] = await consume(stage, tables, _TOPIC)
         transactions = await tables.transactions("run_events")
         [(size_bytes,)] = await tables.fetch("table_size")
-    await delete_topics(stage.bootstrap_servers, [_TOPIC])
     first, last = rates(transactions)
     return {
         "events": sum(transaction.events for transaction in transactions),

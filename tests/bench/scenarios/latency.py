@@ -14,9 +14,8 @@ from uuid import uuid4
 from rich.console import Console
 
 from tests.bench import report
-from tests.bench.stage import Stage, publish
+from tests.bench.stage import Stage, published
 from tests.bench.tables import Tables, fresh_tables
-from tests.servers import delete_topics
 from tests.servers.databases import CHECKOUT
 
 RATES: Final = (100, 1_000, 10_000)  # events a second
@@ -38,27 +37,23 @@ async def measure(stage: Stage, console: Console, *, full: bool) -> list[dict[st
 
 
 async def _bare(stage: Stage, rate: int, seconds: int) -> dict[str, Any]:
-    topic = await _empty_topic(stage)
-    result = await _probe("bare", topic, rate, seconds, {"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap_servers})
-    await delete_topics(stage.bootstrap_servers, [topic])
-    return result
+    topic = _new_topic()
+    async with published(stage, topic, ()):
+        return await _probe("bare", topic, rate, seconds, {"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap_servers})
 
 
 async def _visible(stage: Stage, rate: int, seconds: int) -> dict[str, Any]:
-    topic = await _empty_topic(stage)
-    async with fresh_tables(stage.template) as tables:
+    topic = _new_topic()
+    async with published(stage, topic, ()), fresh_tables(stage.template) as tables:
         environment = {"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap_servers, "DATABASE_URL": tables.url}
         async with _consumer({**environment, "AGENT_RUNS_TOPIC": topic, "AGENT_RUNS_GROUP": topic}):
             result = await _probe("visible", topic, rate, seconds, environment)
             await _check(tables, rate * seconds)
-    await delete_topics(stage.bootstrap_servers, [topic])
     return result
 
 
-async def _empty_topic(stage: Stage) -> str:
-    topic = f"latency-{uuid4().hex}"
-    await publish(stage, topic, ())
-    return topic
+def _new_topic() -> str:
+    return f"latency-{uuid4().hex}"
 
 
 @asynccontextmanager

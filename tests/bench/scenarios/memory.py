@@ -7,10 +7,9 @@ from rich.console import Console
 from tests.bench import report
 from tests.bench.contestants import consume
 from tests.bench.placement import place
-from tests.bench.stage import PARTITIONS, Stage, publish
+from tests.bench.stage import PARTITIONS, Stage, published
 from tests.bench.tables import fresh_tables
 from tests.bench.workload import long_prompts
-from tests.servers import delete_topics
 
 _SEED: Final = 4
 _MESSAGES: Final = 2000
@@ -21,11 +20,10 @@ _TOPIC: Final = "large"
 async def measure(stage: Stage, console: Console) -> dict[str, Any]:
     """The most memory that the consumer had resident."""
     console.print(f"Storing {_MESSAGES:,} messages of a megabyte")
-    await publish(stage, _TOPIC, place(long_prompts(_SEED, _MESSAGES, _SIZE_BYTES), PARTITIONS))
-    async with fresh_tables(stage.template) as tables:
+    placed = place(long_prompts(_SEED, _MESSAGES, _SIZE_BYTES), PARTITIONS)
+    async with published(stage, _TOPIC, placed), fresh_tables(stage.template) as tables:
         [ended] = await consume(stage, tables, _TOPIC)
         [(stored, _)] = await tables.fetch("stored_and_repeated")
-    await delete_topics(stage.bootstrap_servers, [_TOPIC])
     if stored != _MESSAGES:
         raise RuntimeError(f"{stored} of {_MESSAGES} messages were stored")
     return {"messages": _MESSAGES, "size_bytes": _SIZE_BYTES, "memory_mib": ended.memory_mib, "wall_s": ended.wall_s}

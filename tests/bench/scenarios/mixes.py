@@ -9,9 +9,8 @@ from tests.bench import report
 from tests.bench.contestants import ceiling, consumer
 from tests.bench.placement import place
 from tests.bench.rounds import play, summarise
-from tests.bench.stage import PARTITIONS, Stage, load
+from tests.bench.stage import PARTITIONS, Load, Stage, published
 from tests.bench.workload import Message, long_prompts, one_event_a_run, one_run, small_messages
-from tests.servers import delete_topics
 
 _SEED: Final = 2
 _ROUNDS: Final = 3
@@ -43,10 +42,10 @@ async def _measure(mix: Mix, stage: Stage, console: Console, *, full: bool) -> d
     events = mix.full if full else mix.short
     console.print(f"{mix.name}: {events:,} events")
     topic = mix.name.replace(" ", "-")
-    loaded = await load(stage, topic, list(place(mix.messages(_SEED, events), PARTITIONS)))
-    contestants = [ceiling(loaded), consumer(stage, loaded, 2)]
-    played = await play(contestants, stage, _ROUNDS, console)
-    await delete_topics(stage.bootstrap_servers, [topic])
+    loaded = Load(topic, list(place(mix.messages(_SEED, events), PARTITIONS)))
+    async with published(stage, topic, loaded.placed):
+        contestants = [ceiling(loaded), consumer(stage, loaded, 2)]
+        played = await play(contestants, stage, _ROUNDS, console)
     return {"events": events, "medians": summarise(contestants, played)}
 
 
