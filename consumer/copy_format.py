@@ -12,14 +12,14 @@ from typing import Final
 
 from consumer.records import Event
 
-# Fixed-size fields first, so that one `pack` writes them all.
+# Fixed-size fields first, so that one `pack` writes them all, and with them the length of the id.
 COLUMNS: Final = (
     "event_seq",
     "source_partition",
     "source_offset",
     "created_at",
-    "run_id",
     "id",
+    "run_id",
     "event_type",
     "parent_event_id",
     "raw",
@@ -31,8 +31,9 @@ _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
 JSONB_VERSION: Final = b"\x01"
-_pack_fixed = Struct(">hiiiiiqiq").pack
+_pack_fixed = Struct(">hiiiiiqiqi").pack
 _pack_length = Struct(">i").pack
+_pack_jsonb_prefix = Struct(">ic").pack
 
 EPOCH_MS: Final = 946_684_800_000  # 2000-01-01, from which PostgreSQL counts, in Unix time
 
@@ -42,20 +43,21 @@ def encode_events(numbered: Iterable[tuple[Event, int]]) -> Iterator[bytes]:
     text = cache(_text)  # within this stream: ids of runs come back, those of a whole day would fill the memory
     parts, size = [_HEADER], 0
     for event, seq in numbered:
-        envelope, record = event.envelope, event.record
+        envelope, record, raw, value = event.envelope, event.record, event.raw, event.value
         created_at_us = (record.timestamp - EPOCH_MS) * 1000
+        event_id = envelope.id.encode()
         parent = envelope.parent_event_id
         parts += (
-            _pack_fixed(len(COLUMNS), 4, seq, 4, record.partition, 8, record.offset, 8, created_at_us),
+            _pack_fixed(len(COLUMNS), 4, seq, 4, record.partition, 8, record.offset, 8, created_at_us, len(event_id)),
+            event_id,
             text(event.run_id),
-            _text(envelope.id),
             text(envelope.type),
             _NULL if parent is None else _text(parent),
-            _NULL if event.raw is None else _pack_length(len(event.raw)) + event.raw,
-            _pack_length(len(event.value) + 1) + JSONB_VERSION,
-            event.value,
+            _NULL if raw is None else _pack_length(len(raw)) + raw,
+            _pack_jsonb_prefix(len(value) + 1, JSONB_VERSION),
+            value,
         )
-        size += len(event.value)
+        size += len(value)
         if size > _PIECE_BYTES:
             yield b"".join(parts)
             parts, size = [], 0

@@ -44,17 +44,27 @@ class Reading(NamedTuple):
 def reading_clocks(stage: Stage) -> Iterator[list[Reading]]:
     """Read the clocks from here to the end of the block; the list is complete then."""
     readings = [read(stage)]
+    own_s = 0.0
 
     def look() -> None:
+        nonlocal own_s
         reading = read(stage)
-        # To read takes longer than many a client: that is not the client's.
-        readings.append(reading._replace(client=reading.client - thread_time()))
+        own_s = thread_time()
+        note(readings, reading, own_s)
 
     try:
         with periodically(look, _INTERVAL_S):
             yield readings
     finally:
-        readings.append(read(stage))
+        note(readings, read(stage), own_s)
+
+
+def note(readings: list[Reading], reading: Reading, own_s: float) -> None:
+    """Add a reading, without what this process spent on those before: to read takes longer than many a client."""
+    reading = reading._replace(client=reading.client - own_s)
+    # A process that ends while the tree is read is in neither its parent's account nor the list, and in the next
+    # reading it is: clocks do not go back.
+    readings.append(Reading(*map(max, readings[-1], reading)))
 
 
 def read(stage: Stage) -> Reading:

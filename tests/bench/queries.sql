@@ -62,6 +62,10 @@ DELETE FROM consumer_offsets
 -- How many records have been passed so far.
 SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM consumer_offsets
 
+-- taken_up --
+-- How many partitions are being consumed.
+SELECT count(*) FROM consumer_offsets
+
 -- stored_and_repeated --
 SELECT (SELECT count(*) FROM run_events), (SELECT coalesce(sum(repeats), 0)::bigint FROM consumer_offsets)
 

@@ -41,8 +41,8 @@ class EventRow(NamedTuple):
     source_partition: int
     source_offset: int
     created_at: int
-    run_id: str
     id: str
+    run_id: str
     event_type: str
     parent_event_id: str | None
     raw: bytes | None
@@ -278,14 +278,14 @@ def _row(fields: list[bytes | None]) -> EventRow:
     numbers = [int.from_bytes(field or b"", signed=True) for field in fields[:4]]
     texts = [None if field is None else field.decode() for field in fields[4:8]]
     seq, partition, offset, at = numbers
-    run_id, event_id, event_type, parent = texts
+    event_id, run_id, event_type, parent = texts
     data = fields[9]
     assert run_id is not None
     assert event_id is not None
     assert event_type is not None
     assert data is not None
     return EventRow(
-        seq, partition, offset, at // 1000 + EPOCH_MS, run_id, event_id, event_type, parent, fields[8], data[1:]
+        seq, partition, offset, at // 1000 + EPOCH_MS, event_id, run_id, event_type, parent, fields[8], data[1:]
     )
 
 

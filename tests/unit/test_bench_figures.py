@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.bench.clocks import Reading, at
+from tests.bench.clocks import Reading, at, note
 from tests.bench.placement import place
 from tests.bench.scenarios.growth import rates
 from tests.bench.tables import Committed
@@ -22,6 +22,15 @@ def test_the_clocks_between_two_readings_are_interpolated() -> None:
     assert at(readings, 11.0).client == 1.5
     assert at(readings, 12.5).client == 3.5
     assert at(readings, 12.0).until(at(readings, 13.0)).client == 3.0
+
+
+def test_what_reading_takes_is_not_the_clients_and_clocks_do_not_go_back() -> None:
+    readings = [reading(10.0, 1.0)]
+
+    note(readings, reading(11.0, 3.0), own_s=0.5)
+    note(readings, reading(12.0, 2.0), own_s=0.6)  # a child has ended in the middle of it
+
+    assert [each.client for each in readings] == [1.0, 2.5, 2.5]
 
 
 def test_the_share_of_others_is_what_the_machine_did_beside_us(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ class Row(NamedTuple):
     source_partition: int
     source_offset: int
     created_at: datetime
-    run_id: str
     id: str
+    run_id: str
     event_type: str
     parent_event_id: str | None
     raw: bytes | None
@@ -50,7 +50,7 @@ def parse(stream: bytes) -> list[Row]:
 
 
 def typed(values: list[bytes | None]) -> Row:
-    seq, partition, offset, created_at, run_id, event_id, event_type, parent, raw, data = values
+    seq, partition, offset, created_at, event_id, run_id, event_type, parent, raw, data = values
     assert [len(value or b"") for value in (seq, partition, offset, created_at)] == [4, 4, 8, 8]
     assert data is not None
     assert data[:1] == b"\x01", "the version of JSONB's binary format"
@@ -59,8 +59,8 @@ def typed(values: list[bytes | None]) -> Row:
         integer(partition),
         integer(offset),
         datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=integer(created_at)),
-        text(run_id),
         text(event_id),
+        text(run_id),
         text(event_type),
         None if parent is None else text(parent),
         raw,
@@ -85,7 +85,7 @@ def encode(*numbered: tuple[Event, int]) -> list[Row]:
 def expected(event: Event, seq: int) -> Row:
     record, envelope = event.record, event.envelope
     created_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=record.timestamp)
-    ids = (event.run_id, envelope.id, envelope.type, envelope.parent_event_id)
+    ids = (envelope.id, event.run_id, envelope.type, envelope.parent_event_id)
     return Row(seq, record.partition, record.offset, created_at, *ids, event.raw, event.value)
 
 
@@ -107,8 +107,8 @@ def test_an_event_comes_back_with_every_column() -> None:
         3,
         2**40,
         datetime(2026, 1, 31, 23, 59, 59, 123000, tzinfo=UTC),
-        "ß😀",
         "é",
+        "ß😀",
         "run_waiting",
         None,
         None,

@@ -31,9 +31,11 @@ async def measure(stage: Stage, console: Console, *, full: bool) -> dict[str, An
         [ended] = await consume(stage, tables, _TOPIC)
         transactions = await tables.transactions("run_events")
         [(size_bytes,)] = await tables.fetch("table_size")
+    if (stored := sum(transaction.events for transaction in transactions)) != events:
+        raise RuntimeError(f"{stored} of {events} events were stored")
     first, last = rates(transactions)
     return {
-        "events": sum(transaction.events for transaction in transactions),
+        "events": events,
         "first_events_per_s": first,
         "last_events_per_s": last,
         "ratio": last / first,

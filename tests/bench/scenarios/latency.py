@@ -14,14 +14,14 @@ from uuid import uuid4
 from rich.console import Console
 
 from tests.bench import report
-from tests.bench.stage import Stage, published
+from tests.bench.stage import PARTITIONS, Stage, published
 from tests.bench.tables import Tables, fresh_tables
+from tests.servers.clients import until
 from tests.servers.databases import CHECKOUT
 
 RATES: Final = (100, 1_000, 10_000)  # events a second
 _SHORT_S: Final = 15
 _FULL_S: Final = 40
-_STARTS_WITHIN_S: Final = 2.0
 
 
 async def measure(stage: Stage, console: Console, *, full: bool) -> list[dict[str, Any]]:
@@ -47,6 +47,7 @@ async def _visible(stage: Stage, rate: int, seconds: int) -> dict[str, Any]:
     async with published(stage, topic, ()), fresh_tables(stage.template) as tables:
         environment = {"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap_servers, "DATABASE_URL": tables.url}
         async with _consumer({**environment, "AGENT_RUNS_TOPIC": topic, "AGENT_RUNS_GROUP": topic}):
+            await until(lambda: _is_taken_up(tables))
             result = await _probe("visible", topic, rate, seconds, environment)
             await _check(tables, rate * seconds)
     return result
@@ -64,13 +65,18 @@ async def _consumer(environment: dict[str, str]) -> AsyncIterator[None]:
         cwd=CHECKOUT,
         env={**os.environ, **environment, "AGENT_RUNS_LOG_LEVEL": "warning"},
     )
-    await asyncio.sleep(_STARTS_WITHIN_S)
     try:
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         if await process.wait():
             raise RuntimeError(f"the consumer ended with {process.returncode}")
+
+
+async def _is_taken_up(tables: Tables) -> bool:
+    """Whether every partition is being consumed."""
+    [(taken_up,)] = await tables.fetch("taken_up")
+    return bool(taken_up == PARTITIONS)
 
 
 async def _probe(mode: str, topic: str, rate: int, seconds: int, environment: dict[str, str]) -> dict[str, Any]:
