@@ -8,8 +8,8 @@ from typing import Final
 # malloc.h of glibc.
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-_KEPT_BYTES: Final = 64 * 1024 * 1024  # two batches, and what a fetch brings
-_MAPPED_FROM_BYTES: Final = 32 * 1024 * 1024  # the most that glibc takes
+_KEPT_BYTES: Final = 64 * 1024 * 1024  # the batches of two lanes, and what comes meanwhile
+_MAPPED_FROM_BYTES: Final = 32 * 1024 * 1024  # more, older glibcs refuse
 
 
 def settle() -> None:
