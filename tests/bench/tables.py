@@ -54,6 +54,12 @@ async def _stream(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
+def check_stored(who: str, stored: int, events: int) -> None:
+    """Raises RuntimeError unless every event was stored, and none twice."""
+    if stored != events:
+        raise RuntimeError(f"{who} stored {stored} of {events} events")
+
+
 @asynccontextmanager
 async def fresh_tables(template: TemplateDatabase) -> AsyncIterator[Tables]:
     """Empty tables, and a server that has written out whatever it had to write."""

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from tests.bench.clocks import at, reading_clocks
 from tests.bench.stage import Stage
-from tests.bench.tables import Committed, Tables, fresh_tables
+from tests.bench.tables import Committed, Tables, check_stored, fresh_tables
 
 # From when half of the events are stored, for by then whoever compiles as it goes has compiled, to just before the end,
 # where those who are several wait for the last of them.
@@ -55,8 +55,8 @@ async def take_turn(contestant: Contestant, stage: Stage) -> Result:
         with reading_clocks(stage) as readings:
             await contestant.work(tables)
         transactions = await tables.transactions(contestant.table)
-    if (stored := sum(transaction.events for transaction in transactions)) != contestant.events:
-        raise RuntimeError(f"{contestant.name} stored {stored} of {contestant.events} events")
+    stored = sum(transaction.events for transaction in transactions)
+    check_stored(contestant.name, stored, contestant.events)
     begins, ends, events = steady(transactions)
     used = at(readings, begins).until(at(readings, ends))
     return Result(

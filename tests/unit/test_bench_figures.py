@@ -7,7 +7,7 @@ import pytest
 from tests.bench.clocks import Reading, at, note
 from tests.bench.placement import place
 from tests.bench.scenarios.growth import rates
-from tests.bench.tables import Committed
+from tests.bench.tables import Committed, check_stored
 from tests.bench.turns import steady
 from tests.bench.workload import messages, with_new_ids
 
@@ -78,3 +78,10 @@ def test_the_messages_of_a_run_are_placed_one_behind_the_other_in_its_partition(
         offsets = [record.offset for record in placed if record.partition == partition]
         assert offsets == list(range(len(offsets)))
     assert len({(record.key, record.partition) for record in placed}) == len({record.key for record in placed})
+
+
+def test_an_event_too_few_or_too_many_is_no_result() -> None:
+    check_stored("somebody", stored=10, events=10)
+    for stored in (9, 11):
+        with pytest.raises(RuntimeError, match=f"somebody stored {stored} of 10 events"):
+            check_stored("somebody", stored, events=10)

@@ -10,7 +10,7 @@ from tests.bench import report
 from tests.bench.contestants import consume
 from tests.bench.placement import place
 from tests.bench.stage import PARTITIONS, Stage, published
-from tests.bench.tables import Committed, fresh_tables
+from tests.bench.tables import Committed, check_stored, fresh_tables
 from tests.bench.workload import Message, messages, with_new_ids
 
 _SEED: Final = 3
@@ -31,8 +31,7 @@ async def measure(stage: Stage, console: Console, *, full: bool) -> dict[str, An
         [ended] = await consume(stage, tables, _TOPIC)
         transactions = await tables.transactions("run_events")
         [(size_bytes,)] = await tables.fetch("table_size")
-    if (stored := sum(transaction.events for transaction in transactions)) != events:
-        raise RuntimeError(f"{stored} of {events} events were stored")
+    check_stored("the consumer", sum(transaction.events for transaction in transactions), events)
     first, last = rates(transactions)
     return {
         "events": events,

@@ -8,7 +8,7 @@ from tests.bench import report
 from tests.bench.contestants import consume
 from tests.bench.placement import place
 from tests.bench.stage import PARTITIONS, Stage, published
-from tests.bench.tables import fresh_tables
+from tests.bench.tables import check_stored, fresh_tables
 from tests.bench.workload import long_prompts
 
 _SEED: Final = 4
@@ -24,8 +24,7 @@ async def measure(stage: Stage, console: Console) -> dict[str, Any]:
     async with published(stage, _TOPIC, placed), fresh_tables(stage.template) as tables:
         [ended] = await consume(stage, tables, _TOPIC)
         [(stored, _)] = await tables.fetch("stored_and_repeated")
-    if stored != _MESSAGES:
-        raise RuntimeError(f"{stored} of {_MESSAGES} messages were stored")
+    check_stored("the consumer", stored, _MESSAGES)
     return {"messages": _MESSAGES, "size_bytes": _SIZE_BYTES, "memory_mib": ended.memory_mib, "wall_s": ended.wall_s}
 
 
