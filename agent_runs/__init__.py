@@ -5,8 +5,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from agent_runs.decoding import decode_event
-from agent_runs.encoding import encode_event
+from agent_runs.codec.decode import decode_event
+from agent_runs.codec.encode import encode_event
 from agent_runs.errors import AgentRunsError, InvalidEvent, NotJson, SettingsError, UnreadableEvent
 from agent_runs.events import (
     ContextAssembled,

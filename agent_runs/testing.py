@@ -5,12 +5,12 @@ pytest finds the fixture `recording_emitter` by itself.
 
 from threading import Lock
 
-from agent_runs.decoding import decode_event
-from agent_runs.emitter.channel import Channel
+from agent_runs.codec.decode import decode_event
 from agent_runs.emitter.emitter import Emitter
-from agent_runs.emitter.masking import Mask
-from agent_runs.emitter.outbox import Outbox
+from agent_runs.emitter.pipeline import Channel
 from agent_runs.emitter.records import Record
+from agent_runs.emitter.redaction import Mask
+from agent_runs.emitter.send_queue import Outbox
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.events import RunEvent, UnknownEvent
 from agent_runs.status import RunStatus, next_status

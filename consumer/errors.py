@@ -4,7 +4,7 @@ ConsumerError
 ├── UsageError           settings, a missing topic, a foreign database: exit code 2
 ├── OperatorNeeded       only a person can decide: exit code 3
 ├── GaveUp               the world did not come back in time: exit code 4
-├── SourceBroken         the Kafka client must be made anew
+├── KafkaClientBroken    the Kafka client must be made anew
 └── StoreError           what PostgreSQL answered, in our words
     ├── StaleOffsets     somebody else has moved on: the batch is void
     ├── RepeatedIds      an event id is stored already: again, looking ids up first
@@ -32,7 +32,7 @@ class GaveUp(ConsumerError):
     """Kafka or PostgreSQL stayed out of reach for as long as this command waits."""
 
 
-class SourceBroken(ConsumerError):
+class KafkaClientBroken(ConsumerError):
     """The Kafka client is in a state that it does not leave by itself."""
 
 

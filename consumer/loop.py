@@ -3,23 +3,23 @@
 import asyncio
 from typing import Final
 
-from consumer.batches import Slice
 from consumer.config import Config
-from consumer.decoding import decode
-from consumer.lanes import Lanes
-from consumer.observe import Observer
-from consumer.source import Fetched, Source
+from consumer.ingest.decoding import decode
+from consumer.kafka.group_consumer import Fetched, GroupConsumer
+from consumer.lanes.lanes import Lanes
+from consumer.model.batches import Slice
+from consumer.telemetry.observer import Observer
 
 # The heartbeat of the group and the lanes share the event loop: they must get their turns between two large fetches.
 _BREATH: Final = 0
 _RECORDS_A_TIME: Final = 2000  # some 6 ms of work, and by how much a lane may have more than it has room for
 
 
-async def run(source: Source, lanes: Lanes, observer: Observer, config: Config) -> None:
+async def run(source: GroupConsumer, lanes: Lanes, observer: Observer, config: Config) -> None:
     """Carry records from the log into the tables, until cancelled.
 
     Raises:
-        SourceBroken: the Kafka client must be made anew.
+        KafkaClientBroken: the Kafka client must be made anew.
     """
     while True:
         fetched = await source.fetch(lanes.has_room, min(_RECORDS_A_TIME, config.ingest.batch_records))

@@ -10,22 +10,22 @@ import structlog
 from agent_runs.settings import KafkaSettings
 from consumer import loop
 from consumer.config import Config, TopicConfig
-from consumer.errors import SourceBroken
-from consumer.http import serve_http
-from consumer.lanes import Lane, Lanes
-from consumer.log import Log
-from consumer.memory import settle
-from consumer.migrations import check_schema
-from consumer.observe import Observer
-from consumer.ownership import Ownership
-from consumer.patience import backoff_s, patiently
-from consumer.source import Source
-from consumer.store import Store
-from consumer.tasks import end
-from consumer.topic import check_topic
-from consumer.transaction import Transaction
-from consumer.until_end import reach
-from consumer.writer import Begin, Writer
+from consumer.errors import KafkaClientBroken
+from consumer.ingest.transaction import Transaction
+from consumer.kafka.group_consumer import GroupConsumer
+from consumer.kafka.topic_admin import check_topic
+from consumer.kafka.topic_reader import TopicReader
+from consumer.lanes.lanes import Lane, Lanes
+from consumer.lanes.writer import Begin, Writer
+from consumer.partitions.ownership import Ownership
+from consumer.postgres.migrations import check_schema
+from consumer.postgres.store import Store
+from consumer.runtime.memory import tune_allocator
+from consumer.runtime.retrying import backoff_s, retry_while_unavailable
+from consumer.runtime.tasks import cancel_all
+from consumer.telemetry.http import serve_http
+from consumer.telemetry.observer import Observer
+from consumer.until_end import wait_until_stored
 
 _log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ _log = structlog.get_logger()
 class Parts(NamedTuple):
     """What a test may wrap, to see what happens when the process dies there; the product has no other use for it."""
 
-    source: Callable[[KafkaSettings, TopicConfig], Source] = Source
+    source: Callable[[KafkaSettings, TopicConfig], GroupConsumer] = GroupConsumer
     begin: Begin = Transaction
 
 
@@ -45,7 +45,7 @@ async def serve(config: Config, *, to_end: bool, parts: Parts | None = None) -> 
         OperatorNeeded: `to_end` left partitions halted, or there is no remedy for what PostgreSQL refuses.
         GaveUp: `to_end`, and the world did not come back in time.
     """
-    settle()
+    tune_allocator()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -56,7 +56,7 @@ async def serve(config: Config, *, to_end: bool, parts: Parts | None = None) -> 
         running = asyncio.create_task(service.run(stopped, to_end=to_end), name="service")
         await asyncio.wait({stopped, running}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done() and not service.consuming:
-            await end([running])  # it waits for a world that is not there yet
+            await cancel_all([running])  # it waits for a world that is not there yet
         await asyncio.gather(running, return_exceptions=True)
         if not running.cancelled():
             running.result()
@@ -91,15 +91,15 @@ class Service:
         """Set up, consume, take down."""
         give_up_s = self.config.service.give_up_s if to_end else None
         kafka, topic = self.config.kafka, self.config.topic
-        await patiently(self._check_database, "check the schema", give_up_s)
-        partitions = await patiently(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
-        log = await patiently(lambda: Log.open(kafka, topic.topic), "connect to Kafka", give_up_s)
+        await retry_while_unavailable(self._check_database, "check the schema", give_up_s)
+        partitions = await retry_while_unavailable(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
+        log = await retry_while_unavailable(lambda: TopicReader.open(kafka, topic.topic), "connect to Kafka", give_up_s)
         try:
-            ends = await patiently(lambda: log.bounds(partitions), "read the log's ends", give_up_s)
+            ends = await retry_while_unavailable(lambda: log.bounds(partitions), "read the log's ends", give_up_s)
             self.consuming = True
             others = {stopped, *self._lanes.start()}
             if to_end:
-                reaching = reach(ends, self._connect, self.observer, log, self.config.service.give_up_s)
+                reaching = wait_until_stored(ends, self._connect, self.observer, log, self.config.service.give_up_s)
                 others.add(_task(reaching, "until_end"))
             _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
             await self._consume_on(log, others)
@@ -115,31 +115,31 @@ class Service:
         finally:
             store.terminate()
 
-    async def _consume_on(self, log: Log, others: set["asyncio.Task[Any]"]) -> None:
+    async def _consume_on(self, log: TopicReader, others: set["asyncio.Task[Any]"]) -> None:
         """Consume through one Kafka client after the other, until one of the other tasks ends."""
         failures = 0
         while True:
-            joining = asyncio.create_task(patiently(self._join, "join the group"), name="join")
+            joining = asyncio.create_task(retry_while_unavailable(self._join, "join the group"), name="join")
             await asyncio.wait({joining, *others}, return_when=asyncio.FIRST_COMPLETED)
             if not joining.done():
-                await end([joining])
+                await cancel_all([joining])
                 return _raise_first(others)
             source = joining.result()
             try:
                 return await self._consume(source, log, others)
-            except SourceBroken as error:
+            except KafkaClientBroken as error:
                 _log.error("The Kafka client is made anew", action="source_broken", error=str(error))
                 await asyncio.sleep(backoff_s(failures))
                 failures += 1
             finally:
                 await source.stop()
 
-    async def _join(self) -> Source:
+    async def _join(self) -> GroupConsumer:
         source = self._parts.source(self.config.kafka, self.config.topic)
         await source.start()
         return source
 
-    async def _consume(self, source: Source, log: Log, others: set["asyncio.Task[Any]"]) -> None:
+    async def _consume(self, source: GroupConsumer, log: TopicReader, others: set["asyncio.Task[Any]"]) -> None:
         """Consume until a task ends; then let the transactions end that are under way, unless the client is broken."""
         ownership = Ownership(source, log, self._connect, self.config, self._lanes.has_room)
         ours = {
@@ -150,9 +150,9 @@ class Service:
             await asyncio.wait(ours | others, return_when=asyncio.FIRST_COMPLETED)
             _raise_first(ours)
             if any(task.cancelled() for task in ours):  # not by us: that comes below
-                raise SourceBroken("the Kafka client cancelled what it was asked for")
+                raise KafkaClientBroken("the Kafka client cancelled what it was asked for")
         finally:
-            await end(ours)
+            await cancel_all(ours)
             ownership.close()
         # Before the group is left, so that the next owner of our partitions finds no transaction under way.
         await self._lanes.finish(self.config.service.shutdown_timeout_s)

@@ -7,17 +7,21 @@ from contextlib import aclosing
 from typing import Final
 
 from consumer.errors import GaveUp, OperatorNeeded, Unavailable
-from consumer.log import Bounds, Log
-from consumer.observe import Observer
-from consumer.ownership import lost_offsets
-from consumer.patience import patiently
-from consumer.store import Offsets, Store
+from consumer.kafka.topic_reader import Bounds, TopicReader
+from consumer.partitions.ownership import lost_offsets
+from consumer.postgres.store import Offsets, Store
+from consumer.runtime.retrying import retry_while_unavailable
+from consumer.telemetry.observer import Observer
 
 _POLL_S: Final = 0.1
 
 
-async def reach(
-    ends: Mapping[int, Bounds], connect: Callable[[], Awaitable[Store]], observer: Observer, log: Log, give_up_s: float
+async def wait_until_stored(
+    ends: Mapping[int, Bounds],
+    connect: Callable[[], Awaitable[Store]],
+    observer: Observer,
+    log: TopicReader,
+    give_up_s: float,
 ) -> None:
     """Return once the stored offsets have reached `ends`.
 
@@ -28,7 +32,9 @@ async def reach(
     offsets = await _reached(ends, connect, observer, give_up_s)
     halted = observer.halted()
     # A partition of a topic made anew may stand behind the new log's end already: nobody needs to have claimed it yet.
-    lost = await patiently(lambda: _lost(ends.keys() & offsets.keys(), offsets, log), "look for losses", give_up_s)
+    lost = await retry_while_unavailable(
+        lambda: _lost(ends.keys() & offsets.keys(), offsets, log), "look for losses", give_up_s
+    )
     if problems := halted | lost:
         raise OperatorNeeded("; ".join(f"partition {number}: {reason}" for number, reason in sorted(problems.items())))
 
@@ -77,7 +83,7 @@ def _behind(ends: Mapping[int, Bounds], offsets: Mapping[int, Offsets], observer
     ]
 
 
-async def _lost(partitions: Collection[int], offsets: Mapping[int, Offsets], log: Log) -> dict[int, str]:
+async def _lost(partitions: Collection[int], offsets: Mapping[int, Offsets], log: TopicReader) -> dict[int, str]:
     bounds = await log.bounds(partitions)
     found = {number: await lost_offsets(offsets[number], bounds[number], log) for number in partitions}
     return {number: problem for number, problem in found.items() if problem is not None}

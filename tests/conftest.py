@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local import LocalStack
-from tests.servers import (
+from tests.support.servers import (
     LOG_APPEND_TIME,
     MakeDatabase,
     MakeTopic,
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """Kafka and PostgreSQL, shared by all tests of the session. See tests/servers/choice.py for which ones."""
+    """Kafka and PostgreSQL, shared by all tests of the session. See tests/support/servers/choice.py for which ones."""
     with open_servers(os.environ) as opened:
         yield opened
 

@@ -8,6 +8,6 @@ Kafka. `processes` sees them through forks and to their end.
 from agent_runs.emitter.emitter import Emitter
 from agent_runs.emitter.run import Run
 from agent_runs.emitter.stats import DropReason, Stats
-from agent_runs.emitter.tool import ToolCall
+from agent_runs.emitter.tool_call import ToolCall
 
 __all__ = ["DropReason", "Emitter", "Run", "Stats", "ToolCall"]

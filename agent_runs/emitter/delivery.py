@@ -7,11 +7,11 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Final
 
-from agent_runs.emitter import processes
-from agent_runs.emitter.complaints import Complaints
-from agent_runs.emitter.outbox import Outbox
+from agent_runs.emitter import lifecycle
+from agent_runs.emitter.delivery_state import Work
+from agent_runs.emitter.rate_limited_log import Complaints
+from agent_runs.emitter.send_queue import Outbox
 from agent_runs.emitter.settings import Config
-from agent_runs.emitter.work import Work
 from agent_runs.errors import KafkaUnavailable
 
 # An exception out of a signal handler can end a thread that is being started, or leave in doubt whether it was. Whoever
@@ -40,7 +40,7 @@ class Delivery:
     def stop(self) -> None:
         """End the thread, whatever is pending."""
         self._work.stop()
-        processes.current().running.discard(self)  # there is nothing to finish any more
+        lifecycle.current().running.discard(self)  # there is nothing to finish any more
 
     def retire(self) -> None:
         """End the thread once nothing is pending: nobody is left to emit."""
@@ -74,7 +74,7 @@ class Delivery:
             return  # another thread does it, or this one, below a finaliser
         self._start_again_at = now + _START_AGAIN_AFTER_S
         try:
-            processes.current().started(self)
+            lifecycle.current().started(self)
             Thread(target=self._run, name="agent-runs-emitter", daemon=True).start()
         except RuntimeError as error:  # too many threads, the end of the interpreter: what is kept stays kept
             self._complaints.warn("thread", "Events cannot be sent, only kept: %r", error)
@@ -88,14 +88,14 @@ class Delivery:
             while not self._work.is_over:
                 self._run_session()
                 self._work.pause()
-            processes.current().running.discard(self)
+            lifecycle.current().running.discard(self)
         finally:
             self._is_running = False
             self._running.release()
 
     def _run_session(self) -> None:
         try:
-            with processes.current().importing:
+            with lifecycle.current().importing:
                 # Here, not above: an agent's own thread must not wait for a third of a second.
                 from agent_runs.emitter.session import run_session  # noqa: PLC0415
             run_session(self._work)

@@ -7,11 +7,11 @@ from logging import ERROR, INFO
 from types import TracebackType
 from typing import Never, Self, Unpack
 
-from agent_runs.emitter.channel import Channel, SilentChannel, key_of
-from agent_runs.emitter.complaints import tell
 from agent_runs.emitter.delivery import Delivery
-from agent_runs.emitter.guard import harmless
-from agent_runs.emitter.masking import Mask
+from agent_runs.emitter.never_raise import harmless
+from agent_runs.emitter.pipeline import Channel, SilentChannel, key_of
+from agent_runs.emitter.rate_limited_log import tell
+from agent_runs.emitter.redaction import Mask
 from agent_runs.emitter.run import Run
 from agent_runs.emitter.settings import Config, EmitterSettings, Options, read_config
 from agent_runs.emitter.stats import Stats

@@ -3,7 +3,7 @@
 import logging
 from threading import local
 
-from agent_runs.emitter.complaints import log
+from agent_runs.emitter.rate_limited_log import log
 
 _CLIENT = "aiokafka"
 

@@ -4,7 +4,7 @@ from logging import INFO, WARNING
 from random import uniform
 from typing import Final
 
-from agent_runs.emitter.complaints import tell
+from agent_runs.emitter.rate_limited_log import tell
 
 _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0

@@ -5,9 +5,9 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from agent_runs.emitter.kafka import Producer
+from agent_runs.emitter.delivery_state import Work
+from agent_runs.emitter.producer import Producer
 from agent_runs.emitter.records import Record
-from agent_runs.emitter.work import Work
 from agent_runs.errors import TooLargeForTopic
 
 _MOST_RECORDS: Final = 10_000  # of one batch; its bytes are bounded by the producer

@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from agent_runs.decoding import read_envelope
+from agent_runs.codec.decode import read_envelope
+from agent_runs.codec.encode import encode_event
 from agent_runs.emitter.stats import DropReason
-from agent_runs.encoding import encode_event
 from agent_runs.events import EventsDropped
 from agent_runs.ids import new_id
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from agent_runs.emitter.channel import Channel, SilentChannel, key_of
-from agent_runs.emitter.guard import harmless
-from agent_runs.emitter.tool import ToolCall, in_words
+from agent_runs.emitter.never_raise import harmless
+from agent_runs.emitter.pipeline import Channel, SilentChannel, key_of
+from agent_runs.emitter.tool_call import ToolCall, in_words
 from agent_runs.events import (
     ContextAssembled,
     EventsDropped,

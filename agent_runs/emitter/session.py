@@ -10,11 +10,11 @@ from itertools import chain
 from typing import Final
 
 from agent_runs.emitter.bell import Bell
-from agent_runs.emitter.kafka import Producer, open_producer
-from agent_runs.emitter.loop import Loop
+from agent_runs.emitter.delivery_state import Work
+from agent_runs.emitter.event_loop import Loop
 from agent_runs.emitter.partition import Partition
+from agent_runs.emitter.producer import Producer, open_producer
 from agent_runs.emitter.records import Record
-from agent_runs.emitter.work import Work
 
 # After taking what there is, wait a moment for more: a batch costs Kafka, and us, as much as a hundred events.
 _LINGER_S: Final = 0.005

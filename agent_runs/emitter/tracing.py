@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
-from agent_runs.alarms import pass_alarm_on
 from agent_runs.emitter.records import Headers
+from agent_runs.signal_safety import reraise_from_signal_handler
 
 _NONE: Headers = ()
 
@@ -20,5 +20,5 @@ def trace_headers() -> Headers:
         parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
         return (("traceparent", parent.encode()),) if context.is_valid else _NONE
     except Exception as error:  # noqa: BLE001  # somebody else's code, perhaps half imported
-        pass_alarm_on(error)
+        reraise_from_signal_handler(error)
         return _NONE  # an event is worth more than its trace

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from consumer.dead_letters.letters import Action, DeadLetter, StoredLetter, Summary
+from consumer.dead_letters.table import Action, DeadLetter, DeadLetterColumns, DeadLetterSummary
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def time(timestamp_ms: int) -> str | None:
         return None
 
 
-def summary(letter: Summary) -> Mapping[str, Any]:
+def summary(letter: DeadLetterSummary) -> Mapping[str, Any]:
     """What `list` shows."""
     return {
         **_common(letter),
@@ -54,7 +54,7 @@ def history(actions: Sequence[Action]) -> Sequence[Mapping[str, Any]]:
     ]
 
 
-def _common(letter: StoredLetter) -> dict[str, Any]:
+def _common(letter: DeadLetterColumns) -> dict[str, Any]:
     return {
         "id": letter.id,
         "partition": letter.partition,

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from consumer.dead_letters.letters import DeadLetter, Filter, Summary, close, find_all, read
-from consumer.decoding import decode
+from consumer.dead_letters.table import DeadLetter, DeadLetterSummary, Filter, close, find_all, read
 from consumer.errors import DataRefused, RepeatedIds, Unavailable
-from consumer.ingest import store_events
-from consumer.records import Event, Letter, Reason, storable_text
-from consumer.session import Session
-from consumer.store import Store
-from consumer.transaction import Transaction
+from consumer.ingest.decoding import decode
+from consumer.ingest.ingest import store_events
+from consumer.ingest.transaction import Transaction
+from consumer.model.records import Event, Reason, Rejection, storable_text
+from consumer.postgres.session import Session
+from consumer.postgres.store import Store
 
 
 class Outcome(StrEnum):
@@ -82,7 +82,7 @@ class Retry:
             else:
                 yield await self._session.ask(partial(self._try, letter_id=letter.id, begun=begun))
 
-    def _skipped(self, letter: Summary) -> Tried | None:
+    def _skipped(self, letter: DeadLetterSummary) -> Tried | None:
         if letter.state != "open":
             return Tried(letter.id, Outcome.SKIPPED, f"it is {letter.state}")
         if letter.retries >= self._rules.max_retries:
@@ -96,18 +96,18 @@ class Retry:
             except DataRefused as error:
                 refusal = str(error)
             return await self._transact(
-                store, letter_id, begun, lambda letter: Letter(letter, Reason.STORE_REJECTED, refusal)
+                store, letter_id, begun, lambda letter: Rejection(letter, Reason.STORE_REJECTED, refusal)
             )
         except _Undo as undo:
             return undo.tried
         except RepeatedIds as error:  # a consumer has stored the same id in this moment: again
             raise Unavailable(str(error)) from error
 
-    def _judge(self, letter: DeadLetter) -> Event | Letter:
+    def _judge(self, letter: DeadLetter) -> Event | Rejection:
         return decode(letter, self._rules.max_event_bytes)
 
     async def _transact(
-        self, store: Store, letter_id: int, begun: int, judge: Callable[[DeadLetter], Event | Letter]
+        self, store: Store, letter_id: int, begun: int, judge: Callable[[DeadLetter], Event | Rejection]
     ) -> Tried:
         """Try one letter, all of it or nothing.
 
@@ -138,7 +138,7 @@ class Retry:
         await close(store, letter_id, "resolved", detail)
         return Tried(letter_id, Outcome.STORED if found.new else Outcome.REPEAT, detail)
 
-    async def _refuse(self, store: Store, letter_id: int, letter: Letter) -> Tried:
+    async def _refuse(self, store: Store, letter_id: int, letter: Rejection) -> Tried:
         detail = storable_text(letter.detail)
         await store.fetch("refuse_letter_again", letter_id, letter.reason, detail)
         return Tried(letter_id, Outcome.REFUSED, f"{letter.reason}: {detail}")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumer.queries import load_queries
+from agent_runs.sql import load_queries
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))

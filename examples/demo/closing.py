@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent_runs.decoding import decode_event
+from agent_runs.codec.decode import decode_event
 from agent_runs.status import RunStatus, next_status
 from examples.demo import hostile
 from examples.demo.books import Books, DeadLetter, Run, StoredEvent

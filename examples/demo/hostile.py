@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agent_runs.encoding import encode_event
+from agent_runs.codec.encode import encode_event
 from agent_runs.events import Input, RunCompleted, RunStarted, ToolRequested
 from agent_runs.ids import new_id
 

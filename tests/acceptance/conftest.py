@@ -5,9 +5,9 @@ from secrets import randbits
 
 import pytest
 
-from tests.acceptance.foreign import MAX_MESSAGE_BYTES
-from tests.acceptance.road import Road
-from tests.servers import MakeTopic, Servers
+from tests.support.foreign_producer import MAX_MESSAGE_BYTES
+from tests.support.road import Road
+from tests.support.servers import MakeTopic, Servers
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent_runs.decoding import decode_event
-from agent_runs.encoding import encode_event
+from agent_runs.codec.decode import decode_event
+from agent_runs.codec.encode import encode_event
 from examples.demo.agents import conversations
 from examples.demo.hostile import rejections
 

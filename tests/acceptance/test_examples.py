@@ -6,9 +6,9 @@ import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
-from tests.acceptance.foreign import CHECKOUT
-from tests.acceptance.road import Road
 from tests.checker.tables import EventRow, RunRow
+from tests.support.foreign_producer import CHECKOUT
+from tests.support.road import Road
 
 EXAMPLES = CHECKOUT / "examples"
 

@@ -10,12 +10,12 @@ from collections import Counter
 
 import pytest
 
-from tests.acceptance.foreign import aiokafka_partition, foreign_producer, key_of_partition, publish
-from tests.acceptance.hostile import Message, corpus
-from tests.acceptance.hostile.specimen import changed
-from tests.acceptance.road import Road
-from tests.acceptance.workload import workload
 from tests.checker import compare, read_log
+from tests.support.corpus import Message, corpus
+from tests.support.corpus.specimen import changed
+from tests.support.foreign_producer import aiokafka_partition, foreign_producer, key_of_partition, publish
+from tests.support.road import Road
+from tests.support.workloads.corpus_mix import workload
 
 
 # One record a transaction would be the same code at 50 times the cost: batches of 7 put their borders everywhere. One

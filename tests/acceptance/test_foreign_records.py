@@ -8,13 +8,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from tests.acceptance.foreign import consume_to_the_end, foreign_producer, key_of_partition, publish
-from tests.acceptance.hostile import Message
-from tests.acceptance.hostile.specimen import changed, holding
-from tests.acceptance.road import Road
-from tests.checker.judgement import MAX_EVENT_BYTES
+from tests.checker.classify import MAX_EVENT_BYTES
 from tests.checker.strict_json import MAX_VALUES
-from tests.servers import MakeTopic, Servers
+from tests.support.corpus import Message
+from tests.support.corpus.specimen import changed, holding
+from tests.support.foreign_producer import consume_to_the_end, foreign_producer, key_of_partition, publish
+from tests.support.road import Road
+from tests.support.servers import MakeTopic, Servers
 
 MADE_UP_TIMES = {
     "message.timestamp.type": "CreateTime",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.servers import Servers, create_topic, delete_topics
+from tests.support.servers import Servers, create_topic, delete_topics
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -8,9 +8,9 @@ from typing import Final
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
-from consumer.copy_format import encode_events
-from consumer.decoding import decode
-from consumer.records import Event
+from consumer.ingest.decoding import decode
+from consumer.model.records import Event
+from consumer.postgres.copy_format import encode_events
 from tests.bench.workload import Message
 
 _MAX_EVENT_BYTES: Final = 1 << 20

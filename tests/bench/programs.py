@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Final, NamedTuple
 
 from tests.bench.periodic import periodically
-from tests.servers.databases import CHECKOUT
+from tests.support.servers.databases import CHECKOUT
 
 _LOOK_S: Final = 0.05
 

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 
 from deploy.local import Kafka, PostgreSQL
 from tests.bench.placement import Placed
-from tests.servers import LOG_APPEND_TIME, TemplateDatabase, create_topic, delete_topics
+from tests.support.servers import LOG_APPEND_TIME, TemplateDatabase, create_topic, delete_topics
 
 PARTITIONS: Final = 12
 

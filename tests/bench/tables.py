@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from consumer.copy_format import COLUMNS
-from consumer.queries import load_queries
-from tests.servers import TemplateDatabase
+from agent_runs.sql import load_queries
+from consumer.postgres.copy_format import COLUMNS
+from tests.support.servers import TemplateDatabase
 
 QUERIES: Final = Path(__file__).with_name("queries.sql")
 queries = cache(load_queries)

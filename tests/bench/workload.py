@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from agent_runs import events, ids
-from agent_runs.encoding import encode_event
+from agent_runs.codec.encode import encode_event
 
 ACTIVE_RUNS: Final = 1000
 # An event ends its run with this chance, and another run takes its place.

@@ -7,13 +7,13 @@ on a log without gaps, needs no rule: it follows from S1, S2, S3 and the count o
 
 from __future__ import annotations
 
-from tests.checker.case import Case, settled
+from tests.checker.classify import MAX_EVENT_BYTES
 from tests.checker.fidelity import fidelity
-from tests.checker.judgement import MAX_EVENT_BYTES
 from tests.checker.log import Log
 from tests.checker.model import Model
 from tests.checker.placement import completeness, invention, judgement, purity, unconsumed, uniqueness
 from tests.checker.runs import gap_free, one_partition, order, projection, references
+from tests.checker.step import Case, settled
 from tests.checker.tables import Tables
 from tests.checker.violations import Violation
 from tests.checker.watermark import atomicity, monotonic, single_writer, watermark

@@ -5,9 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 
-from tests.checker.case import Case, at, differences, shown
-from tests.checker.judgement import TIMES, Event
+from tests.checker.classify import TIMES, Event
 from tests.checker.log import Record
+from tests.checker.step import Case, at, differences, shown
 from tests.checker.strict_json import Json, NotJson, parse
 from tests.checker.tables import EventRow, LetterRow
 from tests.checker.violations import Rule, Violation

@@ -10,11 +10,11 @@ from array import array
 from collections import deque
 from collections.abc import Collection, Mapping
 
-from tests.checker.case import Case, Past, settled
+from tests.checker.classify import MAX_EVENT_BYTES
 from tests.checker.comparison import broken
-from tests.checker.judgement import MAX_EVENT_BYTES
 from tests.checker.log import Extent, Log, Place, Record
 from tests.checker.model import Model
+from tests.checker.step import Case, Past, settled
 from tests.checker.tables import RunRow, Tables
 from tests.checker.violations import Violation
 

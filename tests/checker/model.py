@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from tests.checker.judgement import MAX_EVENT_BYTES, Content, Event, Reason, Refused, judge
+from tests.checker.classify import MAX_EVENT_BYTES, Content, Event, Reason, Refused, judge
 from tests.checker.log import Place, Record
 from tests.checker.status import status_after
 from tests.checker.tables import RunRow

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.checker.case import Case, at, of_partition, of_run
 from tests.checker.log import Place
+from tests.checker.step import Case, at, of_partition, of_run
 from tests.checker.violations import Rule, Violation
 
 

@@ -10,8 +10,8 @@ from time import monotonic
 import asyncpg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from tests.checker.classify import MAX_EVENT_BYTES
 from tests.checker.comparison import compare
-from tests.checker.judgement import MAX_EVENT_BYTES
 from tests.checker.log import Extent, Headers, Log, Place, Record
 from tests.checker.tables import EventRow, LetterRow, OffsetRow, RunRow, Tables
 from tests.checker.violations import Violation

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.checker.case import shown
+from tests.checker.step import shown
 from tests.checker.tables import Tables
 from tests.checker.violations import Rule, Violation
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tests.checker.case import Case, differences, of_run, shown
 from tests.checker.log import Place
+from tests.checker.step import Case, differences, of_run, shown
 from tests.checker.violations import Rule, Violation
 
 

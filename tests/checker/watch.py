@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.checker.judgement import MAX_EVENT_BYTES
+from tests.checker.classify import MAX_EVENT_BYTES
 from tests.checker.violations import Rule, Violation
 
 CHECKOUT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from tests.checker.case import Case, at, differences, of_partition
 from tests.checker.log import Place
+from tests.checker.step import Case, at, differences, of_partition
 from tests.checker.tables import MoveRow
 from tests.checker.violations import Rule, Violation
 

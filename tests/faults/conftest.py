@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from deploy.local import Kafka, PostgreSQL
-from tests.faults.scene import Scene
-from tests.faults.wired import WiredKafka
-from tests.servers import LOG_APPEND_TIME, MakeTopic, Servers, TemplateDatabase, create_topic
+from tests.support.proxy.proxied_kafka import WiredKafka
+from tests.support.scene import Scene
+from tests.support.servers import LOG_APPEND_TIME, MakeTopic, Servers, TemplateDatabase, create_topic
 
 PARTITIONS = 3
 

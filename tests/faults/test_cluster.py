@@ -17,14 +17,14 @@ import pytest
 
 from deploy.local.ports import free_port
 from tests.checker import read_log
-from tests.faults.cluster import Cluster
 from tests.faults.conftest import PARTITIONS
-from tests.faults.load import load
-from tests.faults.probe import is_healthy, is_unhealthy
-from tests.faults.scene import Scene
-from tests.faults.waiting import until
-from tests.faults.workload import ordinary
-from tests.servers import LOG_APPEND_TIME, MakeDatabase, Servers, create_topic
+from tests.support.probe import is_healthy, is_unhealthy
+from tests.support.scene import Scene
+from tests.support.servers import LOG_APPEND_TIME, MakeDatabase, Servers, create_topic
+from tests.support.servers.cluster import Cluster
+from tests.support.waiting import until
+from tests.support.workloads.background import load
+from tests.support.workloads.troubled import ordinary
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
-from tests.faults.load import load
-from tests.faults.proxy import DatabaseProxy, Fate
-from tests.faults.scene import Scene
-from tests.faults.workload import troubled
+from tests.support.proxy.proxy import DatabaseProxy, Fate
+from tests.support.scene import Scene
+from tests.support.workloads.background import load
+from tests.support.workloads.troubled import troubled
 
 TERMINATIONS = 12
 

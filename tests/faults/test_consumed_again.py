@@ -6,8 +6,8 @@ from dataclasses import replace
 from random import Random
 
 from tests.checker import determinism
-from tests.faults.scene import Scene
-from tests.faults.workload import troubled
+from tests.support.scene import Scene
+from tests.support.workloads.troubled import troubled
 
 
 async def test_rewinding_the_offsets_and_consuming_again_changes_nothing_but_the_count_of_repeats(

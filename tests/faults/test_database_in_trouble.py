@@ -19,17 +19,17 @@ import pytest
 
 from deploy.local import PostgreSQL
 from deploy.local.users import give_to_plain_user, is_root
-from tests.acceptance.foreign import aiokafka_partition
-from tests.acceptance.hostile import Message
 from tests.faults.conftest import PARTITIONS
-from tests.faults.load import load
-from tests.faults.proxy import DatabaseProxy
-from tests.faults.scene import Scene
-from tests.faults.waiting import until
-from tests.faults.workload import bulky
-from tests.integration.messages import event
-from tests.servers.clients import execute, fetch_value
-from tests.servers.logins import CONSUMER, login
+from tests.support.corpus import Message
+from tests.support.foreign_producer import aiokafka_partition
+from tests.support.messages import event
+from tests.support.proxy.proxy import DatabaseProxy
+from tests.support.scene import Scene
+from tests.support.servers.clients import execute, fetch_value
+from tests.support.servers.logins import CONSUMER, login
+from tests.support.waiting import until
+from tests.support.workloads.background import load
+from tests.support.workloads.troubled import bulky
 
 PATIENT = {"AGENT_RUNS_LOCK_TIMEOUT_S": "60"}
 # Small enough that a backlog of some megabytes shows whether it is kept out.

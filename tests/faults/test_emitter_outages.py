@@ -20,12 +20,12 @@ from agent_runs.emitter.stats import Stats
 from deploy.local import Kafka
 from deploy.local.ports import HOST, free_port
 from tests.checker import read_log
-from tests.emitting.ledger import Found, Ledger, in_log, in_tables
-from tests.emitting.programs import run
-from tests.faults.proxy import Fate, KafkaProxy
-from tests.faults.scene import Scene
-from tests.faults.waiting import until
-from tests.servers import LOG_APPEND_TIME, create_topic
+from tests.support.agent_process import run
+from tests.support.ledgers.emitted import Found, Ledger, in_log, in_tables
+from tests.support.proxy.proxy import Fate, KafkaProxy
+from tests.support.scene import Scene
+from tests.support.servers import LOG_APPEND_TIME, create_topic
+from tests.support.waiting import until
 
 KB = 1000
 KILLS = 2

@@ -10,8 +10,8 @@ import pytest
 
 from agent_runs.settings import KafkaSettings
 from consumer.config import TopicConfig
-from consumer.log import Log
-from consumer.source import Source
+from consumer.kafka.group_consumer import GroupConsumer
+from consumer.kafka.topic_reader import TopicReader
 
 CONNECTED_WITHIN_S = 5.0
 
@@ -26,7 +26,7 @@ def mute_broker() -> Iterator[socket.socket]:
 
 @pytest.mark.parametrize(
     "connect",
-    [lambda kafka: Source(kafka, TopicConfig()).start(), lambda kafka: Log.open(kafka, "t")],
+    [lambda kafka: GroupConsumer(kafka, TopicConfig()).start(), lambda kafka: TopicReader.open(kafka, "t")],
     ids=["group", "log"],
 )
 async def test_a_connection_that_is_given_up_while_it_is_made_is_closed(

@@ -9,9 +9,9 @@ from signal import SIGKILL
 
 from tests.checker import compare, read_log
 from tests.checker.tables import Tables
-from tests.faults.breakable.parts import STEPS
-from tests.faults.scene import Scene
-from tests.faults.workload import troubled
+from tests.support.fault_injection.parts import STEPS
+from tests.support.scene import Scene
+from tests.support.workloads.troubled import troubled
 
 
 async def test_a_consumer_killed_before_or_after_any_step_leaves_nothing_undone_or_done_twice(

@@ -3,15 +3,15 @@
 import asyncpg
 
 from deploy.local.ports import free_port
-from tests.acceptance.foreign import key_of_partition
-from tests.acceptance.hostile import Message
 from tests.faults.conftest import PARTITIONS
-from tests.faults.scene import Scene
-from tests.faults.waiting import until
-from tests.integration.health import health
-from tests.integration.messages import event
-from tests.servers.clients import execute, fetch_value
-from tests.servers.logins import CONSUMER, login
+from tests.support.corpus import Message
+from tests.support.foreign_producer import key_of_partition
+from tests.support.health import health
+from tests.support.messages import event
+from tests.support.scene import Scene
+from tests.support.servers.clients import execute, fetch_value
+from tests.support.servers.logins import CONSUMER, login
+from tests.support.waiting import until
 
 OPERATOR = 3
 BAD, OTHER = (key_of_partition(partition, PARTITIONS) for partition in (0, 2))  # of one lane

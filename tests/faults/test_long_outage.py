@@ -8,11 +8,11 @@ import pytest
 
 from deploy.local import PostgreSQL
 from deploy.local.ports import free_port
-from tests.faults.load import load
-from tests.faults.process import ConsumerProcess
-from tests.faults.scene import Scene
-from tests.faults.waiting import until
-from tests.integration.health import health
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.health import health
+from tests.support.scene import Scene
+from tests.support.waiting import until
+from tests.support.workloads.background import load
 
 MINUTES = float(os.environ.get("AGENT_RUNS_TEST_OUTAGE_MINUTES") or 10)
 DRAIN_S = 300.0  # some 600 records a second were published meanwhile; the machine may have other work

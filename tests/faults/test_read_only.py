@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.faults.load import load
-from tests.faults.scene import Scene
-from tests.servers.clients import execute
+from tests.support.scene import Scene
+from tests.support.servers.clients import execute
+from tests.support.workloads.background import load
 
 READ_ONLY = "SQLSTATE 25006"
 

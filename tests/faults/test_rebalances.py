@@ -2,8 +2,8 @@
 
 from random import Random
 
-from tests.faults.load import load
-from tests.faults.scene import Scene
+from tests.support.scene import Scene
+from tests.support.workloads.background import load
 
 CHANGES = 6
 

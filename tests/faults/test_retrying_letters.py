@@ -10,18 +10,18 @@ from typing import Any
 
 import asyncpg
 
-from tests.acceptance.hostile import Message
 from tests.checker import check
 from tests.checker.watch import watching
-from tests.faults.breakable.letters import STEPS
-from tests.faults.load import load
-from tests.faults.process import ConsumerProcess
-from tests.faults.scene import Scene
-from tests.faults.workload import bulky, ordinary
-from tests.servers.clients import fetch_value
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.corpus import Message
+from tests.support.fault_injection.letters import STEPS
+from tests.support.scene import Scene
+from tests.support.servers.clients import fetch_value
+from tests.support.workloads.background import load
+from tests.support.workloads.troubled import bulky, ordinary
 
 SMALL, MEDIUM, LARGE = "1024", "3000", "1000000"
-BREAKABLE = "tests.faults.breakable.letters"
+BREAKABLE = "tests.support.fault_injection.letters"
 EVERYTHING = {
     "events": "SELECT run_id, event_seq, id, source_partition, source_offset FROM run_events",
     "runs": "SELECT id, status, event_count, updated_at, started_at, parent_run_id FROM agent_runs",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import load
-from tests.faults.process import CHECKOUT
-from tests.faults.scene import Scene
+from tests.support.consumer_process import CHECKOUT
+from tests.support.scene import Scene
+from tests.support.workloads.background import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -8,10 +8,10 @@ from signal import SIGCONT, SIGQUIT, SIGSTOP
 import pytest
 
 from deploy.local import Kafka, PostgreSQL
-from tests.faults.load import load
-from tests.faults.scene import SETTINGS, Scene
-from tests.faults.waiting import until
-from tests.faults.workload import bulky
+from tests.support.scene import SETTINGS, Scene
+from tests.support.waiting import until
+from tests.support.workloads.background import load
+from tests.support.workloads.troubled import bulky
 
 CRASHES_OF_POSTGRES = 4
 CRASHES_OF_KAFKA = 2

@@ -8,13 +8,13 @@ from time import monotonic
 
 import pytest
 
-from tests.acceptance.foreign import foreign_producer, key_of_partition, publish
-from tests.acceptance.hostile import Message
 from tests.faults.conftest import PARTITIONS
-from tests.faults.scene import Scene
-from tests.integration.messages import event
-from tests.servers import MakeTopic, Servers
-from tests.servers.clients import fetch_value
+from tests.support.corpus import Message
+from tests.support.foreign_producer import foreign_producer, key_of_partition, publish
+from tests.support.messages import event
+from tests.support.scene import Scene
+from tests.support.servers import MakeTopic, Servers
+from tests.support.servers.clients import fetch_value
 
 MIB = 1024 * 1024
 LIMIT = 16 * MIB

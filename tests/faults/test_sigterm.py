@@ -5,9 +5,9 @@ from random import Random
 
 from deploy.local import Kafka, PostgreSQL
 from tests.checker import check
-from tests.faults.load import load
-from tests.faults.proxy import DatabaseProxy
-from tests.faults.scene import SETTINGS, Scene
+from tests.support.proxy.proxy import DatabaseProxy
+from tests.support.scene import SETTINGS, Scene
+from tests.support.workloads.background import load
 
 ROUNDS = 6
 # The setting bounds the transactions that are under way. Leaving a group and a log that don't answer takes some more.

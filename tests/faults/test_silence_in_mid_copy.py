@@ -4,10 +4,10 @@ import struct
 
 import psutil
 
-from tests.faults.load import load
-from tests.faults.proxy import DatabaseProxy, Fate
-from tests.faults.scene import Scene
-from tests.faults.waiting import until
+from tests.support.proxy.proxy import DatabaseProxy, Fate
+from tests.support.scene import Scene
+from tests.support.waiting import until
+from tests.support.workloads.background import load
 
 CANCEL = struct.pack(">ii", 16, 80877102)  # PostgreSQL's protocol: how a request to cancel begins
 COPY_DATA = b"d"

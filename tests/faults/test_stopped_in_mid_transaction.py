@@ -6,9 +6,9 @@ from random import Random
 import asyncpg
 import pytest
 
-from tests.faults.scene import Scene
-from tests.faults.waiting import until
-from tests.faults.workload import bulky
+from tests.support.scene import Scene
+from tests.support.waiting import until
+from tests.support.workloads.troubled import bulky
 
 # A batch of more than one piece of COPY (256 KiB), so that there is something left to send.
 # And nothing but the second consumer may free what the first one holds: its transaction may last longer than the test.

@@ -3,10 +3,10 @@
 from random import Random
 
 from deploy.local.ports import free_port
-from tests.faults.load import load
-from tests.faults.probe import is_healthy, is_unhealthy
-from tests.faults.scene import Scene
-from tests.faults.workload import bulky
+from tests.support.probe import is_healthy, is_unhealthy
+from tests.support.scene import Scene
+from tests.support.workloads.background import load
+from tests.support.workloads.troubled import bulky
 
 # How long nothing may move before a consumer is unhealthy, and its Kafka client taken for dead.
 STALL = {"AGENT_RUNS_STALL_S": "1"}

@@ -2,9 +2,9 @@
 
 from random import Random
 
-from tests.faults.load import load
-from tests.faults.scene import Scene
-from tests.faults.workload import troubled
+from tests.support.scene import Scene
+from tests.support.workloads.background import load
+from tests.support.workloads.troubled import troubled
 
 # What a rolling upgrade may change under a running consumer, beside the group's name.
 OTHERWISE = {"AGENT_RUNS_BATCH_RECORDS": "7", "AGENT_RUNS_LANES": "3", "AGENT_RUNS_FETCH_BYTES": "4096"}

@@ -10,13 +10,13 @@ import asyncpg
 import pytest
 
 from deploy.local import Kafka
-from tests.acceptance.hostile import Message
 from tests.checker import Rule, watching
-from tests.faults.breakable.bugs import BUGS
-from tests.faults.load import load
-from tests.faults.proxy import DatabaseProxy
-from tests.faults.scene import Scene
-from tests.faults.workload import ordinary, troubled
+from tests.support.corpus import Message
+from tests.support.fault_injection.bugs import BUGS
+from tests.support.proxy.proxy import DatabaseProxy
+from tests.support.scene import Scene
+from tests.support.workloads.background import load
+from tests.support.workloads.troubled import ordinary, troubled
 
 
 async def test_snapshots_taken_while_a_consumer_is_killed_under_load_break_no_rule(

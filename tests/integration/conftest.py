@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.pipeline import Pipeline
-from tests.servers import MakeDatabase, MakeTopic, Servers, TemplateDatabase
+from tests.support.pipeline import Pipeline
+from tests.support.servers import MakeDatabase, MakeTopic, Servers, TemplateDatabase
 
 MakePipeline = Callable[..., Awaitable[Pipeline]]
 

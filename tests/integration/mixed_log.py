@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping
 
-from tests.integration.messages import Message, event, holding
+from tests.support.messages import Message, event, holding
 
 PARTITIONS = 3
 RUNS = 12

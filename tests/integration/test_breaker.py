@@ -4,10 +4,10 @@ from functools import partial
 
 from deploy.local.ports import free_port
 from tests.integration.conftest import MakePipeline
-from tests.integration.health import health
-from tests.integration.messages import Message, said
-from tests.integration.pipeline import Pipeline
-from tests.servers.clients import until
+from tests.support.health import health
+from tests.support.messages import Message, said
+from tests.support.pipeline import Pipeline
+from tests.support.servers.clients import until
 
 BREAKER = {
     "AGENT_RUNS_BREAKER_RECORDS": "20",

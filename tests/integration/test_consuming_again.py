@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from tests.integration.conftest import MakePipeline
 from tests.integration.mixed_log import PARTITIONS, mixed_log
-from tests.integration.pipeline import Pipeline
-from tests.integration.snapshots import row_versions, snapshot
-from tests.servers import MakeDatabase
+from tests.support.pipeline import Pipeline
+from tests.support.servers import MakeDatabase
+from tests.support.snapshots import row_versions, snapshot
 
 SEED = 20260131
 SIZE = 200

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.admin import topic_configs
 from tests.integration.conftest import MakePipeline
-from tests.integration.messages import said
-from tests.integration.pipeline import Pipeline
-from tests.servers import delete_topics
+from tests.support.messages import said
+from tests.support.pipeline import Pipeline
+from tests.support.servers import delete_topics
+from tests.support.topic_admin import topic_configs
 
 
 @pytest.fixture

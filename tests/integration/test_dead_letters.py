@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.messages import Message, event, holding, said
-from tests.integration.pipeline import Pipeline
+from tests.support.messages import Message, event, holding, said
+from tests.support.pipeline import Pipeline
 
 SMALL, LARGE = "2048", "1000000"
 BIG = "x" * 4000

@@ -13,12 +13,12 @@ from opentelemetry import trace
 
 from agent_runs import Emitter
 from agent_runs.emitter.stats import Stats
-from tests.acceptance.foreign import aiokafka_partition, consume_to_the_end
 from tests.checker import check, read_log, read_tables
 from tests.checker.log import Log
-from tests.emitting.ledger import Ledger, in_log, in_tables
-from tests.faults.waiting import until
-from tests.servers import MakeTopic, Servers, create_topic, delete_topics
+from tests.support.foreign_producer import aiokafka_partition, consume_to_the_end
+from tests.support.ledgers.emitted import Ledger, in_log, in_tables
+from tests.support.servers import MakeTopic, Servers, create_topic, delete_topics
+from tests.support.waiting import until
 
 MakeEmitter = Callable[..., Emitter]
 KB = 1000

@@ -9,9 +9,9 @@ from time import monotonic
 import pytest
 
 from tests.checker import read_log
-from tests.emitting.ledger import Found, in_log
-from tests.emitting.programs import Ended, run, started
-from tests.servers import Servers
+from tests.support.agent_process import Ended, run, started
+from tests.support.ledgers.emitted import Found, in_log
+from tests.support.servers import Servers
 
 pytestmark = pytest.mark.timeout(120)
 

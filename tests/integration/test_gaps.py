@@ -3,10 +3,10 @@
 import asyncio
 
 from tests.checker import read_log
-from tests.integration.admin import configure
 from tests.integration.conftest import MakePipeline
-from tests.integration.messages import said
-from tests.servers.clients import until
+from tests.support.messages import said
+from tests.support.servers.clients import until
+from tests.support.topic_admin import configure
 
 COMPACTED = {
     "cleanup_policy": "compact",

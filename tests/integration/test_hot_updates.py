@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from consumer.batches import Slice
-from consumer.claims import Claim
 from consumer.config import DatabaseConfig
-from consumer.decoding import decode
-from consumer.ingest import ingest
-from consumer.store import Store
-from consumer.transaction import Transaction
-from tests.integration.messages import event
-from tests.servers.clients import until
+from consumer.ingest.decoding import decode
+from consumer.ingest.ingest import ingest
+from consumer.ingest.transaction import Transaction
+from consumer.model.batches import Slice
+from consumer.model.claims import Claim
+from consumer.postgres.store import Store
+from tests.support.messages import event
+from tests.support.servers.clients import until
 
 TOPIC = "hot"
 RUNS, BATCH, BATCHES = 20_000, 1_000, 40

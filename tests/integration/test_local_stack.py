@@ -14,9 +14,9 @@ import pytest
 from deploy.local import PostgreSQL
 from deploy.local.processes import ProcessId, wait_until
 from deploy.local.users import PLAIN_USER, is_root
-from tests.servers import LOG_APPEND_TIME, OwnServers, create_topic
-from tests.servers.clients import busy_session, execute, fetch_value, first_record, produce
-from tests.servers.programs import Starter, alive
+from tests.support.servers import LOG_APPEND_TIME, OwnServers, create_topic
+from tests.support.servers.clients import busy_session, execute, fetch_value, first_record, produce
+from tests.support.servers.programs import Starter, alive
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from deploy.local.ports import free_port
-from tests.integration.admin import add_partitions, make_anew, retain_from
 from tests.integration.conftest import MakePipeline
-from tests.integration.health import health
-from tests.integration.messages import said
-from tests.integration.pipeline import Pipeline
-from tests.integration.running import Running
-from tests.servers.clients import until
+from tests.support.health import health
+from tests.support.messages import said
+from tests.support.pipeline import Pipeline
+from tests.support.running import Running
+from tests.support.servers.clients import until
+from tests.support.topic_admin import add_partitions, make_anew, retain_from
 
 WATCH = {"AGENT_RUNS_WATCH_INTERVAL_S": "0.2"}
 

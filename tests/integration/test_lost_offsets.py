@@ -4,11 +4,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from consumer.errors import OperatorNeeded
-from tests.integration.admin import add_partitions, make_anew, retain_from
 from tests.integration.conftest import MakePipeline
-from tests.integration.messages import said, send
-from tests.integration.pipeline import Pipeline
-from tests.integration.snapshots import snapshot
+from tests.support.messages import said, send
+from tests.support.pipeline import Pipeline
+from tests.support.snapshots import snapshot
+from tests.support.topic_admin import add_partitions, make_anew, retain_from
 
 
 async def _made_anew(pipeline: Pipeline, records: int) -> None:

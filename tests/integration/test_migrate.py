@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.messages import said
-from tests.integration.pipeline import Pipeline
+from tests.support.messages import said
+from tests.support.pipeline import Pipeline
 
 
 @pytest.fixture

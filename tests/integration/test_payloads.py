@@ -3,8 +3,8 @@
 import json
 
 from tests.integration.conftest import MakePipeline
-from tests.integration.messages import Message, event, holding, said
-from tests.integration.pipeline import Pipeline
+from tests.support.messages import Message, event, holding, said
+from tests.support.pipeline import Pipeline
 
 MIB = 1024 * 1024
 ROOMY = {"max_message_bytes": str(64 * MIB)}

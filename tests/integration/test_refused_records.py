@@ -6,8 +6,8 @@ from base64 import b64encode
 import pytest
 
 from tests.integration.conftest import MakePipeline
-from tests.integration.messages import Message, event, holding, said
-from tests.integration.pipeline import Pipeline
+from tests.support.messages import Message, event, holding, said
+from tests.support.pipeline import Pipeline
 
 GOOD = event("good")
 DEEP = 100_000

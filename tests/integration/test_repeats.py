@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.integration.messages import Message, event, holding
-from tests.integration.pipeline import Pipeline
+from tests.support.messages import Message, event, holding
+from tests.support.pipeline import Pipeline
 
 # One batch, and a batch for each record: the verdict must not depend on where batches begin and end.
 BATCHES = pytest.mark.parametrize("batch_records", ["4000", "1"])

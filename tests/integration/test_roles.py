@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 
 from consumer.errors import OperatorNeeded
-from tests.integration.admin import retain_from
-from tests.integration.messages import Message, event, said
-from tests.integration.pipeline import Pipeline
-from tests.servers import MakeDatabase
-from tests.servers.clients import execute
-from tests.servers.logins import CONSUMER, READER, login
+from tests.support.messages import Message, event, said
+from tests.support.pipeline import Pipeline
+from tests.support.servers import MakeDatabase
+from tests.support.servers.clients import execute
+from tests.support.servers.logins import CONSUMER, READER, login
+from tests.support.topic_admin import retain_from
 
 WRITES = {
     "agent_runs": "id, agent_id, status, created_at, updated_at, status_changed_at",

@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.ports import HOST
-from tests.integration.admin import topics
 from tests.integration.conftest import MakePipeline
-from tests.integration.messages import said
-from tests.integration.pipeline import Pipeline
+from tests.support.messages import said
+from tests.support.pipeline import Pipeline
+from tests.support.topic_admin import topics
 
 
 async def test_a_missing_topic_is_named_with_the_command_that_makes_it_and_is_not_made(

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from deploy.local.binaries import postgresql_binaries
-from tests.integration.messages import said
-from tests.integration.pipeline import Pipeline
+from tests.support.messages import said
+from tests.support.pipeline import Pipeline
 
 SCHEMA = (Path(__file__).parents[2] / "schema" / "schema.sql").read_text(encoding="utf-8")
 NAMES = re.compile(r"(?:CONSTRAINT|INDEX|TRIGGER) (\w+)")

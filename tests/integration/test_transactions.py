@@ -3,9 +3,9 @@
 from aiokafka import AIOKafkaProducer
 
 from tests.integration.conftest import MakePipeline
-from tests.integration.messages import said, send
-from tests.integration.pipeline import Pipeline
-from tests.servers.clients import until
+from tests.support.messages import said, send
+from tests.support.pipeline import Pipeline
+from tests.support.servers.clients import until
 
 
 async def test_what_was_aborted_is_never_stored_and_the_offsets_pass_the_markers(pipeline: Pipeline) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.integration.messages import Message, event, said
-from tests.integration.pipeline import Pipeline
+from tests.support.messages import Message, event, said
+from tests.support.pipeline import Pipeline
 
 # How the tables are damaged, the kind of difference that says so, and whether it takes the topic to see it.
 DAMAGES = {

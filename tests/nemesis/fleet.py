@@ -12,11 +12,11 @@ from time import monotonic
 import psutil
 
 from deploy.local.ports import HOST, free_port
-from tests.faults.process import ConsumerProcess
-from tests.faults.scene import SETTINGS
-from tests.faults.waiting import until
-from tests.nemesis.of_operators import SMALL_BYTES
+from tests.nemesis.faults.operators import SMALL_BYTES
 from tests.nemesis.world import Room
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.scene import SETTINGS
+from tests.support.waiting import until
 
 SIZE = 3
 STALL_S = 5.0

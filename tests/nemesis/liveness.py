@@ -7,10 +7,10 @@ from time import monotonic
 
 import asyncpg
 
-from tests.faults.waiting import until
+from tests.nemesis.faults.consumers import SESSION_S
 from tests.nemesis.fleet import DATABASE_S, STALL_S, Fleet
-from tests.nemesis.of_consumers import SESSION_S
 from tests.nemesis.world import Room
+from tests.support.waiting import until
 
 # What may pass before the last consumer works again: two sessions, a client that stalls and is made anew, a group that
 # waits for its slowest member (aiokafka's least), an answer that is waited for (the log's), a database that gives none.

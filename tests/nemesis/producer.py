@@ -21,14 +21,14 @@ from time import monotonic
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Report
 
-from tests.acceptance.foreign import foreign_producer
-from tests.acceptance.hostile import Message, corpus, scripts
-from tests.acceptance.stories import new_id
 from tests.checker.log import Place
-from tests.faults.workload import bulky, ordinary, without_end
-from tests.nemesis.ledger import Outcome, line
-from tests.nemesis.of_operators import SMALL_BYTES
+from tests.nemesis.faults.operators import SMALL_BYTES
 from tests.nemesis.world import MAX_MESSAGE_BYTES
+from tests.support.corpus import Message, corpus, scripts
+from tests.support.foreign_producer import foreign_producer
+from tests.support.ledgers.produced import Outcome, line
+from tests.support.workloads.stories import new_id
+from tests.support.workloads.troubled import bulky, ordinary, without_end
 
 SLOPPY_SHARE = 0.2
 TRANSACTIONAL_SHARE = 0.1

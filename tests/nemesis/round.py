@@ -18,18 +18,18 @@ from time import monotonic
 import psutil
 
 from tests.checker import Watch, watching
-from tests.faults.waiting import until
 from tests.nemesis import liveness
-from tests.nemesis.again import consumed_again, consumed_elsewhere
+from tests.nemesis.faults.consumers import OfConsumers
+from tests.nemesis.faults.kafka import OfKafka
+from tests.nemesis.faults.operators import SMALL_BYTES, OfOperators
+from tests.nemesis.faults.postgres import OfPostgres
 from tests.nemesis.fleet import GRACE_S, RSS_BUDGET, SIZE, Fleet
-from tests.nemesis.hurting import Nemesis, Target
-from tests.nemesis.of_consumers import OfConsumers
-from tests.nemesis.of_kafka import OfKafka
-from tests.nemesis.of_operators import SMALL_BYTES, OfOperators
-from tests.nemesis.of_postgres import OfPostgres
-from tests.nemesis.speakers import AGENT, PRODUCER, Speakers
+from tests.nemesis.publishers import AGENT, PRODUCER, Speakers
+from tests.nemesis.replays import consumed_again, consumed_elsewhere
+from tests.nemesis.schedule import Nemesis, Target
 from tests.nemesis.verdict import Evidence, judge
 from tests.nemesis.world import Room, World
+from tests.support.waiting import until
 
 STARTS_WITHIN_S = 150.0
 KEEPS_UP_WITHIN_S = 20.0

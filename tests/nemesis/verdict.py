@@ -13,10 +13,10 @@ from tests.checker import read_log, read_tables
 from tests.checker.comparison import compare
 from tests.checker.log import Log
 from tests.checker.tables import Tables
-from tests.emitting import ledger as emitting
 from tests.nemesis.agent import PREFIX
-from tests.nemesis.ledger import Ledger
-from tests.nemesis.of_operators import SMALL_BYTES
+from tests.nemesis.faults.operators import SMALL_BYTES
+from tests.support.ledgers import emitted as emitting
+from tests.support.ledgers.produced import Ledger
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from deploy.local import Kafka, PostgreSQL
 from deploy.local.ports import HOST, free_port
 from deploy.local.server import Server
-from tests.faults.proxy import DatabaseProxy, KafkaProxy
-from tests.faults.scene import Scene
-from tests.servers import LOG_APPEND_TIME, Servers, TemplateDatabase, create_topic, delete_topics
+from tests.support.proxy.proxy import DatabaseProxy, KafkaProxy
+from tests.support.scene import Scene
+from tests.support.servers import LOG_APPEND_TIME, Servers, TemplateDatabase, create_topic, delete_topics
 
 PARTITIONS = 6
 # Above every specimen of the poison corpus, below what the producers send to have it refused.

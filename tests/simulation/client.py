@@ -16,8 +16,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError, NoOffsetForPartitionError
 
 from consumer.errors import Unavailable
-from consumer.log import Bounds, Log
-from consumer.tasks import end
+from consumer.kafka.topic_reader import Bounds, TopicReader
+from consumer.runtime.tasks import cancel_all
 from tests.simulation.topic import NAME, LogRecord
 from tests.simulation.world import World, the_world
 
@@ -85,7 +85,7 @@ class ModelConsumer:
     async def stop(self) -> None:
         if self in self._world.clients:
             self._world.clients.remove(self)
-        await end(self._tasks)
+        await cancel_all(self._tasks)
         await self._world.broker_back()  # it waits for a broker that is gone, without a deadline
         self._world.group.leave(self)
 
@@ -244,7 +244,7 @@ class ModelConsumer:
         self._arrived.set()
 
 
-class ModelLog(Log):
+class ModelLog(TopicReader):
     """The client beside the group."""
 
     def __init__(self, world: World) -> None:

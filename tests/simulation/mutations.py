@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from consumer import ownership
-from consumer.batches import Batch
-from consumer.claims import Claim
-from consumer.queues import Queue
-from consumer.records import Letter, Reason
-from consumer.remedies import Remedies
-from consumer.source import Source
-from consumer.transaction import Transaction
-from consumer.writer import Writer
+from consumer.ingest.transaction import Transaction
+from consumer.kafka.group_consumer import GroupConsumer
+from consumer.lanes.queue import Queue
+from consumer.lanes.recovery import Recovery
+from consumer.lanes.writer import Writer
+from consumer.model.batches import Batch
+from consumer.model.claims import Claim
+from consumer.model.records import Reason, Rejection
+from consumer.partitions import ownership
 from tests.simulation.schedule import play
 from tests.simulation.world import in_place
 
@@ -38,30 +38,30 @@ def no_compare_and_set(patch: Patch) -> None:
 
 def lost_claims_are_believed(patch: Patch) -> None:
     """What a fetch has brought is taken for the claims that asked for it, whether or not they still stand."""
-    patch(Source, "_stands", lambda self, claim: True)
+    patch(GroupConsumer, "_stands", lambda self, claim: True)
 
 
 def no_seek_back(patch: Patch) -> None:
     """The client is believed to stand where its claims do."""
 
-    async def ask(self: Source, claims: Sequence[Claim], wait_s: float, max_records: int) -> Any:
+    async def ask(self: GroupConsumer, claims: Sequence[Claim], wait_s: float, max_records: int) -> Any:
         tps = map(self._tp, claims)
         return await self._consumer.getmany(*tps, timeout_ms=int(wait_s * 1000), max_records=max_records)
 
-    patch(Source, "_ask", ask)
+    patch(GroupConsumer, "_ask", ask)
 
 
 def unanswered_commits_are_taken_for_done(patch: Patch) -> None:
-    async def ask_nobody(self: Remedies, queues: Sequence[Queue]) -> None:
+    async def ask_nobody(self: Recovery, queues: Sequence[Queue]) -> None:
         self._writer.disconnect()
         for queue in queues:
             queue.succeed([])
 
-    patch(Remedies, "_ask_what_happened", ask_nobody)
+    patch(Recovery, "_ask_what_happened", ask_nobody)
 
 
 def stale_claims_are_not_renewed(patch: Patch) -> None:
-    patch(Source, "renew", lambda self, claim: None)
+    patch(GroupConsumer, "renew", lambda self, claim: None)
 
 
 def repeats_are_counted_twice(patch: Patch) -> None:
@@ -89,33 +89,33 @@ def losses_go_unnoticed(patch: Patch) -> None:
 def assignments_begin_where_kafka_says(patch: Patch) -> None:
     """What is fetched first comes from the group's advice, not from the tables."""
 
-    def begin_unsought(self: Source, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
+    def begin_unsought(self: GroupConsumer, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
         if self._claims.get(claim.partition) is claim:
             self._consumer.resume(self._tp(claim))
             claim.begin(offset, last)
 
-    patch(Source, "begin", begin_unsought)
+    patch(GroupConsumer, "begin", begin_unsought)
     no_seek_back(patch)
 
 
 def revoked_claims_are_kept(patch: Patch) -> None:
-    async def on_partitions_revoked(self: Source, revoked: Collection[Any]) -> None: ...
+    async def on_partitions_revoked(self: GroupConsumer, revoked: Collection[Any]) -> None: ...
 
-    async def on_partitions_assigned(self: Source, assigned: Collection[Any]) -> None:
+    async def on_partitions_assigned(self: GroupConsumer, assigned: Collection[Any]) -> None:
         self._consumer.pause(*assigned)
         for tp in assigned:
             self._claims.setdefault(tp.partition, Claim(tp.partition))
 
-    patch(Source, "on_partitions_revoked", on_partitions_revoked)
-    patch(Source, "on_partitions_assigned", on_partitions_assigned)
+    patch(GroupConsumer, "on_partitions_revoked", on_partitions_revoked)
+    patch(GroupConsumer, "on_partitions_assigned", on_partitions_assigned)
 
 
 def refused_data_takes_its_neighbours_along(patch: Patch) -> None:
-    async def all_aside(self: Remedies, piece: Any) -> bool:
-        piece.set_aside([Letter(event.record, Reason.STORE_REJECTED, "refused") for event in piece.events])
+    async def all_aside(self: Recovery, piece: Any) -> bool:
+        piece.set_aside([Rejection(event.record, Reason.STORE_REJECTED, "refused") for event in piece.events])
         return True
 
-    patch(Remedies, "_set_refused_aside", all_aside)
+    patch(Recovery, "_set_refused_aside", all_aside)
 
 
 Mutation = Callable[[Patch], None]

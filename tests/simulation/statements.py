@@ -7,8 +7,8 @@ from functools import lru_cache
 from struct import unpack_from
 from typing import Any, NamedTuple
 
-from consumer.copy_format import EPOCH_MS
 from consumer.errors import ConsumerError
+from consumer.postgres.copy_format import EPOCH_MS
 from tests.checker.strict_json import Json, NotJson, as_jsonb_can, parse
 from tests.simulation.tables import Transaction, refusal
 

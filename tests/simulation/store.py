@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, cast
 
 from consumer.errors import ConnectionLost, ConsumerError
-from consumer.store import Row, Store
+from consumer.postgres.store import Row, Store
 from tests.simulation.statements import QUERIES, WRITING, Rows, copy_events
 from tests.simulation.tables import Tables, Transaction, refusal
 from tests.simulation.virtual import TURNS, Turns

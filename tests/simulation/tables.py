@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from consumer.errors import ConsumerError
-from consumer.sqlstate import translate
+from consumer.postgres.sqlstate import translate
 
 Key = tuple[Any, ...]
 

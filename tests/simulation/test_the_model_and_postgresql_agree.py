@@ -8,8 +8,6 @@ from random import Random
 import pytest
 
 from agent_runs.status import RunStatus
-from consumer.batches import Slice
-from consumer.claims import Claim
 from consumer.config import DatabaseConfig
 from consumer.errors import (
     Blocked,
@@ -21,13 +19,15 @@ from consumer.errors import (
     StaleOffsets,
     Unavailable,
 )
-from consumer.records import Event
-from consumer.sequencing import Head
-from consumer.store import Store
-from consumer.transaction import Transaction
-from tests.servers import TemplateDatabase
+from consumer.ingest.sequencing import Head
+from consumer.ingest.transaction import Transaction
+from consumer.model.batches import Slice
+from consumer.model.claims import Claim
+from consumer.model.records import Event
+from consumer.postgres.store import Store
 from tests.simulation.store import ModelStore, Server
-from tests.unit.builders import event, judge, letter, message
+from tests.support.builders import event, judge, letter, message
+from tests.support.servers import TemplateDatabase
 
 TOPIC = "run-events"
 LOCK_TIMEOUT_S = 0.4

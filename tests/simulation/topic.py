@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from tests.acceptance.hostile import Message
+from tests.support.corpus import Message
 
 NAME = "run-events"
 

@@ -6,10 +6,10 @@ from functools import cache
 from random import Random
 from zlib import crc32
 
-from tests.acceptance.hostile import Message, Specimen, corpus
-from tests.faults.workload import troubled
 from tests.simulation.topic import PartitionLog
 from tests.simulation.world import World
+from tests.support.corpus import Message, Specimen, corpus
+from tests.support.workloads.troubled import troubled
 
 SMALL = 2_000  # bytes: of the corpus, what costs no time
 HOSTILE = 6

@@ -115,13 +115,18 @@ async def _right(*_: object) -> None:
 @contextmanager
 def in_place() -> Iterator[None]:
     """While it lasts, what the service imports is the models."""
-    from consumer import observe, ownership, patience, remedies, service, source
+    from consumer import service
+    from consumer.kafka import group_consumer as source
+    from consumer.lanes import recovery as remedies
+    from consumer.partitions import ownership
+    from consumer.runtime import retrying as patience
+    from consumer.telemetry import observer as observe
     from tests.simulation.client import ModelConsumer, ModelLog
 
     time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
     stand_ins = {
         (service, "Store"): SimpleNamespace(connect=_connect),
-        (service, "Log"): ModelLog,
+        (service, "TopicReader"): ModelLog,
         (service, "check_topic"): _partitions,
         (service, "check_schema"): _right,
         (source, "AIOKafkaConsumer"): ModelConsumer,

@@ -5,11 +5,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batches import Slice
-from consumer.claims import Claim
-from consumer.decoding import decode
-from consumer.records import Event, Letter, Reason
-from tests.unit.builders import FakeRecord, event, letter
+from consumer.ingest.decoding import decode
+from consumer.model.batches import Slice
+from consumer.model.claims import Claim
+from consumer.model.records import Event, Reason, Rejection
+from tests.support.builders import FakeRecord, event, letter
 
 CLAIM = Claim(0)
 
@@ -17,7 +17,7 @@ CLAIM = Claim(0)
 @st.composite
 def slices(draw: st.DrawFn, begins: int = 0) -> Slice:
     """A slice with gaps between its records, before them and behind them."""
-    offset, judged = begins, list[Event | Letter]()
+    offset, judged = begins, list[Event | Rejection]()
     for is_event in draw(st.lists(st.booleans(), max_size=8)):
         offset += draw(st.integers(0, 3))
         judged.append(event(offset=offset, timestamp=1000 + offset) if is_event else letter(offset=offset))
@@ -55,7 +55,7 @@ def test_a_record_has_the_size_of_all_that_is_in_it() -> None:
 
 
 def test_a_timestamp_that_no_column_can_hold_counts_as_nothing_in_the_fingerprint() -> None:
-    unheard_of = Letter(FakeRecord(offset=3, timestamp=2**62), Reason.STORE_REJECTED, "")
+    unheard_of = Rejection(FakeRecord(offset=3, timestamp=2**62), Reason.STORE_REJECTED, "")
 
     assert Slice.of(CLAIM, 0, 4, [unheard_of]).last == (3, 0)
 
@@ -107,7 +107,7 @@ def test_setting_aside_makes_letters_of_events_and_loses_none(piece: Slice, data
     before, bounds = offsets(piece), (piece.begins, piece.ends, piece.last, piece.size_bytes)
     bad = [item for item in piece.events if data.draw(st.booleans())]
     kept = [item for item in piece.events if item not in bad]
-    letters = piece.letters + [Letter(item.record, Reason.STORE_REJECTED, "no") for item in bad]
+    letters = piece.letters + [Rejection(item.record, Reason.STORE_REJECTED, "no") for item in bad]
     piece.set_aside(item for item in letters[len(piece.letters) :])
 
     assert piece.events == kept

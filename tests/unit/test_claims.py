@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.claims import Claim, ClaimState
+from consumer.model.claims import Claim, ClaimState
 
 
 def test_a_new_claim_does_not_know_where_to_begin() -> None:

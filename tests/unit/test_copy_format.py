@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.copy_format import COLUMNS, encode_events
-from consumer.records import Event
-from tests.unit.builders import event, message
+from consumer.model.records import Event
+from consumer.postgres.copy_format import COLUMNS, encode_events
+from tests.support.builders import event, message
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\x00"
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.decoding import decode
-from consumer.records import Event, Letter, Reason
-from tests.unit.builders import FakeRecord, judge, message
+from consumer.ingest.decoding import decode
+from consumer.model.records import Event, Reason, Rejection
+from tests.support.builders import FakeRecord, judge, message
 
 MAX_BYTES = 4096
 TOO_MANY = b"[" + b",".join([b"1"] * 1_000_000) + b"]"
@@ -42,7 +42,7 @@ def test_a_hostile_record_becomes_a_letter_with_its_reason(
     record = FakeRecord(key=key, value=value)
     judged = decode(record, MAX_BYTES)
 
-    assert isinstance(judged, Letter)
+    assert isinstance(judged, Rejection)
     assert judged.reason is reason
     assert word in judged.detail
     assert judged.record is record
@@ -70,7 +70,7 @@ def test_a_value_of_exactly_the_largest_size_is_an_event() -> None:
 def test_more_than_a_million_values_are_too_large() -> None:
     judged = judge(message()[:-1] + b', "extra":' + TOO_MANY + b"}")
 
-    assert isinstance(judged, Letter)
+    assert isinstance(judged, Rejection)
     assert judged.reason is Reason.TOO_LARGE
     assert "1000000 JSON values" in judged.detail
 
@@ -92,7 +92,7 @@ def test_a_record_timestamp_of_the_years_1_to_9999_is_storable(timestamp: int) -
 def test_a_record_timestamp_that_no_column_can_hold_is_rejected(timestamp: int) -> None:
     judged = judge(message(), timestamp=timestamp)
 
-    assert isinstance(judged, Letter)
+    assert isinstance(judged, Rejection)
     assert judged.reason is Reason.STORE_REJECTED
     assert str(timestamp) in judged.detail
 
@@ -114,7 +114,7 @@ def test_of_two_reasons_the_first_is_given(first: Reason, second: Reason) -> Non
     record = FLAWS[first](FLAWS[second](FakeRecord(value=message())))
     judged = decode(record, MAX_BYTES)
 
-    assert isinstance(judged, Letter)
+    assert isinstance(judged, Rejection)
     assert judged.reason is first
 
 

@@ -38,7 +38,7 @@ from agent_runs.emitter.stats import Stats
 from agent_runs.events import EVENT_CLASSES, EventsDropped
 from agent_runs.settings import KafkaSettings
 from agent_runs.testing import RecordingEmitter
-from tests.unit.builders import message
+from tests.support.builders import message
 
 SILENCE = Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
 
@@ -691,7 +691,7 @@ def test_what_is_wrong_in_ever_new_ways_is_told_so_often_and_no_more_until_the_m
     assert len(caplog.records) == 20
     say_nonsense()
     assert caplog.records == []
-    monkeypatch.setattr("agent_runs.emitter.complaints.monotonic", lambda: monotonic() + 61)
+    monkeypatch.setattr("agent_runs.emitter.rate_limited_log.monotonic", lambda: monotonic() + 61)
     say_nonsense()
     assert len(caplog.records) == 20
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_runs import EventsDropped, Input, decode_event, encode_event
-from agent_runs.emitter.outbox import Outbox
 from agent_runs.emitter.records import Record
+from agent_runs.emitter.send_queue import Outbox
 from agent_runs.emitter.stats import DropReason, Stats
 from agent_runs.emitter.watch import Watch
 
@@ -466,7 +466,7 @@ def test_an_agent_does_not_wait_for_a_change_that_does_not_end() -> None:
 def test_what_comes_during_a_change_that_does_not_end_is_bounded_too() -> None:
     outbox = Outbox(PLENTY, PLENTY)
     thread, go_on = held(outbox)
-    with patch("agent_runs.emitter.outbox._PATIENCE_S", 0.0):
+    with patch("agent_runs.emitter.send_queue._PATIENCE_S", 0.0):
         for number in range(1_100):
             outbox.offer(record(name=str(number)))
     go_on.set()

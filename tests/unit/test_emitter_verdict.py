@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_runs.decoding import read_envelope
+from agent_runs.codec.decode import read_envelope
+from agent_runs.codec.encode import encode_and_look
 from agent_runs.emitter.verdict import is_surely_valid
-from agent_runs.encoding import encode_and_look
 from agent_runs.events import EVENT_CLASSES, Event, Input, ToolSucceeded
 from agent_runs.testing import RecordingEmitter
 

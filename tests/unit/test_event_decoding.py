@@ -17,10 +17,10 @@ from agent_runs import (
     RunWaiting,
     UnknownEvent,
     decode_event,
-    decoding,
 )
-from agent_runs.decoding import read_envelope
-from tests.unit.builders import MINIMAL, TIME, message, message_without
+from agent_runs.codec import decode as decoding
+from agent_runs.codec.decode import read_envelope
+from tests.support.builders import MINIMAL, TIME, message, message_without
 
 LIMIT = 512
 COMMON = ("type", "id", "timestamp")

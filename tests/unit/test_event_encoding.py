@@ -28,10 +28,10 @@ from agent_runs import (
     decode_event,
     encode_event,
 )
-from agent_runs.encoding import spell_event
-from agent_runs.jsontext import MAX_DEPTH, too_deep
-from agent_runs.spelling import encode
-from tests.unit.builders import message
+from agent_runs.codec.encode import spell_event
+from agent_runs.codec.lossy_json import dump_fast
+from agent_runs.codec.scan import MAX_DEPTH, too_deep
+from tests.support.builders import message
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -206,7 +206,7 @@ def test_an_object_as_a_key_is_there_too() -> None:
 
 def test_a_key_that_is_no_text_is_refused_at_once_and_not_asked_about_until_the_stack_ends() -> None:
     with pytest.raises(TypeError, match="tuple as a key"):
-        encode({(1, 2): 3})
+        dump_fast({(1, 2): 3})
 
 
 def test_what_holds_itself_ends() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agent_runs.decoding import decode_event, read_envelope
+from agent_runs.codec.decode import decode_event, read_envelope
 from agent_runs.errors import InvalidEvent, NotJson
-from tests.unit.builders import MINIMAL, TIME, message
+from tests.support.builders import MINIMAL, TIME, message
 from tests.unit.verdict import FIELDS, Verdict, verdict
 
 GOLDEN = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "schema" / "examples").glob("*.json"))]

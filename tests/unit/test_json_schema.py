@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agent_runs.json_schema import render, run_event_schema
-from tests.unit.builders import MINIMAL, message, message_without
+from tests.support.builders import MINIMAL, message, message_without
 
 VALIDATOR = Draft202012Validator(run_event_schema())
 

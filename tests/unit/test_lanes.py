@@ -4,16 +4,16 @@ import asyncio
 
 import pytest
 
-from consumer import queues
-from consumer.batches import Batch, Slice
-from consumer.claims import Claim
 from consumer.config import IngestConfig
 from consumer.errors import OperatorNeeded, Unavailable
-from consumer.ingest import Stored
-from consumer.lanes import Lane, Lanes
-from consumer.observe import Observer
-from tests.unit.builders import event
-from tests.unit.fakes import FakeWriter, bounds, piece, ready, settle, until
+from consumer.ingest.ingest import Stored
+from consumer.lanes import queue as queues
+from consumer.lanes.lanes import Lane, Lanes
+from consumer.model.batches import Batch, Slice
+from consumer.model.claims import Claim
+from consumer.telemetry.observer import Observer
+from tests.support.builders import event
+from tests.support.fakes import FakeWriter, bounds, piece, ready, settle, until
 
 CONFIG = IngestConfig(batch_records=4)
 

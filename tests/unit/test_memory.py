@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-_SETTLE = "from consumer.memory import settle; settle()"
+_SETTLE = "from consumer.runtime.memory import tune_allocator; tune_allocator()"
 # How many pages the system has to give for a batch once others of its size have been and gone.
 _PAGES_FOR_A_BATCH = """
 from resource import RUSAGE_SELF, getrusage

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Iterable
 
 from agent_runs.settings import KafkaSettings
-from consumer.claims import Claim, ClaimState
 from consumer.config import Config, DatabaseConfig, IngestConfig, ServiceConfig, TopicConfig
-from consumer.log import Bounds, Log
-from consumer.ownership import Ownership
-from consumer.source import Source
-from consumer.store import Offsets, Row, Store
-from consumer.tasks import end
+from consumer.kafka.group_consumer import GroupConsumer
+from consumer.kafka.topic_reader import Bounds, TopicReader
+from consumer.model.claims import Claim, ClaimState
+from consumer.partitions.ownership import Ownership
+from consumer.postgres.store import Offsets, Row, Store
+from consumer.runtime.tasks import cancel_all
 
 CONFIG = Config(
     kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"),
@@ -34,7 +34,7 @@ class World:
         return self.end
 
 
-class GrowingLog(Log):
+class GrowingLog(TopicReader):
     def __init__(self, world: World) -> None:
         self.world = world
 
@@ -61,7 +61,7 @@ class FollowingStore(Store):
     def terminate(self) -> None: ...
 
 
-class OneClaim(Source):
+class OneClaim(GroupConsumer):
     def __init__(self, world: World) -> None:
         self.world = world
 
@@ -86,6 +86,6 @@ async def test_a_partition_that_grows_while_it_is_taken_up_has_lost_nothing() ->
     # when it is taken up,
     running = asyncio.create_task(ownership.run())
     await asyncio.wait_for(world.taken_up.wait(), 10)
-    await end([running])
+    await cancel_all([running])
     # then what was stored is not held against a log that was looked at before.
     assert (world.claim.state, world.claim.halted_because) == (ClaimState.READY, "")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.queries import load_queries
+from agent_runs.sql import load_queries
 
 CONSUMER = Path(__file__).parents[2] / "consumer"
 FILES = sorted(CONSUMER.rglob("queries.sql"))

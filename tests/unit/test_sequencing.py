@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_runs.status import RunStatus
-from consumer.records import Event
-from consumer.sequencing import Head, advance, number, parents_named, starting_events
-from tests.unit.builders import event
+from consumer.ingest.sequencing import Head, advance, number, parents_named, starting_events
+from consumer.model.records import Event
+from tests.support.builders import event
 
 
 def fold(*events: Event, head: Head | None = None) -> Head:

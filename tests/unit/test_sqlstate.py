@@ -11,7 +11,7 @@ from consumer.errors import (
     RepeatedIds,
     Unavailable,
 )
-from consumer.sqlstate import translate
+from consumer.postgres.sqlstate import translate
 
 TABLE = [
     # about the world: the same again, later

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from consumer.tasks import end
+from consumer.runtime.tasks import cancel_all
 
 
 async def test_a_task_that_forgets_its_first_cancellation_is_ended_all_the_same() -> None:
@@ -16,7 +16,7 @@ async def test_a_task_that_forgets_its_first_cancellation_is_ended_all_the_same(
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
     # when it is ended, then it has ended.
-    await asyncio.wait_for(end([task]), 10)
+    await asyncio.wait_for(cancel_all([task]), 10)
     assert task.cancelled()
 
 
@@ -26,5 +26,5 @@ async def test_the_error_of_a_task_that_is_ended_is_not_raised() -> None:
 
     task = asyncio.create_task(work())
     await asyncio.wait({task})
-    await end([task])
+    await cancel_all([task])
     assert isinstance(task.exception(), ValueError)

@@ -18,8 +18,8 @@ from rich.table import Column, Table
 from deploy.local import Kafka
 from tests.bench import facts
 from tests.bench.emitter.callers import CALLERS, TOPIC, message
-from tests.servers import LOG_APPEND_TIME, create_topic
-from tests.servers.databases import CHECKOUT
+from tests.support.servers import LOG_APPEND_TIME, create_topic
+from tests.support.servers.databases import CHECKOUT
 
 _THREADS: Final = 8
 _PARTITIONS: Final = 12

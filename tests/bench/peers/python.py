@@ -13,7 +13,7 @@ from tests.bench.programs import run_process
 from tests.bench.stage import Load, Stage
 from tests.bench.tables import Tables
 from tests.bench.turns import Contestant
-from tests.servers.databases import CHECKOUT
+from tests.support.servers.databases import CHECKOUT
 
 PYTHON: Final = CHECKOUT / ".venv-peers" / "bin" / "python"
 _HERE: Final = Path(__file__).parent

@@ -16,8 +16,8 @@ from rich.console import Console
 from tests.bench import report
 from tests.bench.stage import PARTITIONS, Stage, published
 from tests.bench.tables import Tables, fresh_tables
-from tests.servers.clients import until
-from tests.servers.databases import CHECKOUT
+from tests.support.servers.clients import until
+from tests.support.servers.databases import CHECKOUT
 
 RATES: Final = (100, 1_000, 10_000)  # events a second
 _SHORT_S: Final = 15

@@ -18,7 +18,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 
-from agent_runs.decoding import read_envelope
+from agent_runs.codec.decode import read_envelope
 from tests.bench.stage import PARTITIONS
 from tests.bench.tables import QUERIES, queries
 from tests.bench.workload import Message, messages

@@ -1,0 +1,68 @@
+"""From an event to its message: JSON whatever the payload holds, and nothing left out without a word."""
+
+import math
+from typing import Any, Final
+
+import msgspec
+
+from agent_runs.codec.lossy_json import MOST_DIGITS, dump_fast, dump_lossy
+from agent_runs.codec.scan import MAX_DEPTH
+from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
+from agent_runs.signal_safety import reraise_from_signal_handler
+
+_PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
+_PAYLOAD_FIELDS: Final[dict[type[Event], list[str]]] = {UnknownEvent: ["message"]} | {
+    event_class: [field.name for field in msgspec.structs.fields(event_class) if field.type == Json]
+    for event_class in EVENT_CLASSES.values()
+}
+
+
+def encode_event(event: RunEvent | UnknownEvent) -> bytes:
+    """The message of an event: one JSON object in UTF-8.
+
+    Payloads may hold anything. Objects that JSON has no form for, NaN and infinities become `{"$repr": "…"}`; a lone
+    surrogate goes as its escape. Whether the event keeps the contract is not looked at: `decode_event` judges that.
+    """
+    text, _ = encode_and_look(event)
+    return text
+
+
+def encode_and_look(event: RunEvent | UnknownEvent) -> tuple[bytes, bool]:
+    """The message, and whether its payload is plain: what JSON consists of, and no deeper than the contract allows."""
+    try:
+        text = dump_fast(event.message if isinstance(event, UnknownEvent) else event)
+        for field in _PAYLOAD_FIELDS[type(event)]:
+            if not _is_plain(getattr(event, field), MAX_DEPTH - 1):
+                return spell_event(event) if _is_suspect(text) else text, False
+    except Exception as error:  # noqa: BLE001  # beside what msgspec refuses: objects of an agent may raise anything
+        reraise_from_signal_handler(error)
+        return spell_event(event), False
+    return text, True
+
+
+def spell_event(event: RunEvent | UnknownEvent) -> bytes:
+    """The same by the slow way, in ASCII: what is nested deeper than the contract allows becomes a `$repr` as well."""
+    if isinstance(event, UnknownEvent):
+        return dump_lossy(event.message).encode()
+    return dump_lossy(
+        {"type": event.type, **{field: getattr(event, field) for field in event.__struct_fields__}}
+    ).encode()
+
+
+def _is_suspect(text: bytes) -> bool:
+    """Whether it may hold what NaN became, null or itself, or a Decimal that PostgreSQL has no digits for."""
+    return len(text) > MOST_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
+
+
+def _is_plain(value: Any, levels: int) -> bool:
+    """Whether it is what JSON consists of, finite numbers included, in at most so many levels of arrays and objects."""
+    # On the way of every event: loops, and scalars told by their exact type before a call, take a third of the time.
+    kind = type(value)
+    if kind is dict:
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return kind in _PLAIN_TYPES or (kind is float and math.isfinite(value))
+    for item in value:
+        if type(item) not in _PLAIN_TYPES and not _is_plain(item, levels - 1):
+            return False
+    return levels > 0

@@ -1,0 +1,1 @@
+"""From records to events, and one batch in one transaction: numbering, de-duplication, the offsets' compare-and-set."""

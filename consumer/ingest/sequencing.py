@@ -1,0 +1,82 @@
+"""From events and the heads of their runs to sequence numbers and the runs' new heads. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from agent_runs.status import RunStatus, next_status
+from consumer.model.records import Event
+
+
+class Head(msgspec.Struct, kw_only=True):
+    """Where a run stands, and what the events since then changed; None means unchanged. Times as in records.
+
+    Attributes:
+        event_count: events so far, and so the next event's sequence number.
+        started: a `run_started` has counted; later ones change nothing.
+        dropped_events: how many more than before.
+    """
+
+    run_id: str
+    status: RunStatus = RunStatus.RUNNING
+    event_count: int = 0
+    started: bool = False
+
+    created_at: int | None = None
+    updated_at: int | None = None
+    status_changed_at: int | None = None
+    dropped_events: int = 0
+    started_at: int | None = None
+    agent_id: str | None = None
+    session_id: str | None = None
+    parent_run_id: str | None = None
+
+
+def number(events: Iterable[Event], heads: Mapping[str, Head]) -> list[int]:
+    """Take the events into their runs' heads, in order; returns the sequence number of each."""
+    return [advance(heads[event.run_id], event) for event in events]
+
+
+def advance(head: Head, event: Event) -> int:
+    """Take one event into its run's head; returns its sequence number."""
+    envelope, at = event.envelope, event.record.timestamp
+    seq = head.event_count
+    head.event_count = seq + 1
+    head.updated_at = at
+    if seq == 0:
+        head.created_at = head.status_changed_at = at
+    status = next_status(head.status, envelope.type, getattr(envelope, "tool_name", None))
+    if status is not head.status:
+        head.status, head.status_changed_at = status, at
+    if envelope.type == "events_dropped":
+        head.dropped_events += envelope.count  # type: ignore[union-attr]  # its type says that it has one
+    elif envelope.type == "run_started" and not head.started:
+        _start(head, event)
+    return seq
+
+
+def _start(head: Head, event: Event) -> None:
+    facts = event.envelope
+    head.started, head.started_at = True, event.record.timestamp
+    head.agent_id = facts.agent_id  # type: ignore[union-attr]  # a run_started has these three
+    head.session_id = facts.session_id  # type: ignore[union-attr]
+    head.parent_run_id = facts.parent_run_id  # type: ignore[union-attr]
+
+
+def starting_events(events: Iterable[Event]) -> list[Event]:
+    """The first `run_started` of each run that these events could start."""
+    first: dict[str, Event] = {}
+    for event in events:
+        if event.envelope.type == "run_started":
+            first.setdefault(event.run_id, event)
+    return list(first.values())
+
+
+def parents_named(starts: Sequence[Event]) -> dict[str, int]:
+    """The parent runs that these `run_started` name, each with the smallest record timestamp that does."""
+    parents: dict[str, int] = {}
+    for event in starts:
+        parent: str | None = event.envelope.parent_run_id  # type: ignore[union-attr]
+        if parent is not None:
+            parents[parent] = min(event.record.timestamp, parents.get(parent, event.record.timestamp))
+    return parents

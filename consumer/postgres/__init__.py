@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, named queries, COPY, SQLSTATE, migrations. The only package that imports asyncpg."""

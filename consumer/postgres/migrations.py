@@ -1,0 +1,80 @@
+"""The schema in the database: made, brought up to date, checked."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from pogo_core.util import migrate as pogo
+
+from consumer.errors import UsageError
+from consumer.postgres.store import Store
+
+_log = structlog.get_logger()
+
+SCHEMA: Final = Path(__file__).parents[2] / "schema"
+_OLDEST_VERSION: Final = 160000
+
+
+async def migrate(store: Store) -> list[str]:
+    """Apply the migrations that are missing, then the roles and their grants; returns the names of those applied.
+
+    Raises:
+        UsageError: the server is too old, or the database has the wrong encoding.
+    """
+    await _check_server(store)
+    async with _alone(store):
+        before = await _applied(store)
+        await store.lend(_apply)
+        await store.execute_script((SCHEMA / "roles.sql").read_text(encoding="utf-8"))
+        return sorted(await _applied(store) - before)
+
+
+async def check_schema(store: Store) -> None:
+    """Make sure that this is a database we may write to.
+
+    Raises:
+        UsageError: it is not, and what to do.
+    """
+    await _check_server(store)
+    missing = {path.stem for path in (SCHEMA / "migrations").glob("*.sql")} - await _applied(store)
+    if missing:
+        raise UsageError(f"the schema lacks {', '.join(sorted(missing))}: run `python -m consumer migrate` first")
+    others = [row["topic"] for row in await store.fetch("other_topics", store.topic)]
+    if others:
+        raise UsageError(
+            f"this database holds the topic {others[0]!r}, not {store.topic!r}: one database holds one topic "
+            "(set AGENT_RUNS_TOPIC, or DATABASE_URL to a database of its own)"
+        )
+
+
+async def _check_server(store: Store) -> None:
+    (facts,) = await store.fetch("server_facts")
+    if facts["version_num"] < _OLDEST_VERSION:
+        raise UsageError(f"PostgreSQL {facts['version']} is too old: 16 or newer is needed")
+    if facts["encoding"] != "UTF8":
+        raise UsageError(f"the database's encoding is {facts['encoding']}: create it with ENCODING 'UTF8'")
+
+
+async def _applied(store: Store) -> set[str]:
+    (facts,) = await store.fetch("server_facts")
+    if not facts["migrated"]:
+        return set()
+    return {row["migration_id"] for row in await store.fetch("applied_migrations")}
+
+
+@asynccontextmanager
+async def _alone(store: Store) -> AsyncIterator[None]:
+    """The migration library takes no lock of its own."""
+    await store.fetch("lock_migrations")
+    try:
+        yield
+    finally:
+        await store.fetch("unlock_migrations")
+
+
+async def _apply(connection: Any) -> None:
+    logging.getLogger("pogo_core").setLevel(logging.ERROR)  # it warns of every migration that it applies
+    await pogo.apply(connection, SCHEMA / "migrations", schema_name="public")

@@ -1,0 +1,174 @@
+"""PostgreSQL: connections, the queries of `queries.sql`, and its errors in our words.
+
+The only module that imports the driver.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+import asyncpg
+
+from agent_runs.sql import load_queries
+from consumer.config import DatabaseConfig
+from consumer.errors import ConnectionLost, UsageError
+from consumer.postgres.copy_format import COLUMNS, EPOCH_MS, JSONB_VERSION
+from consumer.postgres.sqlstate import translate
+
+APPLICATION_NAME: Final = "agent-runs-consumer"
+
+Row = Mapping[str, Any]
+
+
+class Offsets(NamedTuple):
+    """A partition's row of `consumer_offsets`."""
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    last_offset: int | None
+    last_timestamp: int | None
+    repeats: int
+    updated_at: int
+
+    @property
+    def last(self) -> tuple[int, int] | None:
+        """The fingerprint: offset and timestamp of the last record passed."""
+        if self.last_offset is None or self.last_timestamp is None:
+            return None
+        return self.last_offset, self.last_timestamp
+
+
+@cache
+def _queries() -> dict[str, str]:
+    files = Path(__file__).parents[1].rglob("queries.sql")
+    return {name: text for file in files for name, text in load_queries(file).items()}
+
+
+class Store:
+    """One connection; not for two tasks at a time."""
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", topic: str) -> None:
+        self._connection = connection
+        self.topic = topic
+
+    @classmethod
+    async def connect(cls, config: DatabaseConfig, topic: str) -> "Store":
+        """A new connection.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer, or not us.
+            UsageError: DATABASE_URL names something that can't be a database.
+        """
+        with _translated():
+            connection = await asyncpg.connect(
+                config.url,
+                timeout=config.connect_timeout_s,
+                server_settings={
+                    "application_name": APPLICATION_NAME,
+                    "lock_timeout": f"{config.lock_timeout_s * 1000:.0f}ms",
+                    # Between statements a stopped process then gives its locks back by itself. In mid COPY it doesn't.
+                    "idle_in_transaction_session_timeout": f"{config.timeout_s * 1000:.0f}ms",
+                },
+            )
+            await _set_codecs(connection)
+        return cls(connection, topic)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection is open."""
+        return not self._connection.is_closed()
+
+    def terminate(self) -> None:
+        """End the connection without asking the server, which may not answer."""
+        self._connection.terminate()
+
+    async def close(self) -> None:
+        """End the connection in good order."""
+        with _translated():
+            await self._connection.close(timeout=2)
+
+    async def fetch(self, query: str, *parameters: object) -> list[Row]:
+        """The rows of a named query."""
+        with _translated():
+            return cast("list[Row]", await self._connection.fetch(_queries()[query], *parameters))
+
+    async def execute_script(self, script: str) -> None:
+        """Run statements of a file of the schema."""
+        with _translated():
+            await self._connection.execute(script)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """All or nothing; READ COMMITTED, whatever the database's default.
+
+        Raises:
+            ConnectionLost: also when the connection ended during COMMIT, which may have happened.
+        """
+        with _translated():
+            transaction = self._connection.transaction(isolation="read_committed")
+            await transaction.start()
+        try:
+            yield
+        except BaseException:
+            if self.usable:
+                with _translated():
+                    await transaction.rollback()
+            raise
+        with _translated():
+            await transaction.commit()
+
+    async def copy_events(self, stream: AsyncIterator[bytes]) -> None:
+        """COPY a binary stream, whose pieces must not be waited for, into `run_events`."""
+        with _translated():
+            await self._connection.copy_to_table("run_events", source=stream, columns=COLUMNS, format="binary")
+
+    async def offsets(self) -> dict[int, Offsets]:
+        """Where the topic's partitions stand."""
+        return {row["partition"]: Offsets(**row) for row in await self.fetch("offsets", self.topic)}
+
+    async def terminate_stalled_owner(self, partitions: Sequence[int], older_than_s: float) -> list[Row]:
+        """End other backends of our name that have held these offsets for too long."""
+        return await self.fetch("terminate_stalled_owner", self.topic, partitions, APPLICATION_NAME, older_than_s)
+
+    async def lend(self, work: Callable[[Any], Awaitable[None]]) -> None:
+        """Lend the driver's connection to a library that needs it: migrations."""
+        with _translated():
+            await work(self._connection)
+
+
+async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Times as milliseconds since 1970, as Kafka has them; JSONB as the bytes of its text."""
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        format="tuple",
+        encoder=lambda at_ms: ((at_ms - EPOCH_MS) * 1000,),
+        decoder=lambda at: at[0] // 1000 + EPOCH_MS,
+    )
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda text: JSONB_VERSION + text,
+        decoder=lambda data: data[1:],
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The driver's errors in our words; programming errors stay what they are."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        constraint = getattr(error, "constraint_name", None)
+        raise translate(error.sqlstate or "", str(error), constraint) from error
+    except asyncpg.exceptions.ClientConfigurationError as error:
+        raise UsageError(f"DATABASE_URL: {error}") from error
+    except asyncpg.DataError:  # the driver cannot encode a parameter: nothing to do with the connection
+        raise
+    # InternalClientError: a statement in the moment between the server's last word and the end of the connection.
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError) as error:
+        raise ConnectionLost(str(error) or type(error).__name__) from error

@@ -1,0 +1,1 @@
+"""Retrying, task cancellation, allocator tuning. Knows nothing of Kafka, PostgreSQL or events."""

@@ -1,0 +1,108 @@
+"""Is what is stored what was sent? The tables against the fold of their events; the topic against the tables."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from agent_runs.codec.decode import Envelope, UnknownEnvelope, read_envelope
+from agent_runs.errors import UnreadableEvent
+from agent_runs.status import RunStatus
+from consumer.ingest.sequencing import Head, advance
+from consumer.model.records import Event
+from consumer.postgres.store import Store
+
+_RUNS_A_PAGE: Final = 500
+_EVENTS_A_PAGE: Final = 2000
+
+
+class Difference(NamedTuple):
+    """Something that is other than it should be.
+
+    Attributes:
+        kind: a stable word for it.
+        where: the run, or the partition and offset.
+    """
+
+    kind: str
+    where: str
+    detail: str
+
+
+class _StoredRecord(msgspec.Struct, gc=False):
+    """An event's row, as the record that it came from."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+async def verify_runs(store: Store) -> AsyncIterator[Difference]:
+    """Every run against the fold of its events: numbers without gaps, and every column that follows from them.
+
+    Reads page by page without a snapshot, which would keep old rows alive: a run's row says how many events it counts,
+    and events never change.
+    """
+    last = ""
+    while runs := await store.fetch("runs_page", last, _RUNS_A_PAGE):
+        last = runs[-1]["id"]
+        heads = {run["id"]: Head(run_id=run["id"]) for run in runs}
+        counts = {run["id"]: run["event_count"] for run in runs}
+        partitions: dict[str, set[int]] = {}
+        async for row in _events(store, list(heads)):
+            head = heads[row["run_id"]]
+            if row["event_seq"] >= counts[head.run_id]:
+                continue  # it came after the run's row was read
+            partitions.setdefault(head.run_id, set()).add(row["source_partition"])
+            for difference in _take(head, row):
+                yield difference
+        for run in runs:
+            for difference in _compare(run, heads[run["id"]]):
+                yield difference
+            if len(partitions.get(run["id"], ())) > 1:
+                yield Difference("split_run", run["id"], f"seen in partitions {sorted(partitions[run['id']])}")
+
+
+async def _events(store: Store, run_ids: Sequence[str]) -> AsyncIterator[Mapping[str, Any]]:
+    run_id, seq = "", -1
+    while rows := await store.fetch("events_page", run_ids, run_id, seq, _EVENTS_A_PAGE):
+        for row in rows:
+            yield row
+        run_id, seq = rows[-1]["run_id"], rows[-1]["event_seq"]
+
+
+def _take(head: Head, row: Mapping[str, Any]) -> Iterator[Difference]:
+    try:
+        envelope: Envelope | UnknownEnvelope = read_envelope(row["event_data"])
+    except UnreadableEvent as error:
+        yield Difference("unreadable_event", f"{head.run_id} {row['event_seq']}", str(error))
+        return
+    record = _StoredRecord(row["source_partition"], row["source_offset"], row["created_at"])
+    seq = advance(head, Event(head.run_id, envelope, b"", None, record))
+    if seq != row["event_seq"]:
+        yield Difference("sequence_gap", head.run_id, f"event_seq {row['event_seq']} where {seq} should be")
+        head.event_count = row["event_seq"] + 1
+    if envelope.id != row["id"]:
+        yield Difference("other_id", f"{head.run_id} {seq}", f"column {row['id']!r}, message {envelope.id!r}")
+
+
+def _compare(run: Mapping[str, Any], head: Head) -> Iterator[Difference]:
+    stub_since = run["named_at"] if head.event_count == 0 else None
+    expected = {
+        "event_count": head.event_count,
+        "status": head.status if head.event_count else RunStatus.RUNNING,
+        "created_at": head.created_at or stub_since,
+        "updated_at": head.updated_at or stub_since,
+        "status_changed_at": head.status_changed_at or stub_since,
+        "dropped_events": head.dropped_events,
+        "started_at": head.started_at,
+        "agent_id": head.agent_id or "unknown",
+        "session_id": head.session_id,
+        "parent_run_id": head.parent_run_id,
+    }
+    for column, value in expected.items():
+        if run[column] != value and not (column == "parent_run_id" and run[column] is None):
+            yield Difference("projection", run["id"], f"{column} is {run[column]!r}, its events say {value!r}")

@@ -1,0 +1,107 @@
+"""Every record of the topic, up to the stored offsets, is in exactly one place."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+from agent_runs.codec.scan import without_unstorable
+from consumer.ingest.decoding import decode
+from consumer.kafka.topic_reader import TopicReader
+from consumer.model.records import Event, Record, Rejection, storable_timestamp
+from consumer.postgres.store import Offsets, Store
+from consumer.verify.runs import Difference
+
+
+class TopicCheck:
+    """Compares partitions of a topic with the tables.
+
+    Attributes:
+        places: how many records were found where: `event`, `dead_letter`, `repeat`, `missing`.
+    """
+
+    def __init__(self, store: Store, log: TopicReader, max_event_bytes: int) -> None:
+        self._store = store
+        self._log = log
+        self._max_event_bytes = max_event_bytes
+        self._last_seq: dict[str, int] = {}
+        self.places: Counter[str] = Counter()
+
+    async def partition(self, stored: Offsets) -> AsyncIterator[Difference]:
+        """The differences of one partition, of which everything below the stored offset should be somewhere."""
+        bounds = (await self._log.bounds([stored.partition]))[stored.partition]
+        before, earliest = self.places["event"], None
+        async for records in self._log.scan(stored.partition, bounds.begins, stored.next_offset):
+            earliest = min([*(record.timestamp for record in records), *([] if earliest is None else [earliest])])
+            async for difference in self._chunk(stored.partition, records):
+                yield difference
+        if earliest is not None:
+            since = storable_timestamp(earliest) or 0
+            (row,) = await self._store.fetch("count_events", stored.partition, bounds.begins, stored.next_offset, since)
+            found = self.places["event"] - before
+            if row["events"] != found:
+                detail = f"{row['events']} events claim to come from this partition's log, which has {found} of them"
+                yield Difference("invented", f"partition {stored.partition}", detail)
+
+    async def _chunk(self, partition: int, records: Sequence[Record]) -> AsyncIterator[Difference]:
+        timestamps = {record.offset: storable_timestamp(record.timestamp) for record in records}
+        rows = await self._store.fetch("letters_by_offset", self._store.topic, partition, list(timestamps))
+        # Letters of a log that was there before, under the same name, have the same offsets, but other times.
+        letters = {
+            row["record_offset"]: row for row in rows if row["record_timestamp"] == timestamps[row["record_offset"]]
+        }
+        judged = [decode(record, self._max_event_bytes) for record in records]
+        stored = await self._rows([item for item in judged if isinstance(item, Event)])
+        for item in judged:
+            place, differences = self._place(item, stored.get(item.record.offset), letters.get(item.record.offset))
+            self.places[place] += 1
+            for difference in differences:
+                yield difference
+
+    async def _rows(self, events: Sequence[Event]) -> dict[int, Mapping[str, Any]]:
+        """What is stored under the events' ids, by the events' offsets."""
+        values = [(event.run_id, event.envelope.id, without_unstorable(event.value), event.value) for event in events]
+        columns = [(run_id, event_id, value, None if value is raw else raw) for run_id, event_id, value, raw in values]
+        rows = await self._store.fetch("events_by_id", *map(list, zip(*columns, strict=True))) if columns else []
+        return {events[row["position"] - 1].record.offset: row for row in rows}
+
+    def _place(
+        self, item: Event | Rejection, row: Mapping[str, Any] | None, letter: Mapping[str, Any] | None
+    ) -> tuple[str, list[Difference]]:
+        here = row is not None and (row["source_partition"], row["source_offset"]) == _coordinates(item)
+        if row is not None and here:
+            return "event", list(self._check_event(item, row, letter))
+        if letter is not None:
+            return "dead_letter", list(_check_letter(item, letter))
+        if row is not None and row["same"]:
+            return "repeat", []
+        return "missing", [Difference("missing", _where(item), "neither an event, nor a dead letter, nor a repeat")]
+
+    def _check_event(
+        self, item: Event | Rejection, row: Mapping[str, Any], letter: Mapping[str, Any] | None
+    ) -> Iterator[Difference]:
+        if not row["same"]:
+            yield Difference("altered", _where(item), "the stored event is not what the record says")
+        if row["created_at"] != item.record.timestamp:
+            yield Difference("altered", _where(item), f"created_at is {row['created_at']}, not {item.record.timestamp}")
+        if letter is not None:
+            if letter["state"] != "resolved":
+                yield Difference("twice", _where(item), "an event, and an unresolved dead letter")
+            return  # a retried letter has a later number than its place in the log
+        if isinstance(item, Event):
+            if row["event_seq"] <= self._last_seq.get(item.run_id, -1):
+                detail = f"event_seq {row['event_seq']} of run {item.run_id!r} is out of order"
+                yield Difference("order", _where(item), detail)
+            self._last_seq[item.run_id] = row["event_seq"]
+
+
+def _check_letter(item: Event | Rejection, letter: Mapping[str, Any]) -> Iterator[Difference]:
+    if (letter["key"], letter["value"]) != (item.record.key, item.record.value):
+        yield Difference("altered", _where(item), "the dead letter does not have the record's bytes")
+
+
+def _coordinates(item: Event | Rejection) -> tuple[int, int]:
+    return item.record.partition, item.record.offset
+
+
+def _where(item: Event | Rejection) -> str:
+    return f"partition {item.record.partition} offset {item.record.offset}"

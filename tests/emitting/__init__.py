@@ -1,1 +1,0 @@
-"""What the tests of the emitter share: programs that emit, the ledger of what they said, and what became of it."""

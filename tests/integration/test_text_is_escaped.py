@@ -1,0 +1,84 @@
+"""Ids, names, headers and messages of somebody who wants to be more than data: kept exactly, and shown as text."""
+
+import json
+
+from tests.support.messages import Message, event
+from tests.support.pipeline import Finished, Pipeline
+
+TEXTS = {
+    "a terminal's commands": "\x1b]0;owned\x07\x1b[2J\x9b31m",
+    "lines of a log": "x\n2026-01-01T00:00:00Z [info] All is well action=run\r\x85\u2028error: none",
+    "the other direction": "\u202eelif.txt\u2066\u200b",
+    "statements": "'; DROP TABLE run_events; --\\ $1 %s {0} [/] [red] \"",
+}
+FIELDS = ("session_id", "agent_id", "parent_run_id")
+
+
+async def test_what_strangers_wrote_is_stored_exactly_and_never_acts(pipeline: Pipeline) -> None:
+    # Given runs whose every name is such a text, events of theirs that contradict others, and records that are none,
+    await pipeline.publish(*(message for text in TEXTS.values() for message in _messages(text)))
+    # when they are consumed, with either kind of log,
+    console = await pipeline.command("run", "--until-end")
+    await pipeline.rows("TRUNCATE agent_runs, consumer_offsets, dead_letters CASCADE")
+    json_lines = await pipeline.command(
+        "run", "--until-end", AGENT_RUNS_LOG_FORMAT="json", AGENT_RUNS_GROUP=f"{pipeline.topic}-json"
+    )
+    # then they are stored to the letter,
+    for text in TEXTS.values():
+        await _assert_exact(pipeline, text)
+    await pipeline.assert_in_order()
+    # and whatever is said about them, also when tables were tampered with, is text in lines of our own.
+    await pipeline.rows("UPDATE agent_runs SET status = 'failed', session_id = id || '!'")
+    verified = await pipeline.command("verify", "--topic")
+    assert (verified.exit_code, verified.output.count("projection: ")) == (1, 4 * len(TEXTS))
+    for finished in (console, json_lines, verified, await pipeline.command("offsets", "show")):
+        _assert_prints(finished)
+    assert all(_is_of_a_log(line) for line in console.output.splitlines())
+    assert all(json.loads(line)["action"] for line in json_lines.output.splitlines())
+
+
+def _messages(text: str) -> list[Message]:
+    key, headers = text.encode(), [(text, text.encode())]
+    return [
+        Message(key, event(text, "run_started", **dict.fromkeys(FIELDS, f"{text} of another"))),
+        Message(key, event(f"{text} 2", text, anything=text)),
+        Message(key, event(f"{text} 3", "tool_requested", tool_name=text, tool_args={text: text})),
+        Message(key, event(text, data="something else"), headers=headers),
+        Message(key, text.encode(), headers=headers),
+    ]
+
+
+async def _assert_exact(pipeline: Pipeline, text: str) -> None:
+    assert await pipeline.stored(text) == [text, f"{text} 2", f"{text} 3"]
+    types = await pipeline.rows("SELECT event_type FROM run_events WHERE run_id = $1 AND event_seq = 1", text)
+    assert types == [(text,)]
+    (facts,) = await pipeline.rows(f"SELECT {', '.join(FIELDS)} FROM agent_runs WHERE id = $1", text)
+    assert facts == (f"{text} of another",) * 3
+    letters = await pipeline.rows("SELECT headers ->> 0, reason FROM dead_letters WHERE key = $1", text.encode())
+    assert {(json.loads(header)[0], reason) for header, reason in letters} == {
+        (text, "event_id_conflict"),
+        (text, "not_json"),
+    }
+
+
+async def test_what_postgresql_quotes_in_an_error_is_text_as_well(pipeline: Pipeline) -> None:
+    # Given a rule of the operator's own, whose violation is told with a quotation of what was sent,
+    text = TEXTS["a terminal's commands"] + TEXTS["lines of a log"]
+    await pipeline.rows("CREATE UNIQUE INDEX one_a_session ON agent_runs (session_id)")
+    await pipeline.publish(*(Message(run, event("a", "run_started", session_id=text)) for run in (b"one", b"other")))
+    # when a consumer gives up over it, then what it says prints.
+    finished = await pipeline.command("run", "--until-end")
+    assert finished.exit_code == 3
+    assert "one_a_session" in finished.output
+    assert "owned" in finished.output
+    _assert_prints(finished)
+    assert all(_is_of_a_log(line) or line.startswith("error: ") for line in finished.output.splitlines())
+
+
+def _assert_prints(finished: Finished) -> None:
+    assert [line for line in finished.output.split("\n") if not line.isprintable()] == []
+
+
+def _is_of_a_log(line: str) -> bool:
+    time, _, rest = line.partition(" ")
+    return time.endswith("Z") and rest.startswith("[") and "action=" in rest and not time.startswith("2026-01-01")

@@ -1,0 +1,99 @@
+"""Who publishes: agents that emit through the library, each replaced now and then, and a foreign producer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+from typing import Any
+
+from tests.nemesis.world import Room
+from tests.support.waiting import until
+
+CHECKOUT = Path(__file__).parents[2]
+AGENTS = 2
+AGENTS_SHARE = 0.3  # of all that is published
+ENDS_WITHIN_S = 150.0
+LOG_SHOWN = 5_000
+AGENT, PRODUCER = "agent", "producer"
+
+# A queue that the longer outages fill, and an emitter that notices a mute broker while it is mute.
+SETTINGS = {"AGENT_RUNS_QUEUE_BYTES": "400000", "AGENT_RUNS_REQUEST_TIMEOUT_S": "2"}
+
+
+class Speakers:
+    """They write a ledger each. `counts` are those of the agents that have ended."""
+
+    def __init__(self, room: Room, seed: str, rate: float) -> None:
+        self.counts: list[dict[str, Any]] = []
+        self._environment = {
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": room.wired.servers.bootstrap_servers,
+            "AGENT_RUNS_TOPIC": room.wired.topic,
+            **SETTINGS,
+        }
+        self._directory = room.wired.directory
+        self._seed = seed
+        self._rate = rate
+        self._files: dict[Process, Path] = {}  # of every one that was started
+        self._agents: list[Process] = []
+        self._producers: list[Process] = []
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """All of them."""
+        self._producers.append(await self._start(PRODUCER, self._rate * (1 - AGENTS_SHARE)))
+        while len(self._agents) < AGENTS:
+            self._agents.append(await self._start(AGENT, self._rate * AGENTS_SHARE / AGENTS))
+
+    async def replace_agent(self) -> None:
+        """Tell the oldest to stop, and start another. It ends in its own time: once Kafka has what it said."""
+        self._ending.add(asyncio.create_task(self._end(self._agents.pop(0))))
+        self._agents.append(await self._start(AGENT, self._rate * AGENTS_SHARE / AGENTS))
+
+    async def stop(self) -> None:
+        """Tell all to stop, and wait until each knows what became of all that it has said."""
+        while self._agents or self._producers:
+            leaver = (self._agents or self._producers).pop()
+            self._ending.add(asyncio.create_task(self._end(leaver)))
+        await asyncio.gather(*self._ending)
+
+    def kill(self) -> None:
+        """Whatever happened, none outlives us."""
+        for task in self._ending:
+            task.cancel()
+        for process in self._files:
+            if process.returncode is None:
+                process.kill()
+
+    def files(self, kind: str) -> list[Path]:
+        """The ledgers of the agents, or of the producers."""
+        return [file for file in self._files.values() if file.name.startswith(kind)]
+
+    async def _start(self, kind: str, rate: float) -> Process:
+        number = len(self._files)
+        file = self._directory / f"{kind}-{number}.ledger"
+        with file.with_suffix(".log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", f"tests.nemesis.{kind}", str(file), f"{self._seed}:{number}", str(rate)),
+                cwd=CHECKOUT,
+                env=self._environment,
+                stdout=PIPE,
+                stderr=log,
+            )
+        self._files[process] = file
+        # Before its file is open it would end by the signal that tells it to stop.
+        await until(lambda: process.returncode is not None or file.exists(), f"the {kind} speaks")
+        return process
+
+    async def _end(self, process: Process) -> None:
+        process.terminate()
+        output, _ = await asyncio.wait_for(process.communicate(), ENDS_WITHIN_S)
+        if process.returncode:
+            log = self._files[process].with_suffix(".log").read_text()[-LOG_SHOWN:]
+            raise AssertionError(f"{self._files[process].stem} ended with exit code {process.returncode}:\n{log}")
+        if output:
+            self.counts.append(json.loads(output))

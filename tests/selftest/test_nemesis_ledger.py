@@ -1,0 +1,45 @@
+"""What the nemesis's producers say became of their messages is held against the log."""
+
+import pytest
+
+from tests.checker.log import Extent, Log, Place, Record
+from tests.support.corpus import Message
+from tests.support.ledgers.produced import Ledger, Outcome, line
+
+FIRST, SECOND = Message(b"run", b"1"), Message(b"run", b"2")
+OTHERS = "agent-"
+
+
+def log(*records: tuple[Message, Place]) -> Log:
+    return Log("t", {0: Extent(0, 9)}, [Record(place, 0, message.key, message.value) for message, place in records])
+
+
+def ledger(*entries: tuple[Outcome, Message, Place | None]) -> Ledger:
+    read = Ledger()
+    read.read(line(*entry) for entry in entries)
+    return read
+
+
+def test_a_log_is_right_that_has_what_was_acknowledged_and_perhaps_what_nobody_knows() -> None:
+    told = ledger((Outcome.ACKED, FIRST, Place(0, 4)), (Outcome.UNKNOWN, SECOND, None))
+
+    assert told.differences(log((FIRST, Place(0, 4))), OTHERS) == []
+    assert told.differences(log((FIRST, Place(0, 4)), (SECOND, Place(0, 5))), OTHERS) == []
+    assert told.differences(log((FIRST, Place(0, 4)), (Message(b"agent-7", b""), Place(0, 5))), OTHERS) == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "records", "problem"),
+    [
+        ([(Outcome.ACKED, FIRST, Place(0, 4))], [], "not in the log at its place"),
+        ([(Outcome.ACKED, FIRST, Place(0, 4))], [(FIRST, Place(0, 5))], "not in the log at its place"),
+        ([(Outcome.ABORTED, FIRST, None)], [(FIRST, Place(0, 4))], "in an aborted transaction"),
+        ([(Outcome.FAILED, FIRST, None)], [(FIRST, Place(0, 4))], "refused, and in the log"),
+        ([], [(FIRST, Place(0, 4))], "never sent"),
+        ([(Outcome.ACKED, FIRST, Place(0, 4))] * 2, [(FIRST, Place(0, 4))], "acknowledged twice at one place"),
+    ],
+)
+def test_a_log_that_contradicts_what_producers_were_told_is_named(
+    entries: list[tuple[Outcome, Message, Place | None]], records: list[tuple[Message, Place]], problem: str
+) -> None:
+    assert any(problem in difference for difference in ledger(*entries).differences(log(*records), OTHERS))

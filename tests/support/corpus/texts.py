@@ -1,0 +1,50 @@
+"""Values that are no JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.support.corpus.specimen import Specimen, exactly, holding, wrapped
+
+_LITERALS = r"""
+    NaN Infinity -Infinity nan undefined True 01 1. .5 +1 0x1f 1e - --1 1_000 １ [1,] [1,2,] {"a":1,} {"a"} {a:1}
+    "\x41" "\u12G4" "\u12" "\ud8"
+"""
+_SPACED_LITERALS = ('{"a" 1}', "[1 2]", "// no", "/* no */ 1", '"\t"', '"\n"', '"\0"', '"\\\n"', "\v1", "\f1")
+
+
+def not_json() -> Iterator[Specimen]:
+    texts = {
+        "tombstone": None,
+        "empty value": b"",
+        "white space only": b" \r\n\t",
+        "a word": b"hello",
+        "an open string": b'"abc',
+        "an open object": b'{"type": "input"',
+        "an open object of 100,000 members": b'{"a":1,' * 100_000,
+        "100,000 open arrays": b"[" * 100_000,
+        "closed arrays 100,000 deep": b"[" * 100_000 + b"]" * 100_000,
+        "closed objects 100,000 deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+        "arrays 513 deep": b"[" * 513 + b"]" * 513,
+        "single quotes": b"{'type': 'input'}",
+        "two events": b"{} {}",
+        "a lone surrogate in UTF-8": b'{"a": "\xed\xa0\x80"}',
+        "an overlong encoding": b'{"a": "\xc1\x81"}',
+        "a code point too high": b'{"a": "\xf4\x90\x80\x80"}',
+        "a value of 0xff": b"\xff",
+        "a no-break space": b"\xc2\xa0{}",
+    }
+    for name, text in texts.items():
+        yield Specimen(name, "not_json", exactly(text))
+    for literal in (*_LITERALS.split(), *_SPACED_LITERALS):
+        yield Specimen(f"the literal {literal!r}", "not_json", holding(literal))
+    yield Specimen("a byte order mark", "not_json", wrapped(b"\xef\xbb\xbf"))
+    yield Specimen("UTF-16", "not_json", lambda i: wrapped(b"")(i).decode().encode("utf-16"))
+    yield Specimen("UTF-16 without a mark", "not_json", lambda i: wrapped(b"")(i).decode().encode("utf-16-le"))
+    yield Specimen("invalid UTF-8 in a string", "not_json", wrapped(b'{"a":"\xff","b":', b"}"))
+    yield Specimen("a NUL behind the end", "not_json", wrapped(b"", b"\0"))
+    yield Specimen("a brace too many", "not_json", wrapped(b"", b"}"))
+    yield Specimen("cut short", "not_json", lambda i: wrapped(b"")(i)[:-1])
+    yield Specimen("513 deep", "not_json", holding("[" * 512 + "]" * 512))
+    yield Specimen("513 deep of objects", "not_json", holding('{"a":' * 512 + "1" + "}" * 512))
+    yield Specimen("513 deep of an unknown type", "not_json", holding("[" * 512 + "]" * 512, "note", "x"))

@@ -1,0 +1,21 @@
+"""The Kafka and the PostgreSQL that tests run against, and a topic and a database of them for each test.
+
+`choice` decides which servers, `containers` starts them in Docker, `topics` and `databases` give each test its own.
+"""
+
+from tests.support.servers.choice import Servers, open_servers
+from tests.support.servers.databases import TemplateDatabase
+from tests.support.servers.factories import MakeDatabase, MakeTopic, OwnServers
+from tests.support.servers.topics import LOG_APPEND_TIME, create_topic, delete_topics
+
+__all__ = [
+    "LOG_APPEND_TIME",
+    "MakeDatabase",
+    "MakeTopic",
+    "OwnServers",
+    "Servers",
+    "TemplateDatabase",
+    "create_topic",
+    "delete_topics",
+    "open_servers",
+]

@@ -1,0 +1,61 @@
+"""Databases of a test's own, cloned from one that was migrated once: 50 ms instead of all the migrations."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+
+CHECKOUT = Path(__file__).parents[3]
+MIGRATE = (sys.executable, "-m", "consumer", "migrate")
+
+
+@dataclass(frozen=True)
+class TemplateDatabase:
+    """A migrated database that nobody is connected to, on the server of `server_url`."""
+
+    server_url: str
+    name: str
+
+    @classmethod
+    async def create(cls, server_url: str, migrate: Sequence[str] = MIGRATE) -> "TemplateDatabase":
+        """Make it, with the command that an operator would use."""
+        template = cls(server_url, f"template_{uuid4().hex}")
+        await template.execute(f"CREATE DATABASE {template.name}")
+        await asyncio.to_thread(_run, migrate, template.url_of(template.name))
+        return template
+
+    async def clone(self) -> str:
+        """A database like the template. Returns its name."""
+        name = f"test_{uuid4().hex}"
+        await self.execute(f"CREATE DATABASE {name} TEMPLATE {self.name}")
+        return name
+
+    async def drop(self, name: str) -> None:
+        """Drop a database, whoever is still connected."""
+        await self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def url_of(self, name: str) -> str:
+        """The URL of a database of the same server."""
+        return urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
+
+    async def execute(self, statement: str) -> None:
+        """Run a statement of the server, outside of any transaction."""
+        connection = await asyncpg.connect(self.server_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+def _run(command: Sequence[str], database_url: str) -> None:
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
