@@ -1,6 +1,8 @@
 """Publish what LLM agents do, and read it back: the library of Agent Runs.
 
 `import agent_runs` loads neither a Kafka nor a PostgreSQL client, and no threads; those come with what needs them.
+
+May import: codec, emitter, pytest.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,8 +1,10 @@
 """Publish what agents do: fire and forget, and nothing lost silently.
 
-An event goes from `run` (a method for each type) through `channel` (masked, encoded, judged, in the agent's thread)
-into the `outbox` (bounded, counted). From there `delivery` (a thread) and its `session` (a producer's life) carry it to
-Kafka. `processes` sees them through forks and to their end.
+An event goes from `run` (one method a type) through `pipeline` (redaction, encoding, validation, in the agent's thread)
+into the bounded `send_queue`. The thread of `delivery` and its `session` (one Kafka producer) send it to Kafka.
+`lifecycle` handles forks and the end of the process.
+
+May import: codec, errors, escaping, events, ids, kafka_options, settings, signal_safety, status, aiokafka.
 """
 
 from agent_runs.emitter.emitter import Emitter

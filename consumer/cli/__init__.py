@@ -1,1 +1,5 @@
-"""The operator's commands: click, rich, exit codes. The only package that imports click and rich."""
+"""The operator's commands: click, rich, exit codes.
+
+May import: agent_runs, config, dead_letters, errors, kafka, model, partitions, postgres, runtime, service,
+telemetry, verify, click, rich.
+"""

@@ -1,8 +1,4 @@
-"""What operators do with the records that were refused.
+"""Finds, locates and retries dead letters. No terminal code, so that other interfaces can use it.
 
-letters    one letter, and finding some                      queries.sql
-locating   where in a record's bytes it is wrong (pure)
-retry      the same bytes through the same path again
-report     tables and documents for a terminal, a pipe
-commands   `python -m consumer dead-letters …`
+May import: agent_runs, errors, ingest, model, postgres.
 """

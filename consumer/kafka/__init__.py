@@ -1,1 +1,4 @@
-"""Kafka: the group's consumer, the topic's reader, topic settings. The only package that imports aiokafka."""
+"""The consumer group's client, the topic's reader, and topic administration.
+
+May import: agent_runs, config, errors, model, aiokafka, structlog.
+"""

@@ -1,1 +1,4 @@
-"""What flows through the service: records, events, rejections, slices, claims. Pure: no I/O."""
+"""What flows through the service: records, events, rejections, slices, claims. No I/O.
+
+May import: agent_runs.
+"""

@@ -1,1 +1,4 @@
-"""PostgreSQL: connections, named queries, COPY, SQLSTATE, migrations. The only package that imports asyncpg."""
+"""Connections, named queries, COPY, SQLSTATE, migrations.
+
+May import: agent_runs, config, errors, model, runtime, asyncpg, pogo_core, structlog.
+"""

@@ -1,1 +1,4 @@
-"""Retrying, task cancellation, allocator tuning. Knows nothing of Kafka, PostgreSQL or events."""
+"""Retrying, task cancellation, allocator tuning. Knows nothing of Kafka, PostgreSQL or events.
+
+May import: errors, structlog, tenacity.
+"""

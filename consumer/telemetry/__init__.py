@@ -1,1 +1,4 @@
-"""What operators see: metrics, health, log lines, the HTTP server for them."""
+"""What operators see: metrics, health, log lines, and the HTTP server for them.
+
+May import: agent_runs, config, errors, ingest, model, prometheus_client, structlog.
+"""

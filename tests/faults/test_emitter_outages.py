@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from signal import SIGCONT, SIGSTOP
@@ -22,7 +22,8 @@ from deploy.local.ports import HOST, free_port
 from tests.checker import read_log
 from tests.support.agent_process import run
 from tests.support.ledgers.emitted import Found, Ledger, in_log, in_tables
-from tests.support.proxy.proxy import Fate, KafkaProxy
+from tests.support.proxy.proxied_kafka import wired_kafka
+from tests.support.proxy.proxy import Fate
 from tests.support.scene import Scene
 from tests.support.servers import LOG_APPEND_TIME, create_topic
 from tests.support.waiting import until
@@ -332,20 +333,3 @@ async def test_credentials_are_used_and_wrong_ones_are_told(
 async def consume_from(scene: Scene, bootstrap_servers: str) -> None:
     consumer = scene.start("--until-end", KAFKA_BOOTSTRAP_SERVERS=bootstrap_servers)
     assert await consumer.ended() == 0, consumer.output
-
-
-@asynccontextmanager
-async def wired_kafka(topic: str) -> AsyncIterator[tuple[KafkaProxy, str]]:
-    """A broker that is reached by way of a proxy only, and its address there."""
-    with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
-        async with KafkaProxy() as proxy:
-            address = f"127.0.0.1:{proxy.port}"
-            properties = {"advertised.listeners": f"PLAINTEXT://{address}"}
-            kafka = Kafka(Path(directory), properties=properties, brief=True)
-            await asyncio.to_thread(kafka.start)
-            try:
-                proxy.target = "127.0.0.1", kafka.port
-                await create_topic(address, topic, 1, LOG_APPEND_TIME)
-                yield proxy, address
-            finally:
-                await asyncio.to_thread(kafka.kill)

@@ -9,9 +9,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from tests.faults.test_emitter_outages import wired_kafka
 from tests.support.corpus import Message
 from tests.support.foreign_producer import foreign_producer, publish
+from tests.support.proxy.proxied_kafka import wired_kafka
 from tests.support.proxy.proxy import KafkaProxy, Proxy, Way
 
 SILENCE_S = 0.2

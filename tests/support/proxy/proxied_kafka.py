@@ -1,10 +1,15 @@
 """A broker with two doors: one for everybody, and one that is reached by way of a proxy."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from deploy.local import Kafka
 from deploy.local.ports import HOST, free_port
 from tests.support.proxy.proxy import KafkaProxy
+from tests.support.servers import LOG_APPEND_TIME, create_topic
 
 
 class WiredKafka(Kafka):
@@ -25,3 +30,20 @@ class WiredKafka(Kafka):
     def wire(self) -> KafkaProxy:
         """A proxy in front of the second door; one at a time."""
         return KafkaProxy(HOST, self._wired, listens_on=self._proxied)
+
+
+@asynccontextmanager
+async def wired_kafka(topic: str) -> AsyncIterator[tuple[KafkaProxy, str]]:
+    """A broker that is reached by way of a proxy only, and its address there."""
+    with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
+        async with KafkaProxy() as proxy:
+            address = f"127.0.0.1:{proxy.port}"
+            properties = {"advertised.listeners": f"PLAINTEXT://{address}"}
+            kafka = Kafka(Path(directory), properties=properties, brief=True)
+            await asyncio.to_thread(kafka.start)
+            try:
+                proxy.target = "127.0.0.1", kafka.port
+                await create_topic(address, topic, 1, LOG_APPEND_TIME)
+                yield proxy, address
+            finally:
+                await asyncio.to_thread(kafka.kill)
