@@ -21,7 +21,7 @@ from consumer.partitions.ownership import Ownership
 from consumer.postgres.migrations import check_schema
 from consumer.postgres.store import Store
 from consumer.runtime.memory import tune_allocator
-from consumer.runtime.retrying import backoff_s, retry_while_unavailable
+from consumer.runtime.retrying import retry_delay_s, retry_while_unavailable
 from consumer.runtime.tasks import cancel_all
 from consumer.telemetry.http import serve_http
 from consumer.telemetry.observer import Observer
@@ -129,7 +129,7 @@ class Service:
                 return await self._consume(source, log, others)
             except KafkaClientBroken as error:
                 _log.error("The Kafka client is made anew", action="source_broken", error=str(error))
-                await asyncio.sleep(backoff_s(failures))
+                await asyncio.sleep(retry_delay_s(failures))
                 failures += 1
             finally:
                 await source.stop()

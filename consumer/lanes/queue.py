@@ -8,7 +8,7 @@ from consumer.model.batches import Slice
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Rejection
 from consumer.partitions.circuit_breaker import trip_reason
-from consumer.runtime.retrying import backoff_s
+from consumer.runtime.retrying import retry_delay_s
 
 
 class Queue:
@@ -98,7 +98,7 @@ class Queue:
 
     def fail(self, now: float) -> None:
         """The first slice is not stored: again, later."""
-        self.not_before = now + backoff_s(self.failures)
+        self.not_before = now + retry_delay_s(self.failures)
         self.failures += 1
 
     def replace_first(self, pieces: Sequence[Slice]) -> None:

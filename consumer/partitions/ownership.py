@@ -19,7 +19,7 @@ from consumer.model.records import storable_timestamp
 from consumer.partitions.circuit_breaker import tripped_partitions
 from consumer.postgres.session import Connect, Session
 from consumer.postgres.store import Offsets
-from consumer.runtime.retrying import backoff_s
+from consumer.runtime.retrying import retry_delay_s
 
 _log = structlog.get_logger()
 
@@ -86,7 +86,7 @@ class Ownership:
             except (Unavailable, NewConnection) as error:
                 _log.warning("Waiting for the world", action="wait", what="take up partitions", error=str(error))
                 self.close()  # a session that began read-only stays so, whatever becomes of the server
-                await asyncio.sleep(backoff_s(failures))
+                await asyncio.sleep(retry_delay_s(failures))
                 failures += 1
 
     def close(self) -> None:

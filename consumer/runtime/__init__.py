@@ -1,4 +1,4 @@
 """Retrying, task cancellation, allocator tuning. Knows nothing of Kafka, PostgreSQL or events.
 
-May import: errors, structlog, tenacity.
+May import: agent_runs, errors, structlog, tenacity.
 """

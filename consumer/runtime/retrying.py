@@ -1,12 +1,12 @@
 """Waiting for the world: how long between two tries, and when to give up."""
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, stop_never
 
+from agent_runs.backoff import backoff_s
 from consumer.errors import GaveUp, Unavailable
 
 _log = structlog.get_logger()
@@ -16,9 +16,9 @@ _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 5.0
 
 
-def backoff_s(failures: int) -> float:
-    """How long to wait after so many failures in a row: twice as long each time, spread so that nobody queues up."""
-    return min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+def retry_delay_s(failures: int) -> float:
+    """Return the seconds to wait before the next attempt; `failures` happened before the last one."""
+    return backoff_s(failures, _FIRST_WAIT_S, _LONGEST_WAIT_S)
 
 
 async def retry_while_unavailable(work: Callable[[], Awaitable[_T]], what: str, give_up_s: float | None = None) -> _T:
@@ -33,7 +33,7 @@ async def retry_while_unavailable(work: Callable[[], Awaitable[_T]], what: str, 
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(Unavailable),
-        wait=lambda state: backoff_s(state.attempt_number - 1),
+        wait=lambda state: retry_delay_s(state.attempt_number - 1),
         stop=stop_after_delay(give_up_s) if give_up_s is not None else stop_never,
         before_sleep=_report(what),
         reraise=True,

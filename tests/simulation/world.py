@@ -115,6 +115,7 @@ async def _right(*_: object) -> None:
 @contextmanager
 def in_place() -> Iterator[None]:
     """While it lasts, what the service imports is the models."""
+    from agent_runs import backoff
     from consumer import service
     from consumer.kafka import group_consumer as source
     from consumer.lanes import recovery as remedies
@@ -130,7 +131,7 @@ def in_place() -> Iterator[None]:
         (service, "check_topic"): _partitions,
         (service, "check_schema"): _right,
         (source, "AIOKafkaConsumer"): ModelConsumer,
-        (patience, "random"): SimpleNamespace(uniform=lambda low, high: the_world().rng.uniform(low, high)),  # noqa: PLW0108  # not yet
+        (backoff, "random"): SimpleNamespace(uniform=lambda low, high: the_world().rng.uniform(low, high)),  # noqa: PLW0108  # not yet
         (ownership, "time"): time,
         (observe, "time"): time,
         **{(module, "_log"): _Log() for module in (observe, ownership, patience, remedies, service, source)},

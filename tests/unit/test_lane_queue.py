@@ -18,7 +18,7 @@ CONFIG = IngestConfig(batch_records=4, batch_bytes=10 * SIZE)
 @pytest.fixture(autouse=True)
 def back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second more for every failure before."""
-    monkeypatch.setattr(queues, "backoff_s", lambda failures: 1.0 + failures)
+    monkeypatch.setattr(queues, "retry_delay_s", lambda failures: 1.0 + failures)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ async def test_a_slice_that_is_larger_than_a_batch_goes_alone() -> None:
 
 async def test_a_partition_in_trouble_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a partition that can't be written, and waits long before it is tried again,
-    monkeypatch.setattr(queues, "backoff_s", lambda failures: 3600.0)
+    monkeypatch.setattr(queues, "retry_delay_s", lambda failures: 3600.0)
     writer = FakeWriter()
     lane = lane_of(writer)
     troubled, other = ready(0, writer), ready(1, writer)
@@ -112,7 +112,7 @@ async def test_a_partition_in_trouble_does_not_hold_up_the_others(monkeypatch: p
 
 
 async def test_what_failed_is_tried_again_without_new_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "backoff_s", lambda failures: 0.01)
+    monkeypatch.setattr(queues, "retry_delay_s", lambda failures: 0.01)
     writer = FakeWriter()
     troubles = [Unavailable("no"), Unavailable("no")]
     writer.trouble = lambda batch: troubles.pop() if troubles else None

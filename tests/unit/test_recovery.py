@@ -32,11 +32,11 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many failures in a row each wait was for; none of them takes any time."""
     waited: list[int] = []
 
-    def backoff_s(failures: int) -> float:
+    def retry_delay_s(failures: int) -> float:
         waited.append(failures)
         return 0.0
 
-    monkeypatch.setattr(queues, "backoff_s", backoff_s)
+    monkeypatch.setattr(queues, "retry_delay_s", retry_delay_s)
     return waited
 
 

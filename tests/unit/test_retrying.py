@@ -6,7 +6,7 @@ import pytest
 
 from consumer.errors import ConnectionLost, GaveUp, StaleOffsets, Unavailable
 from consumer.runtime import retrying as patience
-from consumer.runtime.retrying import backoff_s, retry_while_unavailable
+from consumer.runtime.retrying import retry_delay_s, retry_while_unavailable
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     ("failures", "longest"), [(0, 0.1), (1, 0.2), (2, 0.4), (5, 3.2), (6, 5.0), (7, 5.0), (16, 5.0), (100_000, 5.0)]
 )
 def test_the_wait_doubles_up_to_five_seconds_and_is_spread_over_its_upper_half(failures: int, longest: float) -> None:
-    waits = sorted(backoff_s(failures) for _ in range(200))
+    waits = sorted(retry_delay_s(failures) for _ in range(200))
 
     assert longest / 2 <= waits[0] < 0.6 * longest
     assert 0.9 * longest < waits[-1] <= longest
