@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from agent_runs.codec.decode import read_envelope
-from agent_runs.codec.encode import encode_and_look, spell_event
+from agent_runs.codec.encode import encode_checked, spell_event
 from agent_runs.codec.scan import MAX_VALUES, too_many_values
 from agent_runs.emitter import lifecycle
 from agent_runs.emitter.buffer import ordinary_part
@@ -22,7 +22,6 @@ from agent_runs.emitter.send_queue import Outbox
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.emitter.stats import DropReason, Stats
 from agent_runs.emitter.tracing import trace_headers
-from agent_runs.emitter.verdict import is_surely_valid
 from agent_runs.errors import NotJson, UnreadableEvent
 from agent_runs.events import (
     EventsDropped,
@@ -179,8 +178,8 @@ class Channel:
         """The message, as it is now and as the service would take it."""
         if self._mask is not None:
             event = masked(event, self._mask, self._complain_of_mask)
-        value, is_plain = encode_and_look(event)
-        if not is_surely_valid(event, is_plain=is_plain):
+        value, is_valid = encode_checked(event)
+        if not is_valid:
             try:
                 read_envelope(value)
             except NotJson:  # nested too deep, or something that encodes itself and does it badly

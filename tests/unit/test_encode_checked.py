@@ -1,4 +1,4 @@
-"""What is taken for valid without asking the judge is what he would accept."""
+"""What `encode_checked` calls valid is what `read_envelope` accepts."""
 
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_runs.codec.decode import read_envelope
-from agent_runs.codec.encode import encode_and_look
-from agent_runs.emitter.verdict import is_surely_valid
+from agent_runs.codec.encode import encode_checked
 from agent_runs.events import EVENT_CLASSES, Event, Input, ToolSucceeded
 from agent_runs.testing import RecordingEmitter
 
 
-class Stopped(datetime):
+class WordAsIsoformat(datetime):
     def isoformat(self, *_: object, **__: object) -> str:
         return "noon"
 
@@ -27,7 +26,7 @@ TIMES = st.sampled_from(
         datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
         datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1))),
         datetime(2026, 1, 1),  # noqa: DTZ001
-        Stopped(2026, 1, 1, tzinfo=UTC),
+        WordAsIsoformat(2026, 1, 1, tzinfo=UTC),
         time(12, tzinfo=UTC),
         "2026-01-01T00:00:00Z",
         None,
@@ -52,11 +51,11 @@ ANYTHING = st.one_of(
 
 @st.composite
 def events(draw: st.DrawFn) -> Event:
-    """Of any class, with anything in any field; more often than not with what belongs there."""
+    """Events of any class. Any field may hold any value; most fields hold a value of their type."""
     event_class = draw(st.sampled_from(list(EVENT_CLASSES.values())))
-    right = {"timestamp": TIMES, "count": st.integers(0, 2**31)}
+    valid = {"timestamp": TIMES, "count": st.integers(0, 2**31)}
     fields: dict[str, Any] = {
-        field: draw(st.one_of(right.get(field, TEXTS), ANYTHING) if draw(st.booleans()) else right.get(field, TEXTS))
+        field: draw(st.one_of(valid.get(field, TEXTS), ANYTHING) if draw(st.booleans()) else valid.get(field, TEXTS))
         for field in event_class.__struct_fields__
     }
     return event_class(**fields)
@@ -64,23 +63,23 @@ def events(draw: st.DrawFn) -> Event:
 
 @given(events())
 @settings(max_examples=1500)
-def test_what_is_surely_valid_is_accepted(event: Any) -> None:
-    value, is_plain = encode_and_look(event)
-    if is_surely_valid(event, is_plain=is_plain):
-        read_envelope(value)  # which raises what it does not accept
+def test_what_is_called_valid_is_accepted(event: Any) -> None:
+    value, is_valid = encode_checked(event)
+    if is_valid:
+        read_envelope(value)  # raises for a message that is not valid
 
 
-@pytest.mark.parametrize(("levels", "plain"), [(510, True), (511, True), (512, False)])
-def test_a_payload_is_plain_as_deep_as_the_contract_allows(levels: int, plain: bool) -> None:
+@pytest.mark.parametrize(("levels", "valid"), [(510, True), (511, True), (512, False)])
+def test_a_payload_is_valid_as_deep_as_the_contract_allows(levels: int, valid: bool) -> None:
     event = ToolSucceeded(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool_name="t", result=nested(levels))
-    value, is_plain = encode_and_look(event)
+    value, is_valid = encode_checked(event)
 
-    assert is_plain is plain
-    assert (b"$repr" in value) is not plain
+    assert is_valid is valid
+    assert (b"$repr" in value) is not valid
     read_envelope(value)
 
 
-def test_what_agents_say_all_the_time_is_not_asked_about() -> None:
+def test_frequent_events_are_called_valid_and_need_not_be_read_back() -> None:
     emitter = RecordingEmitter()
     run = emitter.run("r")
     run.llm_called(model="m", system_prompt="s", user_prompt="u", raw_response="r")
@@ -91,10 +90,10 @@ def test_what_agents_say_all_the_time_is_not_asked_about() -> None:
     run.tool_failed("t", "e")
     run.run_completed()
 
-    assert all(is_surely_valid(event, is_plain=True) for event in emitter.events())
+    assert all(encode_checked(event)[1] for event in emitter.events())
 
 
-def test_a_time_that_is_text_is_asked_about_and_accepted() -> None:
+def test_a_timestamp_that_is_text_is_read_back_and_accepted() -> None:
     emitter = RecordingEmitter()
     time: Any = "2026-01-01T00:00:00Z"
     emitter.emit("r", Input(id="e", timestamp=time, tool="t", data=1))
