@@ -1,26 +1,28 @@
-"""From a message's bytes to an event: the contract's judgement, and nothing else.
+"""Decodes a message: validates it against the contract, and builds its event.
 
-Two decoders, one verdict. msgspec is fast, and in places stricter than JSON (it refuses lone surrogates, a second
-`type`, numbers beyond its types); what it refuses is read once more with the standard library, whose word is final.
+Two decoders, one result. msgspec decodes and validates in one pass, but it is stricter than JSON: it refuses lone
+surrogates, a repeated `type`, and numbers beyond its types. A message that msgspec refuses is therefore decoded again
+with the standard library (`strict_json`), and the result of that counts.
 """
 
-import json
-import math
 import re
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final, Union, cast
 
 import msgspec
 
-from agent_runs.codec.scan import MAX_DEPTH, too_deep
-from agent_runs.errors import InvalidEvent, NotJson
+from agent_runs.codec import strict_json
+from agent_runs.codec.scan import too_deep
+from agent_runs.errors import InvalidEvent
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.ids import id_problem
 
 
 class Envelope(msgspec.Struct, kw_only=True, gc=False):
-    """An event whose payload was checked but not built: all that storing it takes, for a quarter of the time."""
+    """An event whose payload is validated but not built: all that the service needs, in a quarter of the time.
+
+    Each type of event has a subclass with the fields of the event. Payloads and free text stay undecoded bytes.
+    """
 
     type: ClassVar[str]
     id: str
@@ -29,7 +31,7 @@ class Envelope(msgspec.Struct, kw_only=True, gc=False):
 
 
 class UnknownEnvelope(msgspec.Struct, kw_only=True, gc=False):
-    """The same for a type that this version does not know."""
+    """The envelope of a type that is not part of this version's contract."""
 
     type: str
     id: str
@@ -37,15 +39,18 @@ class UnknownEnvelope(msgspec.Struct, kw_only=True, gc=False):
     timestamp: str
 
 
-def _is_prose(field: msgspec.structs.FieldInfo) -> bool:
-    """Whether it is a string that only readers look at, such as a prompt: to build it would be half of the work."""
-    return field.type is str and field.name != "tool_name"  # which the status is folded from
+def _is_free_text(field: msgspec.structs.FieldInfo) -> bool:
+    """Whether the field is a string that the service never uses, such as a prompt.
+
+    Building these strings would take half of the decoding time. `tool_name` is built: the status depends on it.
+    """
+    return field.type is str and field.name != "tool_name"
 
 
 def _envelope_class(name: str, event_class: type[Event]) -> type[Envelope]:
-    """The event's own fields again, so that the contract is written once: payloads and prose as bytes."""
+    """Return the envelope class of a type, derived from its event class so that the contract is written once."""
     fields = [
-        (field.name, msgspec.Raw if field.type == Json or _is_prose(field) else field.type, field.default)
+        (field.name, msgspec.Raw if field.type == Json or _is_free_text(field) else field.type, field.default)
         for field in msgspec.structs.fields(event_class)
         if field.name not in Envelope.__struct_fields__
     ]
@@ -57,7 +62,7 @@ def _envelope_class(name: str, event_class: type[Event]) -> type[Envelope]:
 
 ENVELOPE_CLASSES: Final = {name: _envelope_class(name, cls) for name, cls in EVENT_CLASSES.items()}
 _decode_envelope = msgspec.json.Decoder(
-    cast("type[Envelope]", Union[tuple(ENVELOPE_CLASSES.values())])  # noqa: UP007  # there is no `|` of a sequence
+    cast("type[Envelope]", Union[tuple(ENVELOPE_CLASSES.values())])  # noqa: UP007  # `|` takes no sequence
 ).decode
 _decode_event = msgspec.json.Decoder(RunEvent).decode
 
@@ -66,25 +71,30 @@ _ID_FIELDS = {
     for name, cls in ENVELOPE_CLASSES.items()
 }
 _ID_FIELDS_OF_UNKNOWN = ["id", "type", "parent_event_id"]
-_PROSE_FIELDS = {
-    name: [field.name for field in msgspec.structs.fields(cls) if _is_prose(field)]
+_FREE_TEXT_FIELDS = {
+    name: [field.name for field in msgspec.structs.fields(cls) if _is_free_text(field)]
     for name, cls in EVENT_CLASSES.items()
 }
-_TOO_DEEP: Final = f"arrays and objects are nested more than {MAX_DEPTH} deep"
 _QUOTE: Final = ord('"')
-# The hour is bounded here: from Python 3.14 on, `fromisoformat` takes 24:00 for the next day's midnight.
+# The pattern bounds the hour: from Python 3.14 on, `fromisoformat` accepts 24:00 as midnight of the next day.
 _HOUR = r"(?:[01]\d|2[0-3])"
-_has_form_of_timestamp = re.compile(
+_match_timestamp = re.compile(
     rf"\d{{4}}-\d\d-\d\dT{_HOUR}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]{_HOUR}:[0-5]\d)", re.ASCII
 ).fullmatch
 
 
 def decode_event(value: bytes) -> RunEvent | UnknownEvent:
-    """The event of a message; `event.original` is `value` itself.
+    """Decode and validate one message.
+
+    Args:
+        value: the value of a Kafka record: one JSON object in UTF-8.
+
+    Returns:
+        The event. Its `original` is `value` itself. A `type` that is not part of the contract gives an `UnknownEvent`.
 
     Raises:
-        NotJson: the message is not one JSON value.
-        InvalidEvent: it breaks the contract.
+        NotJson: `value` is not one JSON value, or is nested more than 512 deep.
+        InvalidEvent: `value` is JSON but breaks the contract; the message names the field.
     """
     envelope = read_envelope(value)
     event: RunEvent | UnknownEvent
@@ -94,71 +104,70 @@ def decode_event(value: bytes) -> RunEvent | UnknownEvent:
             parent_event_id=envelope.parent_event_id,
             timestamp=datetime.fromisoformat(envelope.timestamp),
             name=envelope.type,
-            message=_load(value),
+            message=strict_json.parse(value),
         )
     else:
         try:
             event = _decode_event(value)
         except msgspec.DecodeError:
-            event = _build_slowly(envelope, _load(value))
+            event = _build_event(envelope, strict_json.parse(value))
     event.__dict__["original"] = value
     return event
 
 
-def _build_slowly(envelope: Envelope, message: dict[str, Any]) -> RunEvent:
+def _build_event(envelope: Envelope, message: dict[str, Any]) -> RunEvent:
     event_class = EVENT_CLASSES[envelope.type]
     known = {key: message[key] for key in event_class.__struct_fields__ if key in message}
-    # msgspec rounds a fraction, at the end of the year 9999 to a time that there is not; Python cuts it off.
+    # msgspec rounds a fraction; at the end of the year 9999 that gives a time that does not exist. Python truncates it.
     known["timestamp"] = datetime.fromisoformat(envelope.timestamp)
     return cast("RunEvent", msgspec.convert(known, event_class))
 
 
 def read_envelope(value: bytes) -> Envelope | UnknownEnvelope:
-    """What the service needs of a message, once the whole message was found to keep the contract.
+    """Validate one message and return its envelope; the whole message is validated, payload included.
 
     Raises:
-        NotJson: the message is not one JSON value.
-        InvalidEvent: it breaks the contract.
+        NotJson: `value` is not one JSON value, or is nested more than 512 deep.
+        InvalidEvent: `value` is JSON but breaks the contract; the message names the field.
     """
-    envelope = _read_fast(value) or _read_slowly(value)
-    _check(envelope, value)
+    envelope = _decode_fast(value) or _decode_slow(value)
+    _validate_ids_and_timestamp(envelope, value)
     return envelope
 
 
-def _read_fast(value: bytes) -> Envelope | None:
-    """The envelope, if there is nothing to argue about."""
+def _decode_fast(value: bytes) -> Envelope | None:
+    """Decode with msgspec. None if msgspec refuses the message, which does not mean that it breaks the contract."""
     try:
         envelope = _decode_envelope(value)
         if not value.isascii():
-            value.decode()  # msgspec does not look into strings that it skips
+            value.decode()  # msgspec does not validate the UTF-8 of strings that it skips
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    prose_bytes = 0
-    for field in _PROSE_FIELDS[envelope.type]:
-        prose = memoryview(getattr(envelope, field))
-        if prose[0] != _QUOTE:
+    free_text_bytes = 0
+    for field in _FREE_TEXT_FIELDS[envelope.type]:
+        text = memoryview(getattr(envelope, field))
+        if text[0] != _QUOTE:
             return None
-        prose_bytes += len(prose)
-    return None if too_deep(value, prose_bytes) else envelope
+        free_text_bytes += len(text)
+    return None if too_deep(value, free_text_bytes) else envelope
 
 
-def _read_slowly(value: bytes) -> Envelope | UnknownEnvelope:
-    if too_deep(value):
-        raise NotJson(_TOO_DEEP, value)
-    message = _load(value)
+def _decode_slow(value: bytes) -> Envelope | UnknownEnvelope:
+    """Decode with the standard library; every refusal of a message is raised here or by the id and timestamp rules."""
+    message = strict_json.parse(value)
     if not isinstance(message, dict):
-        raise InvalidEvent(f"expected an object, got {_json_type(message)}", value)
+        raise InvalidEvent(f"expected an object, got {strict_json.json_type(message)}", value)
     name = message.get("type")
     if not isinstance(name, str):
-        raise InvalidEvent(f"`type` must be a string, got {_json_type(name)}", value)
+        raise InvalidEvent(f"`type` must be a string, got {strict_json.json_type(name)}", value)
     envelope_class: type[Envelope | UnknownEnvelope] = ENVELOPE_CLASSES.get(name, UnknownEnvelope)
     fields = {field.name: field.type for field in msgspec.structs.fields(envelope_class)}
-    # A payload may be any JSON; that it is there is all that is left to check. Of fields that we don't know not even
-    # the names are shown to msgspec, which raises no error of its own for a lone surrogate in one.
+    # msgspec gets the contract's fields only: it raises no error of its own for a lone surrogate in another field's
+    # name. A payload may be any JSON value, so only its presence is left to validate.
     known = {key: message[key] for key in fields if key in message}
-    for key in _PROSE_FIELDS.get(name, ()):
+    for key in _FREE_TEXT_FIELDS.get(name, ()):
         if not isinstance(known.get(key, ""), str):
-            raise InvalidEvent(f"`{key}` must be a string, got {_json_type(known[key])}", value)
+            raise InvalidEvent(f"`{key}` must be a string, got {strict_json.json_type(known[key])}", value)
     known |= {key: msgspec.Raw(b"null") for key in known if fields[key] is msgspec.Raw}
     try:
         envelope: Envelope | UnknownEnvelope = msgspec.convert(known, envelope_class)
@@ -167,51 +176,16 @@ def _read_slowly(value: bytes) -> Envelope | UnknownEnvelope:
     return envelope
 
 
-def _check(envelope: Envelope | UnknownEnvelope, value: bytes) -> None:
-    """What a type annotation cannot say."""
+def _validate_ids_and_timestamp(envelope: Envelope | UnknownEnvelope, value: bytes) -> None:
+    """Apply the rules that the field types do not express."""
     for field in _ID_FIELDS.get(envelope.type, _ID_FIELDS_OF_UNKNOWN):
         text = getattr(envelope, field)
         if text is not None and (problem := id_problem(text)):
             raise InvalidEvent(f"`{field}` {problem}", value)
     try:
         datetime.fromisoformat(envelope.timestamp)
-        is_timestamp = _has_form_of_timestamp(envelope.timestamp) is not None
-    except ValueError:  # the 30th of February
+        is_timestamp = _match_timestamp(envelope.timestamp) is not None
+    except ValueError:  # for example the 30th of February
         is_timestamp = False
     if not is_timestamp:
         raise InvalidEvent("`timestamp` must be a time like 2026-01-31T23:59:59.5+00:00, with its offset or Z", value)
-
-
-def _load(value: bytes) -> Any:
-    """The message as Python objects, strictly by RFC 8259: lone surrogates yes, NaN no."""
-    try:
-        return json.loads(value.decode(), parse_int=_integer, parse_float=_real, parse_constant=_no_constant)
-    except UnicodeDecodeError as error:
-        raise NotJson(f"invalid UTF-8 at byte {error.start}", value) from error
-    except ValueError as error:
-        raise NotJson(str(error) if value else "the value is empty", value) from error
-    except RecursionError as error:  # brackets that nothing closes
-        raise NotJson(_TOO_DEEP, value) from error
-
-
-def _integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) < 4000 else Decimal(digits)  # Python refuses to convert 4,300 digits
-
-
-def _real(text: str) -> float | Decimal:
-    number = float(text)
-    if math.isfinite(number):
-        return number
-    try:
-        return Decimal(text)
-    except InvalidOperation:  # an exponent of 19 digits; no store of ours holds it, but JSON it is
-        return number
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _json_type(value: object) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null or nothing"}
-    return names.get(type(value), "number")

@@ -1,6 +1,6 @@
-"""JSON of anything: fast by msgspec, or spelled by hand where that refuses a value or would change it silently.
+"""Encodes any Python object as JSON: with msgspec, or slower where msgspec refuses a value or changes it silently.
 
-What JSON has no form for, or PostgreSQL no digits, stands there as `{"$repr": "…"}`.
+A value that JSON cannot express, or a number that PostgreSQL cannot store, becomes `{"$repr": "…"}`. That is the loss.
 """
 
 import json
@@ -21,99 +21,109 @@ from agent_runs.signal_safety import reraise_from_signal_handler
 MOST_DIGITS: Final = 131_072
 _MOST_DECIMALS: Final = 16_383
 
-# msgspec knows these itself: asked about one of them, we are asked about the key of an object, which must be a string.
-_OWN_TYPES: Final = (bool, type(None), tuple, list, dict, set, frozenset)
+# msgspec encodes these itself. It passes one of them to `_enc_hook` only where it is the key of an object.
+_MSGSPEC_TYPES: Final = (bool, type(None), tuple, list, dict, set, frozenset)
 
 
-def _stand_in(value: Any) -> Any:
-    """What to encode for an object that msgspec doesn't know."""
-    kind = type(value)  # `isinstance` would ask the object, which may raise
-    if issubclass(kind, _OWN_TYPES):
-        raise TypeError(f"{kind.__name__} as a key")  # answered with an object, msgspec would ask for ever
+def _enc_hook(value: Any) -> Any:
+    """Return what msgspec encodes in place of an object of a type that it does not support."""
+    kind = type(value)  # `isinstance` reads `__class__`, which may be a property that raises
+    if issubclass(kind, _MSGSPEC_TYPES):
+        raise TypeError(f"{kind.__name__} as a key")  # for a returned object, msgspec would call the hook for ever
     for base in (str, int, float):
-        if issubclass(kind, base):  # derived from it, as numpy's floats are
+        if issubclass(kind, base):  # a subclass, such as numpy's float64
             return base(value)
     try:
         if issubclass(kind, Mapping):
             return dict(value)
         if issubclass(kind, os.PathLike):
             return os.fspath(value)
-        if issubclass(kind, date | time):  # derived too, such as those that stop the clock in tests
+        if issubclass(kind, date | time):  # a subclass, such as the frozen clocks of test libraries
             return value.isoformat()
-        return kind.model_dump(value, mode="json")  # pydantic, in whose models the clients of LLMs answer
-    except Exception as error:  # noqa: BLE001  # most have no such method; what another raises is worth no event
+        return kind.model_dump(value, mode="json")  # pydantic: LLM clients return its models
+    except Exception as error:  # noqa: BLE001  # most types have no such method; one that raises must not lose the event
         reraise_from_signal_handler(error)
-        return {"$repr": _representation(value)}
+        return {"$repr": _safe_repr(value)}
 
 
-# Fast, and for nearly everything there is. NaN goes as null, a Decimal's NaN as itself.
-dump_fast: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_stand_in).encode
+# Encodes nearly every value. It writes a float's NaN as null, and a Decimal's as NaN, which is not JSON.
+dump_fast: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_enc_hook).encode
 
 
 class _Step(NamedTuple):
-    """A value to spell, or a text that is spelled, or the end of a container, by its identity."""
+    """One item on the stack of `dump_lossy`.
+
+    Attributes:
+        value: a value to encode, if the other two are empty.
+        text: finished output.
+        closes: the `id()` of a container that is complete.
+    """
 
     value: Any = None
     text: str = ""
-    leaves: int = 0
+    closes: int = 0
 
 
 def dump_lossy(root: Any) -> str:
-    """JSON in ASCII, whatever `root` holds and however deep it is."""
-    pieces: list[str] = []
-    above: set[int] = set()  # the containers that we are in: one that holds itself must end
-    steps = [_Step(root)]
-    while steps:
-        value, text, leaves = steps.pop()
-        if leaves:
-            above.discard(leaves)
+    """Return any object as JSON in ASCII, nested less than `MAX_DEPTH` deep. An object that raises becomes a `$repr`.
+
+    So does a container that contains itself or lies too deep. The stack is explicit because a payload may be nested
+    deeper than Python's recursion limit.
+    """
+    output: list[str] = []
+    open_containers: set[int] = set()
+    stack = [_Step(root)]
+    while stack:
+        value, text, closes = stack.pop()
+        if closes:
+            open_containers.discard(closes)
         elif text:
-            pieces.append(text)
+            output.append(text)
         else:
-            steps += reversed(_take_apart(value, above))
-    return "".join(pieces)
+            stack += reversed(_expand(value, open_containers))
+    return "".join(output)
 
 
-def _take_apart(value: Any, above: set[int]) -> list[_Step]:
-    """What spells a value: its text, or its parts."""
+def _expand(value: Any, open_containers: set[int]) -> list[_Step]:
+    """Return the steps that encode a value: its text, or its parts."""
     try:
         if value is None or isinstance(value, str | int | float | Decimal):
-            return [_Step(text=_spell_scalar(value))]
-        if id(value) not in above and len(above) < MAX_DEPTH - 1:
-            return _open(value, above)
-    except Exception as error:  # noqa: BLE001  # an object may raise whatever is asked of it, even its class
+            return [_Step(text=_dump_scalar(value))]
+        if id(value) not in open_containers and len(open_containers) < MAX_DEPTH - 1:
+            return _expand_container(value, open_containers)
+    except Exception as error:  # noqa: BLE001  # any access to an agent's object may raise, even reading its class
         reraise_from_signal_handler(error)
-    return [_Step(text=_spell_representation(value))]
+    return [_Step(text=_dump_repr(value))]
 
 
-def _open(value: Any, above: set[int]) -> list[_Step]:
-    """The steps for a container, or for an object that has another form."""
+def _expand_container(value: Any, open_containers: set[int]) -> list[_Step]:
+    """Return the steps for a container, or for an object that msgspec converts to plain values."""
     match value:
         case Mapping():
-            parts = [[_Step(text=f"{_spell_key(key)}:"), _Step(item)] for key, item in value.items()]
+            parts = [[_Step(text=f"{_dump_key(key)}:"), _Step(item)] for key, item in value.items()]
         case list() | tuple() | set() | frozenset():
             parts = [[_Step(item)] for item in value]
         case _:
-            return [_Step(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=_stand_in))]
-    above.add(id(value))
+            return [_Step(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=_enc_hook))]
+    open_containers.add(id(value))
     opening, closing = "{}" if isinstance(value, Mapping) else "[]"
     between = [step for part in parts for step in (_Step(text=","), *part)][1:]
-    return [_Step(text=opening), *between, _Step(text=closing), _Step(leaves=id(value))]
+    return [_Step(text=opening), *between, _Step(text=closing), _Step(closes=id(value))]
 
 
-def _spell_scalar(value: Any) -> str:
+def _dump_scalar(value: Any) -> str:
     if isinstance(value, Enum):
         return dump_lossy(value.value)
     if isinstance(value, str):
         return json.dumps(value)
     try:
-        return dump_fast(value).decode() if _is_number(value) else _spell_representation(value)
+        return dump_fast(value).decode() if _is_storable(value) else _dump_repr(value)
     except ValueError:  # Python converts no integer of 4,300 digits
-        return _spell_representation(value)
+        return _dump_repr(value)
 
 
-def _is_number(value: Any) -> bool:
-    """Whether JSON and PostgreSQL have a form for it; what is no number at all has one."""
+def _is_storable(value: Any) -> bool:
+    """Whether JSON can express the scalar and PostgreSQL can store it."""
     if isinstance(value, Decimal):
         return value.is_finite() and value.adjusted() < MOST_DIGITS and -_exponent(value) <= _MOST_DECIMALS
     return not isinstance(value, float) or math.isfinite(value)
@@ -121,22 +131,22 @@ def _is_number(value: Any) -> bool:
 
 def _exponent(value: Decimal) -> int:
     exponent = value.as_tuple().exponent
-    return exponent if isinstance(exponent, int) else 0  # a letter, where it is not finite
+    return exponent if isinstance(exponent, int) else 0  # a letter for NaN and infinities
 
 
-def _spell_key(key: Any) -> str:
-    """Text as it is; of anything else, the JSON that it would be as a value."""
-    spelled = dump_lossy(key)
-    return spelled if spelled.startswith('"') else json.dumps(spelled)
+def _dump_key(key: Any) -> str:
+    """Return a text key as it is; for any other key, the text of its JSON."""
+    dumped = dump_lossy(key)
+    return dumped if dumped.startswith('"') else json.dumps(dumped)
 
 
-def _spell_representation(value: Any) -> str:
-    return f'{{"$repr":{json.dumps(_representation(value))}}}'
+def _dump_repr(value: Any) -> str:
+    return f'{{"$repr":{json.dumps(_safe_repr(value))}}}'
 
 
-def _representation(value: Any) -> str:
+def _safe_repr(value: Any) -> str:
     try:
         return hex(value) if type(value) is int else repr(value)
-    except Exception as error:  # noqa: BLE001  # an agent's object: what it raises is worth a word, and not the event
+    except Exception as error:  # noqa: BLE001  # a `__repr__` that raises must not lose the event
         reraise_from_signal_handler(error)
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"

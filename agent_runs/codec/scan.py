@@ -1,20 +1,20 @@
-"""What the text of a JSON value shows before, or without, being decoded."""
+"""Scans the text of a JSON value without decoding it: depth, number of values, characters that JSONB cannot store."""
 
 import re
 from typing import Final
 
-# Python versions and PostgreSQL each have a nesting limit of their own: the contract has one that all of them reach.
+# Each Python version and PostgreSQL have their own nesting limit. The contract's limit is below all of them.
 MAX_DEPTH: Final = 512
-# 16 MiB of `[],` would take a PostgreSQL backend to 1.5 GB.
+# Without this limit, 16 MiB of `[],` take a PostgreSQL backend to 1.5 GB.
 MAX_VALUES: Final = 1_000_000
 
-STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'  # with re.DOTALL
+STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'  # to be compiled with re.DOTALL
 _STRING = re.compile(STRING, re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _EMPTY_CONTAINER = re.compile(rb"\[[ \t\n\r]*\]|\{[ \t\n\r]*\}")
 
-# A pair of surrogate escapes is one character; alone, either is none. `\\` comes with whatever follows it, so that
-# the text `\\u0000` (a backslash, then "u0000") is not taken for an escape.
+# A pair of surrogate escapes is one character; a lone one is none. The last branch matches a backslash with the
+# character after it, so that `\\u0000` (a backslash, then "u0000") is not taken for an escape.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(?P<unstorable>u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -24,11 +24,14 @@ _ESCAPE = re.compile(
 
 
 def too_deep(text: bytes, string_bytes: int = 0) -> bool:
-    """Whether arrays and objects stand more than `MAX_DEPTH` deep in one another.
+    """Whether arrays and objects are nested more than `MAX_DEPTH` deep.
 
-    `string_bytes` of the text are known to be strings, where nothing nests: prompts are most of most messages.
+    Args:
+        text: one JSON value; of a text that is not JSON the answer may be wrong, but it never raises.
+        string_bytes: how many bytes of `text` the caller knows to be inside strings, where nothing nests. Prompts are
+            most of a typical message, so this skips the scan for most messages.
     """
-    # A level takes two bytes. Counting openers settles all but the strangest of the others.
+    # A level takes two bytes. A count of the opening brackets decides nearly all of the other messages.
     if len(text) - string_bytes <= 2 * MAX_DEPTH:
         return False
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(text) > MAX_DEPTH
@@ -46,8 +49,8 @@ def _depth(text: bytes) -> int:
 
 
 def too_many_values(text: bytes) -> bool:
-    """Whether more than `MAX_VALUES` values stand in the text: scalars, arrays and objects, not the keys of objects."""
-    # A value takes a byte and what parts it from the next another one.
+    """Whether the text has more than `MAX_VALUES` values: scalars, arrays and objects. Keys don't count."""
+    # A value takes at least one byte, and the separator after it another one.
     return len(text) >= 2 * MAX_VALUES and _count_values(text) > MAX_VALUES
 
 
@@ -59,9 +62,9 @@ def _count_values(text: bytes) -> int:
 
 
 def without_unstorable(text: bytes) -> bytes:
-    r"""The text with U+FFFD for every `\u0000` and lone surrogate: legal JSON that JSONB cannot hold.
+    r"""Replace every `\u0000` and every lone surrogate by U+FFFD: they are legal JSON, but JSONB cannot store them.
 
-    Returns `text` itself when it has neither.
+    Returns `text` itself if it has neither.
     """
     changed = _ESCAPE.sub(_replace_unstorable, text)
     return text if changed == text else changed

@@ -248,8 +248,8 @@ def test_any_other_timestamp_makes_the_event_invalid(event_type: str, text: str)
 
 def test_hour_24_is_refused_by_the_contract_and_not_by_the_version_of_python() -> None:
     # From 3.14 on, `datetime` takes it for the midnight of the next day.
-    assert decoding._has_form_of_timestamp("2026-01-31T24:00:00Z") is None
-    assert decoding._has_form_of_timestamp("2026-01-31T23:00:00Z") is not None
+    assert decoding._match_timestamp("2026-01-31T24:00:00Z") is None
+    assert decoding._match_timestamp("2026-01-31T23:00:00Z") is not None
 
 
 def dropped(count: str) -> bytes:

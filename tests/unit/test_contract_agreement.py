@@ -1,8 +1,8 @@
-"""The decoder judges as the contract does: against a slow reader of its own, over messages that fuzzing makes."""
+"""The decoder and the checker's independent implementation of the contract classify fuzzed messages alike."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from agent_runs.codec.decode import decode_event, read_envelope
 from agent_runs.errors import InvalidEvent, NotJson
+from tests.checker import strict_json
+from tests.checker.contract import BY_TYPE, broken_rule
 from tests.support.builders import MINIMAL, TIME, message
-from tests.unit.verdict import FIELDS, Verdict, verdict
+
+Outcome = Literal["event", "not_json", "invalid_event"]
 
 GOLDEN = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "schema" / "examples").glob("*.json"))]
 SEEDS = [*GOLDEN, *(message(event_type) for event_type in MINIMAL), message("brand_new", extra={"a": [1, None]})]
 
-# What stands at the edge of JSON or of the contract, to be put anywhere.
+# Fragments at the limits of JSON or of the contract; a mutation inserts them anywhere.
 FRAGMENTS = [
     *(b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b" ", b"\n", b"\x00", b"\x1f", b"\x7f", b"\xff", b"\xc3\xa9"),
     *(b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xe2\x80\xa8"),
@@ -42,8 +45,8 @@ FRAGMENTS = [
 ]
 
 
-def judged(value: bytes) -> Verdict:
-    """What the decoder makes of a message; that it can be read too, once it was accepted, is part of the promise."""
+def decoded(value: bytes) -> Outcome:
+    """What the decoder makes of a message. An accepted message must also decode to an event."""
     try:
         read_envelope(value)
     except NotJson:
@@ -54,16 +57,25 @@ def judged(value: bytes) -> Verdict:
     return "event"
 
 
+def checked(value: bytes) -> Outcome:
+    """What the checker makes of a message, without key, size limit and storability, which are not the decoder's."""
+    try:
+        fields = strict_json.parse(value.decode()).value
+    except (UnicodeDecodeError, strict_json.NotJson):
+        return "not_json"
+    return "event" if isinstance(fields, dict) and broken_rule(fields) is None else "invalid_event"
+
+
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A message in which a few stretches were replaced: by a fragment, by bytes, by a stretch of another message."""
+    """A message with a few substrings replaced by fragments, random bytes, or substrings of other messages."""
     value = draw(st.sampled_from(SEEDS))
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(value)))
         end = min(len(value), at + draw(st.sampled_from([0, 0, 1, 1, 2, 5, 20])))
         other = draw(st.sampled_from(SEEDS))
-        piece = draw(st.sampled_from([*FRAGMENTS, other[at : at + 40]]) | st.binary(max_size=3))
-        value = value[:at] + piece + value[end:]
+        replacement = draw(st.sampled_from([*FRAGMENTS, other[at : at + 40]]) | st.binary(max_size=3))
+        value = value[:at] + replacement + value[end:]
     return value
 
 
@@ -74,46 +86,48 @@ def mutated(draw: st.DrawFn) -> bytes:
 @example(message(timestamp="9999-12-31T23:59:59.99999999Z"))
 @example(b"")
 @example(b"[]")
-def test_the_decoder_accepts_exactly_what_the_contract_does(value: bytes) -> None:
-    assert judged(value) == verdict(value)
+def test_decoder_and_checker_classify_a_mutated_message_alike(value: bytes) -> None:
+    assert decoded(value) == checked(value)
 
 
-strange = st.sampled_from(
+edge_values = st.sampled_from(
     [
         *("", "a", "é" * 127, "é" * 128, "x" * 255, "x" * 256, "\0", "a\ud800", "\ud83d\ude00", "null", TIME),
         *(None, True, False, 0, 1, -1, 1.0, 1.5, 2**31 - 1, 2**31, 10**30, [], [1], {}, {"a": "\ud800"}),
         *("2026-01-31T23:59:59.5+05:30", "2026-01-31T24:00:00Z", "2026-02-29T00:00:00Z", "2026-01-31T23:59:59+24:00"),
     ]
 )
-names = st.sampled_from([*FIELDS, "brand_new", "", "\ud800"]) | strange
+names = st.sampled_from([*BY_TYPE, "brand_new", "", "\ud800"]) | edge_values
 keys = st.sampled_from(
-    sorted({"id", "parent_event_id", "timestamp", *(field for kind in FIELDS.values() for field in kind)})
+    sorted({"id", "parent_event_id", "timestamp", *(field for fields in BY_TYPE.values() for field in fields)})
 )
 
 
 @st.composite
 def assembled(draw: st.DrawFn) -> bytes:
-    """An object of the contract's fields with values that are right, wrong, missing, or given twice."""
+    """An object of the contract's fields whose values are valid, invalid, missing, or repeated."""
     event_type = draw(names)
     fields: list[tuple[str, Any]] = [("id", "e"), ("timestamp", TIME), ("type", event_type)]
     fields += MINIMAL.get(event_type, {}).items() if isinstance(event_type, str) else []
-    fields += draw(st.lists(st.tuples(keys | st.sampled_from(["type", "x", "\ud800"]), names | strange), max_size=3))
+    fields += draw(
+        st.lists(st.tuples(keys | st.sampled_from(["type", "x", "\ud800"]), names | edge_values), max_size=3)
+    )
     kept = [field for field in draw(st.permutations(fields)) if draw(st.integers(0, 19))]
     ascii_only = draw(st.booleans())
-    members = [f"{spelled(key, ascii_only)}:{spelled(value, ascii_only)}" for key, value in kept]
+    members = [f"{dumped(key, ascii_only)}:{dumped(value, ascii_only)}" for key, value in kept]
     return ("{" + ", ".join(members) + "}").encode("utf-8", "surrogatepass")
 
 
-def spelled(value: Any, ascii_only: bool) -> str:
+def dumped(value: Any, ascii_only: bool) -> str:
     return json.dumps(value, ensure_ascii=ascii_only)
 
 
 @given(assembled())
 @settings(max_examples=600)
-def test_the_decoder_accepts_exactly_the_fields_that_the_contract_does(value: bytes) -> None:
-    assert judged(value) == verdict(value)
+def test_decoder_and_checker_classify_an_object_of_arbitrary_fields_alike(value: bytes) -> None:
+    assert decoded(value) == checked(value)
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=range(len(SEEDS)))
-def test_the_slow_reader_accepts_what_is_right_to_begin_with(seed: bytes) -> None:
-    assert verdict(seed) == "event"
+def test_the_checker_accepts_every_message_that_mutations_start_from(seed: bytes) -> None:
+    assert checked(seed) == "event"
