@@ -29,7 +29,7 @@ async def stored(road: Road) -> tuple[dict[str, RunRow], dict[str, list[EventRow
     await road.consume()
     await road.assert_in_order()
     tables = await road.tables()
-    assert tables.letters == []
+    assert tables.dead_letters == []
     assert {run.dropped_events for run in tables.runs} == {0}
     runs = {run.id: run for run in tables.runs}
     in_order = sorted(tables.events, key=lambda event: event.event_seq)

@@ -32,7 +32,7 @@ async def test_every_record_of_a_foreign_producer_is_in_exactly_one_place(
     await road.assert_in_order()
     # and the sums of each partition say so too.
     tables = await road.tables()
-    places = Counter([row.source_partition for row in tables.events] + [row.partition for row in tables.letters])
+    places = Counter([row.source_partition for row in tables.events] + [row.partition for row in tables.dead_letters])
     for row in tables.offsets:
         assert row.next_offset - row.first_offset == places[row.partition] + row.repeats
     assert sum(row.next_offset for row in tables.offsets) == len(receipts) == 10_000
@@ -75,7 +75,7 @@ async def test_a_log_of_nothing_but_poison_is_consumed_to_its_end(road: Road) ->
     # then all are dead letters, each for its reason, and no run came of them.
     await road.assert_in_order()
     tables = await road.tables()
-    assert Counter(row.reason for row in tables.letters) == Counter(specimen.reason for specimen in refused)
+    assert Counter(row.reason for row in tables.dead_letters) == Counter(specimen.reason for specimen in refused)
     assert tables.runs == []
 
 

@@ -55,7 +55,7 @@ async def test_values_at_the_limits_of_size_are_stored_and_above_them_refused(ro
     await road.assert_in_order()
     tables = await road.tables()
     assert {row.id for row in tables.events} == {"most-bytes", "most-values", *neighbours}
-    assert [row.reason for row in tables.letters] == ["too_large"] * 4
+    assert [row.reason for row in tables.dead_letters] == ["too_large"] * 4
 
 
 async def test_times_that_a_producer_makes_up_are_kept_where_a_column_can_hold_them(
@@ -75,7 +75,7 @@ async def test_times_that_a_producer_makes_up_are_kept_where_a_column_can_hold_t
     # then only what is beyond the year 9999, or before the year 1, is refused, and a run's times are those of its
     # events in order.
     await road.assert_in_order()
-    refused = [row for row in (await road.tables()).letters if row.reason == "store_rejected"]
+    refused = [row for row in (await road.tables()).dead_letters if row.reason == "store_rejected"]
     assert len(refused) == 2 * len(unholdable)
 
 
@@ -91,7 +91,7 @@ async def test_a_name_of_a_header_that_jsonb_cannot_hold_costs_no_letter(
     await road.consume()
     # then its letter is there, and so is the event behind it.
     tables = await road.tables()
-    assert [(row.value, row.headers) for row in tables.letters] == [(b"{}", '[["a\ufffdb", "MQ=="], ["", null]]')]
+    assert [(row.value, row.headers) for row in tables.dead_letters] == [(b"{}", '[["a\ufffdb", "MQ=="], ["", null]]')]
     assert [row.id for row in tables.events] == ["event"]
 
 

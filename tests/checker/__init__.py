@@ -4,9 +4,9 @@ It reads the topic and the four tables by itself, works out from the contract wh
 each difference. It imports nothing of the product: a bug that both had in common would be invisible to it.
 
     log        what Kafka accepted                tables     what the service wrote
-    strict_json, contract, judgement              one record: an event, or refused, and why
+    strict_json, contract, validity              one record: an event, or refused, and why
     status, model                                 a whole log: the one right outcome
-    case, placement, fidelity, runs, watermark    the rules, one function each
+    step, placement, fidelity, runs, watermark    the rules, one function each
     comparison                                    all rules, once over everything: pure
     replay                                        tables beside tables of the same log: pure
     increment                                     the same rules, snapshot by snapshot: pure
@@ -14,9 +14,8 @@ each difference. It imports nothing of the product: a bug that both had in commo
     watch, watcher                                snapshots judged while faults run, by a process of its own
 """
 
-from tests.checker.comparison import compare
+from tests.checker.comparison import compare, determinism, replay
 from tests.checker.reading import check, read_log, read_tables
-from tests.checker.replay import determinism, replay
 from tests.checker.violations import Rule, Violation
 from tests.checker.watch import Watch, watching
 

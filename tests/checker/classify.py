@@ -1,6 +1,6 @@
 """What one record is by itself: an event, or refused for the first reason that applies.
 
-Whether an event is the first of its id, a repeat or a conflict is known only beside its run: see `model`.
+Whether an event is the first of its id, a repeat or a conflict is not_none only beside its run: see `model`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import NamedTuple
 
-from tests.checker.contract import MAX_ID_BYTES, broken_rule
+from tests.checker.contract import MAX_ID_BYTES, invalid_field
 from tests.checker.log import Record
 from tests.checker.strict_json import (
     Json,
     NotJson,
     Number,
-    as_jsonb_can,
     canonical,
     has_too_many_values,
     parse,
+    storable_text,
 )
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
-TIMES = range(-62_135_596_800_000, 253_402_300_800_000)  # milliseconds of the years 1 to 9999, which readers hold too
+STORABLE_TIMES_MS = range(
+    -62_135_596_800_000, 253_402_300_800_000
+)  # milliseconds of the years 1 to 9999, which readers hold too
 
 
 class Reason(StrEnum):
@@ -40,7 +42,7 @@ class Reason(StrEnum):
     EVENT_ID_CONFLICT = "event_id_conflict"
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The record is no event."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -95,27 +97,27 @@ class Event:
         return Content(_digest(self.record.value or b""), None if text is None else _digest(text.encode()))
 
 
-def judge(record: Record, max_event_bytes: int = MAX_EVENT_BYTES) -> Event:
+def classify(record: Record, max_event_bytes: int = MAX_EVENT_BYTES) -> Event:
     """The event in a record.
 
     Raises:
-        Refused: with the first reason that applies.
+        Rejected: with the first reason that applies.
     """
     run_id = _run_id(record.key)
     text = _text(record.value or b"", max_event_bytes)
     try:
         document = parse(text)
     except NotJson as error:
-        raise Refused(Reason.NOT_JSON, str(error)) from error
+        raise Rejected(Reason.NOT_JSON, str(error)) from error
     if not isinstance(document.value, dict):
-        raise Refused(Reason.INVALID_EVENT, "not an object")
-    if name := broken_rule(document.value):
-        raise Refused(Reason.INVALID_EVENT, name)
-    if record.timestamp not in TIMES:
-        raise Refused(Reason.STORE_REJECTED, "a time that timestamptz cannot hold")
+        raise Rejected(Reason.INVALID_EVENT, "not an object")
+    if name := invalid_field(document.value):
+        raise Rejected(Reason.INVALID_EVENT, name)
+    if record.timestamp not in STORABLE_TIMES_MS:
+        raise Rejected(Reason.STORE_REJECTED, "a time that timestamptz cannot hold")
     if not document.fits_jsonb:
-        raise Refused(Reason.STORE_REJECTED, "a number that JSONB cannot hold")
-    clean = as_jsonb_can(text)
+        raise Rejected(Reason.STORE_REJECTED, "a number that JSONB cannot hold")
+    clean = storable_text(text)
     if clean == text:
         return Event(record, run_id, document.value, document.value, None)
     return Event(record, run_id, document.value, parse(clean).value, record.value)
@@ -123,24 +125,24 @@ def judge(record: Record, max_event_bytes: int = MAX_EVENT_BYTES) -> Event:
 
 def _run_id(key: bytes | None) -> str:
     if not key:
-        raise Refused(Reason.MISSING_KEY, "null" if key is None else "empty")
+        raise Rejected(Reason.MISSING_KEY, "null" if key is None else "empty")
     if len(key) > MAX_ID_BYTES or b"\0" in key:
-        raise Refused(Reason.INVALID_KEY, f"{len(key)} bytes")
+        raise Rejected(Reason.INVALID_KEY, f"{len(key)} bytes")
     try:
         return key.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Refused(Reason.INVALID_KEY, "not UTF-8") from error
+        raise Rejected(Reason.INVALID_KEY, "not UTF-8") from error
 
 
 def _text(value: bytes, max_event_bytes: int) -> str:
     if len(value) > max_event_bytes:
-        raise Refused(Reason.TOO_LARGE, f"{len(value)} bytes")
+        raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes")
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Refused(Reason.NOT_JSON, "not UTF-8") from error
+        raise Rejected(Reason.NOT_JSON, "not UTF-8") from error
     if has_too_many_values(text):
-        raise Refused(Reason.TOO_LARGE, "too many values")
+        raise Rejected(Reason.TOO_LARGE, "too many values")
     return text
 
 

@@ -9,19 +9,19 @@ from time import monotonic
 import asyncpg
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.checker.increment import Journal
+from tests.checker.incremental import LogBuffer
 from tests.checker.log import Place
-from tests.checker.reading import begins_of, known, make_consumer, queries_of, record_of
-from tests.checker.tables import EventRow, LetterRow, LossRow, MoveRow, OffsetRow, RunRow, Tables
+from tests.checker.reading import load_queries, make_consumer, not_none, record_of, start_offsets
+from tests.checker.tables import DeadLetterRow, EventRow, LossRow, MoveRow, OffsetRow, RunRow, Tables
 
 POLL_S = 0.1
 RECORDS_A_POLL = 2_000
 # A record that was consumed is there to be read at once. After this the broker is asked whether it is there at all.
-DOUBTFUL_AFTER_S = 3.0
+CHECK_END_AFTER_S = 3.0
 ANSWER_S = 5.0
-BEFORE_ALL = "1:1:"  # a snapshot that sees nothing
+EMPTY_SNAPSHOT = "1:1:"  # a snapshot that sees nothing
 
-PATIENT: Mapping[str, str | int] = {
+CLIENT_SETTINGS: Mapping[str, str | int] = {
     "log_level": 0,  # else it has a line for each attempt to reach a broker that is down
     "socket.timeout.ms": 10_000,
     "reconnect.backoff.max.ms": 1_000,
@@ -31,30 +31,30 @@ PATIENT: Mapping[str, str | int] = {
 
 # The rows of a stretch are found by the index even while the planner believes the table to be empty. Without JIT: what
 # the planner is told to avoid costs so much that everything else would seem worth compiling.
-PLANNING = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off", "jit": "off"}
+PLANNER_SETTINGS = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off", "jit": "off"}
 
 
-class FollowedLog:
+class LogFollower:
     """Reads on where it was; not for two threads at a time."""
 
     def __init__(self, bootstrap_servers: str, topic: str) -> None:
         """Raises KafkaException while the broker does not answer."""
-        self._consumer = make_consumer(bootstrap_servers, **PATIENT)
+        self._consumer = make_consumer(bootstrap_servers, **CLIENT_SETTINGS)
         try:
-            begins = begins_of(self._consumer, topic)
+            begins = start_offsets(self._consumer, topic)
         except KafkaException:
             self._consumer.close()
             raise
-        self.journal = Journal(topic, begins)
+        self.log_buffer = LogBuffer(topic, begins)
         self._consumer.assign([TopicPartition(topic, partition, begin) for partition, begin in begins.items()])
 
     def read_to(self, offsets: Mapping[int, int], stopped: Event) -> None:
         """Read up to the offsets, for as long as it takes: less only when the log ends before them."""
         progress = monotonic()
-        while (lacking := self.journal.lacks(offsets)) and not stopped.is_set():
+        while (lacking := self.log_buffer.lacks(offsets)) and not stopped.is_set():
             if self._poll():
                 progress = monotonic()
-            elif monotonic() - progress > DOUBTFUL_AFTER_S:
+            elif monotonic() - progress > CHECK_END_AFTER_S:
                 if all(self._is_beyond_the_end(partition, offset) for partition, offset in lacking.items()):
                     return
                 progress = monotonic()
@@ -67,33 +67,33 @@ class FollowedLog:
         for message in messages:
             error = message.error()
             if error is None:
-                self.journal.add(record_of(message))
+                self.log_buffer.add(record_of(message))
             elif error.code() == KafkaError._PARTITION_EOF:
-                self.journal.reached(known(message.partition()), known(message.offset()))
+                self.log_buffer.reached(not_none(message.partition()), not_none(message.offset()))
             # Any other error passes with the broker's trouble: the client tries again by itself.
         return bool(messages)
 
     def _is_beyond_the_end(self, partition: int, offset: int) -> bool:
         try:
-            at = TopicPartition(self.journal.topic, partition)
+            at = TopicPartition(self.log_buffer.topic, partition)
             _, end = self._consumer.get_watermark_offsets(at, timeout=ANSWER_S)
         except KafkaException:
             return False  # the broker is away, and says nothing of the kind
         return end < offset
 
 
-class FollowedTables:
+class TablesFollower:
     """One connection, and a snapshot after the other of what is new."""
 
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         self._connection = connection
-        self._queries = queries_of("tables.sql") | queries_of("watcher.sql")
+        self._queries = load_queries("tables.sql") | load_queries("following.sql")
 
     @classmethod
-    async def connect(cls, database_url: str) -> FollowedTables:
+    async def connect(cls, database_url: str) -> TablesFollower:
         """Raises what the driver does while PostgreSQL is away."""
         connection = await asyncpg.connect(
-            database_url, timeout=ANSWER_S, command_timeout=2 * ANSWER_S, server_settings=PLANNING
+            database_url, timeout=ANSWER_S, command_timeout=2 * ANSWER_S, server_settings=PLANNER_SETTINGS
         )
         return cls(connection)
 
@@ -103,17 +103,17 @@ class FollowedTables:
         await self._connection.execute(self._queries["audit"])
 
     async def read(self, last: str, begins: Mapping[int, int]) -> tuple[str, Tables]:
-        """A snapshot's name, and what is new in it: events from `begins` on, and of letters that were retried."""
+        """A snapshot's name, and what is new in it: events from `begins` on, and of dead_letters that were retried."""
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
             name = await self._connection.fetchval(self._queries["now"])
-            letters = [LetterRow(**row) for row in await self._fetch("letters", last)]
+            dead_letters = [DeadLetterRow(**row) for row in await self._fetch("dead_letters", last)]
             events = [EventRow(**row) for row in await self._fetch("events", list(begins), list(begins.values()))]
-            events += await self._retried(letters, begins)
+            events += await self._retried(dead_letters, begins)
             return str(name), Tables(
                 runs=[RunRow(**row) for row in await self._fetch("runs", last)],
                 events=events,
                 offsets=[OffsetRow(**row) for row in await self._fetch("offsets")],
-                letters=letters,
+                dead_letters=dead_letters,
                 moves=[MoveRow(**row) for row in await self._fetch("moves", last)],
                 losses=[LossRow(**row) for row in await self._fetch("losses", last)],
             )
@@ -121,8 +121,8 @@ class FollowedTables:
     def terminate(self) -> None:
         self._connection.terminate()
 
-    async def _retried(self, letters: Iterable[LetterRow], begins: Mapping[int, int]) -> list[EventRow]:
-        places = [Place(letter.partition, letter.record_offset) for letter in letters]
+    async def _retried(self, dead_letters: Iterable[DeadLetterRow], begins: Mapping[int, int]) -> list[EventRow]:
+        places = [Place(letter.partition, letter.record_offset) for letter in dead_letters]
         passed = [place for place in places if place.offset < begins.get(place.partition, 0)]
         rows = await self._fetch("events_at", [p.partition for p in passed], [p.offset for p in passed])
         return [EventRow(**row) for row in rows]

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from tests.checker.classify import MAX_EVENT_BYTES
 from tests.checker.comparison import compare
 from tests.checker.log import Extent, Headers, Log, Place, Record
-from tests.checker.tables import EventRow, LetterRow, OffsetRow, RunRow, Tables
+from tests.checker.tables import DeadLetterRow, EventRow, OffsetRow, RunRow, Tables
 from tests.checker.violations import Violation
 
 DEADLINE_S = 60.0
@@ -43,7 +43,7 @@ async def check(
 
 async def read_tables(database_url: str) -> Tables:
     """One snapshot of the four tables."""
-    queries = queries_of("tables.sql")
+    queries = load_queries("tables.sql")
     connection = await asyncpg.connect(database_url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -51,7 +51,7 @@ async def read_tables(database_url: str) -> Tables:
                 runs=[RunRow(**row) for row in await connection.fetch(queries["runs"])],
                 events=[EventRow(**row) for row in await connection.fetch(queries["events"])],
                 offsets=[OffsetRow(**row) for row in await connection.fetch(queries["offsets"])],
-                letters=[LetterRow(**row) for row in await connection.fetch(queries["letters"])],
+                dead_letters=[DeadLetterRow(**row) for row in await connection.fetch(queries["dead_letters"])],
             )
     finally:
         await connection.close()
@@ -88,7 +88,7 @@ def make_consumer(bootstrap_servers: str, **settings: str | int) -> Consumer:
 
 
 def _read_to_the_end(consumer: Consumer, topic: str) -> Log:
-    begins = begins_of(consumer, topic)
+    begins = start_offsets(consumer, topic)
     consumer.assign([TopicPartition(topic, partition, begin) for partition, begin in begins.items()])
     records: list[Record] = []
     ends: dict[int, int] = {}
@@ -100,12 +100,12 @@ def _read_to_the_end(consumer: Consumer, topic: str) -> Log:
             if not _is_end(message):
                 records.append(record_of(message))
             else:
-                ends[known(message.partition())] = known(message.offset())
+                ends[not_none(message.partition())] = not_none(message.offset())
     extents = {partition: Extent(begin, ends[partition]) for partition, begin in begins.items()}
     return Log(topic, extents, records)
 
 
-def begins_of(consumer: Consumer, topic: str) -> dict[int, int]:
+def start_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
     """Where the log of each partition begins."""
     metadata = consumer.list_topics(topic, timeout=DEADLINE_S).topics[topic]
     if metadata.error is not None:
@@ -129,7 +129,7 @@ def _is_end(message: Message) -> bool:
 def record_of(message: Message) -> Record:
     _, timestamp = message.timestamp()
     return Record(
-        place=Place(known(message.partition()), known(message.offset())),
+        place=Place(not_none(message.partition()), not_none(message.offset())),
         timestamp=timestamp,
         key=_bytes(message.key()),
         value=_bytes(message.value()),
@@ -143,7 +143,7 @@ def _headers(message: Message) -> Headers:
     return tuple((name, _bytes(value)) for name, value in pairs)
 
 
-def known(number: int | None) -> int:
+def not_none(number: int | None) -> int:
     assert number is not None  # the type allows for messages that were never sent
     return number
 
@@ -153,7 +153,7 @@ def _bytes(field: str | bytes | None) -> bytes | None:
     return field
 
 
-def queries_of(file: str) -> dict[str, str]:
-    """The named queries of a file."""
+def load_queries(file: str) -> dict[str, str]:
+    """The parents queries of a file."""
     text = Path(__file__).with_name(file).read_text()
     return dict(re.findall(r"^-- (\w+) --\n(.*?)(?=^-- \w+ --\n|\Z)", text, re.DOTALL | re.MULTILINE))

@@ -1,6 +1,6 @@
 """JSON as RFC 8259 has it, and what a JSONB column makes of it. Standard library only.
 
-The product reads with msgspec and lets PostgreSQL judge the rest. This module takes neither's word: its own
+The product reads with msgspec and lets PostgreSQL classify the rest. This module takes neither's word: its own
 limits, its own arithmetic for what `numeric` holds, its own search for what a JSONB string cannot.
 """
 
@@ -74,7 +74,7 @@ def parse(text: str) -> Document:
         return Number(literal)
 
     # `decode`, not `json.loads`: that one would take a byte order mark, or UTF-16, without a word.
-    decoder = json.JSONDecoder(parse_int=number, parse_float=number, parse_constant=_refuse)
+    decoder = json.JSONDecoder(parse_int=number, parse_float=number, parse_constant=_reject)
     try:
         value: Json = decoder.decode(text)
     except json.JSONDecodeError as error:
@@ -93,7 +93,7 @@ def has_too_many_values(text: str) -> bool:
     return next(islice(values, MAX_VALUES, None), None) is not None
 
 
-def as_jsonb_can(text: str) -> str:
+def storable_text(text: str) -> str:
     """The text with U+FFFD for each `\\u0000` and each lone surrogate; the same text where there is none."""
     if "\\u" not in text:
         return text
@@ -144,5 +144,5 @@ def _is_too_deep(text: str) -> bool:
     return False
 
 
-def _refuse(name: str) -> NoReturn:
+def _reject(name: str) -> NoReturn:
     raise json.JSONDecodeError(f"{name} is no JSON", name, 0)

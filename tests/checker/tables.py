@@ -55,7 +55,7 @@ class OffsetRow:
 
 
 @dataclass(frozen=True)
-class LetterRow:
+class DeadLetterRow:
     topic: str
     partition: int
     record_offset: int
@@ -100,6 +100,6 @@ class Tables:
     runs: Sequence[RunRow]
     events: Sequence[EventRow]
     offsets: Sequence[OffsetRow]
-    letters: Sequence[LetterRow]
+    dead_letters: Sequence[DeadLetterRow]
     moves: Sequence[MoveRow] | None = None
     losses: Sequence[LossRow] = ()

@@ -18,7 +18,7 @@ SELECT topic, partition, first_offset, next_offset, last_offset, repeats,
        extract(epoch FROM last_timestamp) * 1000 AS last_timestamp
   FROM consumer_offsets
 
--- letters --
+-- dead_letters --
 -- Every dead letter.
 SELECT topic, partition, record_offset, key, value, headers::text AS headers, reason, state, retries,
        extract(epoch FROM record_timestamp) * 1000 AS record_timestamp

@@ -18,11 +18,11 @@ class Rule(StrEnum):
     SINGLE_WRITER = "S9"  # the committed batches of a partition are adjacent ranges of its log, no two overlap
     ATOMICITY = "S10"  # rows and the offset that passed them were committed by the same transaction
     FIDELITY = "S11"  # what is stored is what was sent
-    REFERENCES = "S12"  # a parent run that is named has a row
+    REFERENCES = "S12"  # a parent run that is parents has a row
     REPLAY = "S13"  # consuming again changes nothing, and counts each record again as a repeat
     PURITY = "S14"  # nothing is a dead letter without a fault of its own, or for another reason than its own
     DETERMINISM = "S15"  # whoever consumes the same log writes the same rows
-    JUDGEMENT = "J1"  # nothing is stored as an event that the contract refuses
+    VALIDITY = "J1"  # nothing is stored as an event that the contract refuses
     ONE_PARTITION = "P1"  # a key stays in one partition: else the order within a run is anybody's guess
 
 

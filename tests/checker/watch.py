@@ -6,7 +6,7 @@
     assert not watch.violations, watch.report()
 
 The process costs what the load costs, whatever the tables hold already, and waits while Kafka or PostgreSQL is away.
-It adds an index and an audit of the offsets to the database: see `watcher.sql`.
+It adds an index and an audit of the offsets to the database: see `following.sql`.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ async def watching(
         "max_event_bytes": max_event_bytes,
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.checker.watcher", json.dumps(settings)),
+        *(sys.executable, "-m", "tests.checker.watch_process", json.dumps(settings)),
         cwd=CHECKOUT,
         stdin=PIPE,
         stdout=PIPE,

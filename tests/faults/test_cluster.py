@@ -80,7 +80,7 @@ async def test_leaders_and_coordinators_that_die_under_load_cost_nothing(
     # and every record is in one place.
     await scene.drained(CATCH_UP_S)
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
     for consumer in consumers:
         await consumer.terminated()
 
@@ -149,5 +149,5 @@ async def test_an_election_that_loses_records_halts_the_partition_and_what_is_ac
     log = await asyncio.to_thread(read_log, cluster.bootstrap_servers, scene.topic)
     assert len(log.records) == 700
     assert len(after.events) == 900
-    assert not after.letters
+    assert not after.dead_letters
     await consumer.terminated()

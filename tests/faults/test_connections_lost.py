@@ -23,7 +23,7 @@ async def test_backends_terminated_at_random_under_load_cost_nothing(scene: Scen
     # then they work on over new connections, and every record is in one place.
     await scene.drained()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
     for consumer in consumers:
         await consumer.terminated()
 
@@ -62,4 +62,4 @@ async def test_a_database_that_falls_silent_in_mid_transaction_is_left_and_tried
             await scene.stores_more(100)
         await scene.drained()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters

@@ -171,7 +171,7 @@ async def test_a_full_disk_is_waited_for_until_there_is_room(
     # when it is full,
     consumer = scene.start()
     await consumer.says("No space left on device", times=3)
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
     # then the consumer waits, and stores the rest once there is room.
     await asyncio.to_thread(_enlarge, small_disk.parent)
     await _everything_is_stored_and_nothing_blamed(scene)
@@ -204,7 +204,7 @@ async def test_a_slow_database_holds_the_fetch_back_and_not_the_heartbeat(scene:
 async def _everything_is_stored_and_nothing_blamed(scene: Scene) -> None:
     await scene.drained()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
 
 
 def _run_ids() -> Iterator[bytes]:

@@ -47,4 +47,4 @@ async def _kill_at_each_step(scene: Scene, when: str) -> None:
 
 def _rows(tables: Tables) -> Sequence[Counter[object]]:
     """The rows in no particular order; clocks and ids of letters are not among the columns."""
-    return [Counter[object](rows) for rows in (tables.runs, tables.events, tables.offsets, tables.letters)]
+    return [Counter[object](rows) for rows in (tables.runs, tables.events, tables.offsets, tables.dead_letters)]

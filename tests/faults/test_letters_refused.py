@@ -69,7 +69,7 @@ async def _stored(scene: Scene, events: int) -> bool:
 
 
 async def _letters(scene: Scene) -> list[tuple[str, bytes | None]]:
-    return [(letter.reason, letter.value) for letter in (await scene.tables()).letters]
+    return [(letter.reason, letter.value) for letter in (await scene.tables()).dead_letters]
 
 
 async def _is_unwell(port: int, problem: str) -> bool:

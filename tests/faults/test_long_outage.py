@@ -57,7 +57,7 @@ async def test_an_outage_of_postgresql_leaves_no_letter_and_drains_by_itself(
     await scene.drained()
     await until(lambda: _all_are(HEALTHY, ports), "all is well again")
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
     for consumer in consumers:
         await consumer.terminated()
 

@@ -23,7 +23,7 @@ async def test_a_database_that_becomes_read_only_is_waited_for_and_no_record_is_
         await scene.stores_more()
     await scene.drained()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
 
 
 async def test_a_consumer_that_starts_on_a_read_only_database_begins_when_it_may_write(scene: Scene, seed: int) -> None:
@@ -37,7 +37,7 @@ async def test_a_consumer_that_starts_on_a_read_only_database_begins_when_it_may
         await scene.stores_more()
     await scene.drained()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
 
 
 @asynccontextmanager

@@ -30,6 +30,6 @@ async def test_consumers_that_join_leave_and_die_under_load_store_every_record_o
     # then those that are left store the rest, and every record is in one place.
     await scene.drained()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
     for member in members:
         await member.terminated()

@@ -59,4 +59,4 @@ async def test_a_consumer_that_runs_out_of_memory_leaves_nothing_half_done(scene
     # then whoever has enough finishes its work, and no record was blamed.
     await scene.consume()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters

@@ -54,6 +54,6 @@ async def test_a_rolling_upgrade_and_its_roll_back_under_load_cost_nothing(
     # then every record is in one place, whichever of them stored it.
     await scene.drained()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
     for member in members:
         await member.terminated()

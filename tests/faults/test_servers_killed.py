@@ -132,4 +132,4 @@ async def test_kafka_frozen_past_all_sessions_and_restarted_in_order_under_load_
 
 async def _nothing_is_lost_or_blamed(scene: Scene) -> None:
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters

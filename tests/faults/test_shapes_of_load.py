@@ -82,7 +82,7 @@ async def test_parents_that_come_late_never_from_another_partition_or_in_a_circl
         scene.start(AGENT_RUNS_BATCH_RECORDS="1")
     await scene.drained()
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
     # and a run that never came has a row to be named by.
     named = " ".join(sorted(f"{run_id}<{parent or ''}" for run_id, parent in {**runs, "never": None}.items()))
     assert await fetch_value(scene.database, PARENTS) == named
@@ -107,7 +107,7 @@ async def test_records_at_and_above_the_limit_cost_bounded_memory_and_no_members
     # then what fits is stored, and what doesn't is in a letter, byte for byte.
     lengths = await fetch_value(scene.database, LENGTHS)
     assert lengths == [0, *(len(message.value or b"") - EMPTY for message in fitting), 0]
-    assert [letter.value for letter in (await scene.tables()).letters] == [message.value for message in too_large]
+    assert [letter.value for letter in (await scene.tables()).dead_letters] == [message.value for message in too_large]
     # And the consumer has stayed in the group, with a few times the largest record in memory.
     assert consumer.output.count("Partitions assigned") == 1
     print(f"grown by {consumer.peak_mib - before:.0f} MiB")

@@ -60,7 +60,7 @@ async def test_a_wire_that_dies_in_mid_copy_is_given_up_without_cancelling_and_l
         assert proxy.cancels == 0
         assert _sockets(consumer.pid) <= sockets
     await scene.assert_in_order()
-    assert not (await scene.tables()).letters
+    assert not (await scene.tables()).dead_letters
 
 
 def _sockets(pid: int) -> int:

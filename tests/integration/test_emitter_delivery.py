@@ -94,7 +94,7 @@ async def test_what_was_sent_is_in_the_tables_once_and_in_the_order_of_emission(
     rows = {row.id: row for row in tables.runs}
     assert [rows[run.id].status for run in runs] == ["completed", "failed", "waiting"] * 10
     assert {rows[run.id].parent_run_id for run in runs[10:]} == {parent.id for parent in parents}
-    assert tables.letters == []
+    assert tables.dead_letters == []
 
 
 async def test_a_run_is_in_the_partition_where_every_client_looks_for_it(

@@ -47,7 +47,7 @@ def judge(evidence: Evidence) -> Verdict:
     figures = {
         "records": len(log.records),
         "stored": len(tables.events),
-        "letters": len(tables.letters),
+        "letters": len(tables.dead_letters),
         "repeats": sum(row.repeats for row in tables.offsets),
         "runs": len(tables.runs),
     }
@@ -71,7 +71,7 @@ def _of_agents(evidence: Evidence, tables: Tables) -> list[str]:
         [run for run in tables.runs if run.id.startswith(PREFIX)],
         [event for event in tables.events if event.run_id.startswith(PREFIX)],
         [],
-        [letter for letter in tables.letters if (letter.key or b"").startswith(PREFIX.encode())],
+        [letter for letter in tables.dead_letters if (letter.key or b"").startswith(PREFIX.encode())],
     )
     found, counts = emitting.in_tables(theirs), _sum(evidence.counts)
     stored = sum(not arrival.admits for arrivals in found.runs.values() for arrival in arrivals)
@@ -82,7 +82,7 @@ def _of_agents(evidence: Evidence, tables: Tables) -> list[str]:
         "missing, as agent_runs says": (sum(run.dropped_events for run in theirs.runs), counts["dropped"]),
         "recorded": (counts["recorded"], counts["dropped"]),
         "left": (counts["left"], 0),
-        "dead letters": (len(theirs.letters), 0),
+        "dead letters": (len(theirs.dead_letters), 0),
     }
     problems = [f"agents: {difference}" for difference in ledger.differences(found)]
     problems += [

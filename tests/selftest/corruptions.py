@@ -1,6 +1,6 @@
 """A small log and the right tables, written by hand, and the lies that can be told about them.
 
-Nothing here is computed by the checker. A lie is a change of the tables, with the rules that it breaks.
+Nothing here is computed by the checker. A corruption is a change of the tables, with the rules that it breaks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from tests.checker import Rule
 from tests.checker.log import Extent, Log, Place, Record
-from tests.checker.tables import EventRow, LetterRow, MoveRow, OffsetRow, RunRow, Tables
+from tests.checker.tables import DeadLetterRow, EventRow, MoveRow, OffsetRow, RunRow, Tables
 
 TIME = "2026-03-01T12:00:00Z"
 
@@ -74,11 +74,11 @@ TABLES = Tables(
         OffsetRow("t", 1, 5, 8, 6, 910, 0),
         OffsetRow("t", 2, 0, 0, None, None, 0),
     ],
-    letters=[
+    dead_letters=[
         # Columns: topic, partition, offset, time, key, value, headers, reason, state, retries
-        LetterRow("t", 0, 2, 1020, b"r1", CONFLICT.encode(), "[]", "event_id_conflict", "open", 0),
-        LetterRow("t", 0, 3, 1030, None, INPUT.encode(), '[["h",null],["é","AP8="]]', "missing_key", "open", 0),
-        LetterRow("t", 0, 5, 1050, b"r2", WRONG.encode(), "[]", "invalid_event", "discarded", 1),
+        DeadLetterRow("t", 0, 2, 1020, b"r1", CONFLICT.encode(), "[]", "event_id_conflict", "open", 0),
+        DeadLetterRow("t", 0, 3, 1030, None, INPUT.encode(), '[["h",null],["é","AP8="]]', "missing_key", "open", 0),
+        DeadLetterRow("t", 0, 5, 1050, b"r2", WRONG.encode(), "[]", "invalid_event", "discarded", 1),
     ],
 )
 
@@ -89,7 +89,7 @@ AUDITED = replace(
     events=[
         replace(row, written_by=103 if row.source_partition else WRITERS[row.source_offset]) for row in TABLES.events
     ],
-    letters=[replace(row, written_by=WRITERS.get(row.record_offset, 110)) for row in TABLES.letters],
+    dead_letters=[replace(row, written_by=WRITERS.get(row.record_offset, 110)) for row in TABLES.dead_letters],
     moves=[
         # Columns: number, transaction, partition, from, to
         MoveRow(1, 100, 0, None, 0),
@@ -101,14 +101,14 @@ AUDITED = replace(
     ],
 )
 
-Lie: TypeAlias = Callable[[Tables], Tables]
+Corruption: TypeAlias = Callable[[Tables], Tables]
 
 
-def run(run_id: str, **changes: Any) -> Lie:
+def run(run_id: str, **changes: Any) -> Corruption:
     return lambda tables: replace(tables, runs=[_if(row.id == run_id, row, changes) for row in tables.runs])
 
 
-def event(offset: int, **changes: Any) -> Lie:
+def event(offset: int, **changes: Any) -> Corruption:
     """Of partition 0."""
     return lambda tables: replace(
         tables,
@@ -116,42 +116,42 @@ def event(offset: int, **changes: Any) -> Lie:
     )
 
 
-def letter(offset: int, **changes: Any) -> Lie:
+def letter(offset: int, **changes: Any) -> Corruption:
     return lambda tables: replace(
-        tables, letters=[_if(row.record_offset == offset, row, changes) for row in tables.letters]
+        tables, dead_letters=[_if(row.record_offset == offset, row, changes) for row in tables.dead_letters]
     )
 
 
-def offsets(partition: int, **changes: Any) -> Lie:
+def offsets(partition: int, **changes: Any) -> Corruption:
     return lambda tables: replace(
         tables, offsets=[_if(row.partition == partition, row, changes) for row in tables.offsets]
     )
 
 
-def moves(number: int, **changes: Any) -> Lie:
+def moves(number: int, **changes: Any) -> Corruption:
     return lambda tables: replace(tables, moves=[_if(row.number == number, row, changes) for row in tables.moves or ()])
 
 
-def more(**rows: Any) -> Lie:
+def more(**rows: Any) -> Corruption:
     """One more row, in the table of that name."""
     return lambda tables: replace(tables, **{name: [*getattr(tables, name), row] for name, row in rows.items()})
 
 
-def less(table: str, index: int) -> Lie:
-    def lie(tables: Tables) -> Tables:
+def less(table: str, index: int) -> Corruption:
+    def corruption(tables: Tables) -> Tables:
         rows = list(getattr(tables, table))
         del rows[index]
         return replace(tables, **{table: rows})
 
-    return lie
+    return corruption
 
 
 def _if(chosen: bool, row: Any, changes: dict[str, Any]) -> Any:
     return replace(row, **changes) if chosen else row
 
 
-LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
-    "a dead letter is lost": ({Rule.COMPLETENESS}, [less("letters", 0)]),
+CORRUPTIONS: dict[str, tuple[set[Rule], Sequence[Corruption]]] = {
+    "a dead letter is lost": ({Rule.COMPLETENESS}, [less("dead_letters", 0)]),
     "an event is lost": ({Rule.COMPLETENESS, Rule.GAP_FREE}, [less("events", 3)]),
     "an event comes from nowhere": (
         {Rule.INVENTION},
@@ -159,16 +159,16 @@ LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
     ),
     "a dead letter comes from nowhere": (
         {Rule.INVENTION},
-        [more(letters=replace(TABLES.letters[0], record_offset=99))],
+        [more(dead_letters=replace(TABLES.dead_letters[0], record_offset=99))],
     ),
     "a run comes from nowhere": ({Rule.INVENTION}, [more(runs=replace(TABLES.runs[0], id="q"))]),
     "a partition comes from nowhere": ({Rule.INVENTION}, [more(offsets=OffsetRow("t", 7, 0, 0, None, None, 0))]),
     "a letter is of another topic": ({Rule.INVENTION}, [letter(5, topic="u")]),
     "an offset is of another topic": ({Rule.INVENTION}, [offsets(2, topic="u")]),
-    "a dead letter is there twice": ({Rule.UNIQUENESS}, [more(letters=TABLES.letters[0])]),
+    "a dead letter is there twice": ({Rule.UNIQUENESS}, [more(dead_letters=TABLES.dead_letters[0])]),
     "an event is a dead letter too": (
         {Rule.UNIQUENESS},
-        [more(letters=LetterRow("t", 0, 7, 1070, b"r1", DROPPED.encode(), "[]", "store_rejected", "open", 0))],
+        [more(dead_letters=DeadLetterRow("t", 0, 7, 1070, b"r1", DROPPED.encode(), "[]", "store_rejected", "open", 0))],
     ),
     "a repeat is stored": (
         {Rule.UNIQUENESS},
@@ -178,7 +178,7 @@ LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
     "numbers begin with 1": ({Rule.GAP_FREE}, [event(4, event_seq=1)]),
     "a number is used twice": ({Rule.GAP_FREE}, [event(7, event_seq=2)]),
     "the next number is wrong": ({Rule.GAP_FREE}, [run("r1", event_count=5)]),
-    "a parent that is only named has events": ({Rule.GAP_FREE}, [run("p", event_count=1)]),
+    "a parent that is only parents has events": ({Rule.GAP_FREE}, [run("p", event_count=1)]),
     "two events are swapped": ({Rule.ORDER}, [event(6, event_seq=3), event(7, event_seq=2)]),
     "a run has no row": ({Rule.PROJECTION}, [less("runs", 1)]),
     "a parent has no row": ({Rule.REFERENCES}, [less("runs", 0)]),
@@ -216,10 +216,14 @@ LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
     "a letter's time is lost": ({Rule.FIDELITY}, [letter(3, record_timestamp=None)]),
     "a letter is resolved without an event": ({Rule.COMPLETENESS}, [letter(5, state="resolved")]),
     "the reason is not the first that applies": ({Rule.PURITY}, [letter(3, reason="event_id_conflict")]),
-    "a repeat is a dead letter": ({Rule.PURITY}, [more(letters=replace(TABLES.letters[0], record_offset=8))]),
+    "a repeat is a dead letter": ({Rule.PURITY}, [more(dead_letters=replace(TABLES.dead_letters[0], record_offset=8))]),
     "a good event is a dead letter": (
         {Rule.PURITY},
-        [less("events", 3), run("r1", event_count=3), more(letters=replace(TABLES.letters[0], record_offset=7))],
+        [
+            less("events", 3),
+            run("r1", event_count=3),
+            more(dead_letters=replace(TABLES.dead_letters[0], record_offset=7)),
+        ],
     ),
     "an offset went back": (
         {Rule.MONOTONIC},
@@ -235,9 +239,9 @@ LIES: dict[str, tuple[set[Rule], Sequence[Lie]]] = {
     "an event was committed without its offset": ({Rule.ATOMICITY}, [event(7, written_by=105)]),
     "a dead letter was committed without its offset": ({Rule.ATOMICITY}, [letter(3, written_by=105)]),
     "what the contract refuses is stored": (
-        {Rule.JUDGEMENT},
+        {Rule.VALIDITY},
         [
-            less("letters", 2),
+            less("dead_letters", 2),
             more(events=EventRow("b2", "r2", None, 1, "run_waiting", WRONG, 1050, 0, 5, None)),
             run("r2", event_count=2),
         ],

@@ -1,4 +1,4 @@
-"""An oracle that cannot fail proves nothing: every rule goes red for a lie of its own kind, and for no other."""
+"""An oracle that cannot fail proves nothing: every rule goes red for a corruption of its own kind, and for no other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ import pytest
 from tests.checker import Rule, compare, determinism, replay
 from tests.checker.log import Extent, Log
 from tests.checker.tables import EventRow, OffsetRow, RunRow, Tables
-from tests.selftest.corruptions import AUDITED, LIES, LOG, TABLES, WAITING, event, less, letter, offsets, record, run
+from tests.selftest.corruptions import (
+    AUDITED,
+    CORRUPTIONS,
+    LOG,
+    TABLES,
+    WAITING,
+    event,
+    less,
+    letter,
+    offsets,
+    record,
+    run,
+)
 
 
 def test_tables_that_tell_the_truth_break_no_rule() -> None:
@@ -17,12 +29,12 @@ def test_tables_that_tell_the_truth_break_no_rule() -> None:
     assert compare(LOG, AUDITED) == []
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_each_lie_breaks_its_own_rule_and_no_other(lie: str) -> None:
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_each_lie_breaks_its_own_rule_and_no_other(corruption: str) -> None:
     # Given tables that were right,
-    broken, steps = LIES[lie]
+    broken, steps = CORRUPTIONS[corruption]
     tables = AUDITED
-    # when they are made to tell this lie,
+    # when they are made to tell this corruption,
     for step in steps:
         tables = step(tables)
     # then exactly the rule that it breaks says so.
@@ -31,7 +43,7 @@ def test_each_lie_breaks_its_own_rule_and_no_other(lie: str) -> None:
 
 def test_every_rule_about_rows_has_a_lie_that_breaks_it() -> None:
     elsewhere = {Rule.ONE_PARTITION, Rule.REPLAY, Rule.DETERMINISM}
-    assert set().union(*(broken for broken, _ in LIES.values())) == set(Rule) - elsewhere
+    assert set().union(*(broken for broken, _ in CORRUPTIONS.values())) == set(Rule) - elsewhere
 
 
 def test_a_partition_that_is_not_consumed_to_its_end_is_no_violation_before_the_end() -> None:
@@ -44,7 +56,7 @@ def test_a_partition_that_is_not_consumed_to_its_end_is_no_violation_before_the_
     )
     # when they are judged in the midst of consuming, then all is well;
     assert compare(LOG, behind, finished=False) == []
-    # when they are said to be final, then every record that is missing is named.
+    # when they are said to be final, then every record that is missing is parents.
     subjects = [violation.subject for violation in compare(LOG, behind) if violation.rule is Rule.COMPLETENESS]
     assert subjects == ["partition 1 offset 5", "partition 1 offset 6"]
 
@@ -52,7 +64,7 @@ def test_a_partition_that_is_not_consumed_to_its_end_is_no_violation_before_the_
 def test_rows_above_the_stored_offset_are_reported() -> None:
     # Given a stored offset that lags behind what is stored,
     torn = offsets(0, next_offset=7, last_offset=6, last_timestamp=1060)(TABLES)
-    # when the tables are judged, then the row beyond it is named.
+    # when the tables are judged, then the row beyond it is parents.
     found = [violation for violation in compare(LOG, torn, finished=False) if violation.rule is Rule.WATERMARK]
     assert "partition 0 offset 7" in {violation.subject for violation in found}
 
@@ -66,7 +78,7 @@ def test_a_topic_of_which_nothing_was_consumed_is_reported_record_by_record() ->
 def test_a_run_in_two_partitions_is_named_and_nothing_is_guessed_about_it() -> None:
     # Given a log in which somebody published a run's event to another partition,
     log = replace(LOG, records=[*LOG.records[:-1], record(1, 6, 910, b"r1", WAITING)])
-    # when it is judged, then the run is named, and nothing else is said.
+    # when it is judged, then the run is parents, and nothing else is said.
     violations = compare(log, TABLES)
     assert [(violation.rule, violation.subject) for violation in violations] == [(Rule.ONE_PARTITION, "run 'r1'")]
 
@@ -75,7 +87,7 @@ def test_a_smaller_limit_makes_a_record_too_large() -> None:
     # Given the same tables, when the service is said to take no value of over 100 bytes,
     found = compare(LOG, TABLES, max_event_bytes=100)
     # then the start of run r1 should have been refused.
-    assert Rule.JUDGEMENT in {violation.rule for violation in found}
+    assert Rule.VALIDITY in {violation.rule for violation in found}
 
 
 def test_consuming_again_may_count_repeats_and_nothing_else() -> None:
@@ -85,8 +97,13 @@ def test_consuming_again_may_count_repeats_and_nothing_else() -> None:
     assert replay(TABLES, again, {0: 4}) == []
     assert {violation.rule for violation in replay(TABLES, again, {0: 3})} == {Rule.REPLAY}
     # or anything else is not as it was.
-    for lie in (less("events", 0), run("r1", updated_at=1080), letter(2, state="resolved"), offsets(1, last_offset=7)):
-        assert {violation.rule for violation in replay(TABLES, lie(again), {0: 4})} == {Rule.REPLAY}
+    for corruption in (
+        less("events", 0),
+        run("r1", updated_at=1080),
+        letter(2, state="resolved"),
+        offsets(1, last_offset=7),
+    ):
+        assert {violation.rule for violation in replay(TABLES, corruption(again), {0: 4})} == {Rule.REPLAY}
 
 
 def test_two_databases_of_one_log_are_equal_row_by_row() -> None:
@@ -94,8 +111,13 @@ def test_two_databases_of_one_log_are_equal_row_by_row() -> None:
     other = replace(TABLES, events=TABLES.events[::-1])
     assert determinism(TABLES, other) == []
     # when any row differs, then that is said.
-    for lie in (less("runs", 0), event(7, event_seq=4), letter(2, reason="invalid_event"), offsets(0, repeats=2)):
-        assert {violation.rule for violation in determinism(TABLES, lie(other))} == {Rule.DETERMINISM}
+    for corruption in (
+        less("runs", 0),
+        event(7, event_seq=4),
+        letter(2, reason="invalid_event"),
+        offsets(0, repeats=2),
+    ):
+        assert {violation.rule for violation in determinism(TABLES, corruption(other))} == {Rule.DETERMINISM}
 
 
 def test_a_violation_says_rule_place_and_difference() -> None:
@@ -115,7 +137,7 @@ def test_a_parent_event_may_come_late_or_never_or_be_the_event_itself() -> None:
             for n, (own, parent) in enumerate(pairs)
         ],
         offsets=[OffsetRow("t", 0, 0, 3, 2, 1002, 0)],
-        letters=[],
+        dead_letters=[],
     )
     # when they are stored as they came, then all is well.
     assert compare(Log("t", {0: Extent(0, 3)}, records), tables) == []

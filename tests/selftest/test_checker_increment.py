@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from tests.checker import Rule, Violation
-from tests.checker.increment import Increments, Journal
+from tests.checker.incremental import IncrementalChecker, LogBuffer
 from tests.checker.log import Log
 from tests.checker.tables import LossRow, OffsetRow, RunRow, Tables
-from tests.selftest.corruptions import AUDITED, LIES, LOG, offsets
+from tests.selftest.corruptions import AUDITED, CORRUPTIONS, LOG, offsets
 
 # The tables when five records of partition 0 had been passed, and none of the others.
 HALFWAY_OFFSETS = [
@@ -35,14 +35,14 @@ def snapshots(tables: Tables) -> tuple[Tables, Tables]:
         runs=runs,
         events=[row for row in tables.events if _was_there(row.source_partition, row.source_offset)],
         offsets=HALFWAY_OFFSETS,
-        letters=[row for row in tables.letters if _was_there(row.partition, row.record_offset)],
+        dead_letters=[row for row in tables.dead_letters if _was_there(row.partition, row.record_offset)],
         moves=[move for move in moves if move.begins is None or move.number == 2],
     )
     second = replace(
         tables,
         runs=[row for row in tables.runs if row not in runs],
         events=[row for row in tables.events if row not in first.events],
-        letters=[row for row in tables.letters if row not in first.letters],
+        dead_letters=[row for row in tables.dead_letters if row not in first.dead_letters],
         moves=[move for move in moves if move not in (first.moves or ())],
     )
     return first, second
@@ -54,13 +54,13 @@ def _was_there(partition: int, offset: int) -> bool:
 
 def watched(*seen: Tables, log: Log = LOG) -> list[Violation]:
     """What is found in one snapshot after the other; the log was there before them."""
-    journal = Journal(log.topic, {partition: extent.begin for partition, extent in log.extents.items()})
+    log_buffer = LogBuffer(log.topic, {partition: extent.begin for partition, extent in log.extents.items()})
     for record in log.records:
-        journal.add(record)
+        log_buffer.add(record)
     for partition, extent in log.extents.items():
-        journal.reached(partition, extent.end)
-    increments = Increments(journal)
-    return [violation for tables in seen for violation in increments.judge(tables)]
+        log_buffer.reached(partition, extent.end)
+    checker = IncrementalChecker(log_buffer)
+    return [violation for tables in seen for violation in checker.classify(tables)]
 
 
 def rules(violations: Sequence[Violation]) -> set[Rule]:
@@ -71,10 +71,10 @@ def test_tables_that_grow_and_tell_the_truth_break_no_rule() -> None:
     assert watched(*snapshots(AUDITED)) == []
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_each_lie_is_found_in_the_snapshots_and_breaks_its_own_rule_only(lie: str) -> None:
-    # Given tables that were made to tell a lie,
-    broken, steps = LIES[lie]
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_each_lie_is_found_in_the_snapshots_and_breaks_its_own_rule_only(corruption: str) -> None:
+    # Given tables that were made to tell a corruption,
+    broken, steps = CORRUPTIONS[corruption]
     tables = AUDITED
     for step in steps:
         tables = step(tables)
@@ -117,5 +117,5 @@ def test_nothing_new_is_no_violation() -> None:
 def test_a_run_that_gets_a_second_partition_is_named() -> None:
     # Given a log in which run r1 goes on in partition 1,
     log = replace(LOG, records=[*LOG.records[:-1], replace(LOG.records[-1], key=b"r1")])
-    # when it is seen growing, then the run is named.
+    # when it is seen growing, then the run is parents.
     assert rules(watched(*snapshots(AUDITED), log=log)) == {Rule.ONE_PARTITION}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.checker.classify import Reason, Refused, judge
+from tests.checker.classify import Reason, Rejected, classify
+from tests.checker.contract import TERMINAL_TOOLS, WAITING_TOOLS, status_after
 from tests.checker.log import Place, Record
-from tests.checker.model import Step, expect
-from tests.checker.status import TERMINAL_TOOLS, WAITING_TOOLS, status_after
-from tests.checker.strict_json import MAX_VALUES, as_jsonb_can, fits_numeric, has_too_many_values
+from tests.checker.model import Outcome, expect
+from tests.checker.strict_json import MAX_VALUES, fits_numeric, has_too_many_values, storable_text
 from tests.support.corpus import Script, Specimen, corpus, scripts
 from tests.support.workloads.corpus_mix import workload
 
@@ -24,15 +24,15 @@ def record(offset: int, key: bytes | None, value: bytes | None) -> Record:
 
 def judged(value: bytes | None, key: bytes | None = b"run") -> str | None:
     try:
-        judge(record(0, key, value))
-    except Refused as refused:
+        classify(record(0, key, value))
+    except Rejected as refused:
         return refused.reason
     return None
 
 
-def outcome(step: Step, place: Place) -> str | None:
-    if place in step.letters:
-        return step.letters[place].reason
+def outcome(step: Outcome, place: Place) -> str | None:
+    if place in step.rejections:
+        return step.rejections[place].reason
     return "repeat" if place in step.repeats else "event"
 
 
@@ -63,24 +63,24 @@ def test_the_workload_is_the_same_for_the_same_seed_and_hostile_to_three_percent
     assert len(messages) == 10_000
     records = [record(offset, message.key, message.value) for offset, message in enumerate(messages)]
     model, step = expect(records)
-    refused = [letter for letter in step.letters.values() if letter.reason != Reason.EVENT_ID_CONFLICT]
+    refused = [letter for letter in step.rejections.values() if letter.reason != Reason.EVENT_ID_CONFLICT]
     assert len(refused) >= 300
     # And it has something of everything.
-    assert {letter.reason for letter in step.letters.values()} == set(Reason) - {Reason.TOO_LARGE}
+    assert {letter.reason for letter in step.rejections.values()} == set(Reason) - {Reason.TOO_LARGE}
     assert {run.status for run in model.runs.values()} == set(STATUSES)
-    assert model.named.keys() - model.runs.keys()
+    assert model.parents.keys() - model.runs.keys()
     assert len(step.repeats) > 200
 
 
 def test_an_id_is_counted_in_bytes_and_a_later_name_counts() -> None:
-    event = judge(record(0, "é".encode(), b'{"type":"x","id":"a","id":"b","timestamp":"2026-03-01T12:00:00Z"}'))
+    event = classify(record(0, "é".encode(), b'{"type":"x","id":"a","id":"b","timestamp":"2026-03-01T12:00:00Z"}'))
     assert (event.run_id, event.id, event.type) == ("é", "b", "x")
 
 
 def test_a_time_that_no_timestamptz_holds_is_refused_by_the_store() -> None:
     value = b'{"type":"x","id":"a","timestamp":"2026-03-01T12:00:00Z"}'
-    with pytest.raises(Refused, match="store_rejected"):
-        judge(Record(Place(0, 0), 2**62, b"run", value))
+    with pytest.raises(Rejected, match="store_rejected"):
+        classify(Record(Place(0, 0), 2**62, b"run", value))
 
 
 def test_a_million_values_are_taken_and_one_more_is_not() -> None:
@@ -104,7 +104,7 @@ def test_a_million_values_are_taken_and_one_more_is_not() -> None:
     ],
 )
 def test_only_what_jsonb_cannot_hold_is_replaced(text: str, stored: str) -> None:
-    assert as_jsonb_can(text) == stored
+    assert storable_text(text) == stored
 
 
 @pytest.mark.parametrize("literal", ["0", "-0", "1e131071", "0.1e131072", "1e-16383", "1" + "0" * 131_071, "0e131072"])

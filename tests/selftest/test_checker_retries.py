@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
 from tests.checker import Rule, Violation, compare
-from tests.checker.increment import Increments, Journal
+from tests.checker.incremental import IncrementalChecker, LogBuffer
 from tests.checker.log import Extent, Log
-from tests.checker.tables import EventRow, LetterRow, OffsetRow, RunRow, Tables
+from tests.checker.tables import DeadLetterRow, EventRow, OffsetRow, RunRow, Tables
 from tests.selftest.corruptions import TIME, record
 
 LIMIT = 200
@@ -45,8 +45,8 @@ def event(number: int, offset: int, event_id: str, kind: str, value: str) -> Eve
     return EventRow(event_id, "r", None, number, kind, value, 1000 + 10 * offset, 0, offset, None)
 
 
-def letter(offset: int, value: str, state: str = "open", reason: str = "too_large", retries: int = 0) -> LetterRow:
-    return LetterRow("t", 0, offset, 1000 + 10 * offset, b"r", value.encode(), "[]", reason, state, retries)
+def letter(offset: int, value: str, state: str = "open", reason: str = "too_large", retries: int = 0) -> DeadLetterRow:
+    return DeadLetterRow("t", 0, offset, 1000 + 10 * offset, b"r", value.encode(), "[]", reason, state, retries)
 
 
 def run(status: str, updated_at: int, events: int, changed_at: int) -> RunRow:
@@ -58,7 +58,7 @@ BEFORE = Tables(
     runs=[run("completed", 1020, 2, 1020)],
     events=[event(0, 0, "a1", "run_started", START), event(1, 2, "a3", "run_completed", DONE)],
     offsets=[OffsetRow("t", 0, 0, 5, 4, 1040, 0)],
-    letters=[letter(1, LARGE), letter(3, ALSO_LARGE), letter(4, WRONG)],
+    dead_letters=[letter(1, LARGE), letter(3, ALSO_LARGE), letter(4, WRONG)],
 )
 
 # Then the letters were retried, between the event at offset 5 and the record at offset 6: which has the same id as one
@@ -68,7 +68,7 @@ SINCE = Tables(
     runs=[run("waiting", 1010, 4, 1010)],
     events=[RETRIED, event(2, 5, "a4", "input", AGAIN)],
     offsets=[OffsetRow("t", 0, 0, 7, 6, 1060, 0)],
-    letters=[
+    dead_letters=[
         letter(1, LARGE, "resolved", retries=1),
         letter(3, ALSO_LARGE, "open", "event_id_conflict", retries=1),
         letter(4, WRONG, "discarded", "invalid_event", retries=2),
@@ -77,17 +77,17 @@ SINCE = Tables(
 )
 AFTER = replace(SINCE, events=[*BEFORE.events, *SINCE.events])
 
-Lie: TypeAlias = Callable[[Tables], Tables]
+Corruption: TypeAlias = Callable[[Tables], Tables]
 
 
-def change(offset: int, **changes: object) -> Lie:
+def change(offset: int, **changes: Any) -> Corruption:
     return lambda tables: replace(
         tables,
-        letters=[replace(row, **changes) if row.record_offset == offset else row for row in tables.letters],  # type: ignore[arg-type]
+        dead_letters=[replace(row, **changes) if row.record_offset == offset else row for row in tables.dead_letters],
     )
 
 
-def without(number: int) -> Lie:
+def without(number: int) -> Corruption:
     return lambda tables: replace(
         tables,
         events=[row for row in tables.events if row.event_seq != number],
@@ -95,7 +95,7 @@ def without(number: int) -> Lie:
     )
 
 
-LIES: dict[str, tuple[set[Rule], Lie]] = {
+CORRUPTIONS: dict[str, tuple[set[Rule], Corruption]] = {
     "an event is beside a letter that is open": (
         {Rule.UNIQUENESS},
         change(1, state="open"),
@@ -145,7 +145,7 @@ LIES: dict[str, tuple[set[Rule], Lie]] = {
         lambda tables: replace(tables, events=[*tables.events, replace(RETRIED, event_seq=4)]),
     ),
     "a letter that is no event is stored all the same": (
-        {Rule.JUDGEMENT, Rule.GAP_FREE},
+        {Rule.VALIDITY, Rule.GAP_FREE},
         lambda tables: replace(
             change(4, state="resolved")(tables),
             events=[*tables.events, event(4, 4, "a6", "run_waiting", WRONG)],
@@ -155,11 +155,11 @@ LIES: dict[str, tuple[set[Rule], Lie]] = {
 
 
 def watched(*seen: Tables) -> list[Violation]:
-    journal = Journal("t", {0: 0})
+    log_buffer = LogBuffer("t", {0: 0})
     for each in LOG.records:
-        journal.add(each)
-    increments = Increments(journal, LIMIT)
-    return [violation for tables in seen for violation in increments.judge(tables)]
+        log_buffer.add(each)
+    checker = IncrementalChecker(log_buffer, LIMIT)
+    return [violation for tables in seen for violation in checker.classify(tables)]
 
 
 def rules(violations: list[Violation]) -> set[Rule]:
@@ -172,24 +172,24 @@ def test_letters_that_were_retried_and_discarded_break_no_rule() -> None:
     assert watched(BEFORE, SINCE) == []
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_each_lie_about_a_retry_breaks_its_rules_only(lie: str) -> None:
-    # Given tables after a retry, when they are made to tell this lie,
-    broken, tell = LIES[lie]
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_each_lie_about_a_retry_breaks_its_rules_only(corruption: str) -> None:
+    # Given tables after a retry, when they are made to tell this corruption,
+    broken, tell = CORRUPTIONS[corruption]
     # then exactly the rules that it breaks say so.
     assert rules(compare(LOG, tell(AFTER), max_event_bytes=LIMIT)) == broken
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_each_lie_about_a_retry_is_found_in_the_snapshot_after_it(lie: str) -> None:
-    # Given what a snapshot had that was new after the retry, when it is made to tell this lie, then that is found.
-    broken, tell = LIES[lie]
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_each_lie_about_a_retry_is_found_in_the_snapshot_after_it(corruption: str) -> None:
+    # Given a second snapshot after the retry, when it is corrupted, then its rule is reported.
+    broken, tell = CORRUPTIONS[corruption]
     assert rules(watched(BEFORE, tell(SINCE))) & broken
 
 
 def test_a_resolved_letter_that_is_touched_again_is_no_violation_and_one_that_is_opened_again_is() -> None:
     # Given a retry that was seen, and a snapshot in which its letter is new once more, and so its event is read again,
-    touched = replace(SINCE, runs=[], events=[RETRIED], letters=SINCE.letters[:1])
+    touched = replace(SINCE, runs=[], events=[RETRIED], dead_letters=SINCE.dead_letters[:1])
     # when it is judged, then all is well, unless the letter is not resolved any more.
     assert watched(BEFORE, SINCE, touched) == []
     assert rules(watched(BEFORE, SINCE, change(1, state="open")(touched))) == {Rule.UNIQUENESS}
@@ -203,7 +203,7 @@ def test_an_event_that_was_refused_once_and_sent_again_since_is_a_repeat() -> No
         runs=[replace(run("running", 1010, 1, 1010), created_at=1010)],
         events=[event(0, 1, "a1", "run_started", START)],
         offsets=[OffsetRow("t", 0, 0, 2, 1, 1010, 0)],
-        letters=[letter(0, START, "resolved", "invalid_event", retries=1)],
+        dead_letters=[letter(0, START, "resolved", "invalid_event", retries=1)],
     )
     # when the retry finds it stored, then it is resolved without a row of its own;
     assert compare(log, tables) == []

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from consumer.errors import ConsumerError
 from consumer.postgres.copy_format import EPOCH_MS
-from tests.checker.strict_json import Json, NotJson, as_jsonb_can, parse
+from tests.checker.strict_json import Json, NotJson, parse, storable_text
 from tests.simulation.tables import Transaction, refusal
 
 Rows = list[dict[str, Any]]
@@ -49,7 +49,7 @@ class EventRow(NamedTuple):
     event_data: bytes
 
 
-class LetterRow(NamedTuple):
+class DeadLetterRow(NamedTuple):
     timestamp: int | None
     key: bytes | None
     value: bytes | None
@@ -70,7 +70,7 @@ def jsonb(text: bytes) -> Json:
         document = parse(written)
     except (UnicodeDecodeError, NotJson) as error:
         raise refusal("22P02", f"invalid input syntax for type json: {error}") from error
-    if as_jsonb_can(written) != written:
+    if storable_text(written) != written:
         raise refusal("22P05", "unsupported Unicode escape sequence")
     if not document.fits_jsonb:
         raise refusal("22003", "value overflows numeric format")
@@ -197,7 +197,7 @@ async def insert_dead_letters(tx: Transaction, topic: str, *columns: Sequence[An
     new = []
     for partition, offset, timestamp, *rest in zip(*columns, strict=True):
         jsonb(rest[2])
-        if await tx.insert("letters", (topic, partition, offset, timestamp), LetterRow(timestamp, *rest)):
+        if await tx.insert("letters", (topic, partition, offset, timestamp), DeadLetterRow(timestamp, *rest)):
             new.append({"partition": partition, "record_offset": offset})
     return new
 

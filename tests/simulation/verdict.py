@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.checker import Violation, compare
 from tests.checker.log import Extent, Log, Place, Record
-from tests.checker.tables import EventRow, LetterRow, OffsetRow, RunRow, Tables
+from tests.checker.tables import DeadLetterRow, EventRow, OffsetRow, RunRow, Tables
 from tests.simulation import statements
 from tests.simulation.tables import Transaction
 from tests.simulation.topic import NAME, PartitionLog
@@ -65,7 +65,7 @@ def _tables(world: World) -> Tables:
         runs=[_run(key[0], row) for key, row in rows["runs"].items()],
         events=[_event(row) for row in rows["events"].values()],
         offsets=[OffsetRow(*key, *row) for key, row in rows["offsets"].items()],
-        letters=[_letter(key, row) for key, row in rows["letters"].items()],
+        dead_letters=[_letter(key, row) for key, row in rows["letters"].items()],
     )
 
 
@@ -89,8 +89,8 @@ def _event(row: statements.EventRow) -> EventRow:
     return EventRow(**columns | {"event_data": row.event_data.decode()})
 
 
-def _letter(key: tuple[str, int, int, int | None], row: statements.LetterRow) -> LetterRow:
-    return LetterRow(
+def _letter(key: tuple[str, int, int, int | None], row: statements.DeadLetterRow) -> DeadLetterRow:
+    return DeadLetterRow(
         topic=key[0],
         partition=key[1],
         record_offset=key[2],

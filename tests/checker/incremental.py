@@ -14,12 +14,12 @@ from tests.checker.classify import MAX_EVENT_BYTES
 from tests.checker.comparison import broken
 from tests.checker.log import Extent, Log, Place, Record
 from tests.checker.model import Model
-from tests.checker.step import Case, Past, settled
+from tests.checker.step import Previous, Step, resolved_letters
 from tests.checker.tables import RunRow, Tables
 from tests.checker.violations import Violation
 
 
-class Journal:
+class LogBuffer:
     """The log as far as it was read. Of a record that the offsets have passed it keeps the offset."""
 
     def __init__(self, topic: str, begins: Mapping[int, int]) -> None:
@@ -65,11 +65,11 @@ class Journal:
         self._ahead[partition] = deque(record for record in ahead if not begins <= record.place.offset < ends)
 
 
-class Increments:
+class IncrementalChecker:
     """Judges one snapshot after the other."""
 
-    def __init__(self, journal: Journal, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self._journal = journal
+    def __init__(self, log_buffer: LogBuffer, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._journal = log_buffer
         self._model = Model(max_event_bytes)
         self._runs: dict[str, RunRow] = {}
         self._offsets: dict[int, int] = {}
@@ -82,18 +82,18 @@ class Increments:
         """How far each partition was judged: rows from there on, and all letters and runs that changed, come next."""
         return self._offsets
 
-    def judge(self, tables: Tables) -> list[Violation]:
+    def classify(self, tables: Tables) -> list[Violation]:
         """What is wrong in the rows that are new; the log was read after the snapshot, up to its offsets."""
         ends = {row.partition: row.next_offset for row in tables.offsets}
         for loss in tables.losses:
             self._lost.add(loss.partition)
             self._journal.skip(loss.partition, loss.next_offset, loss.resumed_at)
         log = self._journal.take(ends)
-        step = self._model.advance(log.records, settled(tables))
-        past = Past(dict(self._offsets), self._runs, dict(self._moved_to), self._retried, self._lost)
-        case = Case(log, tables, self._model, step, past)
-        found = broken(case)
-        self._retried |= case.retried
+        outcome = self._model.advance(log.records, resolved_letters(tables))
+        previous = Previous(dict(self._offsets), self._runs, dict(self._moved_to), self._retried, self._lost)
+        step = Step(log, tables, self._model, outcome, previous)
+        found = broken(step)
+        self._retried |= step.retried
         self._remember(tables, ends)
         return found
 

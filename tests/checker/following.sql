@@ -42,7 +42,7 @@ SELECT id, parent_run_id, agent_id, session_id, status, event_count, dropped_eve
   FROM agent_runs
  WHERE NOT pg_visible_in_snapshot(xmin::text::xid8, $1::text::pg_snapshot)
 
--- letters --
+-- dead_letters --
 -- Letters that were written, retried or discarded since.
 -- $1 the last snapshot
 SELECT topic, partition, record_offset, key, value, headers::text AS headers, reason, state, retries,

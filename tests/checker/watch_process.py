@@ -1,6 +1,6 @@
 """The process that watches: a snapshot a second, judged, and a line said of each. `watch` starts it and listens.
 
-    python -m tests.checker.watcher '{"bootstrap_servers": …, "topic": …, "database_url": …, …}'
+    python -m tests.checker.watch_process '{"bootstrap_servers": …, "topic": …, "database_url": …, …}'
 
 It takes a snapshot at once when it is told to `look`, and ends when nobody holds its standard input any more.
 """
@@ -19,17 +19,17 @@ from typing import TypeVar
 import asyncpg
 from confluent_kafka import KafkaException
 
-from tests.checker.following import BEFORE_ALL, FollowedLog, FollowedTables
-from tests.checker.increment import Increments
+from tests.checker.following import EMPTY_SNAPSHOT, LogFollower, TablesFollower
+from tests.checker.incremental import IncrementalChecker
 from tests.checker.tables import Tables
 
 # PostgreSQL or Kafka is away: no verdict, and no reason to end. All else is a fault of the checker's own.
-AWAY = (
+UNAVAILABLE = (
     *(OSError, TimeoutError, KafkaException, asyncpg.InterfaceError, asyncpg.InternalClientError),
     *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
 )
 RETRY_S = 0.3
-MANY = 50  # of one snapshot
+MAX_VIOLATIONS = 50  # of one snapshot
 Made = TypeVar("Made")
 
 
@@ -50,8 +50,8 @@ class Watcher:
         self._stopped = threading.Event()
         self._look = asyncio.Event()
         self._asked = 0  # how many times it was told to look
-        self._tables: FollowedTables | None = None
-        self._last = BEFORE_ALL
+        self._tables: TablesFollower | None = None
+        self._last = EMPTY_SNAPSHOT
 
     async def run(self) -> None:
         """Until standard input ends."""
@@ -74,26 +74,28 @@ class Watcher:
 
     async def _watch(self) -> None:
         at = self._settings
-        await _patiently(self._prepare)
-        log = await _patiently(lambda: asyncio.to_thread(FollowedLog, at.bootstrap_servers, at.topic))
-        increments = Increments(log.journal, at.max_event_bytes)
-        _say(ready=True)
+        await _retry(self._prepare)
+        log = await _retry(lambda: asyncio.to_thread(LogFollower, at.bootstrap_servers, at.topic))
+        checker = IncrementalChecker(log.log_buffer, at.max_event_bytes)
+        _print(ready=True)
         while True:
             asked = self._asked
-            tables = await self._snapshot({**dict.fromkeys(log.journal.partitions, 0), **increments.offsets})
+            tables = await self._snapshot({**dict.fromkeys(log.log_buffer.partitions, 0), **checker.offsets})
             if tables is not None:
                 ends = {row.partition: row.next_offset for row in tables.offsets}
                 await asyncio.to_thread(log.read_to, ends, self._stopped)  # after the snapshot
-                violations = await asyncio.to_thread(increments.judge, tables)
-                found = [[violation.rule, violation.subject, violation.message] for violation in violations[:MANY]]
-                _say(answered=asked, events=len(tables.events), violations=found)
+                violations = await asyncio.to_thread(checker.classify, tables)
+                found = [
+                    [violation.rule, violation.subject, violation.message] for violation in violations[:MAX_VIOLATIONS]
+                ]
+                _print(answered=asked, events=len(tables.events), violations=found)
             await self._pause()
 
     async def _prepare(self) -> None:
-        tables = await FollowedTables.connect(self._settings.database_url)
+        tables = await TablesFollower.connect(self._settings.database_url)
         try:
             await tables.prepare()
-        except AWAY:
+        except UNAVAILABLE:
             tables.terminate()
             raise
         self._tables = tables
@@ -102,9 +104,9 @@ class Watcher:
         """What is new; None while PostgreSQL is away."""
         try:
             if self._tables is None:
-                self._tables = await FollowedTables.connect(self._settings.database_url)
+                self._tables = await TablesFollower.connect(self._settings.database_url)
             self._last, tables = await self._tables.read(self._last, begins)
-        except AWAY:
+        except UNAVAILABLE:
             if self._tables is not None:
                 self._tables.terminate()
             self._tables = None
@@ -120,15 +122,15 @@ class Watcher:
         self._look.clear()
 
 
-async def _patiently(make: Callable[[], Awaitable[Made]]) -> Made:
+async def _retry(make: Callable[[], Awaitable[Made]]) -> Made:
     while True:
         try:
             return await make()
-        except AWAY:
+        except UNAVAILABLE:
             await asyncio.sleep(RETRY_S)
 
 
-def _say(**fields: object) -> None:
+def _print(**fields: object) -> None:
     print(json.dumps(fields), flush=True)
 
 
