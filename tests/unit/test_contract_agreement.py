@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent_runs.codec.decode import decode_event, read_envelope
 from agent_runs.errors import InvalidEvent, NotJson
 from tests.checker import strict_json
-from tests.checker.contract import BY_TYPE, broken_rule
+from tests.checker.contract import BY_TYPE, invalid_field
 from tests.support.builders import MINIMAL, TIME, message
 
 Outcome = Literal["event", "not_json", "invalid_event"]
@@ -63,7 +63,7 @@ def checked(value: bytes) -> Outcome:
         fields = strict_json.parse(value.decode()).value
     except (UnicodeDecodeError, strict_json.NotJson):
         return "not_json"
-    return "event" if isinstance(fields, dict) and broken_rule(fields) is None else "invalid_event"
+    return "event" if isinstance(fields, dict) and invalid_field(fields) is None else "invalid_event"
 
 
 @st.composite
