@@ -1,10 +1,15 @@
-"""Kafka and PostgreSQL on this machine: real ones, without Docker, root or an installed Java.
+"""Kafka and PostgreSQL as real servers on this machine, without Docker, root or an installed Java.
 
     with LocalStack(Path("somewhere")) as stack:
         stack.kafka.bootstrap_servers   # 127.0.0.1:PORT
         stack.postgres.url              # postgresql://agent_runs@127.0.0.1:PORT/postgres
 
-The servers end with the process that started them, however it ends. `python -m deploy.local up` starts ones that stay.
+The servers stop when the process that started them ends, also when it is killed. `python -m deploy.local up` starts
+servers that keep running until `down`.
+
+`stack` starts both servers. `kafka` and `postgresql` are one server each, on top of `server`, which starts a process
+under a `supervisor`, waits until it is ready and remembers it in a `state_file`. `jars` downloads Kafka, `binaries`
+finds PostgreSQL's programs, `lock` changes the locked version of Kafka.
 """
 
 from deploy.local.errors import LocalStackError

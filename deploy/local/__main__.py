@@ -1,4 +1,4 @@
-"""`python -m deploy.local up | down | status`: Kafka and PostgreSQL in the background, one pair a checkout."""
+"""`python -m deploy.local up | down | status`: Kafka and PostgreSQL in the background, one pair for each checkout."""
 
 import sys
 

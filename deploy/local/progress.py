@@ -1,4 +1,4 @@
-"""Tell whoever waits how far a download is."""
+"""Shows the progress of a download."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,14 +8,14 @@ from itertools import count
 from rich.console import Console
 from rich.progress import Progress
 
-LINES = 5  # in a log file, where a bar would be noise
+LINES = 5  # where standard error is no terminal
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Yields what is to be called, from any thread, after each of `total` steps.
+    """Show how many of `total` steps are done: a bar on a terminal, else a few plain lines.
 
-    Shows a bar on a terminal, else plain lines.
+    Yields a function to be called after each step, from any thread.
     """
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -1,4 +1,4 @@
-"""Both servers together."""
+"""Kafka and PostgreSQL together."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +11,15 @@ from deploy.local.server import Server
 
 
 class LocalStack:
-    """Kafka and PostgreSQL below one directory, up for the length of a `with` block.
+    """Kafka and PostgreSQL, with all their data in one directory. As a context, running inside the `with` block.
 
-    Port 0 is any free one. `brief` starts Kafka with little effort, for a minute or so. `durable=False` does not wait
-    for the disk either, and does not stop in order: for tests.
+    Args:
+        directory: holds data, logs and addresses of both servers.
+        durable: False is for tests. PostgreSQL then does not wait for the disk, Kafka starts as with `fast_start`, and
+            `stop` kills both.
+        fast_start: Kafka starts with half the processor time, but is slower afterwards. For a run of about a minute.
+        kafka_port: 0 is any free port.
+        postgres_port: 0 is any free port.
     """
 
     def __init__(
@@ -22,30 +27,30 @@ class LocalStack:
         directory: Path,
         *,
         durable: bool = True,
-        brief: bool = False,
+        fast_start: bool = False,
         kafka_port: int = 0,
         postgres_port: int = 0,
     ) -> None:
-        self.kafka = Kafka(directory / "kafka", kafka_port, brief=brief or not durable)
+        self.kafka = Kafka(directory / "kafka", kafka_port, fast_start=fast_start or not durable)
         self.postgres = PostgreSQL(directory / "postgresql", postgres_port, durable=durable)
         self._durable = durable
 
     @property
     def servers(self) -> tuple[Server, Server]:
-        """Both, for what is done to both."""
+        """Both servers."""
         return self.kafka, self.postgres
 
     def start(self) -> None:
-        """Start both side by side and return when both answer. When one doesn't, the other isn't left running."""
+        """Start both in parallel, and return when both are ready. If one fails to start, the other is killed."""
         try:
-            for_each(self.servers, lambda server: server.start())
+            run_in_parallel(self.servers, lambda server: server.start())
         except BaseException:
-            for_each([server for server in self.servers if server.is_ours], lambda server: server.kill())
+            run_in_parallel([server for server in self.servers if server.started_here], lambda server: server.kill())
             raise
 
     def stop(self) -> None:
-        """Stop both, in order if durable."""
-        for_each(self.servers, lambda server: server.stop() if self._durable else server.kill())
+        """Stop both: gracefully if `durable`, else by SIGKILL."""
+        run_in_parallel(self.servers, lambda server: server.stop() if self._durable else server.kill())
 
     def __enter__(self) -> Self:
         self.start()
@@ -55,8 +60,8 @@ class LocalStack:
         self.stop()
 
 
-def for_each(servers: Sequence[Server], act: Callable[[Server], None]) -> None:
-    """Do it to the servers side by side. Raises the first error after all have been done."""
+def run_in_parallel(servers: Sequence[Server], action: Callable[[Server], None]) -> None:
+    """Call the action with each server, in parallel. Raises the first error after all calls have ended."""
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(act, server) for server in servers]:
-            done.result()
+        for call in [pool.submit(action, server) for server in servers]:
+            call.result()

@@ -1,14 +1,14 @@
-"""The parent of a server: it ends the server when its starter ends, also by SIGKILL.
+"""The parent process of a server. It kills the server when the starter ends, also when the starter is killed.
 
     python -m deploy.local.supervisor supervise|detach COMMAND…
 
-Its standard input is a pipe whose other end only the starter holds. The kernel closes that end whatever the starter
-dies of, and we read the end of the file. On standard output goes the server's pid; standard error is the server's log.
-With `detach` the server is left to itself and the supervisor ends at once.
+Standard input is a pipe whose write end only the starter holds. However the starter ends, the kernel closes that end,
+and the supervisor reads end-of-file. The supervisor writes the server's pid to standard output; standard error is the
+server's log. With `detach` the supervisor ends at once, and the server continues without it.
 
-Should the supervisor itself be killed, Linux kills the server (PR_SET_PDEATHSIG). That alone would not do: other
-systems don't have it. There the starter's own `stop` still finds the server by its pid, and the next start in the
-same directory names it.
+If the supervisor itself is killed, Linux kills the server (PR_SET_PDEATHSIG). That alone is not enough, because other
+systems do not have it. There, the starter's own `stop` still finds the server by its pid, and the next start in the
+same directory reports that it is running.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(mode: str, command: list[str]) -> int:
-    """Run the command as the mode says. Returns its exit code, or 0 at once for `detach`."""
+    """Run the command. `supervise` returns its exit code when it ends; `detach` returns 0 at once."""
     supervised = mode == "supervise"
     server = subprocess.Popen(
         command,
@@ -38,12 +38,12 @@ def main(mode: str, command: list[str]) -> int:
     print(server.pid, flush=True)
     if not supervised:
         return 0
-    threading.Thread(target=_end_with_starter, args=(psutil.Process(server.pid),), daemon=True).start()
+    threading.Thread(target=_kill_when_starter_ends, args=(psutil.Process(server.pid),), daemon=True).start()
     return server.wait()
 
 
-def _end_with_starter(server: psutil.Process) -> None:
-    os.read(sys.stdin.fileno(), 1)  # nothing is ever written: it returns when the starter is gone
+def _kill_when_starter_ends(server: psutil.Process) -> None:
+    os.read(sys.stdin.fileno(), 1)  # the starter never writes: this returns when the pipe is closed
     kill_tree(server)
 
 

@@ -1,45 +1,54 @@
-"""PostgreSQL refuses to run as root. Where we are root it runs as `nobody`, who exists everywhere."""
+"""The user that PostgreSQL runs as. It refuses to run as root; if this process is root, it runs as `nobody`."""
 
 import os
 import pwd
 import shutil
 from pathlib import Path
 
-from deploy.local.errors import NoPlainUser
+from deploy.local.errors import NoUnprivilegedUser
 
-PLAIN_USER = "nobody"
+UNPRIVILEGED_USER = "nobody"  # exists on every system
 
 
 def is_root() -> bool:
-    """Whether we may do everything, and so must not run PostgreSQL ourselves."""
+    """Whether this process is root, and PostgreSQL must run as another user."""
     return os.geteuid() == 0
 
 
-def plain_user_prefix(directory: Path) -> list[str]:
-    """What to put before a command so that it runs as a plain user who may use the directory. Empty if we are one.
+def unprivileged_prefix(directory: Path) -> list[str]:
+    """The words to put before a command to run it as an unprivileged user with access to the directory.
 
-    A checkout below /root is closed to that user. Rather than open the parents' modes, or move the data out of the
-    directory that was asked for, its processes get the capability to pass.
+    Empty if this process is not root. A checkout below /root is closed to other users: then the command also gets the
+    capability `dac_override`. The alternatives are worse: to change the modes of the parent directories, or to move
+    the data out of the requested directory.
+
+    Raises:
+        NoUnprivilegedUser: this process is root, and the program `setpriv` is missing.
     """
     if not is_root():
         return []
     setpriv = shutil.which("setpriv", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
     if setpriv is None:
-        raise NoPlainUser("PostgreSQL does not run as root, and there is no `setpriv`; run this as a plain user")
-    user = pwd.getpwnam(PLAIN_USER)
+        raise NoUnprivilegedUser(
+            "PostgreSQL does not run as root, and the program `setpriv` is missing; "
+            "run this as an unprivileged user, or install util-linux"
+        )
+    user = pwd.getpwnam(UNPRIVILEGED_USER)
     prefix = [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--pdeathsig=keep"]
-    passes = [] if is_open(directory) else ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return [*prefix, *passes]
+    capabilities = (
+        [] if is_world_accessible(directory) else ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    )
+    return [*prefix, *capabilities]
 
 
-def is_open(path: Path) -> bool:
-    """Whether every user may reach the path."""
+def is_world_accessible(path: Path) -> bool:
+    """Whether every user may search all parent directories of the path."""
     return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
 
 
-def give_to_plain_user(directory: Path) -> None:
-    """Make an empty directory, private to the user that PostgreSQL runs as."""
+def make_private_directory(directory: Path) -> None:
+    """Make an empty directory that only the user of PostgreSQL can access."""
     directory.mkdir(mode=0o700)
     if is_root():
-        user = pwd.getpwnam(PLAIN_USER)
+        user = pwd.getpwnam(UNPRIVILEGED_USER)
         os.chown(directory, user.pw_uid, user.pw_gid)

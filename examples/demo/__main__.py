@@ -45,7 +45,7 @@ def main() -> int:
 def _demonstrate(plan: Plan, directory: Path, console: Console) -> int:
     tell_what_comes(console)
     try:
-        _with_servers(plan, LocalStack(directory, brief=True), directory, console)
+        _with_servers(plan, LocalStack(directory, fast_start=True), directory, console)
     except KeyboardInterrupt:
         console.print("\nInterrupted.")
         return INTERRUPTED

@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 
 from deploy.local import PostgreSQL
-from deploy.local.users import give_to_plain_user, is_root
+from deploy.local.users import is_root, make_private_directory
 from tests.faults.conftest import PARTITIONS
 from tests.support.corpus import Message
 from tests.support.foreign_producer import aiokafka_partition
@@ -150,7 +150,7 @@ def small_disk(mortal_postgres: PostgreSQL) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip(f"this machine lets nobody mount a file system: {mounted.stderr.strip()}")
     directory = point / "tablespace"
-    give_to_plain_user(directory)
+    make_private_directory(directory)
     yield directory
     subprocess.run(["umount", "--lazy", point], check=True)
 

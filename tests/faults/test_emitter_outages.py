@@ -287,7 +287,7 @@ def doors() -> Iterator[Doors]:
     }
     with ExitStack() as opened:
         directory = opened.enter_context(TemporaryDirectory(prefix="agent-runs-tests-"))
-        kafka = opened.enter_context(Kafka(Path(directory), plain, properties, brief=True))
+        kafka = opened.enter_context(Kafka(Path(directory), plain, properties, fast_start=True))
         yield Doors(kafka.bootstrap_servers, f"{HOST}:{secured}")
         kafka.kill()
 

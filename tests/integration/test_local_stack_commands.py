@@ -1,4 +1,4 @@
-"""`python -m deploy.local up`, `down` and `status`, in a checkout of the test's own."""
+"""`python -m deploy.local up`, `down` and `status`, each test in its own copy of the checkout."""
 
 import shutil
 import socket
@@ -15,14 +15,14 @@ from tests.support.servers.programs import CHECKOUT, local_stack, shell_environm
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A directory that the command line takes for its checkout. What it started is stopped after the test."""
+    """A directory that the command uses as its checkout. Its servers are stopped after the test."""
     shutil.copytree(CHECKOUT / "deploy" / "local", tmp_path / "deploy" / "local")
     yield tmp_path
     local_stack(tmp_path, "down")
 
 
 async def test_up_after_down_brings_back_the_data_at_the_same_addresses(checkout: Path) -> None:
-    # Given servers that were started from the command line, and hold something,
+    # Given servers that were started from the command line, and hold data,
     local_stack(checkout, "up")
     addresses = shell_environment(checkout)
     kafka, database = addresses["KAFKA_BOOTSTRAP_SERVERS"], addresses["DATABASE_URL"]
@@ -33,36 +33,36 @@ async def test_up_after_down_brings_back_the_data_at_the_same_addresses(checkout
     local_stack(checkout, "down")
     assert local_stack(checkout, "status").stdout == "Kafka: down\nPostgreSQL: down\n"
     local_stack(checkout, "up")
-    # then a shell that has read their addresses finds them there, with what they had.
+    # then they have the same addresses and the same data.
     assert shell_environment(checkout) == addresses
     assert await fetch_value(database, "SELECT word FROM kept") == "row"
     assert await first_record(kafka, "kept") == b"record"
 
 
-def test_up_leaves_alone_what_is_up(checkout: Path) -> None:
+def test_up_leaves_running_servers_alone(checkout: Path) -> None:
     local_stack(checkout, "up")
     before = local_stack(checkout, "status").stdout
-    assert before.count("up, answers") == 2
+    assert before.count("up, ready") == 2
     local_stack(checkout, "up")
     assert local_stack(checkout, "status").stdout == before
 
 
-def test_down_has_nothing_to_do_when_nothing_is_up(checkout: Path) -> None:
+def test_down_without_running_servers_succeeds(checkout: Path) -> None:
     local_stack(checkout, "down")
 
 
-def test_up_takes_the_ports_that_it_is_told_but_moves_no_server(checkout: Path) -> None:
+def test_up_uses_the_requested_ports_but_moves_no_running_server(checkout: Path) -> None:
     kafka, postgres, another = (str(free_port()) for _ in range(3))
     local_stack(checkout, "up", "--kafka-port", kafka, "--postgres-port", postgres)
     assert shell_environment(checkout)["KAFKA_BOOTSTRAP_SERVERS"] == f"{HOST}:{kafka}"
     assert f":{postgres}/" in shell_environment(checkout)["DATABASE_URL"]
-    said = local_stack(checkout, "up", "--kafka-port", another, expect=1).stderr
-    assert f"Kafka is up already, on port {kafka}" in said
+    error = local_stack(checkout, "up", "--kafka-port", another, expect=1).stderr
+    assert f"Kafka is already running on port {kafka}" in error
 
 
-def test_a_taken_port_is_one_line_that_names_it(checkout: Path) -> None:
-    with socket.create_server((HOST, 0)) as stranger:
-        port = str(stranger.getsockname()[1])
-        said = local_stack(checkout, "up", "--postgres-port", port, expect=1).stderr
-    assert said.startswith(f"error: PostgreSQL: port {port} is taken")
-    assert len(said.splitlines()) == 1
+def test_a_taken_port_is_reported_in_one_line(checkout: Path) -> None:
+    with socket.create_server((HOST, 0)) as listener:
+        port = str(listener.getsockname()[1])
+        error = local_stack(checkout, "up", "--postgres-port", port, expect=1).stderr
+    assert error.startswith(f"error: PostgreSQL: port {port} is taken")
+    assert len(error.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Ports for servers that are about to start."""
+"""Free ports for servers that are about to start."""
 
 import random
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ import pytest
 from deploy.local.ports import free_port
 
 
-def test_nobody_is_given_the_port_that_another_was_just_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    def the_first_ones(candidates: Sequence[int], k: int) -> list[int]:
+def test_a_port_is_not_returned_twice_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_candidates(candidates: Sequence[int], k: int) -> list[int]:
         return list(candidates[:k])
 
-    monkeypatch.setattr(random, "sample", the_first_ones)
+    monkeypatch.setattr(random, "sample", first_candidates)
 
     assert len({free_port() for _ in range(50)}) == 50

@@ -25,7 +25,7 @@ class WiredKafka(Kafka):
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.quorum.voters": f"1@{HOST}:{controller}",
         }
-        super().__init__(directory, plain, properties, brief=True)
+        super().__init__(directory, plain, properties, fast_start=True)
 
     def wire(self) -> KafkaProxy:
         """A proxy in front of the second door; one at a time."""
@@ -39,7 +39,7 @@ async def wired_kafka(topic: str) -> AsyncIterator[tuple[KafkaProxy, str]]:
         async with KafkaProxy() as proxy:
             address = f"127.0.0.1:{proxy.port}"
             properties = {"advertised.listeners": f"PLAINTEXT://{address}"}
-            kafka = Kafka(Path(directory), properties=properties, brief=True)
+            kafka = Kafka(Path(directory), properties=properties, fast_start=True)
             await asyncio.to_thread(kafka.start)
             try:
                 proxy.target = "127.0.0.1", kafka.port

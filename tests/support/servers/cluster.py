@@ -40,7 +40,7 @@ class Cluster:
                     "controller.quorum.voters": voters,
                 },
                 cluster_id,
-                brief=True,
+                fast_start=True,
             )
             for node in NODES
         }
