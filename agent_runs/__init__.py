@@ -1,6 +1,6 @@
-"""Publish what LLM agents do, and read it back: the library of Agent Runs.
+"""The library of Agent Runs: publishes the events of LLM agents to Kafka, and decodes them.
 
-`import agent_runs` loads neither a Kafka nor a PostgreSQL client, and no threads; those come with what needs them.
+`import agent_runs` imports no Kafka or PostgreSQL client and starts no thread; the emitter does that when it is used.
 
 May import: codec, emitter, pytest.
 """
@@ -65,7 +65,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`Emitter` and `Run`, when somebody asks for them (PEP 562)."""
+    """Import `Emitter` and `Run` on first access (PEP 562), so that decoding alone does not load the emitter."""
     if name in ("Emitter", "Run"):
         from agent_runs import emitter  # noqa: PLC0415
 

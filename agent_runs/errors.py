@@ -1,25 +1,25 @@
-"""What can go wrong in the library.
+"""The exceptions of the library.
 
 AgentRunsError
-├── SettingsError      the environment: every bad setting at once, each with its remedy
-├── UnreadableEvent    a message that the contract does not allow; keeps the message's bytes
+├── SettingsError      settings that are missing or invalid: all of them at once, each with its remedy
+├── UnreadableEvent    a message that breaks the contract; keeps the message's bytes
 │   ├── NotJson        not one JSON value (RFC 8259), or nested deeper than the contract's limit
-│   └── InvalidEvent   JSON, but no event of the contract
-└── Undelivered        inside the emitter, which tells nobody by raising
-    ├── TooLargeForTopic   about one record, or a batch of several
-    └── KafkaUnavailable   about the world: wait, then the same again
+│   └── InvalidEvent   JSON, but not an event of the contract
+└── Undelivered        raised inside the emitter only; the emitter never raises to the agent
+    ├── TooLargeForTopic   the broker refuses one record, or a batch of several, for its size
+    └── KafkaUnavailable   Kafka cannot be reached or refuses every record: the emitter waits and sends the same again
 """
 
 
 class AgentRunsError(Exception):
-    """Whatever this library raises."""
+    """Base class of all exceptions that this library defines."""
 
 
 class SettingsError(AgentRunsError):
-    """One or more settings cannot be used.
+    """One or more settings are missing or invalid.
 
     Attributes:
-        problems: one sentence for each, with the setting's name and what it should be.
+        problems: one sentence per setting: its name, what is wrong, and which values are allowed.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -28,10 +28,10 @@ class SettingsError(AgentRunsError):
 
 
 class UnreadableEvent(AgentRunsError):
-    """A message that is no event.
+    """A message is not an event of the contract. `str()` of the exception says why.
 
     Attributes:
-        value: the message's exact bytes, so that whoever catches this can keep them.
+        value: the exact bytes of the message, so that the caller can store them.
     """
 
     def __init__(self, detail: str, value: bytes) -> None:
@@ -40,20 +40,20 @@ class UnreadableEvent(AgentRunsError):
 
 
 class NotJson(UnreadableEvent):
-    """The bytes are not one JSON value."""
+    """The bytes are not one JSON value in UTF-8, or arrays and objects are nested more than 512 deep."""
 
 
 class InvalidEvent(UnreadableEvent):
-    """The JSON breaks the message contract."""
+    """The JSON value breaks the message contract."""
 
 
 class Undelivered(AgentRunsError):
-    """Kafka has not acknowledged what was sent."""
+    """Kafka has not acknowledged a batch."""
 
 
 class TooLargeForTopic(Undelivered):
-    """The broker refuses a batch for its size."""
+    """The broker refuses a batch because it exceeds the topic's `max.message.bytes`."""
 
 
 class KafkaUnavailable(Undelivered):
-    """No broker answers, or none as it should; the topic is missing; we may not write to it."""
+    """No broker answers or accepts records, the topic does not exist, or the principal may not write to it."""

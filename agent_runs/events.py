@@ -1,7 +1,7 @@
-"""The message contract: what an agent can say about a run.
+"""The message contract: one struct for each type of RunEvent.
 
-One struct for each type of RunEvent; its fields are the fields of the JSON object that goes to the topic, and its
-tag is the `type`. `schema/run_event.schema.json` is generated from this module.
+The fields of a struct are the fields of the JSON object in the record's value; its tag is the `type`.
+`schema/run_event.schema.json` is generated from this module, descriptions included.
 """
 
 from datetime import datetime
@@ -10,19 +10,19 @@ from typing import Annotated, Any, Final, get_args
 from msgspec import Meta, Struct
 
 Id = Annotated[str, Meta(min_length=1, max_length=255, description="At most 255 bytes; no NUL, no lone surrogate.")]
-# Any JSON value, null included. Readers get it as Python objects; the service never builds it.
+# Any JSON value, null included. `decode_event` returns it as Python objects; the service keeps it as bytes.
 Json = Any
-Timestamp = Annotated[datetime, Meta(tz=True, description="RFC 3339, with its offset.")]
+Timestamp = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset or Z.")]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 class Event(Struct, kw_only=True, frozen=True, dict=True, tag_field="type"):
-    """What all events have in common.
+    """The fields that every event has.
 
     Attributes:
-        id: unique within its run.
-        parent_event_id: the event of the same run that led to this one, if the agent says so.
-        timestamp: when it happened, by the agent's clock; the order of a run is the topic's, not this.
+        id: unique within its run. Sending an event twice with the same id is safe: the service stores it once.
+        parent_event_id: the id of the event of the same run that caused this one; null if the agent gives none.
+        timestamp: when it happened, by the agent's clock. It does not order the events of a run; the topic does.
     """
 
     id: Id
@@ -31,20 +31,23 @@ class Event(Struct, kw_only=True, frozen=True, dict=True, tag_field="type"):
 
     @property
     def type(self) -> str:
-        """The event's `type` in the contract, such as `tool_requested`."""
+        """The event's `type`, such as `tool_requested`."""
         return str(self.__struct_config__.tag)
 
     @property
     def original(self) -> bytes | None:
-        """The exact bytes that this event was decoded from; None if it was not decoded."""
+        """The exact bytes that `decode_event` read; None for an event that was not decoded."""
         original: bytes | None = self.__dict__.get("original")
         return original
 
 
 class Input(Event, frozen=True, tag="input"):
-    """What woke the agent.
+    """A stimulus that starts the agent or lets it continue; the run is `running` after it.
 
-    `tool` is one of `message_from_user`, `awake_from_system`, `system_message`, `tool_result`, `human_response`.
+    Attributes:
+        tool: the kind of stimulus: `message_from_user`, `awake_from_system`, `system_message`, `tool_result` or
+            `human_response`. Any other string is accepted too.
+        data: the content of the stimulus, such as the user's message.
     """
 
     tool: str
@@ -52,13 +55,24 @@ class Input(Event, frozen=True, tag="input"):
 
 
 class ContextAssembled(Event, frozen=True, tag="context_assembled"):
-    """What the agent knew when it decided. Audit only."""
+    """The context on which the agent bases its next step. For audit: it does not change the status.
+
+    Attributes:
+        context: memories, available tools, or whatever else the agent assembled.
+    """
 
     context: Json
 
 
 class LlmCalled(Event, frozen=True, tag="llm_called"):
-    """The exact prompt and the exact answer. Audit only."""
+    """One call of a language model: the exact prompt and the exact answer. For audit: it does not change the status.
+
+    Attributes:
+        model: the name of the model.
+        system_prompt: the exact system prompt.
+        user_prompt: the exact user prompt.
+        raw_response: the exact answer of the model, before the agent parses it.
+    """
 
     model: str
     system_prompt: str
@@ -67,28 +81,49 @@ class LlmCalled(Event, frozen=True, tag="llm_called"):
 
 
 class ToolRequested(Event, frozen=True, tag="tool_requested"):
-    """The agent asks for a tool to be called."""
+    """The agent requests a call of a tool. The run waits after a request of `ask_human` or `spawn_agent`.
+
+    Attributes:
+        tool_name: the name of the tool.
+        tool_args: the arguments of the call.
+    """
 
     tool_name: str
     tool_args: Json
 
 
 class ToolSucceeded(Event, frozen=True, tag="tool_succeeded"):
-    """A tool answered."""
+    """A tool returned a result. The run is completed after a result of `respond_to_user` or `done`.
+
+    Attributes:
+        tool_name: the name of the tool.
+        result: what the tool returned.
+    """
 
     tool_name: str
     result: Json
 
 
 class ToolFailed(Event, frozen=True, tag="tool_failed"):
-    """A tool did not answer, or not with a result."""
+    """A tool call failed, or returned nothing in time.
+
+    Attributes:
+        tool_name: the name of the tool.
+        error: what went wrong, as text.
+    """
 
     tool_name: str
     error: str
 
 
 class RunStarted(Event, frozen=True, tag="run_started"):
-    """The facts of a run's row; the first one of a run counts."""
+    """The facts about a run: its agent, session and parent. The first one of a run counts; later ones change nothing.
+
+    Attributes:
+        agent_id: the agent that executes the run.
+        session_id: the conversation that the run belongs to.
+        parent_run_id: the run that spawned this one.
+    """
 
     agent_id: Id
     session_id: Id | None = None
@@ -96,42 +131,63 @@ class RunStarted(Event, frozen=True, tag="run_started"):
 
 
 class RunWaiting(Event, frozen=True, tag="run_waiting"):
-    """The run is paused until somebody or something answers."""
+    """The run pauses until it receives an answer.
+
+    Attributes:
+        reason: what it waits for.
+    """
 
     reason: str | None = None
 
 
 class RunResumed(Event, frozen=True, tag="run_resumed"):
-    """The run goes on, whether it waited or had ended."""
+    """The run continues, whether it was waiting or had ended.
+
+    Attributes:
+        reason: why it continues.
+    """
 
     reason: str | None = None
 
 
 class RunCompleted(Event, frozen=True, tag="run_completed"):
-    """The run reached its end."""
+    """The run ended successfully.
+
+    Attributes:
+        result: the result of the run.
+    """
 
     result: Json = None
 
 
 class RunFailed(Event, frozen=True, tag="run_failed"):
-    """The run ended without reaching its goal."""
+    """The run ended without success.
+
+    Attributes:
+        error: what went wrong, as text.
+    """
 
     error: str
 
 
 class EventsDropped(Event, frozen=True, tag="events_dropped"):
-    """The emitter's own admission that this run has a hole here: `count` events were dropped."""
+    """The producer reports that events of this run are missing at this point because it dropped them.
+
+    Attributes:
+        count: how many events it dropped, from 1 to 2,147,483,647.
+        reason: why, such as `queue_full`.
+    """
 
     count: Count
     reason: str | None = None
 
 
 class UnknownEvent(Event, frozen=True):
-    """An event of a type that this version does not know: kept as it came, and of no effect on the status.
+    """An event of a type that is not part of this version's contract. It is stored, and changes no status.
 
     Attributes:
         name: the message's `type`.
-        message: the whole message, as Python objects.
+        message: the whole message as Python objects.
     """
 
     name: Id
@@ -139,7 +195,7 @@ class UnknownEvent(Event, frozen=True):
 
     @property
     def type(self) -> str:
-        """The event's `type`, as the message has it."""
+        """The message's `type`, the same as `name`."""
         return self.name
 
 

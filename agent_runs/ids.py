@@ -1,37 +1,37 @@
-"""Ids of runs and events: NanoIDs when we make them, any short clean string when somebody else does."""
+"""Ids of runs and events: generates NanoIDs, and validates the ids of other producers."""
 
 import os
 import string
 from typing import Final
 
 ALPHABET: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
-ID_LENGTH: Final = 12  # 71 bits: within one run, a collision is not to be expected in a lifetime
+ID_LENGTH: Final = 12  # 71 bits: a collision within one run is not to be expected in a lifetime
 MAX_ID_BYTES: Final = 255
 
-# Every character has four of the 256 bytes; the last eight bytes have none and are left out.
+# Each character stands for four of the 256 byte values; the last eight values stand for none and are removed.
 _BYTE_TO_CHARACTER: Final = (ALPHABET * 5)[:256].encode()
 _LEFT_OUT: Final = bytes(range(4 * len(ALPHABET), 256))
 _DRAW_BYTES: Final = 1024
 
 
-class _Ahead:
-    """Ids that were made ahead, some 80 at a time, by one process."""
+class _Pool:
+    """Ids generated in advance, some 80 at a time, for one process."""
 
     ids: list[str]
     process: int | None = None
 
 
 def new_id() -> str:
-    """A fresh 12-character NanoID (A-Z a-z 0-9) from the system's random source."""
-    # Ahead, because a draw lets go of the interpreter's lock: an emitting thread would wait up to 5 ms to get it back.
-    # For one process, because after a fork both would go on with the same ids.
+    """Return a new 12-character NanoID (A-Z a-z 0-9) from the system's random source. Safe in threads and forks."""
+    # In advance, because `os.urandom` releases the interpreter lock: an emitting thread may wait 5 ms to get it back.
+    # Per process, because after a fork parent and child would otherwise return the same ids.
     process = os.getpid()
     try:
-        if _Ahead.process == process:
-            return _Ahead.ids.pop()
+        if _Pool.process == process:
+            return _Pool.ids.pop()
     except IndexError:
         pass
-    _Ahead.ids, _Ahead.process = _draw(), process  # the ids first: until they are this process's, none takes any
+    _Pool.ids, _Pool.process = _draw(), process  # ids first: no other thread may pop the parent's ids as its own
     return new_id()
 
 
@@ -41,9 +41,13 @@ def _draw() -> list[str]:
 
 
 def id_problem(text: str) -> str | None:
-    """What keeps `text` from being an id, or None: non-empty, at most 255 bytes of UTF-8, no NUL, no lone surrogate."""
+    """Return why `text` is not a valid id, or None if it is valid.
+
+    A valid id is not empty, has at most 255 bytes in UTF-8, no NUL and no lone surrogate. The result, such as "contains
+    a NUL", is a predicate for the name of the field.
+    """
     if text.isalnum() and len(text) * 4 <= MAX_ID_BYTES:
-        return None  # nearly every id there is; a letter takes at most four bytes, and none is NUL or a surrogate
+        return None  # nearly every id: a letter has at most four bytes, and is neither NUL nor a surrogate
     if not text:
         return "is empty"
     if "\0" in text:

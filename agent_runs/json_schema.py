@@ -1,4 +1,7 @@
-"""The message contract as JSON Schema, for producers in other languages: `python -m agent_runs.json_schema`."""
+"""Generates the JSON Schema of the message contract, for producers in other languages.
+
+`python -m agent_runs.json_schema` prints it; `make schema` writes it to `schema/run_event.schema.json`.
+"""
 
 import sys
 from inspect import cleandoc
@@ -13,19 +16,23 @@ _TIMESTAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 
 
 def run_event_schema() -> dict[str, Any]:
-    """The schema of one message, generated from the structs of `agent_runs.events`."""
+    """Return the JSON Schema of one message, generated from the structs of `agent_runs.events`.
+
+    The schema accepts some messages that `decode_event` refuses: it counts an id's characters instead of its bytes, and
+    accepts times that do not exist.
+    """
     (reference, common), definitions = msgspec.json.schema_components([RunEvent, Event], ref_template="#/$defs/{name}")
     known = reference["anyOf"]
     unknown = definitions[common["$ref"].rpartition("/")[2]]
-    # A type that the reader does not know is legal: the common fields hold for it all the same.
+    # A type outside this contract is legal; the common fields are required for it too.
     unknown["properties"]["type"] = {"type": "string", "not": {"enum": sorted(EVENT_CLASSES)}, **_id_limits(unknown)}
     for definition in definitions.values():
         definition["properties"]["timestamp"]["pattern"] = _TIMESTAMP
-        definition["description"] = cleandoc(definition["description"])  # which Python does itself from 3.13 on
+        definition["description"] = cleandoc(definition["description"])  # Python 3.13 does it itself
     return {
         "$schema": _DIALECT,
         "title": "RunEvent",
-        "description": "The value of a record of the topic; its key is the run id.",
+        "description": "The value of one record of the topic. The record's key is the run id, in UTF-8.",
         "anyOf": [*known, common],
         "$defs": dict(sorted(definitions.items())),
     }
@@ -37,7 +44,7 @@ def _id_limits(definition: dict[str, Any]) -> dict[str, int]:
 
 
 def render() -> str:
-    """The schema as the text of a file."""
+    """Return the schema as formatted JSON, as the file holds it."""
     return msgspec.json.format(msgspec.json.encode(run_event_schema())).decode() + "\n"
 
 

@@ -1,4 +1,4 @@
-"""How our Kafka clients connect, in the library and in the service."""
+"""Connection options of all Kafka clients, in the library and in the service."""
 
 import ssl
 from typing import Any
@@ -7,10 +7,14 @@ from agent_runs.settings import KafkaSettings
 
 
 def client_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
-    """The options that all clients of aiokafka share.
+    """Return the keyword arguments that every aiokafka client shares: address, client id, TLS and SASL.
+
+    Args:
+        settings: how to reach Kafka.
+        client_id: the name that brokers show in their logs and metrics.
 
     Raises:
-        OSError: a file of the settings cannot be read, or is no certificate (`ssl.SSLError`).
+        OSError: a certificate or key file cannot be read, or is invalid (`ssl.SSLError`).
     """
     return {
         "bootstrap_servers": settings.bootstrap_servers,

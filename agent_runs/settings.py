@@ -1,7 +1,7 @@
-"""Settings, read once from a mapping (usually `os.environ`) that is passed in.
+"""Reads settings from a mapping of environment variables, usually `os.environ`, into msgspec structs.
 
-A settings struct names the variable of each field: `topic: Annotated[str, env("AGENT_RUNS_TOPIC")]`. A secret may also
-stand in a file, named by the variable with `_FILE` behind it.
+A settings struct names the variable of each field: `topic: Annotated[str, env("AGENT_RUNS_TOPIC")]`. Every value may
+also be in a file: `AGENT_RUNS_TOPIC_FILE` then holds the path. That is meant for secrets.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,26 @@ _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 def env(variable: str, **limits: Any) -> msgspec.Meta:
-    """The variable that a field is read from; `limits` are msgspec's (`ge`, `min_length`, …)."""
+    """Name the environment variable of a settings field.
+
+    Args:
+        variable: the name of the variable.
+        limits: constraints on the value, as `msgspec.Meta` takes them (`ge`, `min_length`, …).
+    """
     return msgspec.Meta(extra={"variable": variable}, **limits)
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach Kafka, for producers and consumers alike."""
+    """How to reach Kafka, for producers and consumers alike.
+
+    Attributes:
+        bootstrap_servers: `host:port[,host:port…]`.
+        security_protocol: TLS with the two that end with `SSL`; a login with the two that begin with `SASL`.
+        sasl_mechanism: used by the `SASL` protocols, as are `sasl_username` and `sasl_password`, which these require.
+        ssl_cafile: path of the CA certificates that sign the brokers'; unset: the system's.
+        ssl_certfile: path of the client certificate, for brokers that require one.
+        ssl_keyfile: path of its private key; unset: the key is in `ssl_certfile`.
+    """
 
     bootstrap_servers: Annotated[str, env("KAFKA_BOOTSTRAP_SERVERS", min_length=1)]
     security_protocol: Annotated[
@@ -39,9 +53,9 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_keyfile: Annotated[str | None, env("KAFKA_SSL_KEYFILE")] = None
 
     def conflicts(self) -> list[str]:
-        """What no single setting shows."""
+        """Return the problems that no single field's type shows, one sentence each."""
         found = [
-            f"KAFKA_BOOTSTRAP_SERVERS: host:port[,host:port…] is expected, got {server!r}"
+            f"KAFKA_BOOTSTRAP_SERVERS: must be host:port[,host:port…], got {server!r}"
             for server in self.bootstrap_servers.split(",")
             if not server.strip() or "://" in server
         ]
@@ -51,7 +65,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.security_protocol.endswith("SSL"):
             found += [
-                f"KAFKA_SSL_{name.upper()}: there is no file {path!r}"
+                f"KAFKA_SSL_{name.upper()}: file {path!r} does not exist"
                 for name in ("cafile", "certfile", "keyfile")
                 if (path := getattr(self, f"ssl_{name}")) and not Path(path).is_file()
             ]
@@ -61,10 +75,16 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
 def read_settings(
     settings: type[_Settings], environ: Mapping[str, str], given: Mapping[str, object] = MappingProxyType({})
 ) -> _Settings:
-    """The settings, checked. What is `given`, by the names of the fields, counts before the environment.
+    """Read and validate one settings struct.
+
+    Args:
+        settings: a struct whose fields are annotated with `env`. Its method `conflicts`, if it has one, returns the
+            problems of a combination of fields.
+        environ: environment variables by name. An empty variable counts as not set.
+        given: values by field name; they override the environment.
 
     Raises:
-        SettingsError: with one sentence for every setting that is missing or cannot be used.
+        SettingsError: with one sentence for every setting that is missing or invalid.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
@@ -95,10 +115,18 @@ def read_sections(
     environ: Mapping[str, str],
     given: Mapping[str, object] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Several settings structs by name, so that what is wrong in all of them is told at once.
+    """Read several settings structs, and report the problems of all of them at once.
+
+    Args:
+        sections: the structs by any name.
+        environ: environment variables by name.
+        given: values by field name; they override the environment.
+
+    Returns:
+        The settings by the names of `sections`.
 
     Raises:
-        SettingsError: with every problem of every section.
+        SettingsError: with the problems of every section.
     """
     read: dict[str, Any] = {}
     problems: list[str] = []
@@ -118,14 +146,14 @@ def _variable(annotation: Any) -> str:
 
 
 def _remedy(annotation: Any) -> str:
-    """What it may be, where that is a short list."""
+    """Return the allowed values as the end of a sentence, or "" if they are not a short list."""
     kind = get_args(annotation)[0]
     allowed = get_args(kind) if get_origin(kind) is Literal else ("1", "0") if kind is bool else ()
-    return f"; it may be {', '.join(allowed)}" if allowed else ""
+    return f"; allowed: {', '.join(allowed)}" if allowed else ""
 
 
 def _look_up(variable: str, environ: Mapping[str, str]) -> str | None:
-    """The text of a setting; an empty variable counts as not set, as it does in a shell or a compose file."""
+    """Return the text of a setting, or None. An empty variable counts as not set, as in compose files and shells."""
     text = environ.get(variable)
     file = environ.get(f"{variable}_FILE")
     if text and file:

@@ -1,4 +1,4 @@
-"""Reads a file of named queries: `-- name --` opens a block, and everything up to the next name is its text."""
+"""Reads a file of named SQL queries: a line `-- name --` starts a query, which ends at the next such line."""
 
 import re
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ _NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 
 def load_queries(path: Path) -> Mapping[str, str]:
-    """The queries of a file by their names.
+    """Return the queries of a file by name, comments included.
 
     Raises:
-        ValueError: a name is given twice, or text stands before the first name.
+        OSError: the file cannot be read.
+        ValueError: two queries have the same name, or a statement comes before the first name.
     """
     preamble, *blocks = _NAME.split(path.read_text(encoding="utf-8"))
     if any(line and not line.startswith("--") for line in preamble.splitlines()):

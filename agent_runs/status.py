@@ -1,21 +1,21 @@
-"""The status of a run, as a fold over its events."""
+"""Computes the status of a run by folding over its events."""
 
 from enum import StrEnum
 
 
 class RunStatus(StrEnum):
-    """Where a run stands; a run without events is `RUNNING`."""
+    """The four statuses of a run. A run without events is `RUNNING`."""
 
     RUNNING = "running"  # executing
-    WAITING = "waiting"  # paused until somebody or something answers
-    COMPLETED = "completed"
-    FAILED = "failed"
+    WAITING = "waiting"  # paused until it receives an answer
+    COMPLETED = "completed"  # ended successfully
+    FAILED = "failed"  # ended without success
 
 
 FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED})
 
-# Part of the contract, not settings: status must be a function of the log alone. An agent whose tools have
-# other names says `run_waiting` and `run_completed`.
+# Part of the contract and not settings, because the status must depend on the log alone. An agent whose tools have
+# other names emits `run_waiting` and `run_completed`.
 WAITING_TOOLS = frozenset({"ask_human", "spawn_agent"})
 TERMINAL_TOOLS = frozenset({"respond_to_user", "done"})
 
@@ -23,14 +23,19 @@ TERMINAL_TOOLS = frozenset({"respond_to_user", "done"})
 def next_status(  # noqa: PLR0911  # a return for each row of the table
     status: RunStatus, event_type: str, tool_name: str | None = None
 ) -> RunStatus:
-    """The status after one more event; an event that the fold does not know changes nothing.
+    """Return the status of a run after one more event.
 
-    Why not "the last event decides": an audit event that trails behind `respond_to_user` would bring a finished run
-    back to life, and the request of a parallel tool would take a waiting run out of its human's inbox.
+    Args:
+        status: the status before the event.
+        event_type: the event's `type`. A type that is not part of the contract changes nothing.
+        tool_name: the event's `tool_name`, if it has one.
+
+    The last event alone does not decide: an audit event after `respond_to_user` would reopen a finished run, and a
+    parallel tool's request would remove a waiting run from the inbox of the human whose answer it needs.
     """
     match event_type:
         case "input" | "run_resumed":
-            return RunStatus.RUNNING  # a new stimulus takes up even a finished run
+            return RunStatus.RUNNING  # a new stimulus reopens even a finished run
         case _ if status in FINISHED:
             return status
         case "run_waiting":

@@ -1,4 +1,4 @@
-"""Events to JSON messages and back: encoding, decoding, and the validation that both sides share.
+"""Encodes events as JSON messages, decodes messages, and validates them for producers and consumer alike.
 
 May import: errors, events, ids, signal_safety.
 """

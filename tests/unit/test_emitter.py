@@ -501,7 +501,11 @@ def test_without_settings_nothing_is_raised_and_everything_counted(caplog: pytes
         ({}, {"queue_events": 1}, "queue_events: Expected `int` >= 16"),
         ({}, {"topic": 5}, "topic: Expected `str`, got `int`"),
         ({}, {"bootstrap_server": "typo"}, "bootstrap_server: there is no such setting"),
-        ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CAFILE": "/no"}, {}, "KAFKA_SSL_CAFILE: there is no file '/no'"),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CAFILE": "/no"},
+            {},
+            "KAFKA_SSL_CAFILE: file '/no' does not exist",
+        ),
         ({"AGENT_RUNS_ENABLED": "?", "AGENT_RUNS_TOPIC": "t"}, {"topic": 1}, "topic: Expected `str`, got `int`"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The rules of the house: who may import whom, what stands where, how long things are."""
+"""The rules of the repository: what each folder may import, where each kind of file lives, how long code may be."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("agent_runs", "consumer", "deploy", "examples", "schema")
+PRODUCT = ("agent_runs", "consumer", "deploy", "examples", "schema", "viewer")
 IGNORED = {
     ".git",
     ".venv",
@@ -41,29 +41,27 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it."""
+    """The modules that a file imports, also inside functions."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             module = node.module or "."
-            # `from consumer import loop` names a module of a top-level package.
+            # `from consumer import loop` imports the module `consumer.loop`.
             yield from (f"{module}.{alias.name}" for alias in node.names) if module in PRODUCT else (module,)
 
 
-def packages(path: Path) -> set[str]:
-    return {module.partition(".")[0] for module in imports(path)}
+# --- what each folder may import ---
 
-
-# --- who may import whom ---
+WITH_RULES = ("agent_runs", "consumer", "viewer")
 
 
 def packages_with_a_rule() -> list[Path]:
-    return sorted(path.parent for root in ("agent_runs", "consumer") for path in (ROOT / root).rglob("__init__.py"))
+    return sorted(path.parent for root in WITH_RULES for path in (ROOT / root).rglob("__init__.py"))
 
 
 def allowed_imports(package: Path) -> set[str]:
-    """The names of the `May import:` sentence of a package's docstring: its siblings, and packages from outside."""
+    """The names in the `May import:` sentence of a package's docstring: siblings and third-party packages."""
     docstring = ast.get_docstring(parsed(package / "__init__.py")) or ""
     sentence = re.search(r"^May import: ([\w\s,]+)\.$", docstring, re.MULTILINE)
     assert sentence, f"{named(package)}/__init__.py has no sentence `May import: …`"
@@ -71,10 +69,10 @@ def allowed_imports(package: Path) -> set[str]:
 
 
 def imported_names(path: Path, package: Path) -> set[str]:
-    """What a file imports, in the words of its package's rule; the package itself and its like are left out.
+    """What a file imports, in the terms of the `May import:` sentence.
 
-    Inside the own top-level package the name is the sibling's (`kafka` of `consumer.kafka.topic_reader`), elsewhere the
-    top-level package's.
+    A module of the same top-level package is named by its folder (`kafka` for `consumer.kafka.topic_reader`), any other
+    by its top-level package. The file's own package, the standard library and msgspec are left out.
     """
     own = package.relative_to(ROOT).parts
     found = set()
@@ -95,7 +93,7 @@ def test_a_file_imports_only_what_its_folder_may_import(package: Path) -> None:
     found = {named(path): imported_names(path, package) for path in sorted(package.glob("*.py"))}
 
     assert {path: names - allowed for path, names in found.items() if names - allowed} == {}
-    assert allowed == set().union(*found.values()), "the rule names what no file imports"
+    assert allowed == set().union(*found.values()), "the `May import:` sentence names a package that no file imports"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +108,7 @@ def test_a_file_imports_only_what_its_folder_may_import(package: Path) -> None:
         ("def f():\n    from viewer import app", {"viewer"}),
     ],
 )
-def test_an_import_is_read_in_the_words_of_the_rule(source: str, names: set[str], tmp_path: Path) -> None:
+def test_an_import_is_named_in_the_terms_of_the_rule(source: str, names: set[str], tmp_path: Path) -> None:
     path = tmp_path / "file.py"
     path.write_text(source)
 
@@ -118,13 +116,29 @@ def test_an_import_is_read_in_the_words_of_the_rule(source: str, names: set[str]
 
 
 def test_every_folder_with_code_states_its_rule() -> None:
-    folders = {path.parent for path in files("agent_runs", "consumer")}
+    folders = {path.parent for path in files(*WITH_RULES)}
 
     assert folders == set(packages_with_a_rule())
 
 
-# The folders with tests, and those that tests of any folder may use. The other folders under tests are tools with a
-# command of their own, used by the tests in acceptance and selftest.
+# The library is installed without the service, and the viewer reads the tables without it.
+INDEPENDENT_OF = {"agent_runs": {"consumer", "viewer", "deploy", "tests"}, "viewer": {"consumer"}}
+
+
+@pytest.mark.parametrize("path", files(*INDEPENDENT_OF), ids=named)
+def test_the_library_and_the_viewer_never_import_the_service(path: Path) -> None:
+    own = path.relative_to(ROOT).parts[0]
+
+    assert INDEPENDENT_OF[own].isdisjoint(module.partition(".")[0] for module in imports(path))
+
+
+@pytest.mark.parametrize("path", files("consumer", "deploy", "examples"), ids=named)
+def test_no_product_file_imports_a_test(path: Path) -> None:
+    assert "tests" not in {module.partition(".")[0] for module in imports(path)}
+
+
+# The folders with tests, and the folders that each of them may import. The other folders under tests/ hold tools with
+# their own command line; only the tests in acceptance and selftest run those.
 TEST_FOLDERS = {"acceptance", "faults", "integration", "selftest", "unit"}
 SHARED_BY_TESTS = {"checker", "support"}
 
@@ -142,7 +156,7 @@ def test_a_test_folder_imports_no_other_test_folder(path: Path) -> None:
     ("statement", "forbidden"),
     [
         ("import agent_runs", {"asyncpg", "aiokafka", "asyncio", "consumer", "logging", "agent_runs.emitter"}),
-        # The emitter's thread loads what it needs; the agent's own thread does not wait for that.
+        # The emitter's thread imports the Kafka client, so that the agent's thread does not wait for the import.
         ("from agent_runs import Emitter; Emitter(bootstrap_servers='h:1')", {"asyncpg", "aiokafka", "asyncio"}),
         ("import agent_runs.pytest_plugin", {"aiokafka", "asyncio", "agent_runs.emitter"}),
     ],
@@ -156,11 +170,11 @@ def test_importing_the_library_loads_no_client_and_no_event_loop(statement: str,
     assert forbidden.isdisjoint(loaded.stdout.split())
 
 
-# --- what stands where ---
+# --- where each kind of file lives ---
 
 
 def string_constants(tree: ast.Module) -> Iterator[ast.Constant]:
-    """The strings of a file, but for its docstrings."""
+    """The string literals of a file, without its docstrings."""
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -174,21 +188,21 @@ def string_constants(tree: ast.Module) -> Iterator[ast.Constant]:
 
 
 @pytest.mark.parametrize("path", files("agent_runs", "consumer", "examples"), ids=named)
-def test_sql_stands_in_files_of_its_own(path: Path) -> None:
+def test_no_python_file_contains_an_sql_statement(path: Path) -> None:
     found = [node.lineno for node in string_constants(parsed(path)) if STATEMENT.match(str(node.value))]
 
-    assert found == [], "lines with statements"
+    assert found == [], "lines with SQL statements"
 
 
 @pytest.mark.parametrize("text", ["SELECT 1", "\n  UPDATE x", "WITH a AS (", "INSERT INTO runs", "COPY t FROM"])
-def test_a_statement_would_be_found(text: str) -> None:
+def test_an_sql_statement_is_recognized(text: str) -> None:
     (node,) = string_constants(ast.parse(f"query = {text!r}"))
 
     assert STATEMENT.match(str(node.value))
 
 
-def test_the_schema_is_data() -> None:
-    # A module `schema` exists in the package index: a folder of that name must not be taken for it.
+def test_the_schema_folder_holds_no_python() -> None:
+    # A package `schema` exists in the package index; this folder must not shadow it.
     assert list((ROOT / "schema").rglob("*.py")) == []
     assert list((ROOT / "schema").rglob("*.pyi")) == []
 
@@ -207,7 +221,7 @@ def test_the_wheel_holds_the_library_only() -> None:
 
 
 def committed(folder: Path = ROOT) -> Iterator[Path]:
-    """All files but those that are made here and stay here."""
+    """All files except generated and local ones."""
     for child in folder.iterdir():
         if child.is_dir() and not child.is_symlink() and child.name not in IGNORED:
             yield from committed(child)
@@ -216,7 +230,7 @@ def committed(folder: Path = ROOT) -> Iterator[Path]:
 
 
 def test_no_file_names_the_host_of_a_package_registry() -> None:
-    # Whoever installs behind a mirror gets everything from there: the locks hold names and hashes, no addresses.
+    # Lock files hold names and hashes but no addresses, so that an installation can use a mirror for everything.
     hosts = [".".join(parts).encode() for parts in (("pypi", "org"), ("files", "pythonhosted", "org"))]
     hosts += [f"{name}.maven".encode() for name in ("repo", "repo1")]
     found = [named(path) for path in committed() if any(host in path.read_bytes() for host in hosts)]
@@ -224,16 +238,16 @@ def test_no_file_names_the_host_of_a_package_registry() -> None:
     assert found == []
 
 
-# --- how long things are ---
+# --- how long code may be ---
 
 
 @pytest.mark.parametrize("path", files(*PRODUCT), ids=named)
-def test_a_file_can_be_read_in_a_minute(path: Path) -> None:
+def test_a_product_file_has_at_most_250_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
 
 
 @pytest.mark.parametrize("path", files(*PRODUCT), ids=named)
-def test_a_function_fits_on_a_screen(path: Path) -> None:
+def test_a_function_has_at_most_40_lines(path: Path) -> None:
     lengths = {
         node.name: (node.end_lineno or 0) - node.lineno + 1
         for node in ast.walk(parsed(path))
