@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`, which is what `make simulate` runs."""
+"""`python -m tests.simulation`: plays schedules for some minutes, or one schedule by its seed (`make simulate`)."""
 
 import os
 import sys
@@ -11,63 +11,63 @@ from time import monotonic
 
 import click
 
-from tests.simulation.schedule import Outcome, play
-from tests.simulation.world import in_place
+from tests.simulation.environment import simulated_clients
+from tests.simulation.schedule import Result, play
 
-AT_ONCE = 25  # schedules that a process plays before it tells
+SCHEDULES_PER_JOB = 25  # a worker process returns its results after so many
 
 
 @click.command()
 @click.option("--minutes", type=float, default=5, show_default=True)
-@click.option("--seed", type=int, help="Play this schedule alone, and tell its story.")
+@click.option("--seed", type=int, help="Play only this schedule, and print what happens.")
 @click.option("--jobs", type=int, default=os.cpu_count, show_default="one a core")
 def main(minutes: float, seed: int | None, jobs: int) -> None:
-    """Play schedules until the time is over, each with a seed of its own."""
-    sys.exit(tell(seed) if seed is not None else play_on(minutes * 60, jobs))
+    """Play schedules, each with another seed, until the time is over. Exit code 1: a schedule has failed."""
+    sys.exit(replay(seed) if seed is not None else play_on(minutes * 60, jobs))
 
 
-def tell(seed: int) -> int:
-    """1 when something is wrong."""
-    story: list[str] = []
-    with in_place():
-        outcome = play(seed, story)
-    print("\n".join([*story, *outcome.problems]))
+def replay(seed: int) -> int:
+    """Play one schedule and print its trace. Returns the exit code: 1 if it has failed."""
+    trace: list[str] = []
+    with simulated_clients():
+        outcome = play(seed, trace)
+    print("\n".join([*trace, *outcome.problems]))
     print(f"{len(outcome.problems)} problems, {outcome.virtual_s:.1f} s, fingerprint {outcome.fingerprint}")
     return bool(outcome.problems)
 
 
 def play_on(duration_s: float, jobs: int) -> int:
-    """1 when something is wrong."""
+    """Play schedules in `jobs` processes. Returns the exit code: 1 if a schedule has failed."""
     began = monotonic()
     first = randbits(32)
     print(f"{duration_s / 60:g} minutes of schedules from seed {first} on", flush=True)
-    faults, said, played, records, failed = Counter[str](), Counter[str](), 0, 0, list[Outcome]()
+    faults, actions, played, records, failed = Counter[str](), Counter[str](), 0, 0, list[Result]()
     for outcome in _outcomes(first, began + duration_s, jobs):
         played, records = played + 1, records + outcome.records
-        faults, said = faults + outcome.faults, said + outcome.said
+        faults, actions = faults + outcome.faults, actions + outcome.log_actions
         if outcome.problems:
             failed.append(outcome)
             print("\n  ".join([f"seed {outcome.seed}:", *outcome.problems]), flush=True)
     print(f"faults: {dict(faults)}, {faults.total():,} of {len(faults)} kinds in all")
-    print(f"the service said: {dict(said)}")
+    print(f"log actions of the service: {dict(actions)}")
     print(f"{played:,} schedules, {played / (monotonic() - began) * 60:,.0f} a minute, {records:,} records")
-    print(f"{len(failed)} failed" + (f", the first was --seed {failed[0].seed}" if failed else ""))
+    print(f"{len(failed)} failed" + (f"; reproduce the first one with --seed {failed[0].seed}" if failed else ""))
     return bool(failed)
 
 
-def _outcomes(first: int, until: float, jobs: int) -> Iterator[Outcome]:
+def _outcomes(first: int, until: float, jobs: int) -> Iterator[Result]:
     with ProcessPoolExecutor(jobs) as pool:
-        stretches = count(first, AT_ONCE)
-        running = [pool.submit(_stretch, next(stretches)) for _ in range(jobs)]
+        first_seeds = count(first, SCHEDULES_PER_JOB)
+        running = [pool.submit(_play_range, next(first_seeds)) for _ in range(jobs)]
         while running:
             yield from running.pop(0).result()
             if monotonic() < until:
-                running.append(pool.submit(_stretch, next(stretches)))
+                running.append(pool.submit(_play_range, next(first_seeds)))
 
 
-def _stretch(first: int) -> list[Outcome]:
-    with in_place():
-        return [play(seed) for seed in range(first, first + AT_ONCE)]
+def _play_range(first: int) -> list[Result]:
+    with simulated_clients():
+        return [play(seed) for seed in range(first, first + SCHEDULES_PER_JOB)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Deliberate bugs: what the simulation must find, or it would find nothing else either."""
+"""Deliberate bugs in the service (mutations). The simulation must find each of them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from consumer.model.batches import Batch
 from consumer.model.claims import Claim
 from consumer.model.records import Reason, Rejection
 from consumer.partitions import ownership
+from tests.simulation.environment import simulated_clients
 from tests.simulation.schedule import play
-from tests.simulation.world import in_place
 
 Patch = Callable[[Any, str, Any], None]  # as pytest's monkeypatch.setattr
 
 
 def no_compare_and_set(patch: Patch) -> None:
-    """A batch is written whatever the offsets say."""
+    """A batch is written without a comparison of its start with the stored offsets."""
 
     async def move_offsets(self: Transaction, batch: Batch) -> None:
         stored = await self._store.offsets()
@@ -36,13 +36,13 @@ def no_compare_and_set(patch: Patch) -> None:
     patch(Transaction, "move_offsets", move_offsets)
 
 
-def lost_claims_are_believed(patch: Patch) -> None:
-    """What a fetch has brought is taken for the claims that asked for it, whether or not they still stand."""
+def revoked_claims_receive_records(patch: Patch) -> None:
+    """Fetched records are passed to the claims that requested them, even if a claim was revoked meanwhile."""
     patch(GroupConsumer, "_stands", lambda self, claim: True)
 
 
 def no_seek_back(patch: Patch) -> None:
-    """The client is believed to stand where its claims do."""
+    """A fetch does not seek to the positions of its claims first."""
 
     async def ask(self: GroupConsumer, claims: Sequence[Claim], wait_s: float, max_records: int) -> Any:
         tps = map(self._tp, claims)
@@ -51,13 +51,13 @@ def no_seek_back(patch: Patch) -> None:
     patch(GroupConsumer, "_ask", ask)
 
 
-def unanswered_commits_are_taken_for_done(patch: Patch) -> None:
-    async def ask_nobody(self: Recovery, queues: Sequence[Queue]) -> None:
+def unanswered_commits_count_as_committed(patch: Patch) -> None:
+    async def succeed_all(self: Recovery, queues: Sequence[Queue]) -> None:
         self._writer.disconnect()
         for queue in queues:
             queue.succeed([])
 
-    patch(Recovery, "_ask_what_happened", ask_nobody)
+    patch(Recovery, "_ask_what_happened", succeed_all)
 
 
 def stale_claims_are_not_renewed(patch: Patch) -> None:
@@ -73,28 +73,28 @@ def repeats_are_counted_twice(patch: Patch) -> None:
     patch(Transaction, "count_repeats", count_twice)
 
 
-def stalled_owners_are_left_alone(patch: Patch) -> None:
-    async def nobody(self: Writer, partitions: Sequence[int]) -> list[int]:
+def stalled_owners_are_not_terminated(patch: Patch) -> None:
+    async def terminate_none(self: Writer, partitions: Sequence[int]) -> list[int]:
         return []
 
-    patch(Writer, "terminate_stalled_owner", nobody)
+    patch(Writer, "terminate_stalled_owner", terminate_none)
 
 
-def losses_go_unnoticed(patch: Patch) -> None:
-    async def nothing_lost(*_: object) -> None: ...
+def lost_offsets_are_not_detected(patch: Patch) -> None:
+    async def find_nothing(*_: object) -> None: ...
 
-    patch(ownership, "lost_offsets", nothing_lost)
+    patch(ownership, "lost_offsets", find_nothing)
 
 
-def assignments_begin_where_kafka_says(patch: Patch) -> None:
-    """What is fetched first comes from the group's advice, not from the tables."""
+def partitions_start_at_committed_offsets(patch: Patch) -> None:
+    """The first fetch starts at the group's committed offset, not at the stored one."""
 
-    def begin_unsought(self: GroupConsumer, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
+    def begin_without_seek(self: GroupConsumer, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
         if self._claims.get(claim.partition) is claim:
             self._consumer.resume(self._tp(claim))
             claim.begin(offset, last)
 
-    patch(GroupConsumer, "begin", begin_unsought)
+    patch(GroupConsumer, "begin", begin_without_seek)
     no_seek_back(patch)
 
 
@@ -110,35 +110,36 @@ def revoked_claims_are_kept(patch: Patch) -> None:
     patch(GroupConsumer, "on_partitions_assigned", on_partitions_assigned)
 
 
-def refused_data_takes_its_neighbours_along(patch: Patch) -> None:
-    async def all_aside(self: Recovery, piece: Any) -> bool:
+def one_unstorable_event_rejects_the_whole_slice(patch: Patch) -> None:
+    async def reject_all(self: Recovery, piece: Any) -> bool:
         piece.set_aside([Rejection(event.record, Reason.STORE_REJECTED, "refused") for event in piece.events])
         return True
 
-    patch(Recovery, "_set_refused_aside", all_aside)
+    patch(Recovery, "_set_refused_aside", reject_all)
 
 
 Mutation = Callable[[Patch], None]
 
-# Each with seeds that find it. After a change of what seeds mean, `python -m tests.simulation.mutations` finds others.
+# Seeds that find each mutation. After a change that alters the schedules, `python -m tests.simulation.mutations` finds
+# others.
 MUTATIONS: Mapping[Mutation, Sequence[int]] = {
     no_compare_and_set: (10, 27, 39),
-    lost_claims_are_believed: (2, 3, 4),
+    revoked_claims_receive_records: (2, 3, 4),
     no_seek_back: (3, 4, 6),
-    unanswered_commits_are_taken_for_done: (16, 22, 96),
+    unanswered_commits_count_as_committed: (16, 22, 96),
     stale_claims_are_not_renewed: (130, 143, 204),
     repeats_are_counted_twice: (0, 1, 2),
-    stalled_owners_are_left_alone: (264, 290, 414),
-    losses_go_unnoticed: (76, 130, 157),
-    assignments_begin_where_kafka_says: (1, 17, 62),
+    stalled_owners_are_not_terminated: (264, 290, 414),
+    lost_offsets_are_not_detected: (76, 130, 157),
+    partitions_start_at_committed_offsets: (1, 17, 62),
     revoked_claims_are_kept: (1, 2, 3),
-    refused_data_takes_its_neighbours_along: (33, 34, 39),
+    one_unstorable_event_rejects_the_whole_slice: (33, 34, 39),
 }
 
 
 def find(mutation: Mutation) -> list[int]:
-    """The first seeds whose schedules go wrong with this bug."""
-    with pytest.MonkeyPatch.context() as patch, in_place():
+    """The first three seeds whose schedules fail with this mutation."""
+    with pytest.MonkeyPatch.context() as patch, simulated_clients():
         mutation(patch.setattr)
         return list(islice((seed for seed in count() if play(seed).problems), 3))
 

@@ -1,4 +1,4 @@
-"""One seed, from its first record to the verdict: first safety under faults, then liveness without."""
+"""Plays one seed: safety while faults are injected, then liveness without faults."""
 
 from __future__ import annotations
 
@@ -9,33 +9,35 @@ from dataclasses import dataclass, field
 from random import Random
 
 from consumer.config import Config
-from tests.simulation.nemesis import AT_MOST, Nemesis
-from tests.simulation.processes import Process, config
-from tests.simulation.topic import PartitionLog
-from tests.simulation.verdict import stored_up_to, violations, watch_commits
-from tests.simulation.virtual import NothingLeft, VirtualLoop
+from tests.simulation.check import stored_up_to, violations, watch_commits
+from tests.simulation.consumers import ConsumerProcess, config
+from tests.simulation.environment import Environment
+from tests.simulation.event_loop import Deadlock, VirtualLoop
+from tests.simulation.faults import MAX_CONSUMERS, FaultInjector
+from tests.simulation.kafka.topic import PartitionLog
 from tests.simulation.workload import messages, publish
-from tests.simulation.world import World
 
-CALM_S = (0.0, 0.6)  # between two faults
-LOOK_ODDS = 0.15  # that the tables are judged after a fault
-# After the last fault: a session, the longest back-off, and the time to find a client broken.
+BETWEEN_FAULTS_S = (0.0, 0.6)  # between two faults
+CHECK_PROBABILITY = 0.15  # of a check of the tables after a fault
+# From the last fault to lag 0: a session timeout, the longest backoff, and the time to detect a broken client.
 DRAINED_WITHIN_S = 30.0
-ZOMBIES_WAKE_S = 1.0
+RESUMED_FOR_S = 1.0
 ENDED_WITHIN_S = 8.0
-CUT_OFF_WITHIN_S = 60.0
-SHOWN = 5
+CONNECTIONS_END_WITHIN_S = 60.0
+MAX_PROBLEMS = 5
 
 
 @dataclass
-class Outcome:
-    """What became of a schedule.
+class Result:
+    """The result of one schedule.
 
     Attributes:
-        problems: what must not have happened; none, one hopes.
-        fingerprint: equal for two runs that were the same to the last turn.
-        faults: how many, by kind.
-        said: what the service had to do, by the action of its log lines.
+        problems: the violations that were found.
+        fingerprint: equal for two runs of the same callbacks in the same order.
+        records: the number of log entries.
+        virtual_s: the duration in virtual time.
+        faults: the number of injected faults, by kind.
+        log_actions: the number of the service's log lines, by `action`.
     """
 
     seed: int
@@ -44,125 +46,125 @@ class Outcome:
     records: int = 0
     virtual_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
-    said: Counter[str] = field(default_factory=Counter)
+    log_actions: Counter[str] = field(default_factory=Counter)
 
 
-def play(seed: int, story: list[str] | None = None) -> Outcome:
-    """Run the seed's schedule, and write its story if one is given; `in_place` must hold."""
+def play(seed: int, trace: list[str] | None = None) -> Result:
+    """Play the seed's schedule inside of `simulated_clients`; append what happens to `trace`, if one is given."""
     rng = Random(seed)
-    loop = VirtualLoop(rng)  # type: ignore[abstract]  # it has no more than the service asks for
-    outcome = Outcome(seed, [])
+    loop = VirtualLoop(rng)  # type: ignore[abstract]  # it implements only what the service needs
+    outcome = Result(seed, [])
     try:
-        loop.run(Schedule(loop, rng, outcome).run(story))
-    except NothingLeft as error:
-        outcome.problems.append(f"everybody waits for ever, {error}")
+        loop.run(Schedule(loop, rng, outcome).run(trace))
+    except Deadlock as error:
+        outcome.problems.append(f"deadlock: no task can continue {error}")
     outcome.fingerprint = loop.fingerprint
     outcome.virtual_s = loop.time()
     return outcome
 
 
 class Schedule:
-    """The processes of one schedule, and what is done to them."""
+    """The consumers of one schedule, and its phases."""
 
-    def __init__(self, loop: VirtualLoop, rng: Random, outcome: Outcome) -> None:
+    def __init__(self, loop: VirtualLoop, rng: Random, outcome: Result) -> None:
         self._loop = loop
         self._rng = rng
         self._outcome = outcome
-        self._processes: list[Process] = []
+        self._processes: list[ConsumerProcess] = []
         self._config = _draw_config(rng)
-        self.world: World
+        self.env: Environment
 
-    async def run(self, story: list[str] | None) -> None:
-        self.world = World(self._loop, self._rng, self._rng.choice((1, 1, 2, 2, 3, 4)))
-        self.world.story = story
-        watch_commits(self.world)
-        nemesis = Nemesis(self, losses=self._rng.random() < 0.15)
-        background = [asyncio.create_task(work) for work in (self.world.group.watch(), self.world.server.watch())]
-        await self._break(nemesis)
-        nemesis.heal()
-        self.world.tell("healed")
+    async def run(self, trace: list[str] | None) -> None:
+        self.env = Environment(self._loop, self._rng, self._rng.choice((1, 1, 2, 2, 3, 4)))
+        self.env.trace_lines = trace
+        watch_commits(self.env)
+        faults = FaultInjector(self, losses=self._rng.random() < 0.15)
+        background = [asyncio.create_task(work) for work in (self.env.group.watch(), self.env.server.watch())]
+        await self._run_with_faults(faults)
+        faults.heal()
+        self.env.trace("healed")
         await self._drain()
         if any(process.frozen for process in self.running):
-            nemesis.thaw_all()
-            await asyncio.sleep(ZOMBIES_WAKE_S)
-        await self._end()
+            faults.resume_all()
+            await asyncio.sleep(RESUMED_FOR_S)
+        await self._stop_all()
         for task in background:
             task.cancel()
-        self._report(nemesis)
+        self._report(faults)
 
-    async def _break(self, nemesis: Nemesis) -> None:
+    async def _run_with_faults(self, faults: FaultInjector) -> None:
         planned = messages(self._rng, self._rng.randint(20, 60))
-        at_once = self._rng.choice((0, len(planned) // 2, len(planned)))
-        publishing = asyncio.create_task(publish(self.world, planned, at_once))
+        before_start = self._rng.choice((0, len(planned) // 2, len(planned)))
+        publishing = asyncio.create_task(publish(self.env, planned, before_start))
         for _ in range(self._rng.choice((1, 2, 2, 3))):
             self.start()
         for _ in range(self._rng.randint(0, 8)):
-            await self.world.pause(CALM_S)
-            nemesis.strike()
-            if self._rng.random() < LOOK_ODDS:
-                self._judge(finished=False)
+            await self.env.random_delay(BETWEEN_FAULTS_S)
+            faults.inject()
+            if self._rng.random() < CHECK_PROBABILITY:
+                self._check(finished=False)
         await publishing
 
     async def _drain(self) -> None:
-        """L1: everything gets stored, and what is lost is said to be."""
-        if await self._until(lambda: all(map(self._is_done, self.world.logs)), DRAINED_WITHIN_S):
+        """L1: all records are stored, and a partition with lost records is halted."""
+        if await self._until(lambda: all(map(self._is_done, self.env.logs)), DRAINED_WITHIN_S):
             return
-        for log in self.world.logs:
+        for log in self.env.logs:
             if not self._is_done(log):
-                stands = f"{stored_up_to(self.world, log)} of {log.begins} to {log.ends}"
-                self.world.problems.append(f"L1: partition {log.partition} stands at {stands}")
+                stored = f"{stored_up_to(self.env, log)}, its log is {log.start_offset} to {log.end_offset}"
+                self.env.problems.append(f"L1: partition {log.partition} is stored up to {stored}")
 
     def _is_done(self, log: PartitionLog) -> bool:
-        stored = stored_up_to(self.world, log)
+        stored = stored_up_to(self.env, log)
         if stored is None:
             return False
-        return stored == log.ends or (_is_lost(log, stored) and log.partition in self.world.halted)
+        return stored == log.end_offset or (_is_lost(log, stored) and log.partition in self.env.halted)
 
-    async def _end(self) -> None:
-        """L4, L5: every process ends when it is asked to, and leaves nothing behind."""
+    async def _stop_all(self) -> None:
+        """L4, L5: every process ends after SIGTERM, and leaves no connection and no lock."""
         for process in self.running:
             process.terminate()
         await self._until(lambda: not self.running, ENDED_WITHIN_S)
-        self.world.problems += [f"L4: {process.name} goes on" for process in self.running]
-        # What was under way to a slow server arrives, late as it is.
-        await self._until(lambda: not self.world.server.backends, CUT_OFF_WITHIN_S)
-        if self.world.server.backends or self.world.server.tables.locks:
-            self.world.problems.append(f"L5: connections {list(self.world.server.backends)} are left")
+        self.env.problems += [f"L4: {process.name} has not ended" for process in self.running]
+        # Messages under way to a slow server arrive late.
+        await self._until(lambda: not self.env.server.backends, CONNECTIONS_END_WITHIN_S)
+        if self.env.server.backends or self.env.server.tables.locks:
+            self.env.problems.append(f"L5: connections {list(self.env.server.backends)} are left")
 
     async def _until(self, condition: Callable[[], bool], within_s: float) -> bool:
-        until = self.world.now() + within_s
-        while not condition() and self.world.now() < until:  # noqa: ASYNC110  # many things end it
+        until = self.env.now() + within_s
+        while not condition() and self.env.now() < until:  # noqa: ASYNC110  # there is no single event to wait for
             await asyncio.sleep(0.05)
         return condition()
 
-    def _report(self, nemesis: Nemesis) -> None:
-        world = self.world
+    def _report(self, faults: FaultInjector) -> None:
+        env = self.env
         for process in self._processes:
             if process.error is not None:
-                world.problems.append(f"{process.name} ended with {process.error!r}")
-        lost = any(_is_lost(log, stored_up_to(world, log) or 0) for log in world.logs)
-        self._judge(finished=not lost and not any(log.truncated for log in world.logs))
+                env.problems.append(f"{process.name} ended with {process.error!r}")
+        lost = any(_is_lost(log, stored_up_to(env, log) or 0) for log in env.logs)
+        self._check(finished=not lost and not any(log.truncated for log in env.logs))
         outcome = self._outcome
-        outcome.problems += world.problems[:SHOWN]
-        outcome.records = sum(len(log.entries) for log in world.logs)
-        outcome.faults, outcome.said = nemesis.done, world.said
+        outcome.problems += env.problems[:MAX_PROBLEMS]
+        outcome.records = sum(len(log.entries) for log in env.logs)
+        outcome.faults, outcome.log_actions = faults.counts, env.log_actions
 
-    def _judge(self, *, finished: bool) -> None:
-        self.world.problems += map(str, violations(self.world, finished=finished)[:SHOWN])
+    def _check(self, *, finished: bool) -> None:
+        self.env.problems += map(str, violations(self.env, finished=finished)[:MAX_PROBLEMS])
 
     @property
-    def running(self) -> list[Process]:
+    def running(self) -> list[ConsumerProcess]:
         return [process for process in self._processes if not process.ended]
 
     def start(self) -> None:
-        """One more consumer, if there are not too many."""
-        if len(self.running) < AT_MOST:
+        """Start one more consumer, unless MAX_CONSUMERS run."""
+        if len(self.running) < MAX_CONSUMERS:
             name = f"consumer {len(self._processes)}"
-            self._processes.append(Process(name, self._loop, self.world, self._config))
+            self._processes.append(ConsumerProcess(name, self._loop, self.env, self._config))
 
 
 def _is_lost(log: PartitionLog, stored: int) -> bool:
-    return not log.begins <= stored <= log.ends
+    return not log.start_offset <= stored <= log.end_offset
 
 
 def _draw_config(rng: Random) -> Config:

@@ -1,4 +1,4 @@
-"""What is published: the ordinary and the hostile, in transactions and out of them, while everything else happens."""
+"""The records of a schedule: ordinary and hostile ones, some in transactions, published while the consumers run."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from functools import cache
 from random import Random
 from zlib import crc32
 
-from tests.simulation.topic import PartitionLog
-from tests.simulation.world import World
+from tests.simulation.environment import Environment
+from tests.simulation.kafka.topic import PartitionLog
 from tests.support.corpus import Message, Specimen, corpus
 from tests.support.workloads.troubled import troubled
 
-SMALL = 2_000  # bytes: of the corpus, what costs no time
+MAX_SPECIMEN_BYTES = 2_000  # larger specimens would slow the simulation down
 HOSTILE = 6
-BETWEEN_S = (0.0, 0.05)
-OPEN_S = (0.0, 0.6)
+BETWEEN_RECORDS_S = (0.0, 0.05)
+TRANSACTION_S = (0.0, 0.6)
 
 
 def messages(rng: Random, size: int) -> list[Message]:
-    """So many, of which some come from the corpus of hostile records."""
+    """`size` messages, HOSTILE of them from the corpus of hostile records."""
     found = troubled(rng, max(1, size - HOSTILE))
     for number, specimen in enumerate(rng.sample(_specimens(), HOSTILE)):
         found.insert(rng.randrange(len(found)), specimen.message(b"hostile", f"h{number}"))
@@ -27,7 +27,7 @@ def messages(rng: Random, size: int) -> list[Message]:
 
 @cache
 def _specimens() -> list[Specimen]:
-    return [specimen for specimen in corpus() if _size(specimen.message(b"hostile", "h0")) < SMALL]
+    return [specimen for specimen in corpus() if _size(specimen.message(b"hostile", "h0")) < MAX_SPECIMEN_BYTES]
 
 
 def _size(message: Message) -> int:
@@ -35,29 +35,29 @@ def _size(message: Message) -> int:
     return len(message.key or b"") + len(message.value or b"") + headers
 
 
-async def publish(world: World, planned: list[Message], at_once: int) -> None:
-    """Some before anybody consumes, the others one by one."""
+async def publish(env: Environment, planned: list[Message], before_start: int) -> None:
+    """Append the first `before_start` messages at once, the others one by one with pauses."""
     for number, message in enumerate(planned):
-        log = _log_of(world, message)
+        log = _log_of(env, message)
         if not log.truncated:
-            log.append(message, world.timestamp())
-            if world.rng.random() < 0.1 and log.open_at is None:
-                await _transact(world, log)
-        if number >= at_once:
-            await world.pause(BETWEEN_S)
+            log.append(message, env.timestamp())
+            if env.rng.random() < 0.1 and log.open_transaction is None:
+                await _publish_transaction(env, log)
+        if number >= before_start:
+            await env.random_delay(BETWEEN_RECORDS_S)
 
 
-async def _transact(world: World, log: PartitionLog) -> None:
-    """A transaction of a few records, which are repeats of what came before if they are committed."""
+async def _publish_transaction(env: Environment, log: PartitionLog) -> None:
+    """Append a transaction of up to three copies of earlier records, and commit or abort it."""
     log.begin_transaction()
-    said = [record for record in log.entries if record is not None]
-    for record in world.rng.sample(said, min(len(said), world.rng.randint(0, 3))):
-        log.append(Message(record.key, record.value), world.timestamp())
-    await world.pause(OPEN_S)
-    if log.open_at is not None:
-        log.end_transaction(committed=world.rng.random() < 0.6)
+    earlier = [record for record in log.entries if record is not None]
+    for record in env.rng.sample(earlier, min(len(earlier), env.rng.randint(0, 3))):
+        log.append(Message(record.key, record.value), env.timestamp())
+    await env.random_delay(TRANSACTION_S)
+    if log.open_transaction is not None:
+        log.end_transaction(committed=env.rng.random() < 0.6)
 
 
-def _log_of(world: World, message: Message) -> PartitionLog:
-    place = world.rng.getrandbits(16) if message.key is None else crc32(message.key)
-    return world.logs[place % len(world.logs)]
+def _log_of(env: Environment, message: Message) -> PartitionLog:
+    place = env.rng.getrandbits(16) if message.key is None else crc32(message.key)
+    return env.logs[place % len(env.logs)]

@@ -1,80 +1,16 @@
-"""The named queries of the service, as the model of PostgreSQL answers them."""
+"""The named queries of the service, implemented on the model of PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from functools import lru_cache
 from struct import unpack_from
-from typing import Any, NamedTuple
+from typing import Any
 
 from consumer.errors import ConsumerError
 from consumer.postgres.copy_format import EPOCH_MS
-from tests.checker.strict_json import Json, NotJson, parse, storable_text
-from tests.simulation.tables import Transaction, refusal
+from tests.simulation.postgres.tables import DeadLetterRow, EventRow, OffsetsRow, RunRow, Transaction, jsonb, sql_error
 
 Rows = list[dict[str, Any]]
-
-
-class OffsetsRow(NamedTuple):
-    first_offset: int
-    next_offset: int
-    last_offset: int | None
-    last_timestamp: int | None
-    repeats: int
-
-
-class RunRow(NamedTuple):
-    status: str
-    event_count: int
-    created_at: int
-    updated_at: int
-    status_changed_at: int
-    dropped_events: int = 0
-    started_at: int | None = None
-    agent_id: str = "unknown"
-    session_id: str | None = None
-    parent_run_id: str | None = None
-
-
-class EventRow(NamedTuple):
-    event_seq: int
-    source_partition: int
-    source_offset: int
-    created_at: int
-    id: str
-    run_id: str
-    event_type: str
-    parent_event_id: str | None
-    raw: bytes | None
-    event_data: bytes
-
-
-class DeadLetterRow(NamedTuple):
-    timestamp: int | None
-    key: bytes | None
-    value: bytes | None
-    headers: bytes
-    reason: str
-    detail: str
-
-
-@lru_cache(maxsize=500)
-def jsonb(text: bytes) -> Json:
-    """The value of a text.
-
-    Raises:
-        DataRefused: JSONB cannot hold it.
-    """
-    try:
-        written = text.decode()
-        document = parse(written)
-    except (UnicodeDecodeError, NotJson) as error:
-        raise refusal("22P02", f"invalid input syntax for type json: {error}") from error
-    if storable_text(written) != written:
-        raise refusal("22P05", "unsupported Unicode escape sequence")
-    if not document.fits_jsonb:
-        raise refusal("22003", "value overflows numeric format")
-    return document.value
 
 
 async def move_offsets(tx: Transaction, topic: str, *columns: Sequence[Any]) -> Rows:
@@ -123,7 +59,7 @@ def _same(stored: EventRow, value: bytes, raw: bytes | None) -> bool:
         return bool(jsonb(stored.event_data) == jsonb(value))
     if stored.raw is not None and stored.raw == (value if raw is None else raw):
         return True
-    jsonb(value)  # refused, if it has to be
+    jsonb(value)  # raises if JSONB cannot hold it, as the query's cast does
     return False
 
 
@@ -188,7 +124,7 @@ async def update_runs(tx: Transaction, ids: Sequence[str], *columns: Sequence[An
         changed = {name: value for name, value in news.items() if value is not None or name not in _KEPT}
         parent = changed.get("parent_run_id")
         if parent is not None and tx.get("runs", (parent,)) is None:
-            raise refusal("23503", "violates foreign key constraint", "agent_runs_parent_fkey")
+            raise sql_error("23503", "violates foreign key constraint", "agent_runs_parent_fkey")
         tx.put("runs", (run_id,), row._replace(**changed))
     return []
 
@@ -205,7 +141,7 @@ async def insert_dead_letters(tx: Transaction, topic: str, *columns: Sequence[An
 async def open_letters(
     tx: Transaction, topic: str, partitions: Sequence[int], begins: Sequence[int], ends: Sequence[int]
 ) -> Rows:
-    """Nothing resolves or discards a letter here: all of them wait."""
+    """All dead letters of the range: no operator resolves or discards one in the simulation."""
     stretches = {partition: range(begin, end) for partition, begin, end in zip(partitions, begins, ends, strict=True)}
     return [
         {"partition": partition, "reason": row.reason}
@@ -255,9 +191,9 @@ async def copy_events(tx: Transaction, stream: bytes) -> Rows:
     for row in _decoded(stream):
         jsonb(row.event_data)
         if not await tx.insert("events", (row.run_id, row.event_seq), row):
-            raise refusal("23505", "duplicate key value violates unique constraint", "run_events_pkey")
+            raise sql_error("23505", "duplicate key value violates unique constraint", "run_events_pkey")
         if not await tx.insert("event_ids", (row.run_id, row.id), row):
-            raise refusal("23505", "duplicate key value violates unique constraint", "run_events_id_key")
+            raise sql_error("23505", "duplicate key value violates unique constraint", "run_events_id_key")
     return []
 
 
@@ -297,7 +233,7 @@ QUERIES: dict[str, Callable[..., Awaitable[Rows]]] = {
         *(restore_fingerprint, open_letters),
     )
 }
-# What a read-only server refuses.
+# The queries that a read-only server refuses.
 WRITING = frozenset(
     (
         *("move_offsets", "count_repeats", "insert_runs", "lock_runs", "lower_stubs", "update_runs"),

@@ -1,7 +1,7 @@
-"""An event loop without a clock: time jumps to the next timer when nobody has anything to do.
+"""An asyncio event loop with virtual time: when no callback is ready, the time jumps to the next timer.
 
-Whose turn is next is drawn, process by process. Within one process callbacks run in the order in which they became
-ready, for asyncio promises that and the service may rely on it.
+The loop draws the process that runs the next callback. Within one process callbacks run in the order in which they
+became ready: asyncio guarantees this order, so the service may rely on it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 
 
-class Turns:
-    """The callbacks of one process that are ready to run.
+class Process:
+    """One simulated process: its callbacks that are ready to run, and its signal handlers.
 
     Attributes:
-        frozen: they wait, and time goes on without them.
-        dead: they are dropped, cleanup and all.
+        frozen: its callbacks do not run, while time goes on (SIGSTOP).
+        dead: its callbacks are dropped, cleanup included (SIGKILL).
     """
 
     def __init__(self, name: str) -> None:
@@ -35,12 +35,12 @@ class Turns:
         self.signals: dict[int, Callable[[], object]] = {}
 
 
-# Whose code is running. Tasks and callbacks inherit it: so a killed process takes all of its own with it.
-TURNS: ContextVar[Turns] = ContextVar("TURNS")
+# The process whose code is running. Tasks and callbacks inherit it, so killing a process drops all of them.
+PROCESS: ContextVar[Process] = ContextVar("PROCESS")
 
 
 class _Task(asyncio.Task[_T]):
-    """Its hash is a number in the order of creation: sets of tasks are walked through in the same order each time."""
+    """A task whose hash is its creation number, so that sets of tasks are iterated in the same order in every run."""
 
     def __new__(cls, *args: Any, loop: VirtualLoop, **kwargs: Any) -> _Task[_T]:
         task = super().__new__(cls)
@@ -53,29 +53,29 @@ class _Task(asyncio.Task[_T]):
         return self._number
 
 
-class NothingLeft(Exception):
-    """Everybody waits for somebody else."""
+class Deadlock(Exception):
+    """No callback is ready and no timer is set."""
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
-    """Runs one schedule. What runs outside of any process is the world's: servers, producers, the nemesis.
+    """Runs one schedule. Servers, producers and fault injection run in a process of their own, the environment.
 
     Attributes:
-        fingerprint: of all turns so far; equal for equal schedules.
+        fingerprint: a hash over all callbacks run so far; equal for equal schedules.
     """
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._now = 0.0
-        self._world = Turns("world")
-        self._turns: list[Turns] = [self._world]
+        self._environment = Process("environment")
+        self._processes: list[Process] = [self._environment]
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._numbers = 0
         self._tasks: list[asyncio.Task[Any]] = []
         self._closed = False
         self.fingerprint = 0
 
-    # --- what asyncio asks of a loop ---
+    # --- the interface that asyncio needs ---
 
     def time(self) -> float:
         return self._now
@@ -117,37 +117,37 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return handle
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It stays where it is, and is passed over in its time."""
+        """Does nothing: `_jump` skips cancelled timers."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """What nobody asked for is told by the garbage collector, at its own time: no part of a schedule."""
+        """Does nothing: the garbage collector reports unretrieved exceptions at a time that no seed determines."""
 
     def add_signal_handler(  # type: ignore[override]
         self, sig: int, callback: Callable[..., object], *args: Any
     ) -> None:
-        TURNS.get().signals[sig] = callback
+        PROCESS.get().signals[sig] = callback
 
-    # --- turns ---
+    # --- processes ---
 
     def next_number(self) -> int:
         self._numbers += 1
         return self._numbers
 
-    def add(self, turns: Turns) -> None:
-        """Take a process in."""
-        turns.number = self.next_number()
-        self._turns.append(turns)
+    def add(self, process: Process) -> None:
+        """Add a process to those that run."""
+        process.number = self.next_number()
+        self._processes.append(process)
 
-    def kill(self, turns: Turns) -> None:
-        """Nothing of this process runs any more, not even its cleanup."""
-        turns.dead = True
-        turns.ready.clear()
-        self._turns.remove(turns)
+    def kill(self, process: Process) -> None:
+        """End a process at once, without its cleanup."""
+        process.dead = True
+        process.ready.clear()
+        self._processes.remove(process)
 
     def run(self, main: Coroutine[Any, Any, _T]) -> _T:
-        """The result of `main`, which is the world's."""
+        """Run `main` in the environment's process, and return its result."""
         context = Context()
-        context.run(TURNS.set, self._world)
+        context.run(PROCESS.set, self._environment)
         asyncio._set_running_loop(self)
         try:
             task: asyncio.Task[_T] = self.create_task(main, context=context)
@@ -160,23 +160,23 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _run_until(self, task: asyncio.Task[Any]) -> None:
         draw = self._rng.random
         while not task.done():
-            able = [turns for turns in self._turns if turns.ready and not turns.frozen]
+            able = [process for process in self._processes if process.ready and not process.frozen]
             if not able:
                 self._jump()
                 continue
-            turns = able[int(draw() * len(able))] if len(able) > 1 else able[0]
-            # Hashes of numbers are the same in every process; those of strings are not.
-            self.fingerprint = hash((self.fingerprint, self._now, turns.number, len(turns.ready), len(able)))
-            handle = turns.ready.popleft()
-            if not handle._cancelled:  # `cancelled()` would be one more call for each turn
+            process = able[int(draw() * len(able))] if len(able) > 1 else able[0]
+            # Only numbers: their hashes are the same in every Python process, those of strings are not.
+            self.fingerprint = hash((self.fingerprint, self._now, process.number, len(process.ready), len(able)))
+            handle = process.ready.popleft()
+            if not handle._cancelled:  # not `cancelled()`, which would add a call for each callback
                 handle._run()
 
     def _jump(self) -> None:
-        """To the next timer, and to all those that are due with it."""
+        """Advance the time to the next timer, and make the callbacks of all timers due by then ready."""
         while self._timers and self._timers[0][2].cancelled():
             heapq.heappop(self._timers)
         if not self._timers:
-            raise NothingLeft(f"after {self._now:.3f} s")
+            raise Deadlock(f"after {self._now:.3f} s")
         self._now = self._timers[0][0]
         while self._timers and self._timers[0][0] <= self._now:
             _, _, handle = heapq.heappop(self._timers)
@@ -184,12 +184,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 self._make_ready(handle)
 
     def _make_ready(self, handle: asyncio.Handle) -> None:
-        turns = handle._context.get(TURNS, self._world)  # type: ignore[attr-defined]
-        if not turns.dead and not self._closed:
-            turns.ready.append(handle)
+        process = handle._context.get(PROCESS, self._environment)  # type: ignore[attr-defined]
+        if not process.dead and not self._closed:
+            process.ready.append(handle)
 
     def _close(self) -> None:
-        """Close what is left without letting it run: the dead have not cleaned up, and nobody should."""
+        """Close the coroutines that are left without running them: a killed process does no cleanup."""
         self._closed = True
         for task in self._tasks:
             if not task.done():
@@ -199,7 +199,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
 
 def _close(coroutine: Any) -> None:
-    for _ in range(20):  # each `await` in a `finally` is one more refusal to end
+    for _ in range(20):  # `close` fails once for each `await` in a `finally`
         with suppress(BaseException):
             coroutine.close()
             return

@@ -1,4 +1,4 @@
-"""The group's coordinator: members, their sessions, and who gets which partition."""
+"""The group coordinator: members, sessions, rebalances and committed offsets."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ TICK_S = 0.1
 
 
 class Member(Protocol):
-    """One client that has joined."""
+    """A client that has joined, with its timeouts in seconds."""
 
     session_s: float
     rebalance_s: float
 
 
 class Group:
-    """Eager rebalancing, as the client knows it: all partitions are given up before any is given out.
+    """Eager rebalancing, as in aiokafka: all partitions are revoked before any is assigned.
 
     Attributes:
         available: whether the broker answers.
-        committed: what the members said is stored, by partition.
+        committed: the committed offset of each partition.
     """
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
         self._seen: dict[Member, float] = {}
         self._joining: dict[Member, asyncio.Future[list[int]]] = {}
-        self._deadline: float | None = None  # set while the partitions are being shared out anew
+        self._deadline: float | None = None  # of the rebalance under way
         self.available = True
         self.committed: dict[int, int] = {}
         self.rebalances = 0
 
     async def join(self, member: Member) -> list[int]:
-        """Wait for the others, or for the deadline; returns the member's partitions."""
+        """Join, wait for the other members or the rebalance deadline, and return the assigned partitions."""
         self._answer()
         self._seen[member] = _now()
         self.rebalance()
@@ -49,7 +49,7 @@ class Group:
         self._forget(member)
 
     def heartbeat(self, member: Member) -> bool:
-        """Whether the member may go on; else it has to join again."""
+        """Record a heartbeat. Returns False if the member has to rejoin."""
         self._answer()
         if member not in self._seen:
             return False
@@ -63,18 +63,18 @@ class Group:
         self.committed |= offsets
 
     def rebalance(self) -> None:
-        """Share the partitions out anew."""
+        """Start a rebalance, unless one is under way."""
         if self._deadline is None:
             self._deadline = _now() + max((member.rebalance_s for member in self._seen), default=0.0)
             self.rebalances += 1
 
     def set_available(self, available: bool) -> None:
-        """A broker that comes back gives every session its full time."""
+        """Start or stop answering. Every session then restarts with its full timeout."""
         self.available = available
         self._seen = dict.fromkeys(self._seen, _now())
 
     async def watch(self) -> None:
-        """Expel those that are not heard of, for ever."""
+        """Remove members whose session has expired, and complete rebalances at their deadline. Runs until cancelled."""
         while True:
             await asyncio.sleep(TICK_S)
             if not self.available:

@@ -1,4 +1,4 @@
-"""Consumers as an operator has them: started, asked to stop, stopped without asking, killed."""
+"""Simulated consumer processes: each runs the service's `serve`, and can be frozen, terminated and killed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextvars import copy_context
 from agent_runs.settings import KafkaSettings
 from consumer.config import Config, DatabaseConfig, IngestConfig, ServiceConfig, TopicConfig
 from consumer.service import serve
-from tests.simulation.virtual import TURNS, Turns, VirtualLoop
-from tests.simulation.world import World
+from tests.simulation.environment import Environment
+from tests.simulation.event_loop import PROCESS, Process, VirtualLoop
 
 
 def config(*, lanes: int, batch_records: int, batch_bytes: int) -> Config:
-    """Settings of the service, with timeouts that make a schedule short."""
+    """The service's settings, with timeouts that keep a schedule short."""
     return Config(
         kafka=KafkaSettings(bootstrap_servers="model:1"),
         topic=TopicConfig(session_timeout_s=1.0, watch_interval_s=0.4, stall_s=4.0),
@@ -24,21 +24,21 @@ def config(*, lanes: int, batch_records: int, batch_bytes: int) -> Config:
     )
 
 
-class Process(Turns):
+class ConsumerProcess(Process):
     """One consumer.
 
     Attributes:
-        stopping: it has been asked to end.
+        stopping: whether it has received SIGTERM.
     """
 
-    def __init__(self, name: str, loop: VirtualLoop, world: World, config: Config) -> None:
+    def __init__(self, name: str, loop: VirtualLoop, env: Environment, config: Config) -> None:
         super().__init__(name)
         self._loop = loop
-        self._world = world
+        self._env = env
         self.stopping = False
         loop.add(self)
         context = copy_context()
-        context.run(TURNS.set, self)
+        context.run(PROCESS.set, self)
         self._serving: asyncio.Task[None] = loop.create_task(serve(config, to_end=False), context=context)
 
     @property
@@ -47,17 +47,17 @@ class Process(Turns):
 
     @property
     def error(self) -> BaseException | None:
-        """What it ended with, of itself; None if it has not, or ended well."""
+        """The exception with which `serve` ended; None if it runs, was killed or ended normally."""
         if self.dead or not self._serving.done():
             return None
         return asyncio.CancelledError() if self._serving.cancelled() else self._serving.exception()
 
     def kill(self) -> None:
-        """SIGKILL: the servers notice by and by."""
+        """SIGKILL: the process ends at once; PostgreSQL notices each closed connection a moment later."""
         if self.ended:
             return
         self._loop.kill(self)
-        for backend in list(self._world.server.backends.values()):
+        for backend in list(self._env.server.backends.values()):
             if backend.owner is self:
                 backend.hang_up()
 
@@ -67,4 +67,4 @@ class Process(Turns):
         if stop := self.signals.get(signal.SIGTERM):
             self._loop.call_soon(stop)
         else:
-            self.kill()  # it has not come so far
+            self.kill()  # no handler is installed yet

@@ -1,0 +1,42 @@
+"""Calls that the tests of the PostgreSQL model share."""
+
+from consumer.ingest.sequencing import Head
+from consumer.ingest.transaction import Transaction
+from consumer.model.batches import Slice
+from consumer.model.claims import Claim
+from consumer.model.records import Event
+from consumer.postgres.store import Store
+from tests.support.builders import judge, message
+
+
+def slice_of(partition: int, start: int, end: int, last: tuple[int, int] | None = None) -> Slice:
+    made = Slice.of(Claim(partition), start, end, [])
+    made.last = last
+    return made
+
+
+async def positions(store: Store) -> dict[int, tuple[object, ...]]:
+    """By partition: first_offset, next_offset, last_offset, last_timestamp and repeats."""
+    return {number: row[1:-1] for number, row in (await store.offsets()).items()}
+
+
+async def insert(store: Store, *events: Event, first: int = 0) -> None:
+    """Insert events of one run in one transaction, numbered from `first` on."""
+    async with store.transaction():
+        tx = Transaction(store)
+        await tx.insert_runs({event.run_id: event.record.timestamp for event in events})
+        await tx.insert_events([(event, first + number) for number, event in enumerate(events)])
+
+
+async def heads(store: Store, *run_ids: str) -> dict[str, Head]:
+    """The heads of the runs that exist, locked in a transaction of their own."""
+    async with store.transaction():
+        return await Transaction(store).lock_runs(run_ids, {})
+
+
+def event_with_data(data: str, number: int = 0) -> Event:
+    """An event with this JSON text as its `data`, and with the id `x<number>`."""
+    value = message(id=f"x{number}", data=0).replace(b'"data": 0', b'"data": ' + data.encode())
+    found = judge(value)
+    assert isinstance(found, Event)
+    return found
