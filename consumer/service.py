@@ -19,6 +19,7 @@ from consumer.lanes.lanes import Lane, Lanes
 from consumer.lanes.writer import Begin, Writer
 from consumer.partitions.ownership import Ownership
 from consumer.postgres.migrations import check_schema
+from consumer.postgres.session import PatientSession, Session
 from consumer.postgres.store import Store
 from consumer.runtime.memory import tune_allocator
 from consumer.runtime.retrying import retry_delay_s, retry_while_unavailable
@@ -91,7 +92,7 @@ class Service:
         """Set up, consume, take down."""
         give_up_s = self.config.service.give_up_s if to_end else None
         kafka, topic = self.config.kafka, self.config.topic
-        await retry_while_unavailable(self._check_database, "check the schema", give_up_s)
+        await self._check_database(give_up_s)
         partitions = await retry_while_unavailable(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
         log = await retry_while_unavailable(lambda: TopicReader.open(kafka, topic.topic), "connect to Kafka", give_up_s)
         try:
@@ -99,7 +100,8 @@ class Service:
             self.consuming = True
             others = {stopped, *self._lanes.start()}
             if to_end:
-                reaching = wait_until_stored(ends, self._connect, self.observer, log, self.config.service.give_up_s)
+                session = Session(self._connect, min(self.config.database.timeout_s, self.config.service.give_up_s))
+                reaching = wait_until_stored(ends, session, self.observer, log, self.config.service.give_up_s)
                 others.add(_task(reaching, "until_end"))
             _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
             await self._consume_on(log, others)
@@ -108,12 +110,12 @@ class Service:
             await log.close()
         _log.info("Stopped", action="stop")
 
-    async def _check_database(self) -> None:
-        store = await self._connect()
+    async def _check_database(self, give_up_s: float | None) -> None:
+        session = PatientSession(self._connect, self.config.database.timeout_s, give_up_s)
         try:
-            await check_schema(store)
+            await session.ask(check_schema)
         finally:
-            store.terminate()
+            session.close()
 
     async def _consume_on(self, log: TopicReader, others: set["asyncio.Task[Any]"]) -> None:
         """Consume through one Kafka client after the other, until one of the other tasks ends."""

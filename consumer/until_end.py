@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from contextlib import aclosing
+from collections.abc import Collection, Mapping
 from typing import Final
 
-from consumer.errors import GaveUp, OperatorNeeded, Unavailable
+from consumer.errors import GaveUp, NewConnection, OperatorNeeded, Unavailable
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.partitions.ownership import lost_offsets
+from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets, Store
 from consumer.runtime.retrying import retry_while_unavailable
 from consumer.telemetry.observer import Observer
@@ -18,7 +18,7 @@ _POLL_S: Final = 0.1
 
 async def wait_until_stored(
     ends: Mapping[int, Bounds],
-    connect: Callable[[], Awaitable[Store]],
+    session: Session,
     observer: Observer,
     log: TopicReader,
     give_up_s: float,
@@ -29,7 +29,10 @@ async def wait_until_stored(
         OperatorNeeded: the others have, but some partitions are halted, or stand beyond a log that is another.
         GaveUp: nothing has moved for `give_up_s` seconds.
     """
-    offsets = await _reached(ends, connect, observer, give_up_s)
+    try:
+        offsets = await _reached(ends, session, observer, give_up_s)
+    finally:
+        session.close()
     halted = observer.halted()
     # A partition of a topic made anew may stand behind the new log's end already: nobody needs to have claimed it yet.
     lost = await retry_while_unavailable(
@@ -40,37 +43,30 @@ async def wait_until_stored(
 
 
 async def _reached(
-    ends: Mapping[int, Bounds], connect: Callable[[], Awaitable[Store]], observer: Observer, give_up_s: float
+    ends: Mapping[int, Bounds], session: Session, observer: Observer, give_up_s: float
 ) -> dict[int, Offsets]:
     """The stored offsets, once they have reached `ends`, partitions that are halted apart."""
     offsets: dict[int, Offsets] = {}
     moved_at = time.monotonic()
-    async with aclosing(_poll(connect)) as polls:
-        async for seen in polls:
-            if seen is not None and seen != offsets:
-                offsets, moved_at = seen, time.monotonic()
-            behind = _behind(ends, offsets, observer)
-            if not behind:
-                break
-            if time.monotonic() - moved_at > give_up_s:
-                raise GaveUp(f"partitions {behind} have not moved for {give_up_s:g} s")
-    return offsets
+    while True:
+        stored = await _stored_offsets(session)
+        if stored is not None and stored != offsets:
+            offsets, moved_at = stored, time.monotonic()
+        behind = _behind(ends, offsets, observer)
+        if not behind:
+            return offsets
+        if time.monotonic() - moved_at > give_up_s:
+            raise GaveUp(f"partitions {behind} have not moved for {give_up_s:g} s")
+        await asyncio.sleep(_POLL_S)
 
 
-async def _poll(connect: Callable[[], Awaitable[Store]]) -> AsyncGenerator[dict[int, Offsets] | None, None]:
-    """The stored offsets, again and again; None while PostgreSQL is away."""
-    store: Store | None = None
+async def _stored_offsets(session: Session) -> dict[int, Offsets] | None:
+    """The stored offsets; None while PostgreSQL is unavailable."""
     try:
-        while True:
-            try:
-                store = store if store is not None and store.usable else await connect()
-                yield await store.offsets()
-            except Unavailable:
-                yield None
-            await asyncio.sleep(_POLL_S)
-    finally:
-        if store is not None:
-            store.terminate()
+        return await session.ask(Store.offsets)
+    except (Unavailable, NewConnection):
+        session.close()
+        return None
 
 
 def _behind(ends: Mapping[int, Bounds], offsets: Mapping[int, Offsets], observer: Observer) -> list[int]:

@@ -1,49 +1,39 @@
-"""What every command shares: its settings, its connection, its exit code."""
+"""Runs a command's work in an event loop, with logging and, where needed, a connection to PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from consumer.config import Config
 from consumer.postgres.session import PatientSession
 from consumer.postgres.store import Store
-from consumer.runtime.retrying import retry_while_unavailable
 from consumer.telemetry.observer import set_up_logging
 
+_T = TypeVar("_T")
 
-def run(config: Config, work: Coroutine[Any, Any, None]) -> None:
-    """Do a command's work."""
+
+def run(config: Config, work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a command's work and return its result."""
     set_up_logging(config.service)
-    asyncio.run(work)
+    return asyncio.run(work)
 
 
-async def with_store(config: Config, work: Callable[[Store], Awaitable[None]], what: str) -> None:
-    """Work with a connection; from the beginning again, when PostgreSQL goes away meanwhile.
+def run_with_session(config: Config, work: Callable[[PatientSession], Coroutine[Any, Any, _T]]) -> _T:
+    """Run a command's work with a session and return its result.
 
     Raises:
-        GaveUp: it stayed away.
+        GaveUp: PostgreSQL stayed unavailable for AGENT_RUNS_GIVE_UP_S.
     """
 
-    async def attempt() -> None:
-        store = await Store.connect(config.database, config.topic.topic)
+    async def with_session() -> _T:
+        session = PatientSession(
+            lambda: Store.connect(config.database, config.topic.topic),
+            config.database.timeout_s,
+            config.service.give_up_s,
+        )
         try:
-            await work(store)
+            return await work(session)
         finally:
-            store.terminate()
+            session.close()
 
-    await retry_while_unavailable(attempt, what, config.service.give_up_s)
-
-
-async def with_session(config: Config, work: Callable[[PatientSession], Awaitable[None]]) -> None:
-    """Work by questions, each asked again when PostgreSQL goes away meanwhile: what is done stays done.
-
-    Raises:
-        GaveUp: it stayed away.
-    """
-    session = PatientSession(
-        lambda: Store.connect(config.database, config.topic.topic), config.database.timeout_s, config.service.give_up_s
-    )
-    try:
-        await work(session)
-    finally:
-        session.close()
+    return run(config, with_session())

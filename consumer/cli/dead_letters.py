@@ -8,16 +8,28 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from consumer.cli import dead_letters_text
-from consumer.cli.command import run, with_session
+from consumer.cli.command import run_with_session
 from consumer.config import Config, read_config
 from consumer.dead_letters import documents
 from consumer.dead_letters.retry import Outcome, Retry, Rules
-from consumer.dead_letters.table import STATES, Filter, check_ids, close, find, find_all, read, read_history
+from consumer.dead_letters.table import (
+    STATES,
+    Action,
+    DeadLetter,
+    DeadLetterSummary,
+    Filter,
+    check_ids,
+    close,
+    find,
+    find_all,
+    read,
+    read_history,
+)
 from consumer.errors import UsageError
 from consumer.model.records import Reason
 from consumer.postgres.migrations import check_schema
@@ -25,6 +37,7 @@ from consumer.postgres.session import Session
 
 _STAYED_OPEN: Final = 1
 _Command = Callable[..., Any]
+_T = TypeVar("_T")
 
 
 def _time(text: str) -> int:
@@ -69,14 +82,14 @@ def list_command(after: int, limit: int, output: str, **which: Any) -> None:
     """Show letters, in the order in which they were refused."""
     wanted = _filter(which)
 
-    async def work(session: Session) -> None:
-        found = await session.ask(lambda store: find(store, wanted, after, limit + 1))
-        if output == "json":
-            click.echo(documents.as_json([documents.summary(letter) for letter in found[:limit]]))
-        else:
-            dead_letters_text.letters(found[:limit], more=len(found) > limit)
+    async def work(session: Session) -> list[DeadLetterSummary]:
+        return await session.ask(lambda store: find(store, wanted, after, limit + 1))
 
-    _run(_config(), wanted, work)
+    found = _run(_config(), wanted, work)
+    if output == "json":
+        click.echo(documents.as_json([documents.summary(letter) for letter in found[:limit]]))
+    else:
+        dead_letters_text.letters(found[:limit], more=len(found) > limit)
 
 
 @dead_letters_group.command("show")
@@ -85,15 +98,15 @@ def list_command(after: int, limit: int, output: str, **which: Any) -> None:
 def show_command(letter_id: int, output: str) -> None:
     """Show one letter: what it holds, what is wrong with it and where, what became of it."""
 
-    async def work(session: Session) -> None:
+    async def work(session: Session) -> tuple[DeadLetter, list[Action]]:
         letter = await session.ask(lambda store: read(store, letter_id))
-        history = await session.ask(lambda store: read_history(store, letter))
-        if output == "json":
-            click.echo(documents.as_json({**documents.letter(letter), "history": documents.history(history)}))
-        else:
-            dead_letters_text.letter(letter, history)
+        return letter, await session.ask(lambda store: read_history(store, letter))
 
-    _run(_config(), Filter(), work)
+    letter, history = _run(_config(), Filter(), work)
+    if output == "json":
+        click.echo(documents.as_json({**documents.letter(letter), "history": documents.history(history)}))
+    else:
+        dead_letters_text.letter(letter, history)
 
 
 @dead_letters_group.command("retry")
@@ -122,18 +135,19 @@ def retry_command(
     config = _config()
     wanted = _narrow(_filter(which), everything)
     rules = Rules(max_event_bytes=config.topic.max_event_bytes, max_retries=max_retries, dry_run=dry_run)
-    counts: Counter[Outcome] = Counter()
 
-    async def work(session: Session) -> None:
+    async def work(session: Session) -> Counter[Outcome]:
+        counts: Counter[Outcome] = Counter()
         retry = Retry(session, rules)
         begun = await retry.begin() if not_tried_since is None else not_tried_since
         click.echo(f"If this is interrupted, go on with --not-tried-since {documents.time(begun)}", err=True)
         async for tried in retry.run(wanted, begun):
             counts[tried.outcome] += 1
             dead_letters_text.tried(tried)
-        dead_letters_text.tried_in_all(counts, dry_run=dry_run)
+        return counts
 
-    _run(config, wanted, work)
+    counts = _run(config, wanted, work)
+    dead_letters_text.tried_in_all(counts, dry_run=dry_run)
     sys.exit(_STAYED_OPEN if counts[Outcome.REFUSED] else 0)
 
 
@@ -146,14 +160,14 @@ def discard_command(everything: bool, because: str, by: str, **which: Any) -> No
     """Give letters up. They stay in the table, and don't wait any more."""
     wanted = _narrow(_filter(which), everything)
 
-    async def work(session: Session) -> None:
-        gone = 0
+    async def work(session: Session) -> int:
+        count = 0
         async for letter in find_all(session, wanted):
             closing = partial(close, letter_id=letter.id, state="discarded", detail=because, actor=by)
-            gone += await session.ask(closing)
-        dead_letters_text.discarded(gone)
+            count += await session.ask(closing)
+        return count
 
-    _run(_config(), wanted, work)
+    dead_letters_text.discarded(_run(_config(), wanted, work))
 
 
 @dead_letters_group.command("export")
@@ -198,13 +212,13 @@ def _narrow(wanted: Filter, everything: bool) -> Filter:  # noqa: FBT001
     return wanted
 
 
-def _run(config: Config, wanted: Filter, work: Callable[[Session], Awaitable[None]]) -> None:
+def _run(config: Config, wanted: Filter, work: Callable[[Session], Awaitable[_T]]) -> _T:
     """Work with letters of which those that are named exist, in a database that is ours."""
 
-    async def checked(session: Session) -> None:
+    async def checked(session: Session) -> _T:
         await session.ask(check_schema)
         if wanted.ids:
             await session.ask(lambda store: check_ids(store, wanted.ids or ()))
-        await work(session)
+        return await work(session)
 
-    run(config, with_session(config, checked))
+    return run_with_session(config, checked)

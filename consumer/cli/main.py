@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections import Counter
 from typing import Final
 
 import click
@@ -10,14 +11,15 @@ import click
 from agent_runs.errors import SettingsError
 from agent_runs.escaping import escape_line, escape_lines
 from consumer.cli import reports
-from consumer.cli.command import run, with_store
+from consumer.cli.command import run, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
 from consumer.config import Config, read_config
 from consumer.errors import GaveUp, OperatorNeeded, UsageError
 from consumer.kafka.topic_admin import check_topic, create_topic
 from consumer.kafka.topic_reader import TopicReader
-from consumer.partitions.offsets import accept_loss, show_offsets
+from consumer.partitions.offsets import PartitionStatus, accept_loss, show_offsets
 from consumer.postgres.migrations import check_schema, migrate
+from consumer.postgres.session import PatientSession, Session
 from consumer.postgres.store import Store
 from consumer.runtime.retrying import retry_while_unavailable
 from consumer.service import serve
@@ -43,11 +45,7 @@ def cli() -> None:
 def migrate_command() -> None:
     """Make or update the schema, and the roles that may use it."""
     config = read_config(os.environ, "database", "service", "topic")
-
-    async def work(store: Store) -> None:
-        reports.migrated(await migrate(store))
-
-    run(config, with_store(config, work, "migrate"))
+    reports.migrated(run_with_session(config, lambda session: session.ask_for_long(migrate)))
 
 
 @cli.command("create-topic")
@@ -67,15 +65,12 @@ def create_topic_command(partitions: int, replicas: int | None, retention_days: 
     config = read_config(os.environ, "kafka", "topic", "service")
     retention_ms = -1 if retention_days is None else int(retention_days * 86_400_000)
 
-    async def work() -> None:
-        differences = await retry_while_unavailable(
-            lambda: create_topic(config.kafka, config.topic, partitions, replicas, retention_ms),
-            "create the topic",
-            config.service.give_up_s,
-        )
-        reports.topic_made(config.topic.topic, differences)
-
-    run(config, work())
+    creating = retry_while_unavailable(
+        lambda: create_topic(config.kafka, config.topic, partitions, replicas, retention_ms),
+        "create the topic",
+        config.service.give_up_s,
+    )
+    reports.topic_made(config.topic.topic, run(config, creating))
 
 
 @cli.command("run")
@@ -92,28 +87,31 @@ def verify_command(topic: str | None) -> None:
     """Compare the tables with the fold of their events; with --topic also the topic with the tables."""
     environ = {**os.environ, "AGENT_RUNS_TOPIC": topic} if topic else os.environ
     config = read_config(environ, "database", "service", "topic", *(["kafka"] if topic is not None else []))
-    found: list[Difference] = []
 
-    async def work(store: Store) -> None:
-        await check_schema(store)
-        found[:] = [difference async for difference in verify_runs(store)]
-        if topic is not None:
-            found.extend(await _verify_topic(config, store))
-        reports.differences(found)
+    async def work(session: PatientSession) -> tuple[list[Difference], Counter[str] | None]:
+        await session.ask(check_schema)
+        found = [difference async for difference in verify_runs(session)]
+        if topic is None:
+            return found, None
+        of_topic, places = await retry_while_unavailable(
+            lambda: _verify_topic(config, session), "verify the topic", config.service.give_up_s
+        )
+        return found + of_topic, places
 
-    run(config, with_store(config, work, "verify"))
+    found, places = run_with_session(config, work)
+    if places is not None:
+        reports.places(places)
+    reports.differences(found)
     sys.exit(_DIFFERENCES_FOUND if found else 0)
 
 
-async def _verify_topic(config: Config, store: Store) -> list[Difference]:
+async def _verify_topic(config: Config, session: Session) -> tuple[list[Difference], Counter[str]]:
     await check_topic(config.kafka, config.topic)
     log = await TopicReader.open(config.kafka, config.topic.topic)
     try:
-        check = TopicCheck(store, log, config.topic.max_event_bytes)
-        offsets = (await store.offsets()).values()
-        found = [difference for stored in offsets async for difference in check.partition(stored)]
-        reports.places(check.places)
-        return found
+        check = TopicCheck(session, log, config.topic.max_event_bytes)
+        offsets = (await session.ask(Store.offsets)).values()
+        return [difference for stored in offsets async for difference in check.partition(stored)], check.places
     finally:
         await log.close()
 
@@ -128,11 +126,13 @@ def offsets_show_command() -> None:
     """Show where each partition stands, in the tables and in the log, and what halts it."""
     config = read_config(os.environ, "kafka", "database", "topic", "ingest", "service")
 
-    async def work(store: Store) -> None:
-        await check_schema(store)
-        reports.offsets(await show_offsets(config, store))
+    async def work(session: PatientSession) -> list[PartitionStatus]:
+        await session.ask(check_schema)
+        return await retry_while_unavailable(
+            lambda: show_offsets(config, session), "read the offsets", config.service.give_up_s
+        )
 
-    run(config, with_store(config, work, "show offsets"))
+    reports.offsets(run_with_session(config, work))
 
 
 @offsets_group.command("accept-loss")
@@ -142,11 +142,15 @@ def accept_loss_command(partition: int, by: str) -> None:
     """Go on from where the log begins, without the records that it no longer holds."""
     config = read_config(os.environ, "kafka", "database", "topic", "service")
 
-    async def work(store: Store) -> None:
-        await check_schema(store)
-        reports.loss_accepted(await accept_loss(config.kafka, config.topic, store, partition, by))
+    async def work(session: PatientSession) -> PartitionStatus:
+        await session.ask(check_schema)
+        return await retry_while_unavailable(
+            lambda: accept_loss(config.kafka, config.topic, session, partition, by),
+            "accept the loss",
+            config.service.give_up_s,
+        )
 
-    run(config, with_store(config, work, "accept the loss"))
+    reports.loss_accepted(run_with_session(config, work))
 
 
 cli.add_command(dead_letters_group)

@@ -67,7 +67,7 @@ class Retry:
 
     async def begin(self) -> int:
         """The server's time now, in milliseconds since 1970: what was not tried since belongs to a pass that begins."""
-        (row,) = await self._session.ask(lambda store: store.fetch("server_now"))
+        (row,) = await self._session.fetch("server_now")
         return int(row["now"])
 
     async def run(self, wanted: Filter, begun: int) -> AsyncIterator[Tried]:

@@ -9,6 +9,7 @@ from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.partitions.circuit_breaker import tripped_partitions
 from consumer.partitions.ownership import lost_offsets
+from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets, Store
 
 
@@ -27,20 +28,19 @@ class PartitionStatus(NamedTuple):
     refused: str | None = None
 
 
-async def show_offsets(config: Config, store: Store) -> list[PartitionStatus]:
+async def show_offsets(config: Config, session: Session) -> list[PartitionStatus]:
     """Where each partition of the topic stands."""
-    standings = await _standings(config.kafka, config.topic, store)
-    full = await tripped_partitions(
-        store, config.ingest, [standing.stored for standing in standings if standing.stored]
-    )
+    standings = await _standings(config.kafka, config.topic, session)
+    stored = [standing.stored for standing in standings if standing.stored]
+    full = await session.ask(lambda store: tripped_partitions(store, config.ingest, stored))
     return [standing._replace(refused=full.get(standing.partition)) for standing in standings]
 
 
-async def _standings(kafka: KafkaSettings, config: TopicConfig, store: Store) -> list[PartitionStatus]:
+async def _standings(kafka: KafkaSettings, config: TopicConfig, session: Session) -> list[PartitionStatus]:
     partitions = await check_topic(kafka, config)
     log = await TopicReader.open(kafka, config.topic)
     try:
-        offsets = await store.offsets()
+        offsets = await session.ask(Store.offsets)
         bounds = await log.bounds(partitions)  # in this order: the log only grows
         return [await _standing(number, bounds[number], offsets.get(number), log) for number in partitions]
     finally:
@@ -52,28 +52,20 @@ async def _standing(partition: int, bounds: Bounds, stored: Offsets | None, log:
 
 
 async def accept_loss(
-    kafka: KafkaSettings, config: TopicConfig, store: Store, partition: int, by: str
+    kafka: KafkaSettings, config: TopicConfig, session: Session, partition: int, by: str
 ) -> PartitionStatus:
     """Let a halted partition go on from where its log begins, and write down who said so.
 
     Raises:
         UsageError: the partition is not one that lost anything.
     """
-    standings = {standing.partition: standing for standing in await _standings(kafka, config, store)}
+    standings = {standing.partition: standing for standing in await _standings(kafka, config, session)}
     standing = standings.get(partition)
     if standing is None:
         raise UsageError(f"topic {config.topic!r} has no partition {partition}")
     if standing.stored is None or standing.lost is None:
         raise UsageError(f"partition {partition} has lost nothing: `offsets show` says where it stands")
-    moved = await store.fetch(
-        "accept_loss",
-        config.topic,
-        partition,
-        standing.stored.next_offset,
-        standing.bounds.begins,
-        standing.lost,
-        by,
-    )
-    if not moved:
+    row = (config.topic, partition, standing.stored.next_offset, standing.bounds.begins, standing.lost, by)
+    if not await session.fetch("accept_loss", *row):
         raise UsageError(f"partition {partition} has moved in this moment: look again with `offsets show`")
     return standing

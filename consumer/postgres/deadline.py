@@ -1,11 +1,11 @@
 """A deadline for database work that must not be cancelled.
 
-Cancelling asks the server to cancel too, over a connection of its own, and waits for it: against a server that does not
-answer, that wait has no end. So the connection is cut instead, and the work ends with its error.
+asyncpg cancels a statement by a cancel request over a second connection, and waits for its answer. Against a server
+that does not answer, that wait has no end. So the connection is cut instead, and the work ends with its error.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from consumer.errors import ConnectionLost
@@ -14,19 +14,25 @@ from consumer.postgres.store import Store
 _T = TypeVar("_T")
 
 
-async def with_deadline(work: Coroutine[Any, Any, _T], store: Store, timeout_s: float) -> _T:
-    """The result of work on this connection.
+async def with_deadline(
+    work: Coroutine[Any, Any, _T], store: Store, timeout_s: float, extend: Callable[[], Awaitable[bool]] | None = None
+) -> _T:
+    """Run `work`, which uses the connection `store`, and return its result.
+
+    With `extend`, the deadline is moved by another `timeout_s` each time that it passes and `extend` returns True.
 
     Raises:
-        ConnectionLost: it took longer, and the connection was cut.
+        ConnectionLost: the deadline passed, and the connection was cut. What was sent may have been executed.
     """
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        while not done and extend is not None and await extend():
+            done, _ = await asyncio.wait({task}, timeout=timeout_s)
     except asyncio.CancelledError:
         store.terminate()
         await asyncio.wait({task})
-        task.exception()  # taken notice of: nobody else will
+        task.exception()  # mark it as retrieved: asyncio would log it as an error that nobody handled
         raise
     if not done:
         store.terminate()

@@ -225,6 +225,19 @@ SELECT current_setting('server_version_num')::integer AS version_num,
 SELECT migration_id
   FROM _pogo_migration
 
+-- backend_pid --
+-- The process that serves this connection. The driver's own figure would be a pooler's, where there is one.
+SELECT pg_backend_pid() AS pid
+
+-- active_backend --
+-- That process, if it executes a statement now or did within the last seconds. Otherwise its client waits for an answer
+-- that was lost.
+-- $1 pid, $2 seconds
+SELECT pid
+  FROM pg_stat_activity
+ WHERE pid = $1
+   AND (state = 'active' OR state_change > clock_timestamp() - make_interval(secs => $2::double precision))
+
 -- lock_migrations --
 -- One migrate at a time in a database; given back when the connection ends.
 SELECT pg_advisory_lock(hashtext('agent_runs migrate'))

@@ -10,7 +10,8 @@ from agent_runs.errors import UnreadableEvent
 from agent_runs.status import RunStatus
 from consumer.ingest.sequencing import Head, advance
 from consumer.model.records import Event
-from consumer.postgres.store import Store
+from consumer.postgres.session import Session
+from consumer.postgres.store import Row
 
 _RUNS_A_PAGE: Final = 500
 _EVENTS_A_PAGE: Final = 2000
@@ -40,19 +41,19 @@ class _StoredRecord(msgspec.Struct, gc=False):
     headers: Sequence[tuple[str, bytes | None]] = ()
 
 
-async def verify_runs(store: Store) -> AsyncIterator[Difference]:
+async def verify_runs(session: Session) -> AsyncIterator[Difference]:
     """Every run against the fold of its events: numbers without gaps, and every column that follows from them.
 
     Reads page by page without a snapshot, which would keep old rows alive: a run's row says how many events it counts,
     and events never change.
     """
     last = ""
-    while runs := await store.fetch("runs_page", last, _RUNS_A_PAGE):
+    while runs := await session.fetch("runs_page", last, _RUNS_A_PAGE):
         last = runs[-1]["id"]
         heads = {run["id"]: Head(run_id=run["id"]) for run in runs}
         counts = {run["id"]: run["event_count"] for run in runs}
         partitions: dict[str, set[int]] = {}
-        async for row in _events(store, list(heads)):
+        async for row in _events(session, list(heads)):
             head = heads[row["run_id"]]
             if row["event_seq"] >= counts[head.run_id]:
                 continue  # it came after the run's row was read
@@ -66,12 +67,12 @@ async def verify_runs(store: Store) -> AsyncIterator[Difference]:
                 yield Difference("split_run", run["id"], f"seen in partitions {sorted(partitions[run['id']])}")
 
 
-async def _events(store: Store, run_ids: Sequence[str]) -> AsyncIterator[Mapping[str, Any]]:
-    run_id, seq = "", -1
-    while rows := await store.fetch("events_page", run_ids, run_id, seq, _EVENTS_A_PAGE):
+async def _events(session: Session, run_ids: Sequence[str]) -> AsyncIterator[Row]:
+    last = ("", -1)
+    while rows := await session.fetch("events_page", run_ids, *last, _EVENTS_A_PAGE):
         for row in rows:
             yield row
-        run_id, seq = rows[-1]["run_id"], rows[-1]["event_seq"]
+        last = rows[-1]["run_id"], rows[-1]["event_seq"]
 
 
 def _take(head: Head, row: Mapping[str, Any]) -> Iterator[Difference]:

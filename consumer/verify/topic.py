@@ -8,7 +8,8 @@ from agent_runs.codec.scan import without_unstorable
 from consumer.ingest.decoding import decode
 from consumer.kafka.topic_reader import TopicReader
 from consumer.model.records import Event, Record, Rejection, storable_timestamp
-from consumer.postgres.store import Offsets, Store
+from consumer.postgres.session import Session
+from consumer.postgres.store import Offsets
 from consumer.verify.runs import Difference
 
 
@@ -19,8 +20,8 @@ class TopicCheck:
         places: how many records were found where: `event`, `dead_letter`, `repeat`, `missing`.
     """
 
-    def __init__(self, store: Store, log: TopicReader, max_event_bytes: int) -> None:
-        self._store = store
+    def __init__(self, session: Session, log: TopicReader, max_event_bytes: int) -> None:
+        self._session = session
         self._log = log
         self._max_event_bytes = max_event_bytes
         self._last_seq: dict[str, int] = {}
@@ -36,7 +37,8 @@ class TopicCheck:
                 yield difference
         if earliest is not None:
             since = storable_timestamp(earliest) or 0
-            (row,) = await self._store.fetch("count_events", stored.partition, bounds.begins, stored.next_offset, since)
+            stretch = (stored.partition, bounds.begins, stored.next_offset, since)
+            (row,) = await self._session.fetch("count_events", *stretch)
             found = self.places["event"] - before
             if row["events"] != found:
                 detail = f"{row['events']} events claim to come from this partition's log, which has {found} of them"
@@ -44,7 +46,9 @@ class TopicCheck:
 
     async def _chunk(self, partition: int, records: Sequence[Record]) -> AsyncIterator[Difference]:
         timestamps = {record.offset: storable_timestamp(record.timestamp) for record in records}
-        rows = await self._store.fetch("letters_by_offset", self._store.topic, partition, list(timestamps))
+        rows = await self._session.ask(
+            lambda store: store.fetch("letters_by_offset", store.topic, partition, list(timestamps))
+        )
         # Letters of a log that was there before, under the same name, have the same offsets, but other times.
         letters = {
             row["record_offset"]: row for row in rows if row["record_timestamp"] == timestamps[row["record_offset"]]
@@ -61,7 +65,7 @@ class TopicCheck:
         """What is stored under the events' ids, by the events' offsets."""
         values = [(event.run_id, event.envelope.id, without_unstorable(event.value), event.value) for event in events]
         columns = [(run_id, event_id, value, None if value is raw else raw) for run_id, event_id, value, raw in values]
-        rows = await self._store.fetch("events_by_id", *map(list, zip(*columns, strict=True))) if columns else []
+        rows = await self._session.fetch("events_by_id", *map(list, zip(*columns, strict=True))) if columns else []
         return {events[row["position"] - 1].record.offset: row for row in rows}
 
     def _place(

@@ -73,6 +73,7 @@ class Proxy(Wire):
         self.deaf.clear()
         self.delay_s, self.bytes_per_s, self.flips = 0.0, 0, 0
         self.change_delay_s = 0.0
+        self.silent_from = None
         self.audible.set()
         self.cut()
 

@@ -34,6 +34,8 @@ class Wire(ABC):
         deaf: nothing passes in these directions; bytes are gone without a word.
         delay_s: how long each piece is under way.
         bytes_per_s: no link carries more than that in a direction; 0 is without limit.
+        silent_from: when a client sends a piece that contains these bytes, its connection stays open and nothing passes
+            any more, that piece included.
         flips: so many pieces from the server get one wrong byte where the client could notice it.
     """
 
@@ -46,6 +48,7 @@ class Wire(ABC):
         self.delay_s = 0.0
         self.bytes_per_s = 0
         self.flips = 0
+        self.silent_from: bytes | None = None
 
     @abstractmethod
     def changes(self, data: bytes) -> bool:
@@ -84,11 +87,11 @@ class Link:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             await self._wire.audible.wait()
         finally:
+            for _, writer in (self._client, self._server):
+                writer.transport.abort()  # before the wait, which may be cancelled
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            for _, writer in (self._client, self._server):
-                writer.transport.abort()
 
     async def _there(self) -> None:
         while data := await self._wire.read(self._client[0]):
@@ -96,6 +99,8 @@ class Link:
             if fate is Fate.NEVER_ARRIVES:
                 return
             self._loses_answers = fate is Fate.ANSWER_IS_LOST
+            if self._wire.silent_from is not None and self._wire.silent_from in data:
+                self.abandoned = True
             if self._wire.change_delay_s and self._wire.changes(data):
                 await asyncio.sleep(self._wire.change_delay_s)
             await self._pass(data, self._server[1], Way.THERE)

@@ -1,0 +1,133 @@
+"""A PostgreSQL that accepts a session and then no longer answers: every command gives up, and `run` waits for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from consumer.config import DatabaseConfig
+from consumer.errors import GaveUp
+from consumer.postgres.session import PatientSession
+from consumer.postgres.store import Store
+from deploy.local.ports import free_port
+from tests.support.messages import said
+from tests.support.pipeline import Pipeline
+from tests.support.probe import is_healthy, is_unhealthy
+from tests.support.proxy.proxy import DatabaseProxy
+from tests.support.servers import Servers
+from tests.support.servers.clients import execute
+from tests.support.waiting import until
+
+# A command that finds the database silent ends after about two seconds: one for its start, one for giving up.
+SETTINGS = {
+    "AGENT_RUNS_GIVE_UP_S": "1",
+    "AGENT_RUNS_DATABASE_TIMEOUT_S": "0.5",
+    "AGENT_RUNS_CONNECT_TIMEOUT_S": "5",
+    "AGENT_RUNS_SHUTDOWN_TIMEOUT_S": "1",
+}
+ENDS_WITHIN_S = 10.0
+
+MIGRATE = ("migrate",)
+VERIFY = ("verify",)
+VERIFY_TOPIC = ("verify", "--topic")
+SHOW = ("offsets", "show")
+ACCEPT = ("offsets", "accept-loss", "--partition", "0", "--by", "Ada")
+UNTIL_END = ("run", "--until-end")
+LETTERS = ("dead-letters", "list")
+
+# The statement from which on the server is silent, by a part of its text, and the commands that execute it.
+FIRST_STATEMENT = b"server_version_num"
+SILENT_FROM = {
+    FIRST_STATEMENT: (MIGRATE, VERIFY, SHOW, ACCEPT, UNTIL_END, LETTERS),
+    b"SELECT partition, first_offset": (VERIFY_TOPIC, SHOW, ACCEPT, UNTIL_END),
+    b"FROM agent_runs AS r": (VERIFY,),
+    b"pg_advisory_lock": (MIGRATE,),
+    b"pg_advisory_unlock": (MIGRATE,),
+}
+
+
+@pytest.fixture
+def pipeline(servers: Servers, topic: str, database: str) -> Pipeline:
+    """A topic of one partition, and a database."""
+    return Pipeline(servers, topic, database)
+
+
+@pytest.fixture
+async def proxy(database: str) -> AsyncIterator[DatabaseProxy]:
+    """A connection to the database that can be made silent."""
+    async with DatabaseProxy(database) as proxy:
+        yield proxy
+
+
+async def _gives_up(pipeline: Pipeline, command: tuple[str, ...], url: str) -> None:
+    finished = await asyncio.wait_for(pipeline.command(*command, **SETTINGS, DATABASE_URL=url), ENDS_WITHIN_S)
+    assert finished.exit_code == 4, f"{command}:\n{finished.output}"
+
+
+@pytest.mark.parametrize("statement", SILENT_FROM, ids=bytes.decode)
+async def test_every_command_gives_up_on_a_database_that_falls_silent(
+    pipeline: Pipeline, proxy: DatabaseProxy, statement: bytes
+) -> None:
+    # Given events that are stored, and a server that no longer answers from this statement on,
+    await pipeline.publish(*said("run", "a"))
+    await pipeline.consume()
+    proxy.silent_from = statement
+    # when commands execute it, then each ends with exit code 4.
+    await asyncio.gather(*(_gives_up(pipeline, command, proxy.database_url) for command in SILENT_FROM[statement]))
+
+
+@pytest.mark.parametrize("statement", [b"FROM pg_tables", b"CREATE TABLE agent_runs"], ids=bytes.decode)
+async def test_a_migration_whose_answer_is_lost_is_given_up_and_succeeds_when_it_is_repeated(
+    pipeline: Pipeline, proxy: DatabaseProxy, statement: bytes
+) -> None:
+    # Given a database without tables, whose server falls silent before or in the first migration,
+    await execute(pipeline.database, "DROP SCHEMA public CASCADE")
+    await execute(pipeline.database, "CREATE SCHEMA public")
+    proxy.silent_from = statement
+    # when it is migrated, then the command ends with exit code 4,
+    await _gives_up(pipeline, MIGRATE, proxy.database_url)
+    # and succeeds once the server answers again.
+    proxy.heal()
+    finished = await pipeline.command("migrate", DATABASE_URL=proxy.database_url)
+    assert (finished.exit_code, "0001-first-schema" in finished.output) == (0, True), finished.output
+
+
+async def test_a_long_statement_is_waited_for_while_the_server_executes_it_and_given_up_when_it_is_silent(
+    proxy: DatabaseProxy,
+) -> None:
+    # Given a session whose deadline is shorter than a statement,
+    config = DatabaseConfig(url=proxy.database_url)
+    session = PatientSession(lambda: Store.connect(config, "t"), timeout_s=0.2, give_up_s=0.2)
+    # when the server executes the statement, then its end is waited for.
+    await session.ask_for_long(lambda store: store.execute_script("SELECT pg_sleep(1)"))
+    # When the server is silent, then it is given up.
+    proxy.silent_from = b"pg_sleep"
+    with pytest.raises(GaveUp):
+        await asyncio.wait_for(
+            session.ask_for_long(lambda store: store.execute_script("SELECT pg_sleep(1)")), ENDS_WITHIN_S
+        )
+    session.close()
+
+
+@pytest.mark.parametrize("statement", [FIRST_STATEMENT, b"SELECT partition, first_offset"], ids=bytes.decode)
+async def test_run_waits_for_a_silent_database_and_goes_on_when_it_answers_again(
+    pipeline: Pipeline, proxy: DatabaseProxy, statement: bytes
+) -> None:
+    # Given a server that does not answer while a consumer starts,
+    await pipeline.publish(*said("run", "a", "b"))
+    proxy.silent_from = statement
+    port = free_port()
+    settings = {**SETTINGS, "AGENT_RUNS_STALL_S": "1", "AGENT_RUNS_HTTP_PORT": str(port)}
+    async with pipeline.consumer(**settings, DATABASE_URL=proxy.database_url) as running:
+        # when it has waited for longer than any command does, then it is unhealthy, and still tries.
+        await running.says("wait", times=3)
+        await is_unhealthy(port, "")
+        # When the server answers again, then it stores what was published and is healthy.
+        proxy.heal()
+        await until(lambda: _is_stored(pipeline, "run", 2), "both events are stored")
+        await is_healthy(port)
+        assert await running.stop() == 0
+
+
+async def _is_stored(pipeline: Pipeline, run_id: str, events: int) -> bool:
+    return len(await pipeline.stored(run_id)) == events
