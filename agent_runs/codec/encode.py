@@ -1,4 +1,4 @@
-"""From an event to its message: JSON whatever the payload holds, and nothing left out without a word."""
+"""Encodes an event as its message. The result is JSON for any payload: what JSON cannot express is marked in it."""
 
 import math
 from datetime import UTC, datetime
@@ -29,34 +29,39 @@ _TEXT_FIELDS: Final[dict[type[Event], list[str]]] = {
 
 
 def encode_event(event: RunEvent | UnknownEvent) -> bytes:
-    """The message of an event: one JSON object in UTF-8.
+    """Encode an event as one JSON object in UTF-8.
 
-    Payloads may hold anything. Objects that JSON has no form for, NaN and infinities become `{"$repr": "…"}`; a lone
-    surrogate goes as its escape. Whether the event keeps the contract is not looked at: `decode_event` judges that.
+    Args:
+        event: an event whose payload fields may hold any Python object. An object that JSON cannot express, NaN, an
+            infinity, and a number that PostgreSQL cannot store become `{"$repr": "…"}`; a lone surrogate becomes its
+            escape.
+
+    Returns:
+        The message. It is JSON, but not necessarily a valid event: `decode_event` validates it.
     """
     text, _ = encode_checked(event)
     return text
 
 
 def encode_checked(event: RunEvent | UnknownEvent) -> tuple[bytes, bool]:
-    """The message of an event, and whether the fields of the event prove that the message is valid.
+    """Return the message of an event, and whether the fields of the event prove that the message is valid.
 
-    Reading the message back takes five times as long as this check. The check is sufficient, not necessary: where it
-    returns False, only `read_envelope` of the message can tell.
+    To validate the message with `read_envelope` takes five times as long as this check. True is a proof; False is not:
+    then only `read_envelope` decides.
     """
     try:
         text = dump_fast(event.message if isinstance(event, UnknownEvent) else event)
         for field in _PAYLOAD_FIELDS[type(event)]:
             if not _is_plain(getattr(event, field), MAX_DEPTH - 1):
-                return spell_event(event) if _is_suspect(text) else text, False
-    except Exception as error:  # noqa: BLE001  # beside what msgspec refuses: objects of an agent may raise anything
+                return encode_lossy(event) if _may_be_lossy(text) else text, False
+    except Exception as error:  # noqa: BLE001  # msgspec refuses some values, and an agent's objects may raise anything
         reraise_from_signal_handler(error)
-        return spell_event(event), False
+        return encode_lossy(event), False
     return text, _has_valid_fields(event)
 
 
 def _has_valid_fields(event: Event) -> bool:
-    """Whether all fields but the payload certainly keep the contract."""
+    """Whether all fields except the payload certainly satisfy the contract."""
     texts = _TEXT_FIELDS.get(type(event))
     if texts is None or type(event.timestamp) is not datetime or event.timestamp.tzinfo is not UTC:
         return False
@@ -70,8 +75,8 @@ def _is_short_id(text: object) -> bool:
     return type(text) is str and text.isalnum() and len(text) < 64  # a letter takes at most four of the 255 bytes
 
 
-def spell_event(event: RunEvent | UnknownEvent) -> bytes:
-    """The same by the slow way, in ASCII: what is nested deeper than the contract allows becomes a `$repr` as well."""
+def encode_lossy(event: RunEvent | UnknownEvent) -> bytes:
+    """Encode an event slowly, in ASCII. A part nested deeper than the contract allows becomes a `$repr` too."""
     if isinstance(event, UnknownEvent):
         return dump_lossy(event.message).encode()
     return dump_lossy(
@@ -79,14 +84,17 @@ def spell_event(event: RunEvent | UnknownEvent) -> bytes:
     ).encode()
 
 
-def _is_suspect(text: bytes) -> bool:
-    """Whether it may hold what NaN became, null or itself, or a Decimal that PostgreSQL has no digits for."""
+def _may_be_lossy(text: bytes) -> bool:
+    """Whether `dump_fast` may have written a NaN (as null or NaN) or a Decimal that PostgreSQL cannot store."""
     return len(text) > MOST_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
 
 
 def _is_plain(value: Any, levels: int) -> bool:
-    """Whether it is what JSON consists of, finite numbers included, in at most so many levels of arrays and objects."""
-    # On the way of every event: loops, and scalars told by their exact type before a call, take a third of the time.
+    """Whether the value consists of JSON's own types and finite numbers, nested at most `levels` deep.
+
+    This runs for every event. Loops that test the exact type of a scalar before they call take a third of the time of a
+    plain recursion.
+    """
     kind = type(value)
     if kind is dict:
         value = value.values()

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from agent_runs.codec.decode import read_envelope
-from agent_runs.codec.encode import encode_checked, spell_event
+from agent_runs.codec.encode import encode_checked, encode_lossy
 from agent_runs.codec.scan import MAX_VALUES, too_many_values
 from agent_runs.emitter import lifecycle
 from agent_runs.emitter.buffer import ordinary_part
@@ -183,7 +183,7 @@ class Channel:
             try:
                 read_envelope(value)
             except NotJson:  # nested too deep, or something that encodes itself and does it badly
-                value = spell_event(event)
+                value = encode_lossy(event)
                 read_envelope(value)
         if len(value) > self._most_bytes:
             raise _TooLarge(f"{len(value)} bytes are more than {self._most_bytes}")

@@ -28,7 +28,7 @@ from agent_runs import (
     decode_event,
     encode_event,
 )
-from agent_runs.codec.encode import spell_event
+from agent_runs.codec.encode import encode_lossy
 from agent_runs.codec.lossy_json import dump_fast
 from agent_runs.codec.scan import MAX_DEPTH, too_deep
 from tests.support.builders import message
@@ -119,7 +119,7 @@ def encoded(payload: Any) -> Any:
 
 
 def spelled(payload: Any) -> Any:
-    return json.loads(spell_event(RunCompleted(id="e", timestamp=AT, result=payload)).decode("ascii"))["result"]
+    return json.loads(encode_lossy(RunCompleted(id="e", timestamp=AT, result=payload)).decode("ascii"))["result"]
 
 
 WITH_A_FORM = [
@@ -225,7 +225,7 @@ def test_however_deep_a_payload_is_its_slow_spelling_keeps_the_limit(levels: int
     payload: Any = "bottom"
     for _ in range(levels):
         payload = [payload]
-    text = spell_event(RunCompleted(id="e", timestamp=AT, result=payload))
+    text = encode_lossy(RunCompleted(id="e", timestamp=AT, result=payload))
 
     # What is below the limit is there as text, as far as Python shows it.
     assert not too_deep(text)
@@ -250,7 +250,7 @@ def test_an_event_of_an_unknown_type_goes_as_it_came() -> None:
     value = message("brand_new", extra=[1, {"a": None}])
 
     assert json.loads(encode_event(decode_event(value))) == json.loads(value)
-    assert json.loads(spell_event(decode_event(value))) == json.loads(value)
+    assert json.loads(encode_lossy(decode_event(value))) == json.loads(value)
 
 
 def test_a_lone_surrogate_goes_as_an_escape_and_everything_beside_it_as_it_is() -> None:
