@@ -1,4 +1,4 @@
-"""From a message's bytes to an event."""
+"""`decode_event` and `read_envelope`: which messages they accept, and what they return."""
 
 import json
 import math
@@ -26,7 +26,7 @@ LIMIT = 512
 COMMON = ("type", "id", "timestamp")
 REQUIRED = [(event_type, field) for event_type, fields in MINIMAL.items() for field in (*fields, *COMMON)]
 
-# Which fields hold strings, by hand; payloads may be anything, and `count` has its own table.
+# The fields that hold strings, listed by hand. Payloads may hold anything, and `count` has its own table.
 TEXTS = ["tool", "model", "system_prompt", "user_prompt", "raw_response", "tool_name", "error"]
 NULLABLE = [
     *((event_type, "parent_event_id") for event_type in MINIMAL),
@@ -43,7 +43,7 @@ IDS = [
 
 
 @pytest.mark.parametrize("event_type", MINIMAL)
-def test_the_least_message_of_a_type_is_an_event(event_type: str) -> None:
+def test_a_message_with_only_the_required_fields_is_an_event(event_type: str) -> None:
     event = decode_event(message(event_type))
 
     assert event.type == event_type
@@ -102,11 +102,11 @@ def test_a_payload_is_any_json(event_type: str, field: str, payload: Any) -> Non
 
 
 @pytest.mark.parametrize("event_type", MINIMAL)
-def test_fields_that_we_do_not_know_change_nothing(event_type: str) -> None:
+def test_fields_outside_the_contract_change_nothing(event_type: str) -> None:
     assert decode_event(message(event_type, later={"a": [1]}, name="x")) == decode_event(message(event_type))
 
 
-def test_a_type_that_we_do_not_know_is_kept_as_it_came() -> None:
+def test_an_event_of_an_unknown_type_keeps_its_whole_message() -> None:
     value = message("brand_new", parent_event_id="p", payload={"a": [1]}, name="other", message=3)
     event = decode_event(value)
 
@@ -117,7 +117,7 @@ def test_a_type_that_we_do_not_know_is_kept_as_it_came() -> None:
 
 
 @pytest.mark.parametrize("field", ["id", "timestamp"])
-def test_the_common_fields_hold_for_a_type_that_we_do_not_know(field: str) -> None:
+def test_the_common_fields_are_required_for_an_unknown_type_too(field: str) -> None:
     with pytest.raises(InvalidEvent, match=field):
         decode_event(message_without("brand_new", field))
 
@@ -135,7 +135,7 @@ def test_the_common_fields_hold_for_a_type_that_we_do_not_know(field: str) -> No
         (b'{"type":{}}', "`type` must be a string, got object"),
     ],
 )
-def test_what_is_no_event_at_all_is_said(value: bytes, detail: str) -> None:
+def test_the_error_names_the_json_type_of_a_message_that_is_no_event(value: bytes, detail: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         read_envelope(value)
 
@@ -150,7 +150,9 @@ BAD_IDS = ["", "x" * 256, "é" * 128, "\U0001f600" * 64, "a\0b", "\ud800", "a\ud
 
 @pytest.mark.parametrize("text", GOOD_IDS, ids=ascii)
 @pytest.mark.parametrize(("event_type", "field"), IDS)
-def test_an_id_is_any_short_clean_string(event_type: str, field: str, text: str) -> None:
+def test_an_id_is_a_string_of_at_most_255_bytes_without_nul_and_lone_surrogates(
+    event_type: str, field: str, text: str
+) -> None:
     envelope = read_envelope(message(event_type, **{field: text}))
 
     assert getattr(envelope, field) == text
@@ -158,18 +160,18 @@ def test_an_id_is_any_short_clean_string(event_type: str, field: str, text: str)
 
 @pytest.mark.parametrize("text", BAD_IDS, ids=ascii)
 @pytest.mark.parametrize(("event_type", "field"), IDS)
-def test_what_is_no_id_makes_the_event_invalid(event_type: str, field: str, text: str) -> None:
+def test_any_other_id_makes_the_event_invalid(event_type: str, field: str, text: str) -> None:
     with pytest.raises(InvalidEvent, match=field):
         read_envelope(message(event_type, **{field: text}))
 
 
 @pytest.mark.parametrize("text", GOOD_IDS, ids=ascii)
-def test_a_type_is_any_short_clean_string(text: str) -> None:
+def test_a_type_follows_the_rules_of_an_id(text: str) -> None:
     assert read_envelope(message(text)).type == text
 
 
 @pytest.mark.parametrize("text", BAD_IDS, ids=ascii)
-def test_what_is_no_type_makes_the_event_invalid(text: str) -> None:
+def test_any_other_type_makes_the_event_invalid(text: str) -> None:
     with pytest.raises(InvalidEvent, match="`type`"):
         read_envelope(message(text))
 
@@ -192,14 +194,14 @@ def test_what_is_no_type_makes_the_event_invalid(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("event_type", ["input", "brand_new"])
-def test_a_timestamp_is_a_time_with_its_offset(event_type: str, text: str, expected: datetime) -> None:
+def test_a_timestamp_is_a_time_with_an_offset(event_type: str, text: str, expected: datetime) -> None:
     assert decode_event(message(event_type, timestamp=text)).timestamp == expected
 
 
 @pytest.mark.parametrize("digits", [7, 9, 30])
 @pytest.mark.parametrize("last", ["2026-01-31T23:59:59", "9999-12-31T23:59:59"])
 @pytest.mark.parametrize("event_type", ["input", "brand_new"])
-def test_a_fraction_may_be_finer_than_a_datetime_even_at_the_end_of_time(
+def test_a_fraction_may_be_finer_than_a_microsecond_even_at_the_end_of_the_year_9999(
     event_type: str, last: str, digits: int
 ) -> None:
     event = decode_event(message(event_type, timestamp=f"{last}.{'9' * digits}Z"))
@@ -246,8 +248,8 @@ def test_any_other_timestamp_makes_the_event_invalid(event_type: str, text: str)
         read_envelope(message(event_type, timestamp=text))
 
 
-def test_hour_24_is_refused_by_the_contract_and_not_by_the_version_of_python() -> None:
-    # From 3.14 on, `datetime` takes it for the midnight of the next day.
+def test_hour_24_is_refused_under_every_version_of_python() -> None:
+    # From Python 3.14 on, `datetime.fromisoformat` accepts it as midnight of the next day.
     assert decoding._match_timestamp("2026-01-31T24:00:00Z") is None
     assert decoding._match_timestamp("2026-01-31T23:00:00Z") is not None
 
@@ -257,7 +259,7 @@ def dropped(count: str) -> bytes:
 
 
 @pytest.mark.parametrize("count", ["1", "17", "2147483647"])
-def test_a_count_is_an_integer_literal_from_1_to_the_largest_of_31_bits(count: str) -> None:
+def test_a_count_is_an_integer_literal_from_1_to_2147483647(count: str) -> None:
     event = decode_event(dropped(count))
 
     assert isinstance(event, EventsDropped)
@@ -317,7 +319,7 @@ def test_any_other_count_makes_the_event_invalid(count: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_is_not_json_says_so_and_keeps_its_bytes(value: bytes) -> None:
+def test_a_message_that_is_not_json_raises_an_error_that_keeps_its_bytes(value: bytes) -> None:
     with pytest.raises(NotJson) as caught:
         decode_event(value)
 
@@ -329,7 +331,7 @@ def nested(opening: str, closing: str, levels: int) -> bytes:
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":[', "]}")], ids=["arrays", "both"])
-def test_nesting_ends_at_512(opening: str, closing: str) -> None:
+def test_a_message_may_be_nested_512_deep_and_no_deeper(opening: str, closing: str) -> None:
     levels = (LIMIT - 1) // len(opening.replace('"a":', ""))
 
     read_envelope(nested(opening, closing, levels))
@@ -339,13 +341,13 @@ def test_nesting_ends_at_512(opening: str, closing: str) -> None:
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'], ids=["arrays", "objects"])
 @pytest.mark.parametrize("levels", [LIMIT - 1, LIMIT, 2 * LIMIT, 20 * LIMIT])
-def test_brackets_that_nothing_closes_are_not_json(opening: str, levels: int) -> None:
+def test_unclosed_brackets_are_not_json(opening: str, levels: int) -> None:
     with pytest.raises(NotJson):
         read_envelope((opening * levels).encode())
 
 
-def test_beside_long_prompts_nesting_ends_at_512_too() -> None:
-    # A prompt is a string, where nothing nests; what stands beside it is looked at all the same.
+def test_the_nesting_limit_holds_for_a_message_with_long_prompts_too() -> None:
+    # Brackets inside a prompt do not nest, so the scan skips prompts. It must still scan the other fields.
     texts = dict.fromkeys(("model", "system_prompt", "user_prompt", "raw_response"), "[{" * 5000)
     called = message("llm_called", **texts, extra=0)
 
@@ -363,11 +365,11 @@ def test_a_prompt_is_a_string(wrong: str) -> None:
         read_envelope(called.replace(b'"raw_response": 0', f'"raw_response":{wrong}'.encode()))
 
 
-def test_brackets_in_strings_are_no_nesting() -> None:
+def test_brackets_inside_strings_do_not_count_as_nesting() -> None:
     assert read_envelope(message(data="[{" * 1000, extra='"[' * 600)).id == "e1"
 
 
-def test_of_a_repeated_key_the_last_one_counts() -> None:
+def test_the_last_value_of_a_repeated_key_counts() -> None:
     body = f'"timestamp":"{TIME}","tool":"t","data":1,"agent_id":"a"'
     cases = {
         f'{{"type":"input","id":"first",{body},"id":"last"}}': ("input", "last"),
@@ -385,7 +387,7 @@ def test_of_a_repeated_key_the_last_one_counts() -> None:
         assert (event.type, event.id) == expected, text
 
 
-def test_of_a_repeated_key_a_wrong_last_one_makes_the_event_invalid() -> None:
+def test_an_invalid_last_value_of_a_repeated_key_makes_the_event_invalid() -> None:
     for field, wrong in {"id": "7", "type": "null", "tool": "1", "timestamp": '"now"'}.items():
         with pytest.raises(InvalidEvent, match=field):
             read_envelope(message()[:-1] + f', "{field}":{wrong}}}'.encode())
@@ -394,7 +396,7 @@ def test_of_a_repeated_key_a_wrong_last_one_makes_the_event_invalid() -> None:
 @pytest.mark.parametrize("field", ["data", "extra", "\ud800"], ids=ascii)
 @pytest.mark.parametrize("payload", ["\ud800", "a\0b", {"\udfff": ["\0"]}], ids=ascii)
 @pytest.mark.parametrize("event_type", ["input", "brand_new"])
-def test_nuls_and_lone_surrogates_of_a_payload_are_legal(event_type: str, field: str, payload: Any) -> None:
+def test_nuls_and_lone_surrogates_in_a_payload_are_legal(event_type: str, field: str, payload: Any) -> None:
     event = decode_event(message(event_type, **{field: payload}))
 
     if field == "data" and isinstance(event, Input):
@@ -411,13 +413,13 @@ def test_nuls_and_lone_surrogates_of_a_payload_are_legal(event_type: str, field:
         ("7" * 30, int("7" * 30)),
         ("7" * 5000, Decimal("7" * 5000)),
         ("-1e-99999", -0.0),
-        ("1e99999999999999999999", math.inf),  # an exponent that nothing here holds; the original has it
+        ("1e99999999999999999999", math.inf),  # no Python type holds this exponent; `original` has the exact text
     ],
     ids=["float", "beyond floats", "beyond 64 bits", "beyond Python's digits", "below floats", "beyond all"],
 )
 @pytest.mark.parametrize("fast", [True, False])
-def test_a_number_of_a_payload_is_what_python_can_hold_of_it(literal: str, expected: Any, fast: bool) -> None:
-    # A lone surrogate beside it sends the message to the other decoder: it reads the same.
+def test_a_number_in_a_payload_becomes_the_python_number_that_holds_it(literal: str, expected: Any, fast: bool) -> None:
+    # msgspec refuses the lone surrogate, so the slow decoder reads the message. Both return the same number.
     value = message(data="NUMBER", tool="" if fast else "\ud800").replace(b'"NUMBER"', literal.encode())
     event = decode_event(value)
 
@@ -431,9 +433,9 @@ def test_a_number_of_a_payload_is_what_python_can_hold_of_it(literal: str, expec
 @pytest.mark.parametrize(
     "value", [message(), message("brand_new"), message(data="\ud800"), b" " + message() + b"\n"], ids=ascii
 )
-def test_an_event_keeps_the_exact_bytes_that_it_came_from(value: bytes) -> None:
+def test_a_decoded_event_keeps_the_exact_bytes_of_its_message(value: bytes) -> None:
     assert decode_event(value).original is value
 
 
-def test_an_event_that_was_made_has_no_original() -> None:
+def test_an_event_built_in_python_has_no_original() -> None:
     assert RunWaiting(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC)).original is None

@@ -1,4 +1,4 @@
-"""From an event to its message, whatever an agent puts into it."""
+"""`encode_event` returns a valid message for any payload that an agent passes."""
 
 import json
 import math
@@ -41,13 +41,13 @@ class Opaque:
         return "<opaque>"
 
 
-class Mute:
+class RaisingRepr:
     def __repr__(self) -> str:
-        raise LookupError("no words")
+        raise LookupError("no repr")
 
 
 class Unbound:
-    """As proxies are that stand for something only within a request."""
+    """Like the proxies of web frameworks, which raise outside of a request."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -70,7 +70,7 @@ class Number(int):
 
 
 class Stopped(datetime):
-    """As clocks are that tests have stopped."""
+    """Like the frozen clocks of test libraries."""
 
 
 class Colour(Enum):
@@ -88,7 +88,7 @@ class Point:
 
 
 class Model:
-    """As pydantic's are."""
+    """Like a pydantic model."""
 
     def model_dump(self, *, mode: str) -> dict[str, str]:
         return {"mode": mode}
@@ -111,18 +111,18 @@ class Pair(NamedTuple):
 
 
 def encoded(payload: Any) -> Any:
-    """What a reader finds in the payload."""
+    """The payload as a JSON reader finds it in the message."""
     value = encode_event(RunCompleted(id="e", timestamp=AT, result=payload))
     decoded = json.loads(value, parse_constant=pytest.fail)
     decode_event(value)
     return decoded["result"]
 
 
-def spelled(payload: Any) -> Any:
+def encoded_slowly(payload: Any) -> Any:
     return json.loads(encode_lossy(RunCompleted(id="e", timestamp=AT, result=payload)).decode("ascii"))["result"]
 
 
-WITH_A_FORM = [
+EXPRESSIBLE = [
     (Text("t"), "t"),
     (Number(5), 5),
     (Amount(0.5), 0.5),
@@ -151,7 +151,7 @@ WITH_A_FORM = [
     ({Colour.RED: 1, UUID(int=7): 2}, {"red": 1, "00000000-0000-0000-0000-000000000007": 2}),
 ]
 
-WITHOUT_A_FORM = [
+INEXPRESSIBLE = [
     (math.nan, "nan"),
     (-math.inf, "-inf"),
     (Amount("nan"), "nan"),
@@ -163,7 +163,7 @@ WITHOUT_A_FORM = [
     (range(10**12), "range(0, 1000000000000)"),
     (1 + 2j, "(1+2j)"),
     (ValueError("wrong\ud800"), "ValueError('wrong\\ud800')"),
-    (Mute(), "<Mute whose repr raised LookupError>"),
+    (RaisingRepr(), "<RaisingRepr whose repr raised LookupError>"),
     (Unbound(), "<unbound>"),
     (BrokenModel(), "BrokenModel()"),
     (10**5000, hex(10**5000)),
@@ -173,43 +173,43 @@ WITHOUT_A_FORM = [
 ]
 
 
-@pytest.mark.parametrize(("payload", "expected"), WITH_A_FORM, ids=repr)
-def test_what_json_has_a_form_for_has_it_by_either_way(payload: Any, expected: Any) -> None:
-    # Beside each other, and beside what has no form: the fast way and the slow one say the same.
+@pytest.mark.parametrize(("payload", "expected"), EXPRESSIBLE, ids=repr)
+def test_the_fast_and_the_slow_encoder_write_the_same_json(payload: Any, expected: Any) -> None:
+    # The NaN makes the slow encoder write the whole message.
     assert encoded(payload) == expected
     assert encoded([payload, None]) == [expected, None]
     assert encoded({"payload": payload, "nan": math.nan}) == {"payload": expected, "nan": {"$repr": "nan"}}
-    assert spelled(payload) == expected
+    assert encoded_slowly(payload) == expected
 
 
-@pytest.mark.parametrize(("payload", "representation"), WITHOUT_A_FORM, ids=[ascii(text) for _, text in WITHOUT_A_FORM])
-def test_what_json_has_no_form_for_is_there_as_python_shows_it(payload: Any, representation: str) -> None:
+@pytest.mark.parametrize(("payload", "representation"), INEXPRESSIBLE, ids=[ascii(text) for _, text in INEXPRESSIBLE])
+def test_a_value_that_json_cannot_express_becomes_its_repr(payload: Any, representation: str) -> None:
     expected = {"$repr": representation}
 
     assert encoded(payload) == expected
     assert encoded({"a": [payload], "b": (payload, 1)}) == {"a": [expected], "b": [expected, 1]}
     assert encoded(Point(1, payload)) == {"x": 1, "y": expected}
-    assert spelled(payload) == expected
+    assert encoded_slowly(payload) == expected
 
 
-def test_text_that_only_looks_like_no_number_is_left_alone() -> None:
+def test_text_that_looks_like_nan_is_not_changed() -> None:
     payload = {"NaN": "NaN, Infinity and null", "none": None, "list": [None, (0.5, Decimal(2))]}
 
     assert encoded(payload) == {"NaN": "NaN, Infinity and null", "none": None, "list": [None, [0.5, 2]]}
 
 
-def test_an_object_as_a_key_is_there_too() -> None:
+def test_an_object_as_a_key_becomes_its_repr_too() -> None:
     (key,) = encoded({Opaque(): 1})
 
     assert json.loads(key) == {"$repr": "<opaque>"}
 
 
-def test_a_key_that_is_no_text_is_refused_at_once_and_not_asked_about_until_the_stack_ends() -> None:
+def test_msgspec_refuses_a_key_that_is_not_text_without_recursion() -> None:
     with pytest.raises(TypeError, match="tuple as a key"):
         dump_fast({(1, 2): 3})
 
 
-def test_what_holds_itself_ends() -> None:
+def test_a_container_that_contains_itself_is_cut_off_with_a_repr() -> None:
     ring: list[Any] = [1]
     ring += [ring, {"ring": ring}]
 
@@ -221,39 +221,39 @@ def test_what_holds_itself_ends() -> None:
 
 
 @pytest.mark.parametrize("levels", [100, MAX_DEPTH - 2, MAX_DEPTH - 1, MAX_DEPTH, 900, 100_000])
-def test_however_deep_a_payload_is_its_slow_spelling_keeps_the_limit(levels: int) -> None:
+def test_the_slow_encoder_keeps_the_nesting_limit_for_a_payload_of_any_depth(levels: int) -> None:
     payload: Any = "bottom"
     for _ in range(levels):
         payload = [payload]
     text = encode_lossy(RunCompleted(id="e", timestamp=AT, result=payload))
 
-    # What is below the limit is there as text, as far as Python shows it.
+    # The part beyond the limit is in the `$repr`, as far as Python's repr goes.
     assert not too_deep(text)
     assert (b'"bottom"' in text) == (levels < MAX_DEPTH - 1)
     assert (b"$repr" in text) == (levels >= MAX_DEPTH - 1)
     assert (b"bottom" in text) == (levels < 1000)
 
 
-def test_two_that_share_a_part_both_have_it() -> None:
+def test_an_object_that_occurs_twice_is_written_twice() -> None:
     shared = [math.nan]
 
     assert encoded([shared, {"a": shared}]) == [[{"$repr": "nan"}], {"a": [{"$repr": "nan"}]}]
 
 
-def test_the_time_of_a_stopped_clock_is_a_time() -> None:
+def test_the_timestamp_of_a_frozen_clock_is_valid() -> None:
     event = RunCompleted(id="e", timestamp=Stopped(2026, 1, 31, tzinfo=UTC))
 
     assert decode_event(encode_event(event)).timestamp == datetime(2026, 1, 31, tzinfo=UTC)
 
 
-def test_an_event_of_an_unknown_type_goes_as_it_came() -> None:
+def test_an_event_of_an_unknown_type_is_encoded_with_all_its_fields() -> None:
     value = message("brand_new", extra=[1, {"a": None}])
 
     assert json.loads(encode_event(decode_event(value))) == json.loads(value)
     assert json.loads(encode_lossy(decode_event(value))) == json.loads(value)
 
 
-def test_a_lone_surrogate_goes_as_an_escape_and_everything_beside_it_as_it_is() -> None:
+def test_a_lone_surrogate_is_written_as_an_escape_and_the_other_values_are_exact() -> None:
     payload = {"\udfff": [None, True, 1.5, (Decimal("1E+400"), "é")], "b": {}}
     event = Input(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool="\ud800", data=payload)
 
@@ -263,7 +263,7 @@ def test_a_lone_surrogate_goes_as_an_escape_and_everything_beside_it_as_it_is() 
     )
 
 
-# Lone surrogates are too few to be met by chance. Only of one kind: a pair of them is another character in JSON.
+# Lone surrogates are too rare to be drawn at random. Only high ones are used: a pair is another character in JSON.
 strings = st.text(max_size=20) | st.text(st.sampled_from('\ud800\0"\\aé😀'), max_size=5)
 numbers = (
     st.integers()
@@ -292,13 +292,13 @@ events: st.SearchStrategy[RunEvent] = st.one_of(
 
 @given(events)
 @settings(max_examples=250)
-def test_an_event_comes_back_as_it_went(event: RunEvent) -> None:
+def test_decoding_an_encoded_event_returns_the_same_event(event: RunEvent) -> None:
     assert decode_event(encode_event(event)) == event
 
 
 @given(json_values)
 @settings(max_examples=100)
-def test_what_is_encoded_is_json_for_everybody(payload: Any) -> None:
+def test_an_encoded_event_is_json_for_any_reader(payload: Any) -> None:
     event = RunCompleted(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC), result=payload)
     decoded = json.loads(encode_event(event).decode("utf-8", "strict"), parse_int=Decimal, parse_constant=pytest.fail)
 

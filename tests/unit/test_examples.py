@@ -1,4 +1,4 @@
-"""The golden messages of `schema/examples`: what other languages may rely on."""
+"""The example messages in `schema/examples`, which producers in other languages can use as test data."""
 
 import json
 from datetime import datetime
@@ -31,19 +31,19 @@ def test_an_example_decodes_to_the_class_of_its_type(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=named)
-def test_an_example_encodes_to_the_json_that_it_came_from(path: Path) -> None:
+def test_encoding_a_decoded_example_returns_the_same_json(path: Path) -> None:
     original = json.loads(path.read_bytes())
     event = decode_event(path.read_bytes())
     assert not isinstance(event, UnknownEvent)
     encoded = json.loads(encode_event(event))
 
-    # `.250Z` and `.250000Z` are one time: the example keeps the spelling that people write.
+    # The encoder writes `.250Z` as `.250000Z`, so timestamps are compared as times.
     assert datetime.fromisoformat(encoded["timestamp"]) == datetime.fromisoformat(original["timestamp"])
     assert encoded | {"timestamp": None} == original | {"timestamp": None}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=named)
-def test_an_example_keeps_the_schema(path: Path) -> None:
+def test_an_example_is_valid_by_the_json_schema(path: Path) -> None:
     schema = json.loads((SCHEMA / "run_event.schema.json").read_text(encoding="utf-8"))
 
     Draft202012Validator(schema).validate(json.loads(path.read_bytes()))

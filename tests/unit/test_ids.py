@@ -1,4 +1,4 @@
-"""Ids: ours are NanoIDs; those of others are any short clean string."""
+"""`new_id` makes NanoIDs; `id_problem` accepts any string that the contract allows."""
 
 import os
 import re
@@ -18,13 +18,13 @@ def test_new_ids_use_the_whole_alphabet_and_do_not_repeat() -> None:
     ids = [new_id() for _ in range(2000)]
 
     assert len(set(ids)) == 2000
-    # 24,000 draws of 62: each is expected 387 times, and missing 200 of them is eight standard deviations away.
+    # 24,000 draws from 62 characters: 387 of each are expected; 200 is more than eight standard deviations below that.
     assert all("".join(ids).count(character) > 200 for character in set("".join(ids)))
     assert len(set("".join(ids))) == 62
 
 
 def test_a_forked_process_makes_other_ids_than_its_parent() -> None:
-    new_id()  # there are some ahead now
+    new_id()  # fills the pool of generated ids
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -63,7 +63,7 @@ def test_threads_share_no_id() -> None:
     ],
     ids=ascii,
 )
-def test_a_short_clean_string_is_an_id(text: str) -> None:
+def test_a_string_of_at_most_255_bytes_without_nul_and_lone_surrogates_is_an_id(text: str) -> None:
     assert id_problem(text) is None
 
 
@@ -82,5 +82,5 @@ def test_a_short_clean_string_is_an_id(text: str) -> None:
     ],
     ids=ascii,
 )
-def test_what_keeps_a_string_from_being_an_id_is_said(text: str, problem: str) -> None:
+def test_the_problem_of_an_invalid_id_is_named(text: str, problem: str) -> None:
     assert id_problem(text) == problem

@@ -1,4 +1,4 @@
-"""What the text of a JSON value shows without being decoded."""
+"""Depth, number of values and unstorable characters of a JSON text that is not decoded."""
 
 import json
 import re
@@ -28,25 +28,25 @@ DEEP = [
 
 
 @pytest.mark.parametrize(("text", "expected"), [row[1:] for row in DEEP], ids=[row[0] for row in DEEP])
-def test_only_what_is_nested_more_than_512_deep_is_too_deep(text: str, expected: bool) -> None:
+def test_only_a_text_nested_more_than_512_deep_is_too_deep(text: str, expected: bool) -> None:
     assert too_deep(text.encode()) is expected
 
 
 def values(count: int) -> bytes:
-    """An array that holds, itself counted, so many values."""
+    """An array with `count` values, the array included."""
     return b"[" + b",".join([b"1"] * (count - 1)) + b"]"
 
 
 COUNTED = [
-    ("scalars, the most there may be", values(MAX_VALUES), False),
+    ("scalars, at the limit", values(MAX_VALUES), False),
     ("scalars, one more", values(MAX_VALUES + 1), True),
-    ("empty arrays, the most there may be", b"[" + b",".join([b"[ ]"] * (MAX_VALUES - 1)) + b"]", False),
+    ("empty arrays, at the limit", b"[" + b",".join([b"[ ]"] * (MAX_VALUES - 1)) + b"]", False),
     ("empty arrays, one more", b"[" + b",".join([b"[\n]"] * MAX_VALUES) + b"]", True),
     ("empty objects, the most there may be", b"[" + b",".join([b"{\t}"] * (MAX_VALUES - 1)) + b"]", False),
     ("empty objects, one more", b"[" + b",".join([b"{}"] * MAX_VALUES) + b"]", True),
-    ("arrays of one, the most there may be", b"[" + b",".join([b"[1]"] * 499_999 + [b"1"]) + b"]", False),
+    ("arrays of one, at the limit", b"[" + b",".join([b"[1]"] * 499_999 + [b"1"]) + b"]", False),
     ("arrays of one, one more", b"[" + b",".join([b"[1]"] * 500_000) + b"]", True),
-    ("members, the most there may be", b"{" + b",".join([b'"k":1'] * 999_999) + b"}", False),
+    ("members, at the limit", b"{" + b",".join([b'"k":1'] * 999_999) + b"}", False),
     ("members, one more", b"{" + b",".join([b'"k":1'] * 1_000_000) + b"}", True),
     ("commas in a string", json.dumps("," * 3_000_000).encode(), False),
 ]
@@ -77,24 +77,24 @@ REPLACED = [
 
 
 @pytest.mark.parametrize(("text", "expected"), REPLACED)
-def test_nuls_and_lone_surrogates_are_replaced_and_nothing_else(text: str, expected: str) -> None:
+def test_only_nuls_and_lone_surrogates_are_replaced(text: str, expected: str) -> None:
     assert without_unstorable(text.encode()) == expected.encode()
 
 
-def test_text_without_them_is_returned_itself() -> None:
+def test_a_text_without_them_is_returned_itself() -> None:
     text = rb'{"a": "\\u0000 \ud83d\ude00"}'
 
     assert without_unstorable(text) is text
 
 
-# Pieces that stand next to each other in every order: what is an escape depends on the parity of backslashes before it.
-PIECES = ["\\\\", "\\u0000", "\\ud83d", "\\ude00", "\\uDBFF", "\\uDC00", "\\n", '\\"', "u0000", "a", "é", "\\u0041"]
+# Joined in every order, because what is an escape depends on the number of backslashes before it.
+FRAGMENTS = ["\\\\", "\\u0000", "\\ud83d", "\\ude00", "\\uDBFF", "\\uDC00", "\\n", '\\"', "u0000", "a", "é", "\\u0041"]
 
 
-@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
-def test_what_is_replaced_is_what_a_json_reader_sees(inside: str) -> None:
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join))
+def test_the_replaced_characters_are_those_that_a_json_reader_sees(inside: str) -> None:
     text = f'"{inside}"'
-    # Python's reader joins pairs of surrogates and leaves the lone ones in the string.
+    # Python's decoder combines pairs of surrogates and keeps lone ones.
     expected = re.sub("[\0\ud800-\udfff]", "\ufffd", json.loads(text))
 
     assert json.loads(without_unstorable(text.encode())) == expected

@@ -1,4 +1,4 @@
-"""The JSON Schema says the same as the decoder, to producers who have only the schema."""
+"""The JSON Schema accepts valid messages and refuses invalid ones, as the decoder does."""
 
 import json
 from pathlib import Path
@@ -17,18 +17,18 @@ def accepts(value: bytes) -> bool:
     return VALIDATOR.is_valid(json.loads(value))
 
 
-def test_the_schema_is_a_schema() -> None:
+def test_the_schema_is_valid_json_schema() -> None:
     Draft202012Validator.check_schema(run_event_schema())
 
 
-def test_the_schema_file_is_what_the_events_generate() -> None:
+def test_the_schema_file_is_up_to_date() -> None:
     path = Path(__file__).parents[2] / "schema" / "run_event.schema.json"
 
-    assert path.read_text(encoding="utf-8") == render(), "the contract changed: make schema"
+    assert path.read_text(encoding="utf-8") == render(), "agent_runs/events.py changed: run `make schema`"
 
 
 @pytest.mark.parametrize("event_type", MINIMAL)
-def test_the_schema_accepts_the_least_message_of_a_type(event_type: str) -> None:
+def test_the_schema_accepts_a_message_with_only_the_required_fields(event_type: str) -> None:
     assert accepts(message(event_type))
 
 
@@ -60,5 +60,5 @@ def test_the_schema_refuses_an_unknown_type_without_a_common_field(field: str) -
         ("x" * 256, {}),
     ],
 )
-def test_the_schema_refuses_what_the_decoder_refuses(event_type: str, fields: dict[str, Any]) -> None:
+def test_the_schema_refuses_invalid_values_as_the_decoder_does(event_type: str, fields: dict[str, Any]) -> None:
     assert not accepts(message(event_type, **fields))

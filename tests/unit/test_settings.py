@@ -1,4 +1,4 @@
-"""Settings are read once from a mapping; whoever sets them wrong is told everything at once."""
+"""Settings are read from a mapping, and all problems are reported at once."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -32,11 +32,11 @@ def problems(environ: dict[str, str]) -> list[str]:
     return caught.value.problems
 
 
-def test_what_is_not_set_has_its_default() -> None:
+def test_a_variable_that_is_not_set_has_its_default() -> None:
     assert read_settings(Sample, RIGHT) == Sample(url="u", name="me")
 
 
-def test_what_is_set_is_read_as_what_it_should_be() -> None:
+def test_a_variable_is_converted_to_the_type_of_its_field() -> None:
     environ = {
         **RIGHT,
         "SAMPLE_LANES": "7",
@@ -54,7 +54,7 @@ def test_an_empty_variable_counts_as_not_set(variable: str) -> None:
     assert read_settings(Sample, {**RIGHT, variable: ""}) == Sample(url="u", name="me")
 
 
-def test_all_that_is_wrong_is_said_at_once_each_with_its_name() -> None:
+def test_all_problems_are_reported_at_once_each_with_its_variable() -> None:
     found = problems({"SAMPLE_NAME": "x", "SAMPLE_LANES": "65", "SAMPLE_WAIT_S": "soon", "SAMPLE_KIND": "three"})
 
     assert [problem.partition(":")[0] for problem in found] == [
@@ -80,45 +80,45 @@ def test_all_that_is_wrong_is_said_at_once_each_with_its_name() -> None:
         ("SAMPLE_KIND", "ONE"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named(variable: str, text: str) -> None:
+def test_the_problem_of_an_invalid_value_begins_with_its_variable(variable: str, text: str) -> None:
     (problem,) = problems({**RIGHT, variable: text})
 
     assert problem.startswith(f"{variable}: ")
 
 
-def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+def test_a_value_may_be_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("pässword\n", encoding="utf-8")
 
     assert read_settings(Sample, {**RIGHT, "SAMPLE_SECRET_FILE": str(tmp_path / "secret")}).secret == "pässword"
 
 
-def test_a_file_counts_for_a_required_setting_too(tmp_path: Path) -> None:
+def test_a_required_setting_may_be_in_a_file_too(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("u")
 
     assert read_settings(Sample, {"SAMPLE_NAME": "me", "SAMPLE_URL_FILE": str(tmp_path / "url")}).url == "u"
 
 
-def test_a_setting_and_its_file_are_one_too_many(tmp_path: Path) -> None:
+def test_a_variable_and_its_file_cannot_both_be_set(tmp_path: Path) -> None:
     (problem,) = problems({**RIGHT, "SAMPLE_SECRET": "s", "SAMPLE_SECRET_FILE": str(tmp_path / "secret")})
 
     assert problem == "SAMPLE_SECRET: is set, and so is SAMPLE_SECRET_FILE: set only one of them"
 
 
-def test_an_empty_variable_stands_in_no_files_way(tmp_path: Path) -> None:
+def test_a_file_may_be_set_beside_an_empty_variable(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s")
 
     environ = {**RIGHT, "SAMPLE_SECRET": "", "SAMPLE_SECRET_FILE": str(tmp_path / "secret")}
     assert read_settings(Sample, environ).secret == "s"
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_the_problem_of_an_unreadable_file_names_the_file(tmp_path: Path) -> None:
     (problem,) = problems({**RIGHT, "SAMPLE_SECRET_FILE": str(tmp_path / "nowhere")})
 
     assert problem.startswith("SAMPLE_SECRET: ")
     assert "nowhere" in problem
 
 
-def test_a_file_that_is_no_text_is_a_problem_like_any_other(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_reported_as_a_problem(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"\xff\xfe")
 
     (problem,) = problems({**RIGHT, "SAMPLE_SECRET_FILE": str(tmp_path / "secret")})
@@ -126,13 +126,13 @@ def test_a_file_that_is_no_text_is_a_problem_like_any_other(tmp_path: Path) -> N
     assert problem.startswith("SAMPLE_SECRET: ")
 
 
-def test_no_problem_shows_a_secret() -> None:
+def test_a_problem_does_not_show_the_value() -> None:
     (problem,) = problems({**RIGHT, "SAMPLE_NAME": "s"})
 
     assert "'s'" not in problem
 
 
-def test_what_may_be_set_is_said_where_it_is_a_short_list() -> None:
+def test_the_problem_lists_the_allowed_values_of_an_enumeration() -> None:
     (problem,) = problems({**RIGHT, "SAMPLE_KIND": "three"})
 
     assert problem == "SAMPLE_KIND: Invalid enum value 'three'; allowed: one, two"
@@ -158,27 +158,27 @@ def test_what_may_be_set_is_said_where_it_is_a_short_list() -> None:
         ),
     ],
 )
-def test_settings_that_do_not_go_together_are_told(environ: dict[str, str], found: list[str]) -> None:
+def test_conflicting_settings_are_reported(environ: dict[str, str], found: list[str]) -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings(KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "a:1", **environ})
 
     assert caught.value.problems == found
 
 
-def test_files_are_looked_for_only_where_they_are_used() -> None:
+def test_certificate_files_are_checked_only_when_tls_is_on() -> None:
     environ = {"KAFKA_BOOTSTRAP_SERVERS": "a:1, b:2", "KAFKA_SSL_CAFILE": "/no/where"}
 
     assert read_settings(KafkaSettings, environ).ssl_cafile == "/no/where"
 
 
-def test_kafka_needs_only_its_servers() -> None:
+def test_only_the_bootstrap_servers_are_required() -> None:
     settings = read_settings(KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "a:9092,b:9092"})
 
     assert settings == KafkaSettings(bootstrap_servers="a:9092,b:9092")
     assert (settings.security_protocol, settings.sasl_mechanism) == ("PLAINTEXT", "PLAIN")
 
 
-def test_kafkas_settings_have_the_names_of_the_contract(tmp_path: Path) -> None:
+def test_every_kafka_variable_sets_its_field(tmp_path: Path) -> None:
     for name in ("ca", "cert", "key"):
         (tmp_path / name).touch()
     names = {

@@ -1,4 +1,4 @@
-"""The status of a run: every cell of the contract's table."""
+"""`next_status`, for every cell of the contract's status table."""
 
 import pytest
 
@@ -55,5 +55,5 @@ def test_the_table_has_a_row_for_every_type_of_the_contract() -> None:
     assert set(EVENT_CLASSES) <= {row[0] for row in TABLE}
 
 
-def test_the_statuses_are_the_four_words_of_the_contract() -> None:
+def test_the_contract_has_four_statuses() -> None:
     assert [status.value for status in RunStatus] == ["running", "waiting", "completed", "failed"]
