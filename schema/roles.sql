@@ -1,5 +1,5 @@
--- Two group roles, made by `migrate` where it may; give them to your logins with GRANT agent_runs_reader TO ….
--- Roles belong to the whole cluster: another database's migrate may make them in the same moment.
+-- Two group roles. `migrate` creates them if its login may; grant them to logins: GRANT agent_runs_reader TO ….
+-- Roles belong to the whole server, so `migrate` of another database may create them at the same time.
 DO $$
 DECLARE
     name text;
@@ -12,21 +12,21 @@ BEGIN
         EXCEPTION
             WHEN duplicate_object OR unique_violation THEN NULL;
             WHEN insufficient_privilege THEN
-                RAISE WARNING 'role % does not exist and we may not create it; grants to it are left out', name;
+                RAISE WARNING 'role % does not exist, and this login may not create it: no rights are granted to it', name;
         END;
     END LOOP;
 
-    -- What the service does, and no more. No DELETE or TRUNCATE anywhere: deletes of runs cascade to their events.
+    -- Exactly what the service needs. No DELETE or TRUNCATE: deleting a run would also delete its events.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'agent_runs_consumer') THEN
         GRANT SELECT, INSERT, UPDATE ON agent_runs, consumer_offsets TO agent_runs_consumer;
         GRANT SELECT, INSERT ON run_events, dead_letters, dead_letter_history, accepted_losses TO agent_runs_consumer;
-        -- What became of a letter, not what it is: its coordinates and bytes are evidence.
+        -- The state of a dead letter may change; its coordinates and bytes are evidence and may not.
         REVOKE UPDATE ON dead_letters FROM agent_runs_consumer;
         GRANT UPDATE (state, retries, reason, detail, updated_at) ON dead_letters TO agent_runs_consumer;
         GRANT SELECT ON _pogo_migration TO agent_runs_consumer;
     END IF;
 
-    -- What people and dashboards do.
+    -- What people and dashboards need.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'agent_runs_reader') THEN
         GRANT SELECT ON agent_runs, run_events, consumer_offsets, dead_letters, dead_letter_history, accepted_losses,
             _pogo_migration TO agent_runs_reader;

@@ -1,4 +1,4 @@
--- The first schema: runs, their events, the offsets that fence the consumers, and the letters they refused
+-- The first schema: runs, their events, the consumer offsets that fence writers, dead letters, accepted losses
 -- depends:
 
 -- migrate: apply
@@ -6,38 +6,38 @@
 CREATE TABLE agent_runs (
     id                text COLLATE "C" NOT NULL,
     parent_run_id     text COLLATE "C",                      -- the run that spawned this one
-    agent_id          text COLLATE "C" NOT NULL,             -- 'unknown' until a run_started says it
-    session_id        text COLLATE "C",                      -- what the agent counts as one conversation
+    agent_id          text COLLATE "C" NOT NULL,             -- 'unknown' before the first run_started
+    session_id        text COLLATE "C",                      -- the conversation that the agent assigns the run to
     status            text             NOT NULL,             -- the fold of the run's events (agent_runs.status)
     created_at        timestamptz      NOT NULL,             -- record timestamp of the first event
     updated_at        timestamptz      NOT NULL,             -- record timestamp of the last event
-    event_count       integer          NOT NULL DEFAULT 0,   -- events stored, and so the next event_seq
+    event_count       integer          NOT NULL DEFAULT 0,   -- events stored; also the next event_seq
     status_changed_at timestamptz      NOT NULL,             -- record timestamp of the event that last changed the status
-    dropped_events    bigint           NOT NULL DEFAULT 0,   -- events that the emitter admits it dropped
+    dropped_events    bigint           NOT NULL DEFAULT 0,   -- events that the producer reports as dropped
     started_at        timestamptz,                           -- record timestamp of the run_started that counts; NULL before it
 
-    -- One row a run; and the order in which consumers lock them.
+    -- One row per run. Consumers lock runs in the order of this key.
     CONSTRAINT agent_runs_pkey PRIMARY KEY (id),
-    -- A tree of runs has no dangling branch: a parent that has not arrived yet gets a row of its own first.
+    -- A child never refers to a missing run: a parent without events yet gets its row before the child does.
     CONSTRAINT agent_runs_parent_fkey FOREIGN KEY (parent_run_id) REFERENCES agent_runs (id) ON DELETE SET NULL,
-    -- The four states of the fold; readers may rely on there being no fifth.
+    -- The four statuses of the fold; readers may rely on this set.
     CONSTRAINT agent_runs_status_check CHECK (status IN ('running', 'waiting', 'completed', 'failed')),
-    -- It is the next event_seq, which begins at 0.
+    -- It is the next event_seq, which starts at 0.
     CONSTRAINT agent_runs_event_count_check CHECK (event_count >= 0),
-    -- A sum of admissions, each of at least one.
+    -- A sum of the counts of events_dropped.
     CONSTRAINT agent_runs_dropped_events_check CHECK (dropped_events >= 0)
 )
--- Every batch updates its runs. Half-empty pages keep nearly all of those updates heap-only (HOT): 100 % where a
--- fillfactor of 70 kept 65 %. That is also why updated_at and event_count are in no index.
+-- Every batch updates its runs. Half-empty pages let nearly all of these updates be heap-only (HOT): measured 100 %,
+-- against 65 % with a fillfactor of 70. For the same reason updated_at and event_count are in no index.
 WITH (fillfactor = 50);
 
--- Runs of one status, the longest in it last; pages by row comparison.
+-- Runs of one status, most recent change first; pagination by row comparison.
 CREATE INDEX agent_runs_status_idx ON agent_runs (status, status_changed_at DESC, id DESC);
 -- Runs of one agent, newest first.
 CREATE INDEX agent_runs_agent_idx ON agent_runs (agent_id, created_at DESC, id DESC);
 -- Runs of one session, newest first.
 CREATE INDEX agent_runs_session_idx ON agent_runs (session_id, created_at DESC, id DESC) WHERE session_id IS NOT NULL;
--- Children of one run, newest first; and the foreign key's own look-up when a parent is deleted.
+-- Children of one run, newest first; also the lookup of the foreign key when a parent is deleted.
 CREATE INDEX agent_runs_parent_idx ON agent_runs (parent_run_id, created_at DESC, id DESC) WHERE parent_run_id IS NOT NULL;
 
 CREATE TABLE run_events (
@@ -50,19 +50,19 @@ CREATE TABLE run_events (
     created_at       timestamptz      NOT NULL,              -- the record's timestamp
     source_partition integer          NOT NULL,
     source_offset    bigint           NOT NULL,
-    raw              bytea,                                  -- the exact message where event_data had to say U+FFFD
+    raw              bytea,                                  -- the exact message if event_data has U+FFFD instead; else NULL
 
-    -- The order of a run, and the way to read it.
+    -- The order of the events in a run; readers read a run by this key.
     CONSTRAINT run_events_pkey PRIMARY KEY (run_id, event_seq),
-    -- A producer's retry must not become a second event. Within the run: no agent can block another by using its ids.
+    -- A producer's retry must not become a second event. Unique per run, so that no agent can block another's ids.
     CONSTRAINT run_events_id_key UNIQUE (run_id, id),
-    -- Every event is of a run; to forget the run is to forget its events.
+    -- Every event belongs to a run; deleting the run deletes its events.
     CONSTRAINT run_events_run_fkey FOREIGN KEY (run_id) REFERENCES agent_runs (id) ON DELETE CASCADE,
     -- The first event has number 0.
     CONSTRAINT run_events_event_seq_check CHECK (event_seq >= 0)
 );
 
--- lz4 takes 60 % of pglz's time for 13 % more disk; not every server is built with it.
+-- lz4 takes 60 % of pglz's time and 13 % more disk. A server built without lz4 keeps pglz.
 DO $$
 BEGIN
     ALTER TABLE run_events ALTER COLUMN event_data SET COMPRESSION lz4;
@@ -78,32 +78,32 @@ BEGIN
 END
 $$;
 
--- An audit trail that can be edited is none. Deleting a whole run stays possible (the right to be forgotten).
+-- Makes the audit trail append-only. Deleting a whole run remains possible (right to erasure).
 CREATE TRIGGER run_events_append_only BEFORE UPDATE ON run_events
     FOR EACH STATEMENT EXECUTE FUNCTION run_events_refuse_update();
 
 CREATE TABLE consumer_offsets (
     topic          text COLLATE "C" NOT NULL,
     partition      integer          NOT NULL,
-    first_offset   bigint           NOT NULL,                -- where this partition's consumption began
-    next_offset    bigint           NOT NULL,                -- where it goes on; moved only by compare-and-set
-    last_offset    bigint,                                   -- the last record passed, and …
-    last_timestamp timestamptz,                              -- … its timestamp: together the fingerprint of the log
-    repeats        bigint           NOT NULL DEFAULT 0,      -- records that were repeats of what is stored
+    first_offset   bigint           NOT NULL,                -- where consumption of this partition started
+    next_offset    bigint           NOT NULL,                -- where it continues; changed only by compare-and-set
+    last_offset    bigint,                                   -- the last record passed
+    last_timestamp timestamptz,                              -- its timestamp; both together are the fingerprint of the log
+    repeats        bigint           NOT NULL DEFAULT 0,      -- records whose event or dead letter was already stored
     updated_at     timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
-    -- One row a partition: what the compare-and-set of every batch meets.
+    -- One row per partition; every batch updates it by compare-and-set.
     CONSTRAINT consumer_offsets_pkey PRIMARY KEY (topic, partition),
-    -- Consumption goes forward from where it began.
+    -- Consumption only moves forward.
     CONSTRAINT consumer_offsets_order_check CHECK (0 <= first_offset AND first_offset <= next_offset),
-    -- The last record passed lies behind us.
+    -- The last record passed comes before the next offset.
     CONSTRAINT consumer_offsets_last_check CHECK (last_offset < next_offset),
-    -- Half a fingerprint tells no log from another.
+    -- A fingerprint needs both parts.
     CONSTRAINT consumer_offsets_fingerprint_check CHECK ((last_offset IS NULL) = (last_timestamp IS NULL)),
-    -- A count.
+    -- It is a count.
     CONSTRAINT consumer_offsets_repeats_check CHECK (repeats >= 0)
 )
-WITH (fillfactor = 10);  -- a few rows, each updated by every batch: room for heap-only updates
+WITH (fillfactor = 10);  -- few rows, updated by every batch: leaves room for heap-only updates
 
 CREATE TABLE dead_letters (
     id               bigint GENERATED ALWAYS AS IDENTITY,
@@ -115,46 +115,46 @@ CREATE TABLE dead_letters (
     value            bytea,
     headers          jsonb            NOT NULL,              -- [[name, base64 or null], …]
     reason           text             NOT NULL,
-    detail           text             NOT NULL,              -- what exactly was wrong
+    detail           text             NOT NULL,              -- what exactly was wrong with the record
     state            text             NOT NULL DEFAULT 'open',
     retries          integer          NOT NULL DEFAULT 0,
     created_at       timestamptz      NOT NULL DEFAULT now(),  -- wall clock
     updated_at       timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
-    -- The number by which operators name a letter.
+    -- The number that operators use for a dead letter.
     CONSTRAINT dead_letters_pkey PRIMARY KEY (id),
-    -- A topic that is consumed again keeps its letters and their states. The timestamp is one of the coordinates because
-    -- a topic that was deleted and made anew counts its offsets from 0 again.
+    -- When a topic is consumed again, its dead letters keep their rows and states. The timestamp is part of the key
+    -- because the offsets of a topic that was deleted and created again restart at 0.
     CONSTRAINT dead_letters_record_key UNIQUE NULLS NOT DISTINCT (topic, partition, record_offset, record_timestamp),
-    -- The reasons of the contract, in the order in which they are judged.
+    -- The reasons of the contract, in the order in which they are checked.
     CONSTRAINT dead_letters_reason_check CHECK (reason IN (
         'missing_key', 'invalid_key', 'too_large', 'not_json', 'invalid_event', 'store_rejected', 'event_id_conflict'
     )),
-    -- A letter waits, or an operator has dealt with it in one of two ways.
+    -- A dead letter is open until a retry stores its event or an operator discards it.
     CONSTRAINT dead_letters_state_check CHECK (state IN ('open', 'resolved', 'discarded')),
-    -- A count.
+    -- It is a count.
     CONSTRAINT dead_letters_retries_check CHECK (retries >= 0)
 );
 
--- Letters of one state, newest first.
+-- Dead letters of one state, newest first.
 CREATE INDEX dead_letters_state_idx ON dead_letters (state, created_at DESC, id DESC);
 
--- Who decided to go on without records that the log no longer holds, and what was given up.
+-- Operators' decisions to continue without records that the log no longer has.
 CREATE TABLE accepted_losses (
     id             bigint GENERATED ALWAYS AS IDENTITY,
     topic          text COLLATE "C" NOT NULL,
     partition      integer          NOT NULL,
-    first_offset   bigint           NOT NULL,                -- the row of consumer_offsets as it was
+    first_offset   bigint           NOT NULL,                -- five columns: the row of consumer_offsets as it was
     next_offset    bigint           NOT NULL,
     last_offset    bigint,
     last_timestamp timestamptz,
     repeats        bigint           NOT NULL,
-    resumed_at     bigint           NOT NULL,                -- the offset from which consumption goes on
-    reason         text             NOT NULL,                -- what was wrong, in the words of the halt
+    resumed_at     bigint           NOT NULL,                -- the offset at which consumption continues
+    reason         text             NOT NULL,                -- why the partition had halted
     accepted_by    text             NOT NULL,
     accepted_at    timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
-    -- Decisions in the order in which they were taken.
+    -- Decisions in the order in which they were made.
     CONSTRAINT accepted_losses_pkey PRIMARY KEY (id)
 );
 

@@ -1,4 +1,4 @@
-"""`migrate` may be run by anybody at any time: what is there already stays as it is."""
+"""`migrate` can be run at any time, and several times at once, without changing an up-to-date database."""
 
 import asyncio
 from dataclasses import replace
@@ -16,18 +16,18 @@ def unmigrated(pipeline: Pipeline, empty_database: str) -> Pipeline:
 
 
 async def test_migrating_twice_changes_nothing_the_second_time(unmigrated: Pipeline) -> None:
-    # Given a database that was migrated and has rows,
+    # Given a migrated database with rows,
     first = await unmigrated.command("migrate")
     assert (first.exit_code, "0001-first-schema" in first.output) == (0, True), first.output
     await unmigrated.publish(*said("run", "a"))
     await unmigrated.consume()
-    # when it is migrated again, then there is nothing to do, and the rows are still there.
+    # when it is migrated again, then the command reports nothing to do, and the rows are still there.
     second = await unmigrated.command("migrate")
     assert (second.exit_code, "up to date" in second.output) == (0, True), second.output
     assert await unmigrated.stored("run") == ["a"]
 
 
-async def test_of_migrations_that_start_together_one_does_the_work(unmigrated: Pipeline) -> None:
+async def test_concurrent_migrations_apply_each_migration_once(unmigrated: Pipeline) -> None:
     # Given an empty database, when several replicas migrate it at once,
     finished = await asyncio.gather(*(unmigrated.command("migrate") for _ in range(3)))
     # then all succeed, and each migration was applied once.
@@ -37,7 +37,7 @@ async def test_of_migrations_that_start_together_one_does_the_work(unmigrated: P
 
 
 async def test_a_database_of_another_encoding_is_refused(pipeline: Pipeline, latin_database: str) -> None:
-    # Given a database that could not hold every string, when it is migrated, then it is refused.
+    # Given a database whose encoding cannot store every string, when it is migrated, then the command refuses it.
     finished = await replace(pipeline, database=latin_database).command("migrate")
     assert finished.exit_code == 2, finished.output
     assert "ENCODING 'UTF8'" in finished.output

@@ -1,4 +1,4 @@
-"""The group roles: enough to do the work, and no more."""
+"""Each group role has exactly the rights that its users need."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ WRITES = {
 }
 
 EVIDENCE = ["topic", "partition", "record_offset", "record_timestamp", "key", "value", "headers", "created_at"]
-OF_OWNERS = [
+OWNER_STATEMENTS = [
     "DROP TABLE {table} CASCADE",
     "ALTER TABLE {table} ADD COLUMN mine text",
     "ALTER TABLE {table} DISABLE TRIGGER ALL",
@@ -36,7 +36,7 @@ OF_OWNERS = [
     "CREATE RULE mine AS ON INSERT TO {table} DO INSTEAD NOTHING",
     "CREATE POLICY mine ON {table}",
 ]
-OF_ADMINISTRATORS = [
+ADMINISTRATOR_STATEMENTS = [
     "CREATE TABLE mine ()",
     "CREATE FUNCTION mine() RETURNS void LANGUAGE sql AS ''",
     "CREATE OR REPLACE FUNCTION run_events_refuse_update() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
@@ -50,7 +50,7 @@ OF_ADMINISTRATORS = [
     "ALTER DATABASE {name} SET default_transaction_read_only = on",
     "ALTER SYSTEM SET fsync = off",
 ]
-OF_SUPERUSERS = [
+SUPERUSER_STATEMENTS = [
     "SELECT pg_read_file('PG_VERSION')",
     "COPY run_events TO PROGRAM 'true'",
     "COPY run_events TO '/tmp/events'",
@@ -62,7 +62,7 @@ OF_SUPERUSERS = [
 
 @asynccontextmanager
 async def _login(pipeline: Pipeline, group: str) -> AsyncIterator[Pipeline]:
-    """The pipeline as a login sees it that has nothing but this group role."""
+    """The pipeline, connected with a login that has only this group role."""
     async with login(pipeline.database, group) as database:
         yield replace(pipeline, database=database)
 
@@ -75,7 +75,7 @@ async def _refused(pipeline: Pipeline, statements: list[str]) -> None:
     await connection.close()
 
 
-async def test_the_consumer_role_can_do_all_that_the_service_does(pipeline: Pipeline) -> None:
+async def test_the_consumer_role_has_every_right_that_the_service_needs(pipeline: Pipeline) -> None:
     # Given a login with the consumer's role, and records of every kind,
     started = event("start", "run_started", parent_run_id="parent")
     records = [
@@ -89,7 +89,7 @@ async def test_the_consumer_role_can_do_all_that_the_service_does(pipeline: Pipe
         # when it consumes them,
         await consumer.consume()
         await pipeline.assert_in_order()
-        # and also when records are lost, and it accepts that,
+        # and records are lost, and the operator accepts the loss with the same login,
         await pipeline.publish(*said("run", "lost", "kept"))
         await retain_from(pipeline.servers.bootstrap_servers, pipeline.topic, len(records) + 1)
         with pytest.raises(OperatorNeeded):
@@ -97,43 +97,45 @@ async def test_the_consumer_role_can_do_all_that_the_service_does(pipeline: Pipe
         accepted = await consumer.command("offsets", "accept-loss", "--partition", "0", "--by", "Ada")
         assert accepted.exit_code == 0, accepted.output
         await consumer.consume()
-        # then it needed no other right; nor does it to verify.
+        # then no statement was refused; `verify` needs no other right either.
         assert await pipeline.stored("run") == ["start", "a", "kept"]
         verified = await consumer.command("verify", "--topic")
         assert verified.exit_code == 0, verified.output
 
 
-async def test_the_consumer_role_cannot_remove_or_change_what_was_stored(pipeline: Pipeline) -> None:
-    # Given a login with the consumer's role, when it deletes, truncates or changes, then the database refuses.
+async def test_the_consumer_role_cannot_delete_or_change_stored_rows(pipeline: Pipeline) -> None:
+    # Given a login with the consumer's role, when it deletes, truncates or updates rows, then the database refuses.
     async with _login(pipeline, CONSUMER) as consumer:
         await _refused(consumer, [f"DELETE FROM {table}" for table in WRITES])
         await _refused(consumer, [f"TRUNCATE {table} CASCADE" for table in WRITES])
         await _refused(consumer, ["UPDATE run_events SET raw = NULL", "UPDATE accepted_losses SET accepted_by = 'me'"])
-        # Of a letter it changes what became of it, not what it is.
+        # It may update the state of a dead letter, but not the columns that are evidence.
         await _refused(consumer, [f"UPDATE dead_letters SET {column} = NULL" for column in EVIDENCE])
         await _refused(consumer, ["UPDATE _pogo_migration SET migration_id = 'none'", "DELETE FROM _pogo_migration"])
 
 
 @pytest.mark.parametrize("group", [CONSUMER, READER])
-async def test_neither_role_gets_beyond_its_tables(pipeline: Pipeline, make_database: MakeDatabase, group: str) -> None:
-    # Given a login with one of the roles, another session's backend, and another database of ours,
+async def test_neither_role_can_change_the_schema_or_reach_other_roles_sessions_and_databases(
+    pipeline: Pipeline, make_database: MakeDatabase, group: str
+) -> None:
+    # Given a login with one of the roles, the backend of another login, and a second database,
     name = pipeline.database.rpartition("/")[2]
     other_role = READER if group == CONSUMER else CONSUMER
     stranger = await asyncpg.connect(pipeline.database)
     async with _login(pipeline, group) as intruder:
-        # when it tries to change the house, then the database refuses.
+        # when it tries to change the schema or the server, then the database refuses.
         for table in WRITES:
-            await _refused(intruder, [statement.format(table=table) for statement in OF_OWNERS])
-        await _refused(intruder, [statement.format(name=name) for statement in OF_ADMINISTRATORS])
-        # Nor does it become somebody else, read the server's files, look at its passwords, or end others' sessions.
+            await _refused(intruder, [statement.format(table=table) for statement in OWNER_STATEMENTS])
+        await _refused(intruder, [statement.format(name=name) for statement in ADMINISTRATOR_STATEMENTS])
+        # It cannot become another role, read the server's files or passwords, or end sessions of other logins.
         await _refused(intruder, [f"SET ROLE {other_role}", f"GRANT {other_role} TO CURRENT_USER"])
-        await _refused(intruder, OF_SUPERUSERS)
+        await _refused(intruder, SUPERUSER_STATEMENTS)
         await _refused(intruder, [f"SELECT pg_terminate_backend({stranger.get_server_pid()})"])
         await _refused(intruder, [f"SELECT pg_cancel_backend({stranger.get_server_pid()})"])
-        # What others say in their sessions it is not shown either.
+        # It does not see the queries of other logins.
         shown = await intruder.rows("SELECT DISTINCT query FROM pg_stat_activity WHERE usename <> current_user")
         assert shown == [("<insufficient privilege>",)]
-        # And what it may do here it may not do where no `migrate` has given it anything.
+        # And it has no rights in a database where `migrate` has not granted it any.
         elsewhere = await make_database()
         await execute(elsewhere, "CREATE TABLE of_others (); REVOKE ALL ON agent_runs FROM " + group)
         there = replace(intruder, database=urlsplit(intruder.database)._replace(path=urlsplit(elsewhere).path).geturl())
@@ -146,11 +148,11 @@ async def test_the_reader_role_only_reads(pipeline: Pipeline) -> None:
     await pipeline.publish(*said("run", "a"), Message(b"run", b""))
     await pipeline.consume()
     async with _login(pipeline, READER) as reader:
-        # when it reads, then it sees everything,
+        # when it reads, then it sees all tables,
         assert await reader.stored("run") == ["a"]
         for table in WRITES:
             await reader.rows(f"SELECT * FROM {table}")
-        # and when it writes anything anywhere, then the database refuses.
+        # and when it writes to any of them, then the database refuses.
         for table, columns in WRITES.items():
             insert = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}"
             update = f"UPDATE {table} SET {columns.partition(',')[0]} = NULL"

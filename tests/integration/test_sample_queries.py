@@ -1,4 +1,4 @@
-"""The queries of schema/README.md run as they stand, and say what their captions promise."""
+"""Every sample query in schema/README.md runs as written and returns what its caption says."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 README = Path(__file__).parents[2] / "schema" / "README.md"
 
-STORY = """
+ROWS = """
 INSERT INTO agent_runs (id, parent_run_id, agent_id, status, created_at, updated_at, event_count, status_changed_at,
                         dropped_events)
 VALUES ('root', NULL, 'planner', 'waiting', '2026-01-01', '2026-01-02', 3, '2026-01-02', 0),
@@ -35,22 +35,22 @@ EXPECTED: dict[str, list[tuple[object, ...]]] = {
     "rejected today": [("not_json", 2)],
     "history of one run": [(0,), (1,), (2,)],
     "newest runs of one agent": [("child", "waiting")],
-    "hole that their producer": [("child", "worker", 5)],
+    "miss events that their producer": [("child", "worker", 5)],
 }
 
 
 def queries() -> dict[str, str]:
-    """The SQL blocks of the README by the sentence before them, their parameters filled in."""
+    """The SQL blocks of the README by their captions, with values for their parameters."""
     found = re.findall(r"\n([^\n]+)\n\n```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     return {caption: re.sub(r"(?<!:):(\w+)", lambda name: PARAMETERS[name[1]], sql) for caption, sql in found}
 
 
 @pytest.mark.parametrize("caption", EXPECTED)
-async def test_a_sample_query_answers_its_question(caption: str, database: str) -> None:
+async def test_a_sample_query_returns_the_rows_that_its_caption_asks_for(caption: str, database: str) -> None:
     (sql,) = [sql for sentence, sql in queries().items() if caption in sentence]
     connection = await asyncpg.connect(database)
     try:
-        await connection.execute(STORY)
+        await connection.execute(ROWS)
         rows = await connection.fetch(sql)
     finally:
         await connection.close()
@@ -58,5 +58,5 @@ async def test_a_sample_query_answers_its_question(caption: str, database: str) 
     assert [tuple(row)[:width] for row in rows] == EXPECTED[caption]
 
 
-def test_every_sample_query_is_tried() -> None:
+def test_every_sample_query_is_tested() -> None:
     assert len(queries()) == len(EXPECTED)
