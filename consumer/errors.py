@@ -1,35 +1,40 @@
-"""What can go wrong in the service.
+"""The errors of the service.
 
 ConsumerError
 ├── UsageError           settings, a missing topic, a foreign database: exit code 2
-├── OperatorNeeded       only a person can decide: exit code 3
-├── GaveUp               the world did not come back in time: exit code 4
-├── KafkaClientBroken    the Kafka client must be made anew
-└── StoreError           what PostgreSQL answered, in our words
-    ├── StaleOffsets     somebody else has moved on: the batch is void
-    ├── RepeatedIds      an event id is stored already: again, looking ids up first
-    ├── DataRefused      a record's data is not storable: find it, set it aside, again
-    ├── NewConnection    once more on a new connection; twice is a fault
-    └── Unavailable      the world: wait, then the same again; no record is to blame
-        ├── Blocked      a lock was not given in time
-        └── ConnectionLost   in the middle of it: the offsets know whether it happened
+├── OperatorNeeded       only an operator can decide: exit code 3
+├── GaveUp               Kafka or PostgreSQL stayed unavailable for too long: exit code 4
+├── KafkaClientBroken    the group's Kafka client must be replaced
+└── StoreError           PostgreSQL failed; `consumer.postgres.sqlstate` maps its errors to these
+    ├── StaleOffsets     another process has moved the offsets: drop the batch
+    ├── RepeatedIds      an event id is stored already: retry, looking ids up first
+    ├── DataRefused      a record's data is not storable: find it, reject it, retry
+    ├── NewConnection    retry on a new connection; more often than a few times, it is a bug
+    └── Unavailable      wait, then retry; no record is the cause
+        ├── Blocked      a lock was not granted in time
+        └── ConnectionLost   during a statement: the stored offsets show whether it was committed
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from consumer.model.batches import Stored
 
 
 class ConsumerError(Exception):
-    """Whatever the service raises."""
+    """Any error of the service."""
 
 
 class UsageError(ConsumerError):
-    """The command cannot work as it was called; the message says what to do."""
+    """The command cannot work with these arguments or settings; the message states what to change."""
 
 
 class OperatorNeeded(ConsumerError):
-    """Going on could lose or double records; the message says what to look at."""
+    """Continuing could lose or duplicate records; the message states what to examine."""
 
 
 class GaveUp(ConsumerError):
-    """Kafka or PostgreSQL stayed out of reach for as long as this command waits."""
+    """Kafka or PostgreSQL stayed unavailable for as long as this command waits."""
 
 
 class KafkaClientBroken(ConsumerError):
@@ -37,15 +42,15 @@ class KafkaClientBroken(ConsumerError):
 
 
 class StoreError(ConsumerError):
-    """PostgreSQL did not do it; the cause is the driver's exception."""
+    """PostgreSQL did not execute a statement; the cause is the driver's exception."""
 
 
 class StaleOffsets(StoreError):
-    """The stored offsets are not where this batch begins."""
+    """The stored offsets are not at the start of the batch."""
 
 
 class RepeatedIds(StoreError):
-    """At least one event of the batch has an id that its run has already."""
+    """At least one event of the batch has an id that its run already has."""
 
 
 class DataRefused(StoreError):
@@ -53,16 +58,24 @@ class DataRefused(StoreError):
 
 
 class NewConnection(StoreError):
-    """What may be only this connection's trouble: a cached plan, a statement that a pooler forgot."""
+    """The error may belong to this connection alone: a cached plan, a statement that a pooler forgot."""
 
 
 class Unavailable(StoreError):
-    """The database cannot do it now."""
+    """PostgreSQL or Kafka cannot answer now."""
 
 
 class Blocked(Unavailable):
-    """A lock was not given within `lock_timeout`."""
+    """A lock was not granted within `lock_timeout`."""
 
 
 class ConnectionLost(Unavailable):
-    """The connection ended before the answer came; what was asked may have happened."""
+    """The connection ended before the answer arrived; the statement may have been executed.
+
+    Attributes:
+        outcome: what a transaction has stored if its COMMIT was executed; None if no COMMIT was sent.
+    """
+
+    def __init__(self, message: str, outcome: "Stored | None" = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome

@@ -1,4 +1,4 @@
-"""The way of a record: fetch, decode, write, report."""
+"""The path of a record: fetch, decode, write, report."""
 
 import asyncio
 from typing import Final
@@ -10,26 +10,25 @@ from consumer.lanes.lanes import Lanes
 from consumer.model.batches import Slice
 from consumer.telemetry.observer import Observer
 
-# The heartbeat of the group and the lanes share the event loop: they must get their turns between two large fetches.
-_BREATH: Final = 0
-_RECORDS_A_TIME: Final = 2000  # some 6 ms of work, and by how much a lane may have more than it has room for
+# Decoding them takes about 6 ms. A lane may exceed its room by as many.
+_FETCHED_RECORDS: Final = 2000
 
 
-async def run(source: GroupConsumer, lanes: Lanes, observer: Observer, config: Config) -> None:
-    """Carry records from the log into the tables, until cancelled.
+async def run(group_consumer: GroupConsumer, lanes: Lanes, observer: Observer, config: Config) -> None:
+    """Move records from the log to the lanes, until cancelled.
 
     Raises:
-        KafkaClientBroken: the Kafka client must be made anew.
+        KafkaClientBroken: the client must be replaced.
     """
     while True:
-        fetched = await source.fetch(lanes.has_room, min(_RECORDS_A_TIME, config.ingest.batch_records))
-        for piece in fetched:
-            lanes.submit(_judge(piece, config.topic.max_event_bytes))
-            await asyncio.sleep(_BREATH)
-        source.advise()
-        observer.beat(source.claims)
+        fetched = await group_consumer.fetch(lanes.has_room, min(_FETCHED_RECORDS, config.ingest.batch_records))
+        for part in fetched:
+            lanes.submit(_decode_all(part, config.topic.max_event_bytes))
+            await asyncio.sleep(0)  # the group's heartbeat and the lanes run on this event loop too
+        group_consumer.advise()
+        observer.beat(group_consumer.claims)
 
 
-def _judge(fetched: Fetched, max_event_bytes: int) -> Slice:
-    judged = [decode(record, max_event_bytes) for record in fetched.records]
-    return Slice.of(fetched.claim, fetched.begins, fetched.ends, judged)
+def _decode_all(fetched: Fetched, max_event_bytes: int) -> Slice:
+    items = [decode(record, max_event_bytes) for record in fetched.records]
+    return Slice.of(fetched.claim, fetched.start_offset, fetched.end_offset, items)

@@ -2,27 +2,25 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
-from agent_runs.settings import KafkaSettings
 from consumer import loop
-from consumer.config import Config, TopicConfig
+from consumer.config import Config
 from consumer.errors import KafkaClientBroken
-from consumer.ingest.transaction import Transaction
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import TopicReader
 from consumer.lanes.lanes import Lane, Lanes
-from consumer.lanes.writer import Begin, Writer
+from consumer.lanes.writer import Writer
 from consumer.partitions.ownership import Ownership
 from consumer.postgres.migrations import check_schema
 from consumer.postgres.session import PatientSession, Session
 from consumer.postgres.store import Store
 from consumer.runtime.memory import tune_allocator
-from consumer.runtime.retrying import retry_delay_s, retry_while_unavailable
+from consumer.runtime.retrying import retry_on, retry_while_unavailable
 from consumer.runtime.tasks import cancel_all
 from consumer.telemetry.http import serve_http
 from consumer.telemetry.observer import Observer
@@ -31,14 +29,7 @@ from consumer.until_end import wait_until_stored
 _log = structlog.get_logger()
 
 
-class Parts(NamedTuple):
-    """What a test may wrap, to see what happens when the process dies there; the product has no other use for it."""
-
-    source: Callable[[KafkaSettings, TopicConfig], GroupConsumer] = GroupConsumer
-    begin: Begin = Transaction
-
-
-async def serve(config: Config, *, to_end: bool, parts: Parts | None = None) -> None:
+async def serve(config: Config, *, to_end: bool) -> None:
     """Consume until SIGTERM or SIGINT; or, `to_end`, up to where the log ends now.
 
     Raises:
@@ -50,7 +41,7 @@ async def serve(config: Config, *, to_end: bool, parts: Parts | None = None) -> 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    service = Service(config, parts or Parts())
+    service = Service(config)
     server = serve_http(config.service, service.observer)
     try:
         stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -73,14 +64,13 @@ class Service:
         consuming: whether there is anything to take down in order.
     """
 
-    def __init__(self, config: Config, parts: Parts) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
         self.observer = Observer(config.topic.stall_s, config.topic.watch_interval_s)
         self.consuming = False
-        self._parts = parts
         self._lanes = Lanes(
             [
-                Lane(Writer(self._connect, config.database, parts.begin), config.ingest, self.observer)
+                Lane(Writer(self._connect, config.database), config.ingest, self.observer)
                 for _ in range(config.ingest.lanes)
             ]
         )
@@ -94,20 +84,24 @@ class Service:
         kafka, topic = self.config.kafka, self.config.topic
         await self._check_database(give_up_s)
         partitions = await retry_while_unavailable(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
-        log = await retry_while_unavailable(lambda: TopicReader.open(kafka, topic.topic), "connect to Kafka", give_up_s)
+        topic_reader = await retry_while_unavailable(
+            lambda: TopicReader.open(kafka, topic.topic), "connect to Kafka", give_up_s
+        )
         try:
-            ends = await retry_while_unavailable(lambda: log.bounds(partitions), "read the log's ends", give_up_s)
+            ends = await retry_while_unavailable(
+                lambda: topic_reader.bounds(partitions), "read the log's ends", give_up_s
+            )
             self.consuming = True
             others = {stopped, *self._lanes.start()}
             if to_end:
                 session = Session(self._connect, min(self.config.database.timeout_s, self.config.service.give_up_s))
-                reaching = wait_until_stored(ends, session, self.observer, log, self.config.service.give_up_s)
-                others.add(_task(reaching, "until_end"))
+                waiting = wait_until_stored(ends, session, self.observer, topic_reader, self.config.service.give_up_s)
+                others.add(_task(waiting, "until_end"))
             _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
-            await self._consume_on(log, others)
+            await retry_on(KafkaClientBroken, lambda: self._join_and_consume(topic_reader, others), _log_broken_client)
         finally:
             await self._lanes.finish(self.config.service.shutdown_timeout_s)
-            await log.close()
+            await topic_reader.close()
         _log.info("Stopped", action="stop")
 
     async def _check_database(self, give_up_s: float | None) -> None:
@@ -117,48 +111,57 @@ class Service:
         finally:
             session.close()
 
-    async def _consume_on(self, log: TopicReader, others: set["asyncio.Task[Any]"]) -> None:
-        """Consume through one Kafka client after the other, until one of the other tasks ends."""
-        failures = 0
-        while True:
-            joining = asyncio.create_task(retry_while_unavailable(self._join, "join the group"), name="join")
-            await asyncio.wait({joining, *others}, return_when=asyncio.FIRST_COMPLETED)
-            if not joining.done():
-                await cancel_all([joining])
-                return _raise_first(others)
-            source = joining.result()
-            try:
-                return await self._consume(source, log, others)
-            except KafkaClientBroken as error:
-                _log.error("The Kafka client is made anew", action="source_broken", error=str(error))
-                await asyncio.sleep(retry_delay_s(failures))
-                failures += 1
-            finally:
-                await source.stop()
+    async def _join_and_consume(self, topic_reader: TopicReader, others: set["asyncio.Task[Any]"]) -> None:
+        """Consume with a new Kafka client until one of the other tasks ends.
+
+        Raises:
+            KafkaClientBroken: the client must be replaced; it has left the group.
+        """
+        joining = asyncio.create_task(retry_while_unavailable(self._join, "join the group"), name="join")
+        await asyncio.wait({joining, *others}, return_when=asyncio.FIRST_COMPLETED)
+        if not joining.done():
+            await cancel_all([joining])
+            return _raise_first(others)
+        group_consumer = joining.result()
+        try:
+            return await self._consume(group_consumer, topic_reader, others)
+        finally:
+            await group_consumer.stop()
 
     async def _join(self) -> GroupConsumer:
-        source = self._parts.source(self.config.kafka, self.config.topic)
-        await source.start()
-        return source
+        group_consumer = GroupConsumer(self.config.kafka, self.config.topic)
+        await group_consumer.start()
+        return group_consumer
 
-    async def _consume(self, source: GroupConsumer, log: TopicReader, others: set["asyncio.Task[Any]"]) -> None:
-        """Consume until a task ends; then let the transactions end that are under way, unless the client is broken."""
-        ownership = Ownership(source, log, self._connect, self.config, self._lanes.has_room)
-        ours = {
-            _task(loop.run(source, self._lanes, self.observer, self.config), "loop"),
+    async def _consume(
+        self, group_consumer: GroupConsumer, topic_reader: TopicReader, others: set["asyncio.Task[Any]"]
+    ) -> None:
+        """Consume until a task ends; then let open transactions end, unless the client is broken."""
+        ownership = Ownership(group_consumer, topic_reader, self._connect, self.config, self._lanes.has_room)
+        own = {
+            _task(loop.run(group_consumer, self._lanes, self.observer, self.config), "loop"),
             _task(ownership.run(), "ownership"),
         }
         try:
-            await asyncio.wait(ours | others, return_when=asyncio.FIRST_COMPLETED)
-            _raise_first(ours)
-            if any(task.cancelled() for task in ours):  # not by us: that comes below
-                raise KafkaClientBroken("the Kafka client cancelled what it was asked for")
+            await asyncio.wait(own | others, return_when=asyncio.FIRST_COMPLETED)
+            _raise_first(own)
+            if any(task.cancelled() for task in own):  # not by this method, which cancels them only below
+                raise KafkaClientBroken("the Kafka client cancelled a call")
         finally:
-            await cancel_all(ours)
+            await cancel_all(own)
             ownership.close()
-        # Before the group is left, so that the next owner of our partitions finds no transaction under way.
+        # Before the group is left, so that the next owner of the partitions meets no open transaction.
         await self._lanes.finish(self.config.service.shutdown_timeout_s)
         _raise_first(others)
+
+
+def _log_broken_client(error: BaseException, wait_s: float) -> None:
+    _log.error(
+        "The Kafka client does not work; creating a new one",
+        action="source_broken",
+        wait_s=round(wait_s, 2),
+        error=str(error),
+    )
 
 
 def _task(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
@@ -166,7 +169,7 @@ def _task(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
 
 
 def _raise_first(tasks: set["asyncio.Task[Any]"]) -> None:
-    """The error of a task that has ended, if one has with an error."""
+    """Raise the error of a task that has ended with one."""
     for task in tasks:
         if task.done() and not task.cancelled():
             task.result()

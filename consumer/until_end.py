@@ -7,7 +7,7 @@ from typing import Final
 
 from consumer.errors import GaveUp, NewConnection, OperatorNeeded, Unavailable
 from consumer.kafka.topic_reader import Bounds, TopicReader
-from consumer.partitions.ownership import lost_offsets
+from consumer.partitions.lost_offsets import lost_offsets
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets, Store
 from consumer.runtime.retrying import retry_while_unavailable
@@ -20,7 +20,7 @@ async def wait_until_stored(
     ends: Mapping[int, Bounds],
     session: Session,
     observer: Observer,
-    log: TopicReader,
+    topic_reader: TopicReader,
     give_up_s: float,
 ) -> None:
     """Return once the stored offsets have reached `ends`.
@@ -36,7 +36,7 @@ async def wait_until_stored(
     halted = observer.halted()
     # A partition of a topic made anew may stand behind the new log's end already: nobody needs to have claimed it yet.
     lost = await retry_while_unavailable(
-        lambda: _lost(ends.keys() & offsets.keys(), offsets, log), "look for losses", give_up_s
+        lambda: _lost(ends.keys() & offsets.keys(), offsets, topic_reader), "look for losses", give_up_s
     )
     if problems := halted | lost:
         raise OperatorNeeded("; ".join(f"partition {number}: {reason}" for number, reason in sorted(problems.items())))
@@ -75,11 +75,13 @@ def _behind(ends: Mapping[int, Bounds], offsets: Mapping[int, Offsets], observer
         partition
         for partition, bounds in ends.items()
         if partition not in halted
-        and (offsets[partition].next_offset if partition in offsets else bounds.begins) < bounds.ends
+        and (offsets[partition].next_offset if partition in offsets else bounds.start_offset) < bounds.end_offset
     ]
 
 
-async def _lost(partitions: Collection[int], offsets: Mapping[int, Offsets], log: TopicReader) -> dict[int, str]:
-    bounds = await log.bounds(partitions)
-    found = {number: await lost_offsets(offsets[number], bounds[number], log) for number in partitions}
+async def _lost(
+    partitions: Collection[int], offsets: Mapping[int, Offsets], topic_reader: TopicReader
+) -> dict[int, str]:
+    bounds = await topic_reader.bounds(partitions)
+    found = {number: await lost_offsets(offsets[number], bounds[number], topic_reader) for number in partitions}
     return {number: problem for number, problem in found.items() if problem is not None}

@@ -62,10 +62,10 @@ def offsets(standings: Sequence[PartitionStatus]) -> None:
         stored = standing.stored
         table.add_row(
             str(standing.partition),
-            str(standing.bounds.begins),
-            str(standing.bounds.ends),
+            str(standing.bounds.start_offset),
+            str(standing.bounds.end_offset),
             "-" if stored is None else str(stored.next_offset),
-            str(standing.bounds.ends - (standing.bounds.begins if stored is None else stored.next_offset)),
+            str(standing.bounds.end_offset - (standing.bounds.start_offset if stored is None else stored.next_offset)),
             "-" if stored is None else str(stored.repeats),
             "halted" if standing.lost or standing.refused else "ok",
         )
@@ -82,6 +82,6 @@ def loss_accepted(standing: PartitionStatus) -> None:
     """What was given up, and where it goes on."""
     _say(
         text_console(),
-        f"Partition {standing.partition} goes on at offset {standing.bounds.begins}; written down in accepted_losses: "
-        f"{standing.lost or ''}",
+        f"Partition {standing.partition} goes on at offset {standing.bounds.start_offset}; "
+        f"written down in accepted_losses: {standing.lost or ''}",
     )

@@ -130,7 +130,7 @@ class Retry:
 
     async def _store(self, store: Store, letter_id: int, event: Event) -> Tried:
         event.make_storable()  # at once: it was refused before, and a second look is cheap here
-        found = await store_events([event], Transaction(store), look_first=True)
+        found = await store_events([event], Transaction(store), check_existing=True)
         if found.conflicts:
             return await self._refuse(store, letter_id, found.conflicts[0])
         (row,) = await store.fetch("stored_beside", *event.key)

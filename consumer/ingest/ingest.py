@@ -2,29 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from consumer.errors import Blocked
 from consumer.ingest.duplicates import Deduplicated, deduplicate
 from consumer.ingest.sequencing import Head, number, parents_named, starting_events
 from consumer.ingest.transaction import Transaction
-from consumer.model.batches import Batch
+from consumer.model.batches import Batch, Stored
 from consumer.model.records import Event, Rejection
 
 
-class Stored(NamedTuple):
-    """What one transaction did. The three add up to the batch's records.
-
-    Attributes:
-        letters: the new ones; one that stood there before, in whatever state, counts as a repeat.
-    """
-
-    events: int
-    letters: list[Rejection]
-    repeats: int
-
-
-async def ingest(batch: Batch, tx: Transaction, *, look_first: bool) -> Stored:
+async def ingest(batch: Batch, tx: Transaction, *, check_existing: bool) -> Stored:
     """Store one batch, all of it or nothing.
 
     1. Move the offsets, if they still stand where the batch begins.
@@ -33,13 +20,13 @@ async def ingest(batch: Batch, tx: Transaction, *, look_first: bool) -> Stored:
 
     Raises:
         StaleOffsets: somebody else has moved on; the batch is void.
-        RepeatedIds: an event id is stored already; try again, looking first.
+        RepeatedIds: an event id is stored already; try again, checking existing ids.
         DataRefused: a message is not storable.
     """
     await tx.move_offsets(batch)  # 1
-    events = [event for piece in batch for event in piece.events]
-    found = await store_events(events, tx, look_first=look_first)  # 2
-    letters = [letter for piece in batch for letter in piece.letters] + found.conflicts
+    events = [event for slice_ in batch for event in slice_.events]
+    found = await store_events(events, tx, check_existing=check_existing)  # 2
+    letters = [letter for slice_ in batch for letter in slice_.rejections] + found.conflicts
     new_letters = await tx.insert_dead_letters(letters) if letters else []  # 3
     repeats = Counter(event.record.partition for event in found.repeats)
     repeats += _partitions(letters) - _partitions(new_letters)
@@ -48,19 +35,19 @@ async def ingest(batch: Batch, tx: Transaction, *, look_first: bool) -> Stored:
     return Stored(len(found.new), new_letters, repeats.total())
 
 
-async def store_events(events: Sequence[Event], tx: Transaction, *, look_first: bool) -> Deduplicated:
+async def store_events(events: Sequence[Event], tx: Transaction, *, check_existing: bool) -> Deduplicated:
     """Append events to their runs; nothing here knows of offsets. Returns which were new, repeats, conflicts.
 
-    1. Set repeats and conflicts aside, if asked to look first.
+    1. Set repeats and conflicts aside, if `check_existing`.
     2. Make the runs that are missing, lock the events' own.
     3. Number the events and fold the status.
     4. Insert the events, write back the runs.
 
     Raises:
-        RepeatedIds: an event id is stored already; try again, looking first.
+        RepeatedIds: an event id is stored already; try again, checking existing ids.
         DataRefused: a message is not storable.
     """
-    found = await deduplicate(events, tx) if look_first else Deduplicated(list(events), [], [])  # 1
+    found = await deduplicate(events, tx) if check_existing else Deduplicated(list(events), [], [])  # 1
     if found.new:
         heads = await _lock_heads(found.new, tx)  # 2
         sequence = number(found.new, heads)  # 3

@@ -32,8 +32,10 @@ class Transaction:
         Raises:
             StaleOffsets: at least one does not stand where its slice begins.
         """
-        columns = zip(*((s.claim.partition, s.begins, s.ends, *(s.last or (None, None))) for s in batch), strict=True)
-        moved = await self._store.fetch("move_offsets", self._topic, *map(list, columns))
+        columns = _columns(
+            (s.claim.partition, s.start_offset, s.end_offset, *(s.fingerprint or (None, None))) for s in batch
+        )
+        moved = await self._store.fetch("move_offsets", self._topic, *columns)
         if len(moved) < len(batch):
             raise StaleOffsets("the offsets in the database are not where this batch begins")
 

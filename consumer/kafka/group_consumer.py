@@ -25,7 +25,7 @@ from consumer.config import CLIENT_ID, TopicConfig
 from consumer.errors import KafkaClientBroken, Unavailable
 from consumer.kafka.poison import PoisonSearch
 from consumer.model.claims import Claim, ClaimState
-from consumer.model.records import Record
+from consumer.model.records import Fingerprint, Record
 
 _log = structlog.get_logger()
 
@@ -43,11 +43,11 @@ _OF_RECORDS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCo
 
 
 class Fetched(NamedTuple):
-    """Consecutive records of a claim's partition, from offset `begins` up to, not including, `ends`."""
+    """Consecutive records of a claim's partition, from `start_offset` up to, not including, `end_offset`."""
 
     claim: Claim
-    begins: int
-    ends: int
+    start_offset: int
+    end_offset: int
     records: Sequence[Record]
 
 
@@ -108,7 +108,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         """Leave the group; within a deadline, for the client waits without one for a broker that is gone."""
         await self._commit()
         for claim in self._claims.values():
-            claim.lose()
+            claim.revoke()
         self._claims.clear()
         await self._disconnect()
 
@@ -123,7 +123,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         claims = list(self._claims.values())
         self._claims.clear()
         for claim in claims:
-            claim.lose()
+            claim.revoke()
         if claims:
             await asyncio.wait({asyncio.create_task(claim.idle.wait()) for claim in claims}, timeout=_REVOKE_WAIT_S)
 
@@ -137,16 +137,16 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
     def renew(self, claim: Claim) -> None:
         """Begin anew with a partition that is ours, from what PostgreSQL says of it now."""
         if self._claims.get(claim.partition) is claim:
-            claim.lose()
+            claim.revoke()
             self._consumer.pause(self._tp(claim))
             self._claims[claim.partition] = Claim(claim.partition)
 
-    def begin(self, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
+    def begin(self, claim: Claim, offset: int, fingerprint: Fingerprint | None) -> None:
         """Fetch a claim's partition from this offset on."""
         if self._claims.get(claim.partition) is claim:
             self._consumer.seek(self._tp(claim), offset)
             self._consumer.resume(self._tp(claim))
-            claim.begin(offset, last)
+            claim.begin(offset, fingerprint)
 
     async def fetch(self, wanted: Callable[[Claim], bool], max_records: int) -> list[Fetched]:
         """What has come for the ready claims that are wanted; waits a little for the first of it.
@@ -170,7 +170,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         if suspect:
             self._suspects.read(suspect, len(arrived.get(self._tp(suspect), ())))
         fetched = [await self._take(claim, arrived.get(self._tp(claim), ())) for claim in asked if self._stands(claim)]
-        return [piece for piece in fetched if piece.ends > piece.begins]
+        return [part for part in fetched if part.end_offset > part.start_offset]
 
     async def _ask(self, claims: Sequence[Claim], wait_s: float, max_records: int) -> Any:
         """Fetch, from where the claims stand.
@@ -193,9 +193,9 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
     async def _take(self, claim: Claim, records: Sequence[Any]) -> Fetched:
         """The records, and the client's position behind them: it also passes what is never shown (aborted, markers)."""
         tp = self._tp(claim)
-        begins, claim.position = claim.position, await self._consumer.position(tp)
-        claim.end_offset = max(self._consumer.last_stable_offset(tp) or 0, claim.position)
-        return Fetched(claim, begins, claim.position, records)
+        start_offset, end_offset = claim.position, await self._consumer.position(tp)
+        claim.fetched(end_offset, self._consumer.last_stable_offset(tp) or 0)
+        return Fetched(claim, start_offset, end_offset, records)
 
     def _recover(self, asked: Sequence[Claim], suspect: Claim | None, error: Exception) -> None:
         """Nothing was returned; where positions have moved all the same, the next fetch goes back."""

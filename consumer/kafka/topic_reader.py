@@ -25,8 +25,8 @@ _SCAN_RECORDS: Final = 2000
 class Bounds(NamedTuple):
     """A partition's log: its first offset, and the one behind its last committed record."""
 
-    begins: int
-    ends: int
+    start_offset: int
+    end_offset: int
 
 
 class TopicReader:
@@ -97,15 +97,15 @@ class TopicReader:
             raise Unavailable(f"Kafka: no answer about the record at offset {offset} of partition {partition}")
         return records[0].timestamp if records and records[0].offset == offset else None
 
-    async def scan(self, partition: int, begins: int, ends: int) -> AsyncIterator[list[Record]]:
-        """The records of a partition from `begins` up to, not including, `ends`, a few thousand at a time."""
+    async def scan(self, partition: int, start_offset: int, end_offset: int) -> AsyncIterator[list[Record]]:
+        """The records from `start_offset` up to, not including, `end_offset`, a few thousand at a time."""
         async with self._one_at_a_time:
             tp = TopicPartition(self._topic, partition)
             self._consumer.assign([tp])
-            self._consumer.seek(tp, begins)
-            while await self._consumer.position(tp) < ends:
+            self._consumer.seek(tp, start_offset)
+            while await self._consumer.position(tp) < end_offset:
                 arrived = await self._answer(self._consumer.getmany(tp, timeout_ms=1000, max_records=_SCAN_RECORDS))
-                records = [record for record in arrived.get(tp, []) if record.offset < ends]
+                records = [record for record in arrived.get(tp, []) if record.offset < end_offset]
                 if records:
                     yield records
 

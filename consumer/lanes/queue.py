@@ -1,108 +1,146 @@
-"""What still has to be written, partition by partition."""
+"""The queue of one claim: its slices that are not stored yet, and the state of its first slice between attempts."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Final
 
 from consumer.config import IngestConfig
-from consumer.model.batches import Slice
+from consumer.errors import OperatorNeeded, RepeatedIds, StoreError
+from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Rejection
-from consumer.partitions.circuit_breaker import trip_reason
+from consumer.partitions.circuit_breaker import CircuitBreaker
 from consumer.runtime.retrying import retry_delay_s
+
+# After so many lost connections over one slice its records are written one by one, and after so many over one record
+# the partition halts. Two could be restarts: of the server, and of its stand-by.
+_MAX_CONNECTION_LOSSES: Final = 3
+_MAX_PERMANENT_RETRIES: Final = 5
 
 
 class Queue:
-    """The slices of one claim that wait to be written, in order, and how the first of them fared.
+    """The slices of one claim that are not stored yet, in the order of their offsets.
+
+    Only the methods below change a queue; everybody else reads the attributes.
 
     Attributes:
-        doubted: something failed in its lane since its last success: it is written in a transaction of its own.
-        look_first: a repeat was met: ids are looked up before events are copied, for as long as more repeats come.
-            Otherwise a whole topic that is consumed again would be copied twice.
-        failures: of the first slice, in a row.
-        losses: of the connection, while the first slice was written.
-        tries: of the first slice that an error should have been mended by; the world's failures are none.
-        not_before: when to try again, in the event loop's time.
+        isolated: a transaction of the lane failed since the last success of this queue: the first slice is written in
+            a transaction of its own.
+        check_existing: the last batches had repeats: event ids are looked up before events are copied. Without this, a
+            topic that is consumed again would be copied twice.
+        consecutive_failures: of the first slice, where waiting may help.
+        connection_losses: while the first slice was written.
+        permanent_retries: of the first slice, after errors that an immediate retry resolves.
+        not_before: the event loop's time of the next attempt.
     """
 
     def __init__(self, claim: Claim, config: IngestConfig) -> None:
         self.claim = claim
         self._config = config
+        self._breaker = CircuitBreaker(claim.partition, config)
         self.slices: deque[Slice] = deque()
         self._writing = False
-        self.doubted = False
-        self.look_first = False
-        self.failures = 0
-        self.losses = 0
-        self.tries = 0
+        self.isolated = False
+        self.check_existing = False
+        self._reset_attempts()
+
+    def _reset_attempts(self) -> None:
+        self.consecutive_failures = self.connection_losses = self.permanent_retries = 0
         self.not_before = 0.0
 
     @property
     def alive(self) -> bool:
-        """Whether what it holds may still be written."""
+        """Whether the slices may still be written."""
         return self.claim.state is ClaimState.READY
 
+    @property
+    def first(self) -> Slice:
+        """The slice to write next, or the one that is being written."""
+        return self.slices[0]
+
     def waiting(self) -> list[Slice]:
-        """What is not being written yet."""
+        """Return the slices that are not being written."""
         return list(self.slices)[1 if self._writing else 0 :]
 
-    def append(self, piece: Slice) -> None:
-        """Take in what was fetched: as part of the last slice where it fits, in slices of a batch's size."""
-        too_large = -(-piece.size_bytes // self._config.batch_bytes)
-        for part in piece.split(too_large) if too_large > 1 else [piece]:
+    def append(self, slice_: Slice) -> None:
+        """Add the slice that follows, in parts no larger than a batch; a part that fits extends the last slice."""
+        count = -(-slice_.size_bytes // self._config.batch_bytes)
+        for part in slice_.split(count) if count > 1 else [slice_]:
             if self._fits(part):
                 self.slices[-1].extend(part)
             else:
                 self.slices.append(part)
 
-    def _fits(self, piece: Slice) -> bool:
+    def _fits(self, slice_: Slice) -> bool:
         if len(self.slices) <= self._writing:
-            return False  # what is being written can't grow
+            return False  # a slice that is being written can't grow
         last = self.slices[-1]
         return (
-            last.records + piece.records <= self._config.batch_records
-            and last.size_bytes + piece.size_bytes <= self._config.batch_bytes
+            last.records + slice_.records <= self._config.batch_records
+            and last.size_bytes + slice_.size_bytes <= self._config.batch_bytes
         )
 
     def begin(self) -> Slice:
-        """The first slice, which is now being written."""
+        """Return the first slice, to be written in a transaction that begins now."""
         self._writing = True
-        self.claim.idle.clear()
-        return self.slices[0]
+        self.claim.begin_transaction()
+        return self.first
 
     def end(self) -> None:
-        """Nothing of it is being written any more."""
+        """The transaction has ended, whatever its result."""
         self._writing = False
-        self.claim.idle.set()
+        self.claim.end_transaction()
 
-    def succeed(self, letters: Iterable[Rejection]) -> None:
-        """The first slice is stored, and these letters with it."""
-        stored = self.slices.popleft()
-        self.claim.next_offset = stored.ends
-        self.claim.last = stored.last or self.claim.last
-        # From the first record on: a topic made anew before the first look at it would otherwise go unnoticed.
-        self.claim.anchor = self.claim.anchor or self.claim.last
-        self.doubted = False
-        self.failures = self.losses = self.tries = 0
-        self.not_before = 0.0
-        self._guard(letters)
+    def succeed(self, stored: Stored) -> None:
+        """Remove the first slice: it was stored, in the transaction with this result."""
+        slice_ = self.slices.popleft()
+        self.claim.stored(slice_.end_offset, slice_.fingerprint)
+        self.isolated = False
+        self.check_existing = self.check_existing and stored.repeats > 0
+        self._reset_attempts()
+        self._check_breaker(stored.new_dead_letters)
 
-    def _guard(self, letters: Iterable[Rejection]) -> None:
-        """Halt if too many of the last records were refused."""
-        refused = self.claim.refused
-        own = (letter for letter in letters if letter.record.partition == self.claim.partition)
-        refused.extend((letter.record.offset, letter.reason) for letter in own)
-        while refused and refused[0][0] < self.claim.next_offset - self._config.breaker_records:
-            refused.popleft()
-        if problem := trip_reason((reason for _, reason in refused), self._config):
-            self.claim.halt(problem)
+    def _check_breaker(self, rejections: Iterable[Rejection]) -> None:
+        if reason := self._breaker.trip_reason(rejections, self.claim.next_offset):
+            self.claim.halt(reason)
 
-    def fail(self, now: float) -> None:
-        """The first slice is not stored: again, later."""
-        self.not_before = now + retry_delay_s(self.failures)
-        self.failures += 1
+    def isolate(self) -> None:
+        """Write the first slice in a transaction of its own, until one has succeeded."""
+        self.isolated = True
 
-    def replace_first(self, pieces: Sequence[Slice]) -> None:
-        """Go on with these instead of the first slice, whose records they hold."""
-        self.slices.popleft()
-        self.slices.extendleft(reversed(pieces))
-        self.losses = self.tries = 0
+    def back_off(self, now: float) -> None:
+        """Try the first slice again after a delay that grows with each failure."""
+        self.not_before = now + retry_delay_s(self.consecutive_failures)
+        self.consecutive_failures += 1
+
+    def retry_at_once(self, error: StoreError) -> None:
+        """Try the first slice again without a delay, looking ids up if they were repeated.
+
+        Raises:
+            OperatorNeeded: the retries were of no use: this is a bug, or another program writes the tables.
+        """
+        self.check_existing = self.check_existing or isinstance(error, RepeatedIds)
+        self.permanent_retries += 1
+        if self.permanent_retries > _MAX_PERMANENT_RETRIES:
+            raise OperatorNeeded(f"partition {self.claim.partition}: {error}") from error
+
+    def lose_connection(self, now: float) -> None:
+        """Try the first slice again later; when that has failed often, find the record that ends the connection.
+
+        PostgreSQL answered in between, so one of the records may be what makes it fail: they are written one by one,
+        and the claim is halted at the one over which the connection is lost again.
+        """
+        self.back_off(now)
+        self.connection_losses += 1
+        if self.connection_losses < _MAX_CONNECTION_LOSSES:
+            return
+        if self.first.records > 1:
+            self.split_first(self.first.records)
+        elif self.first.fingerprint is not None:
+            offset = self.first.fingerprint.offset
+            self.claim.halt(f"the connection to PostgreSQL is lost whenever the record at offset {offset} is written")
+
+    def split_first(self, count: int) -> None:
+        """Replace the first slice by at most `count` slices with the same records."""
+        self.slices.extendleft(reversed(self.slices.popleft().split(count)))
+        self.connection_losses = self.permanent_retries = 0

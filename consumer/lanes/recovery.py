@@ -1,8 +1,7 @@
-"""What a lane does about a transaction that failed: one remedy for each kind of error."""
+"""Recovery from a failed transaction: one action for each kind of error."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 import structlog
 
@@ -24,133 +23,129 @@ from consumer.telemetry.observer import Observer
 
 _log = structlog.get_logger()
 
-# So many connections lost over one slice before its records are written one by one, and over one record before it is
-# named: twice could be a restart of the server, and the restart of its stand-by.
-_LOSSES: Final = 3
-# So many tries that end the same way, where a second one should have helped.
-_TRIES: Final = 5
-
 
 class Recovery:
-    """What one lane knows to do; `queues` are those whose first slices were the batch, which stored nothing."""
+    """Recovers one lane. `queues` are always those whose first slices were the failed batch."""
 
     def __init__(self, writer: Writer, observer: Observer) -> None:
         self._writer = writer
         self._observer = observer
 
-    async def apply(self, error: StoreError, queues: Sequence[Queue]) -> None:
-        """Leave the queues so that the next transaction does the right thing about them.
+    async def handle(self, error: StoreError, queues: Sequence[Queue]) -> None:
+        """Change the queues so that the next transaction succeeds, or fails with less left to examine.
 
         Raises:
-            OperatorNeeded: there is no remedy.
+            OperatorNeeded: no retry can help.
         """
         partitions = [queue.claim.partition for queue in queues]
-        # Repeats are nothing unusual: they are looked up, and counted.
-        say = _log.info if isinstance(error, RepeatedIds) else _log.warning
-        say("A batch was not stored", action="batch_failed", partitions=partitions, error=repr(error))
+        # Repeated ids are part of normal work: their retry looks them up and counts the repeats.
+        log = _log.info if isinstance(error, RepeatedIds) else _log.warning
+        log("A batch was not stored", action="batch_failed", partitions=partitions, error=repr(error))
         self._observer.failed(error)
         match error:
             case ConnectionLost():
-                await self._ask_what_happened(queues)
+                await self._resolve_ambiguous_commit(error, queues)
             case Blocked():
-                await self._free_offsets(queues)
+                await self._terminate_stalled_owner(queues)
             case StaleOffsets() if len(queues) == 1:
-                queues[0].claim.lose()
+                queues[0].claim.revoke()
             case DataRefused() if len(queues) == 1:
                 await self._find_refused(queues[0], error)
             case RepeatedIds() | NewConnection() | StaleOffsets() | DataRefused():
-                self._try_again(error, queues)
+                self._retry_at_once(error, queues)
             case _:
-                self._writer.disconnect()  # a server that became read-only is no longer the right one
-                _wait(queues)
+                self._writer.disconnect()  # the server may have become read-only: another one may be the primary now
+                _back_off(queues)
 
-    def _try_again(self, error: StoreError, queues: Sequence[Queue]) -> None:
-        """At once; but what should have helped and doesn't is a fault of ours, or somebody else writes our tables."""
+    def _retry_at_once(self, error: StoreError, queues: Sequence[Queue]) -> None:
         if isinstance(error, NewConnection):
             self._writer.disconnect()
         for queue in queues:
-            queue.look_first = queue.look_first or isinstance(error, RepeatedIds)
-            queue.tries += 1
-            if queue.tries > _TRIES:
-                raise OperatorNeeded(f"partition {queue.claim.partition}: {error}") from error
+            queue.retry_at_once(error)
 
-    async def _ask_what_happened(self, queues: Sequence[Queue]) -> None:
-        """An ambiguous commit: the offsets say whether it happened."""
+    async def _resolve_ambiguous_commit(self, error: ConnectionLost, queues: Sequence[Queue]) -> None:
+        """Read the stored offsets: they show whether the transaction was committed.
+
+        At the batch's end: committed. At its start: not committed. Elsewhere: another process has moved them.
+        """
         self._writer.disconnect()
         try:
             offsets = await self._writer.offsets()
         except StoreError:
-            _wait(queues)  # nobody knows yet; writing again is safe, the offsets are compared
+            _back_off(queues)  # the result stays unknown; writing again is safe, for the offsets are compared
             return
-        batch = [queue.slices[0] for queue in queues]
-        for queue, piece in zip(queues, batch, strict=True):
+        batch = [queue.first for queue in queues]
+        now = asyncio.get_running_loop().time()
+        for queue, slice_ in zip(queues, batch, strict=True):
             stored = offsets.get(queue.claim.partition)
-            if stored is not None and stored.next_offset == piece.ends:
-                queue.succeed(self._writer.outcome.letters)
-            elif stored is not None and stored.next_offset == piece.begins:
-                _lost_again(queue)
+            if stored is not None and stored.next_offset == slice_.end_offset and error.outcome is not None:
+                queue.succeed(error.outcome)
+            elif stored is not None and stored.next_offset == slice_.start_offset:
+                queue.lose_connection(now)
             else:
-                queue.claim.lose()
-        if all(queue.claim.next_offset == piece.ends for queue, piece in zip(queues, batch, strict=True)):
-            self._observer.stored(batch, self._writer.outcome)
+                queue.claim.revoke()
+        if error.outcome is not None and all(
+            queue.claim.next_offset == slice_.end_offset for queue, slice_ in zip(queues, batch, strict=True)
+        ):
+            self._observer.stored(batch, error.outcome)
 
-    async def _free_offsets(self, queues: Sequence[Queue]) -> None:
-        """A process that was stopped in mid COPY keeps its locks for ever: end its backend."""
+    async def _terminate_stalled_owner(self, queues: Sequence[Queue]) -> None:
+        """Terminate the backend that holds the offsets' locks, if its process was stopped during COPY.
+
+        Such a backend waits for data, is not idle, and keeps its locks until its connection ends.
+        """
         partitions = [queue.claim.partition for queue in queues]
         try:
             pids = await self._writer.terminate_stalled_owner(partitions)
         except StoreError:
             pids = []
         if pids:
-            _log.warning("Ended a stalled consumer's backend", action="stalled_owner", partitions=partitions, pids=pids)
+            _log.warning(
+                "Terminated the backend of a stalled consumer", action="stalled_owner", partitions=partitions, pids=pids
+            )
         else:
-            _wait(queues)
+            _back_off(queues)
 
     async def _find_refused(self, queue: Queue, error: DataRefused) -> None:
-        """Set aside what PostgreSQL cannot store; where no single message shows why, halve and try again."""
-        first = queue.slices[0]
+        """Reject the events that PostgreSQL cannot store; if no single message is refused by itself, halve the slice.
+
+        Raises:
+            OperatorNeeded: the slice has no events: a dead letter itself is refused.
+        """
+        first = queue.first
         try:
-            found = _make_storable(first.events) or await self._set_refused_aside(first)
+            found = _make_storable(first.events) or await self._reject_refused(first)
         except StoreError:
-            _wait([queue])
+            _back_off([queue])
             return
         if found:
             return
         if len(first.events) > 1:
-            queue.replace_first(first.split(2))
+            queue.split_first(2)
         elif first.events:
-            first.set_aside([Rejection(first.events[0].record, Reason.STORE_REJECTED, str(error))])
+            first.reject([Rejection(first.events[0].record, Reason.STORE_REJECTED, str(error))])
         else:
             raise OperatorNeeded(f"partition {queue.claim.partition}: {error}") from error
 
-    async def _set_refused_aside(self, piece: Slice) -> bool:
-        refused = await self._writer.refused_values([event.value for event in piece.events])
-        events = piece.events
-        piece.set_aside([Rejection(events[at].record, Reason.STORE_REJECTED, why) for at, why in refused.items()])
+    async def _reject_refused(self, slice_: Slice) -> bool:
+        """Reject the events whose messages JSONB cannot hold; return whether there were any."""
+        refused = await self._writer.refused_values([event.value for event in slice_.events])
+        slice_.reject(
+            [
+                Rejection(slice_.events[position].record, Reason.STORE_REJECTED, message)
+                for position, message in refused.items()
+            ]
+        )
         return bool(refused)
 
 
-def _wait(queues: Sequence[Queue]) -> None:
+def _back_off(queues: Sequence[Queue]) -> None:
     now = asyncio.get_running_loop().time()
     for queue in queues:
-        queue.fail(now)
-
-
-def _lost_again(queue: Queue) -> None:
-    """The database answers, but not while it writes this: narrow it down to the record that may be what kills it."""
-    _wait([queue])
-    queue.losses += 1
-    first = queue.slices[0]
-    if queue.losses < _LOSSES:
-        return
-    if first.records > 1:
-        queue.replace_first(first.split(first.records))
-    elif first.last is not None:
-        offset, _ = first.last
-        queue.claim.halt(f"the connection to PostgreSQL is lost whenever the record at offset {offset} is written")
+        queue.back_off(now)
 
 
 def _make_storable(events: Sequence[Event]) -> bool:
-    """Whether one or the other was not storable as it was, and is now."""
+    """Replace what JSONB cannot hold; return whether an event was changed."""
     changed = [event for event in events if event.make_storable()]
     return bool(changed)

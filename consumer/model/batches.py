@@ -1,82 +1,93 @@
 """Batches: consecutive records of some partitions, written in one transaction."""
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
 from consumer.model.claims import Claim
-from consumer.model.records import Event, Record, Rejection, size_bytes, storable_timestamp
+from consumer.model.records import Event, Fingerprint, Rejection, size_bytes
 
 
 class Slice(msgspec.Struct, kw_only=True):
-    """Consecutive records of one partition: from offset `begins` up to, not including, `ends`.
+    """Consecutive records of one partition: from `start_offset` up to, not including, `end_offset`.
 
-    Logs have gaps (transaction markers, compaction): neither bound need be a record's offset, and there may be none.
+    Kafka's logs have gaps (transaction markers, compaction): neither bound need be a record's offset, and a slice may
+    hold no records.
 
     Attributes:
-        last: offset and timestamp of the last record; None without records.
+        fingerprint: of the last record; None without records.
         size_bytes: of the keys, values and headers.
     """
 
     claim: Claim
-    begins: int
-    ends: int
+    start_offset: int
+    end_offset: int
     events: list[Event]
-    letters: list[Rejection]
-    last: tuple[int, int] | None
+    rejections: list[Rejection]
+    fingerprint: Fingerprint | None
     size_bytes: int
 
     @classmethod
-    def of(cls, claim: Claim, begins: int, ends: int, judged: Sequence[Event | Rejection]) -> Self:
-        """The slice of records that were judged, in the order of their offsets."""
+    def of(cls, claim: Claim, start_offset: int, end_offset: int, items: Sequence[Event | Rejection]) -> Self:
+        """Return the slice of these decoded records, which are in the order of their offsets."""
         return cls(
             claim=claim,
-            begins=begins,
-            ends=ends,
-            events=[item for item in judged if isinstance(item, Event)],
-            letters=[item for item in judged if isinstance(item, Rejection)],
-            last=_fingerprint(judged[-1].record) if judged else None,
-            size_bytes=sum(size_bytes(item.record) for item in judged),
+            start_offset=start_offset,
+            end_offset=end_offset,
+            events=[item for item in items if isinstance(item, Event)],
+            rejections=[item for item in items if isinstance(item, Rejection)],
+            fingerprint=Fingerprint.of(items[-1].record) if items else None,
+            size_bytes=sum(size_bytes(item.record) for item in items),
         )
 
     @property
     def records(self) -> int:
-        """How many records it holds."""
-        return len(self.events) + len(self.letters)
+        """The number of records."""
+        return len(self.events) + len(self.rejections)
 
-    def judged(self) -> list[Event | Rejection]:
-        """Its records in the order of their offsets."""
-        return sorted((*self.events, *self.letters), key=lambda item: item.record.offset)
+    def items(self) -> list[Event | Rejection]:
+        """Return the events and rejections in the order of their offsets."""
+        return sorted((*self.events, *self.rejections), key=lambda item: item.record.offset)
 
-    def extend(self, other: Self) -> None:
-        """Take in the slice that follows."""
-        self.ends = other.ends
-        self.events += other.events
-        self.letters += other.letters
-        self.last = other.last or self.last
-        self.size_bytes += other.size_bytes
+    def extend(self, following: Self) -> None:
+        """Append the slice that starts where this one ends."""
+        self.end_offset = following.end_offset
+        self.events += following.events
+        self.rejections += following.rejections
+        self.fingerprint = following.fingerprint or self.fingerprint
+        self.size_bytes += following.size_bytes
 
-    def split(self, pieces: int) -> list[Self]:
-        """The same records in as many slices of about the same size as there are records for."""
-        judged = self.judged()
-        step = max(1, -(-len(judged) // pieces))
-        groups = [judged[i : i + step] for i in range(0, len(judged), step)] or [[]]
-        starts = [self.begins, *(group[0].record.offset for group in groups[1:])]
-        bounds = zip(starts, [*starts[1:], self.ends], groups, strict=True)
-        return [type(self).of(self.claim, begins, ends, group) for begins, ends, group in bounds]
+    def split(self, count: int) -> list[Self]:
+        """Return the same records in at most `count` slices of about the same number of records, at least one slice."""
+        items = self.items()
+        step = max(1, -(-len(items) // count))
+        groups = [items[i : i + step] for i in range(0, len(items), step)] or [[]]
+        starts = [self.start_offset, *(group[0].record.offset for group in groups[1:])]
+        bounds = zip(starts, [*starts[1:], self.end_offset], groups, strict=True)
+        return [type(self).of(self.claim, start, end, group) for start, end, group in bounds]
 
-    def set_aside(self, letters: Iterable[Rejection]) -> None:
-        """Make letters of some of the events."""
-        letters = list(letters)
-        gone = {letter.record.offset for letter in letters}
-        self.events = [event for event in self.events if event.record.offset not in gone]
-        self.letters += letters
+    def reject(self, rejections: Iterable[Rejection]) -> None:
+        """Replace the events of these records by the rejections."""
+        rejections = list(rejections)
+        offsets = {rejection.record.offset for rejection in rejections}
+        self.events = [event for event in self.events if event.record.offset not in offsets]
+        self.rejections += rejections
 
 
 Batch = Sequence[Slice]
 
 
-def _fingerprint(record: Record) -> tuple[int, int]:
-    # A timestamp that no column can hold counts as 0: the offset still tells most logs apart.
-    return record.offset, storable_timestamp(record.timestamp) or 0
+class Stored(NamedTuple):
+    """What one transaction stored. The three numbers of records add up to the batch's.
+
+    Attributes:
+        events: the number of new events.
+        new_dead_letters: the rejections whose dead letters were inserted. A rejection whose dead letter exists
+            already, in whatever state, counts as a repeat.
+        repeats: the number of repeats.
+    """
+
+    events: int
+    new_dead_letters: list[Rejection]
+    repeats: int

@@ -1,29 +1,36 @@
-"""Who owns what: one claim for each time that a partition is assigned to this process."""
+"""Claims: a claim is the assignment of one partition to this process, from assignment to revocation."""
 
 import asyncio
-from collections import deque
 from enum import Enum, auto
+
+from consumer.model.records import Fingerprint
 
 
 class ClaimState(Enum):
-    """The life of a claim, downwards; a lost claim never comes back, a new one takes its place."""
+    """The states of a claim. A revoked claim is final: a later assignment makes a new one."""
 
-    NEW = auto()  # assigned; where to begin is not known yet
+    NEW = auto()  # assigned; the start offset is not known yet
     READY = auto()  # its records are fetched and written
-    HALTED = auto()  # only a person can decide how to go on
-    LOST = auto()  # revoked, or somebody else has moved on
+    HALTED = auto()  # waits for an operator
+    REVOKED = auto()  # the group took the partition away, or its stored offset was moved by another process
 
 
 class Claim:
-    """One ownership of one partition, from its assignment to its end.
+    """One partition assigned to this process.
+
+    Only the methods below change a claim; everybody else reads the attributes.
 
     Attributes:
-        position: where the next fetch begins.
-        next_offset: where the next batch to be written begins: what `consumer_offsets` holds, as far as we know.
-        heard: how often the broker has said where the partition's log ends.
-        anchor: offset and timestamp of a record that was passed; a log where they differ is another log.
-        refused: offset and reason of each record that was refused lately.
-        idle: set while no transaction of this claim is under way.
+        position: the offset of the next fetch.
+        next_offset: the start of the next batch; as far as this process knows, the value in `consumer_offsets`.
+        end_offset: the end of the partition's log, as last reported by the broker.
+        end_offset_reports: how often the broker has reported the end of the log. A count that stands still means
+            that the lag is not known.
+        fingerprint: of the last record passed; None before the first.
+        anchor: the fingerprint of a record that was found in the log. If the log no longer holds that record, it is
+            another log: the topic was deleted and created again.
+        halt_reason: why the claim is halted; empty in the other states.
+        idle: set while no transaction of this claim is open. To be waited for, not to be set.
     """
 
     def __init__(self, partition: int) -> None:
@@ -32,30 +39,59 @@ class Claim:
         self.position = 0
         self.next_offset = 0
         self.end_offset = 0
-        self.heard = 0
-        self.last: tuple[int, int] | None = None
-        self.anchor: tuple[int, int] | None = None
-        self.refused: deque[tuple[int, str]] = deque()
-        self.halted_because = ""
+        self.end_offset_reports = 0
+        self.fingerprint: Fingerprint | None = None
+        self.anchor: Fingerprint | None = None
+        self.halt_reason = ""
         self.idle = asyncio.Event()
         self.idle.set()
 
     @property
     def lag(self) -> int:
-        """Records in the log that are not stored yet, as last heard from the broker."""
+        """How many offsets of the log are not stored yet, by the broker's last report."""
         return max(0, self.end_offset - self.next_offset)
 
-    def begin(self, offset: int, last: tuple[int, int] | None) -> None:
-        """The stored offset is known and the log still has it: fetch from there."""
+    def begin(self, offset: int, fingerprint: Fingerprint | None) -> None:
+        """Start fetching at the stored offset, which the log still has."""
         self.position = self.next_offset = offset
-        self.last = self.anchor = last
+        self.fingerprint = self.anchor = fingerprint
         self.state = ClaimState.READY
 
-    def halt(self, reason: str) -> None:
-        """Stop here until an operator has decided."""
-        if self.state is not ClaimState.LOST:
-            self.state, self.halted_because = ClaimState.HALTED, reason
+    def fetched(self, position: int, end_offset: int) -> None:
+        """Records up to, not including, `position` were fetched; the client knows the log up to `end_offset`."""
+        self.position = position
+        self.end_offset = max(end_offset, position)
 
-    def lose(self) -> None:
-        """It is not ours any more: what is queued for it is void."""
-        self.state = ClaimState.LOST
+    def report_end_offset(self, end_offset: int) -> None:
+        """Note the broker's answer about the end of the log."""
+        self.end_offset = max(self.position, end_offset)
+        self.end_offset_reports += 1
+
+    def begin_transaction(self) -> None:
+        """A transaction with records of this claim is about to begin."""
+        self.idle.clear()
+
+    def end_transaction(self) -> None:
+        """The transaction was committed or rolled back, or its connection was lost."""
+        self.idle.set()
+
+    def stored(self, next_offset: int, fingerprint: Fingerprint | None) -> None:
+        """Records up to, not including, `next_offset` are stored; `fingerprint` is the last one's, None without any."""
+        self.next_offset = next_offset
+        self.fingerprint = fingerprint or self.fingerprint
+        # A claim that began without one is anchored by its first record, not at the next look at the log: until then
+        # the topic could be deleted and created again, unnoticed.
+        self.anchor = self.anchor or self.fingerprint
+
+    def move_anchor(self, fingerprint: Fingerprint | None) -> None:
+        """The log still held the anchor after the record of this fingerprint was stored: anchor the claim there."""
+        self.anchor = fingerprint
+
+    def halt(self, reason: str) -> None:
+        """Stop until an operator has decided; a revoked claim stays revoked."""
+        if self.state is not ClaimState.REVOKED:
+            self.state, self.halt_reason = ClaimState.HALTED, reason
+
+    def revoke(self) -> None:
+        """End the claim: what is queued for it is never written."""
+        self.state = ClaimState.REVOKED

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -27,6 +27,22 @@ class Record(Protocol):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
+
+
+class Fingerprint(NamedTuple):
+    """Identifies a record, and by it the log: another topic of the same name has another timestamp at the offset.
+
+    Attributes:
+        timestamp_ms: the record's timestamp; 0 for one that no column can hold, the offset still tells most logs apart.
+    """
+
+    offset: int
+    timestamp_ms: int
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Return the fingerprint of a record."""
+        return cls(record.offset, storable_timestamp(record.timestamp) or 0)
 
 
 class Reason(StrEnum):

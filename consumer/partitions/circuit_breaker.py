@@ -1,35 +1,66 @@
-"""The breaker: a partition whose records are mostly refused halts, instead of filling the table of dead letters.
+"""The circuit breaker: halts a partition of whose last records too many were rejected.
 
-What counts are letters that still wait, among the last records of the partition: so an operator who has dealt with them
-lets it go on, and a process that starts anew finds what the last one knew.
+Without it a faulty publisher would fill the table of dead letters. Only open dead letters count, so a partition goes on
+once an operator has retried or discarded them.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from consumer.config import IngestConfig
+from consumer.model.records import Rejection
 from consumer.postgres.store import Offsets, Store
 
 
-def trip_reason(refused: Iterable[str], config: IngestConfig) -> str | None:
-    """Why a partition should halt, of whose last records these were refused; None if it shouldn't."""
-    counts = Counter(refused)
+class CircuitBreaker:
+    """Counts one partition's rejections while it is consumed.
+
+    `tripped_partitions` counts the same in the table, when a partition starts. A query after every batch would cost a
+    round trip, and after COMMIT there is no transaction left that its failure could roll back.
+    """
+
+    def __init__(self, partition: int, config: IngestConfig) -> None:
+        self._partition = partition
+        self._config = config
+        self._recent: deque[tuple[int, str]] = deque()  # offset and reason
+
+    def trip_reason(self, rejections: Iterable[Rejection], next_offset: int) -> str | None:
+        """Count the new dead letters of a batch, and return why the partition must halt; None if it need not.
+
+        Args:
+            rejections: of any partition; only this one's count.
+            next_offset: where this partition's batch ends.
+        """
+        own = (rejection for rejection in rejections if rejection.record.partition == self._partition)
+        self._recent.extend((rejection.record.offset, rejection.reason) for rejection in own)
+        while self._recent and self._recent[0][0] < next_offset - self._config.breaker_records:
+            self._recent.popleft()
+        return trip_reason((reason for _, reason in self._recent), self._config)
+
+
+def trip_reason(reasons: Iterable[str], config: IngestConfig) -> str | None:
+    """Return why a partition must halt, given the reasons of its recent rejections; None if it need not."""
+    counts = Counter(reasons)
     if counts.total() <= config.breaker_records * config.breaker_share:
         return None
-    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    listed = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
     return (
-        f"{counts.total()} of the last {config.breaker_records} records were refused ({reasons}): see to what "
+        f"{counts.total()} of the last {config.breaker_records} records were refused ({listed}): see to what "
         "publishes them, then retry or discard the letters (python -m consumer dead-letters)"
     )
 
 
 async def tripped_partitions(store: Store, config: IngestConfig, stored: Iterable[Offsets]) -> dict[int, str]:
-    """The partitions that should halt, and why."""
+    """Return the partitions that must halt by their open dead letters, and why.
+
+    Raises:
+        StoreError: PostgreSQL does not answer.
+    """
     ends = {offsets.partition: offsets.next_offset for offsets in stored}
-    begins = [end - config.breaker_records for end in ends.values()]
-    rows = await store.fetch("open_letters", store.topic, list(ends), begins, list(ends.values()))
-    refused: dict[int, list[str]] = {partition: [] for partition in ends}
+    starts = [end - config.breaker_records for end in ends.values()]
+    rows = await store.fetch("open_letters", store.topic, list(ends), starts, list(ends.values()))
+    reasons: dict[int, list[str]] = {partition: [] for partition in ends}
     for row in rows:
-        refused[row["partition"]].append(row["reason"])
-    found = {partition: trip_reason(reasons, config) for partition, reasons in refused.items()}
+        reasons[row["partition"]].append(row["reason"])
+    found = {partition: trip_reason(each, config) for partition, each in reasons.items()}
     return {partition: problem for partition, problem in found.items() if problem is not None}

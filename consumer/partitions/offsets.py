@@ -8,7 +8,7 @@ from consumer.errors import UsageError
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.partitions.circuit_breaker import tripped_partitions
-from consumer.partitions.ownership import lost_offsets
+from consumer.partitions.lost_offsets import lost_offsets
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets, Store
 
@@ -65,7 +65,7 @@ async def accept_loss(
         raise UsageError(f"topic {config.topic!r} has no partition {partition}")
     if standing.stored is None or standing.lost is None:
         raise UsageError(f"partition {partition} has lost nothing: `offsets show` says where it stands")
-    row = (config.topic, partition, standing.stored.next_offset, standing.bounds.begins, standing.lost, by)
+    row = (config.topic, partition, standing.stored.next_offset, standing.bounds.start_offset, standing.lost, by)
     if not await session.fetch("accept_loss", *row):
         raise UsageError(f"partition {partition} has moved in this moment: look again with `offsets show`")
     return standing

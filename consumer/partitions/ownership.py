@@ -1,6 +1,6 @@
-"""From an assigned partition to one that is fetched, and the watch over those that are.
+"""Starts the partitions that the group assigns to this process, and checks those that are consumed.
 
-What a claim begins with comes from PostgreSQL; whether the log still has it is asked of the log.
+PostgreSQL holds the offset to start from; the log shows whether the records after it still exist.
 """
 
 import asyncio
@@ -15,101 +15,79 @@ from consumer.errors import KafkaClientBroken, NewConnection, Unavailable
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.model.claims import Claim, ClaimState
-from consumer.model.records import storable_timestamp
 from consumer.partitions.circuit_breaker import tripped_partitions
+from consumer.partitions.lost_offsets import holds_record, lost_offsets
 from consumer.postgres.session import Connect, Session
 from consumer.postgres.store import Offsets
-from consumer.runtime.retrying import retry_delay_s
+from consumer.runtime.retrying import retry_while_unavailable
 
 _log = structlog.get_logger()
 
 _TICK_S: Final = 0.05
 
 
-async def lost_offsets(stored: Offsets, bounds: Bounds, log: TopicReader) -> str | None:
-    """Why the log no longer has what comes after the stored offset; None if it has.
-
-    Names of topics come back, offsets too: the timestamp of the last record passed tells one log from the next.
-    """
-    if stored.next_offset < bounds.begins:
-        return f"the log begins at {bounds.begins}: the records from {stored.next_offset} on are gone (retention)"
-    if stored.next_offset > bounds.ends:
-        return f"the log ends at {bounds.ends}, before the stored {stored.next_offset}: made anew, or truncated"
-    if stored.last is not None and not await _still_there(stored.partition, stored.last, bounds, log):
-        return f"another record than the one stored stands at offset {stored.last_offset}: the topic was made anew"
-    return None
-
-
-async def _still_there(partition: int, last: tuple[int, int], bounds: Bounds, log: TopicReader) -> bool:
-    offset, timestamp = last
-    if not bounds.begins <= offset < bounds.ends:
-        return offset < bounds.begins  # retention took it, which says nothing; behind the end it can't be
-    found = await log.timestamp_at(partition, offset)
-    # None: a marker or an aborted record stands where a committed one did. No log does that, only another one.
-    return found is not None and (storable_timestamp(found) or 0) == timestamp
-
-
 class Ownership:
-    """Takes up what the group assigns to us, and watches over it."""
+    """Starts new claims, and checks the others every `watch_interval_s`."""
 
     def __init__(
         self,
-        source: GroupConsumer,
-        log: TopicReader,
+        group_consumer: GroupConsumer,
+        topic_reader: TopicReader,
         connect: Connect,
         config: Config,
         has_room: Callable[[Claim], bool],
     ) -> None:
-        self._source = source
-        self._log = log
+        self._group_consumer = group_consumer
+        self._topic_reader = topic_reader
         self._session = Session(connect, config.database.timeout_s)
         self._config = config.topic
         self._ingest = config.ingest
         self._has_room = has_room
+        self._checked_at = time.monotonic()
         self._positions: dict[Claim, tuple[int, float]] = {}
 
     async def run(self) -> None:
-        """Take up new claims as they come, and watch the others, until cancelled.
+        """Start and check claims until cancelled.
 
         Raises:
-            KafkaClientBroken: the log goes on and the group's client does not notice.
+            KafkaClientBroken: the log has records that the group's client does not return.
         """
-        failures, watched_at = 0, time.monotonic()
         while True:
             await asyncio.sleep(_TICK_S)
-            try:
-                await self._take_up()
-                if time.monotonic() - watched_at >= self._config.watch_interval_s:
-                    watched_at = time.monotonic()
-                    await self._watch()
-                failures = 0
-            except (Unavailable, NewConnection) as error:
-                _log.warning("Waiting for the world", action="wait", what="take up partitions", error=str(error))
-                self.close()  # a session that began read-only stays so, whatever becomes of the server
-                await asyncio.sleep(retry_delay_s(failures))
-                failures += 1
+            await retry_while_unavailable(self._tick, "start and check partitions")
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection to PostgreSQL."""
         self._session.close()
 
-    async def _take_up(self) -> None:
-        for claim in [claim for claim in self._source.claims if claim.state is ClaimState.LOST]:
-            self._source.renew(claim)
-        new = [claim for claim in self._source.claims if claim.state is ClaimState.NEW]
+    async def _tick(self) -> None:
+        try:
+            await self._start_claims()
+            if time.monotonic() - self._checked_at >= self._config.watch_interval_s:
+                self._checked_at = time.monotonic()
+                await self._check_claims()
+        except (Unavailable, NewConnection) as error:
+            self.close()  # a session that began read-only stays read-only, whatever becomes of the server
+            raise Unavailable(str(error)) from error
+
+    async def _start_claims(self) -> None:
+        for claim in [claim for claim in self._group_consumer.claims if claim.state is ClaimState.REVOKED]:
+            self._group_consumer.renew(claim)
+        new = [claim for claim in self._group_consumer.claims if claim.state is ClaimState.NEW]
         if new:
             partitions = [claim.partition for claim in new]
-            # In this order: the log only grows, and so has what was stored a moment ago, whoever stored it.
-            offsets = await self._offsets(partitions)
-            bounds = await self._log.bounds(partitions)
-            full = await self._overfull([offsets[partition] for partition in partitions])
+            # The offsets before the bounds: both only grow, and another owner may still store records. Read the other
+            # way round, an offset that was stored in between would seem to be behind the end of the log.
+            offsets = await self._stored_offsets(partitions)
+            bounds = await self._topic_reader.bounds(partitions)
+            tripped = await self._tripped([offsets[partition] for partition in partitions])
             for claim in new:
                 stored = offsets[claim.partition]
-                lost = await lost_offsets(stored, bounds[claim.partition], self._log)
-                self._begin(claim, stored, bounds[claim.partition], lost or full.get(claim.partition))
+                lost = await lost_offsets(stored, bounds[claim.partition], self._topic_reader)
+                self._start(claim, stored, bounds[claim.partition], lost or tripped.get(claim.partition))
 
-    async def _offsets(self, partitions: Sequence[int]) -> dict[int, Offsets]:
-        """The stored offsets; a partition that was never seen begins where its log does."""
+    async def _stored_offsets(self, partitions: Sequence[int]) -> dict[int, Offsets]:
+        """Return the stored offsets; for a partition without any, first store where its log begins."""
         offsets = await self._session.ask(lambda store: store.offsets())
         unseen = sorted(set(partitions) - offsets.keys())
         if not unseen:
@@ -120,57 +98,58 @@ class Ownership:
                 action="partitions_added",
                 partitions=unseen,
             )
-        bounds = await self._log.bounds(unseen)
-        begins = [bounds[partition].begins for partition in unseen]
-        await self._session.ask(lambda store: store.fetch("begin_partitions", store.topic, unseen, begins))
+        bounds = await self._topic_reader.bounds(unseen)
+        starts = [bounds[partition].start_offset for partition in unseen]
+        await self._session.ask(lambda store: store.fetch("begin_partitions", store.topic, unseen, starts))
         return await self._session.ask(lambda store: store.offsets())
 
-    async def _overfull(self, stored: Sequence[Offsets]) -> dict[int, str]:
-        """The partitions that have too many letters that wait."""
+    async def _tripped(self, stored: Sequence[Offsets]) -> dict[int, str]:
         return await self._session.ask(lambda store: tripped_partitions(store, self._ingest, stored))
 
-    def _begin(self, claim: Claim, stored: Offsets, bounds: Bounds, problem: str | None) -> None:
+    def _start(self, claim: Claim, stored: Offsets, bounds: Bounds, problem: str | None) -> None:
         if problem is None:
-            self._source.begin(claim, stored.next_offset, stored.last)
-            claim.end_offset = max(claim.end_offset, bounds.ends)
+            self._group_consumer.begin(claim, stored.next_offset, stored.fingerprint)
+            claim.report_end_offset(bounds.end_offset)
         else:
             claim.halt(problem)
 
-    async def _watch(self) -> None:
-        claims = list(self._source.claims)
+    async def _check_claims(self) -> None:
+        claims = list(self._group_consumer.claims)
         if not claims:
             return
-        bounds = await self._log.bounds(claim.partition for claim in claims)
+        bounds = await self._topic_reader.bounds(claim.partition for claim in claims)
         for claim in claims:
-            claim.end_offset = max(claim.position, bounds[claim.partition].ends)
-            claim.heard += 1
+            claim.report_end_offset(bounds[claim.partition].end_offset)
             if claim.state is ClaimState.HALTED:
-                await self._look_again(claim, bounds[claim.partition])
+                await self._check_halted(claim, bounds[claim.partition])
             elif claim.state is ClaimState.READY:
                 await self._check_anchor(claim, bounds[claim.partition])
         self._check_progress(claims)
 
-    async def _look_again(self, claim: Claim, bounds: Bounds) -> None:
-        """An operator may have accepted the loss meanwhile or dealt with the letters, or the broker has got well."""
+    async def _check_halted(self, claim: Claim, bounds: Bounds) -> None:
+        """Renew the claim if its reason is gone: an operator has acted, or a broker works again."""
         stored = (await self._session.ask(lambda store: store.offsets()))[claim.partition]
-        if await lost_offsets(stored, bounds, self._log) is None and not await self._overfull([stored]):
-            self._source.renew(claim)
+        if await lost_offsets(stored, bounds, self._topic_reader) is None and not await self._tripped([stored]):
+            self._group_consumer.renew(claim)
 
     async def _check_anchor(self, claim: Claim, bounds: Bounds) -> None:
-        """A topic made anew under our feet goes on at our offset, if it has come so far: the client knows names only.
+        """Revoke the claim if the log no longer holds its anchor.
 
-        Then what was stored since belongs to the new log. Its fingerprint is put back to the old one's, so that every
-        owner from here on finds the difference, and halts.
+        A topic can be deleted and created again while it is consumed. The client knows topics by name only, and goes on
+        at its offset once the new log has grown to it. Whatever was stored after the anchor then belongs to the new
+        log. The stored fingerprint is set back to the anchor, so that every later owner finds the difference and halts.
         """
-        anchor, last = claim.anchor, claim.last
-        if anchor is None or await _still_there(claim.partition, anchor, bounds, self._log):
-            claim.anchor = last  # only now: while the broker doesn't answer, the old one must stay the one to ask for
+        # The fingerprint is read before the log: a record that is stored meanwhile may belong to the next log.
+        anchor, fingerprint = claim.anchor, claim.fingerprint
+        if anchor is None or await holds_record(claim.partition, anchor, bounds, self._topic_reader):
+            claim.move_anchor(fingerprint)  # not before the answer: without one, the old anchor must be checked next
             return
-        claim.lose()
+        claim.revoke()
         await claim.idle.wait()
         await self._session.ask(lambda store: store.fetch("restore_fingerprint", store.topic, claim.partition, *anchor))
 
     def _check_progress(self, claims: Sequence[Claim]) -> None:
+        """Raise KafkaClientBroken for a claim of which nothing was fetched for `stall_s`, though it has room."""
         now = time.monotonic()
         self._positions = {claim: self._positions.get(claim, (-1, now)) for claim in claims}
         for claim, (position, since) in self._positions.items():

@@ -14,6 +14,7 @@ import asyncpg
 from agent_runs.sql import load_queries
 from consumer.config import DatabaseConfig
 from consumer.errors import ConnectionLost, UsageError
+from consumer.model.records import Fingerprint
 from consumer.postgres.copy_format import COLUMNS, EPOCH_MS, JSONB_VERSION
 from consumer.postgres.sqlstate import translate
 
@@ -34,11 +35,11 @@ class Offsets(NamedTuple):
     updated_at: int
 
     @property
-    def last(self) -> tuple[int, int] | None:
-        """The fingerprint: offset and timestamp of the last record passed."""
+    def fingerprint(self) -> Fingerprint | None:
+        """Of the last record passed; None before the first."""
         if self.last_offset is None or self.last_timestamp is None:
             return None
-        return self.last_offset, self.last_timestamp
+        return Fingerprint(self.last_offset, self.last_timestamp)
 
 
 @cache

@@ -22,32 +22,54 @@ def retry_delay_s(failures: int) -> float:
 
 
 async def retry_while_unavailable(work: Callable[[], Awaitable[_T]], what: str, give_up_s: float | None = None) -> _T:
-    """The result of `work`, tried again for as long as the world is unavailable.
+    """Return the result of `work`, which is retried while Kafka or PostgreSQL is unavailable.
+
+    Args:
+        work: may be called any number of times.
+        what: names the work in log lines and in the error, as in "connect to Kafka".
+        give_up_s: None retries without end.
 
     Raises:
-        GaveUp: it still was after `give_up_s` seconds; never without that.
+        GaveUp: the last attempt after `give_up_s` seconds failed too.
     """
 
-    async def attempt() -> _T:
-        return await work()  # `work` may be a lambda, which by itself is not seen to be asynchronous
+    def report(error: BaseException, wait_s: float) -> None:
+        _log.warning("Waiting for the world", action="wait", what=what, wait_s=round(wait_s, 2), error=str(error))
 
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(Unavailable),
-        wait=lambda state: retry_delay_s(state.attempt_number - 1),
-        stop=stop_after_delay(give_up_s) if give_up_s is not None else stop_never,
-        before_sleep=_report(what),
-        reraise=True,
-    )
     try:
-        return await retrying(attempt)
+        return await retry_on(Unavailable, work, report, give_up_s)
     except Unavailable as error:
         raise GaveUp(f"{what}: still unavailable after {give_up_s:g} s: {error}") from error
 
 
-def _report(what: str) -> Callable[[RetryCallState], None]:
-    def report(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        wait_s = state.next_action.sleep if state.next_action else 0.0
-        _log.warning("Waiting for the world", action="wait", what=what, wait_s=round(wait_s, 2), error=str(error))
+async def retry_on(
+    failure: type[Exception],
+    work: Callable[[], Awaitable[_T]],
+    report: Callable[[BaseException, float], None],
+    give_up_s: float | None = None,
+) -> _T:
+    """Return the result of `work`, which is retried after errors of one class; other errors are raised.
 
-    return report
+    Args:
+        failure: the class; its last error is raised after `give_up_s` seconds.
+        work: may be called any number of times.
+        report: called before each delay, with the error and the seconds to wait.
+        give_up_s: None retries without end.
+    """
+
+    async def attempt() -> _T:
+        return await work()  # tenacity awaits coroutine functions only, and `work` may be a lambda
+
+    def report_attempt(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if error is not None and state.next_action is not None:
+            report(error, state.next_action.sleep)
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(failure),
+        wait=lambda state: retry_delay_s(state.attempt_number - 1),
+        stop=stop_after_delay(give_up_s) if give_up_s is not None else stop_never,
+        before_sleep=report_attempt,
+        reraise=True,
+    )
+    return await retrying(attempt)

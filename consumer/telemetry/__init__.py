@@ -1,4 +1,4 @@
 """What operators see: metrics, health, log lines, and the HTTP server for them.
 
-May import: agent_runs, config, errors, ingest, model, prometheus_client, structlog.
+May import: agent_runs, config, errors, model, prometheus_client, structlog.
 """

@@ -11,8 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from agent_runs.escaping import escape_line, escape_lines
 from consumer.config import ServiceConfig
 from consumer.errors import StoreError
-from consumer.ingest.ingest import Stored
-from consumer.model.batches import Batch
+from consumer.model.batches import Batch, Stored
 from consumer.model.claims import Claim, ClaimState
 
 _log = structlog.get_logger()
@@ -87,10 +86,10 @@ class Observer:
         """A transaction was committed."""
         self._events.inc(stored.events)
         self._repeats.inc(stored.repeats)
-        self._sizes.observe(sum(piece.records for piece in batch))
-        for letter in stored.letters:
+        self._sizes.observe(sum(slice_.records for slice_ in batch))
+        for letter in stored.new_dead_letters:
             self._letters.labels(letter.reason).inc()
-        for letter in stored.letters[:_LETTERS_LOGGED]:
+        for letter in stored.new_dead_letters[:_LETTERS_LOGGED]:
             _log.warning(
                 "A record was refused",
                 action="dead_letter",
@@ -99,8 +98,8 @@ class Observer:
                 reason=letter.reason.value,
                 detail=letter.detail,
             )
-        if len(stored.letters) > _LETTERS_LOGGED:
-            more = len(stored.letters) - _LETTERS_LOGGED
+        if len(stored.new_dead_letters) > _LETTERS_LOGGED:
+            more = len(stored.new_dead_letters) - _LETTERS_LOGGED
             _log.warning("More records were refused: see dead_letters", action="dead_letters", more=more)
 
     def failed(self, error: StoreError) -> None:
@@ -117,7 +116,7 @@ class Observer:
             for claim in self._claims
         }
         self._heard = {
-            claim.partition: (claim.heard, now) if self._has_heard(claim) else self._heard[claim.partition]
+            claim.partition: (claim.end_offset_reports, now) if self._has_heard(claim) else self._heard[claim.partition]
             for claim in self._claims
         }
         halted, known = self.halted(), self._known_halts
@@ -146,7 +145,7 @@ class Observer:
         return claim.state is ClaimState.READY and (claim.lag == 0 or claim.next_offset != before)
 
     def _has_heard(self, claim: Claim) -> bool:
-        return claim.partition not in self._heard or self._heard[claim.partition][0] != claim.heard
+        return claim.partition not in self._heard or self._heard[claim.partition][0] != claim.end_offset_reports
 
     def stalled(self) -> list[Claim]:
         """The claims that should get on, and have not for `stall_s`."""
@@ -160,7 +159,7 @@ class Observer:
 
     def halted(self) -> dict[int, str]:
         """The partitions that wait for an operator, and why."""
-        return {c.partition: c.halted_because for c in self._claims if c.state is ClaimState.HALTED}
+        return {c.partition: c.halt_reason for c in self._claims if c.state is ClaimState.HALTED}
 
     def unheard(self) -> list[int]:
         """The partitions whose lag nobody knows: as far as we have heard they may be at their end."""

@@ -31,13 +31,13 @@ class TopicCheck:
         """The differences of one partition, of which everything below the stored offset should be somewhere."""
         bounds = (await self._log.bounds([stored.partition]))[stored.partition]
         before, earliest = self.places["event"], None
-        async for records in self._log.scan(stored.partition, bounds.begins, stored.next_offset):
+        async for records in self._log.scan(stored.partition, bounds.start_offset, stored.next_offset):
             earliest = min([*(record.timestamp for record in records), *([] if earliest is None else [earliest])])
             async for difference in self._chunk(stored.partition, records):
                 yield difference
         if earliest is not None:
             since = storable_timestamp(earliest) or 0
-            stretch = (stored.partition, bounds.begins, stored.next_offset, since)
+            stretch = (stored.partition, bounds.start_offset, stored.next_offset, since)
             (row,) = await self._session.fetch("count_events", *stretch)
             found = self.places["event"] - before
             if row["events"] != found:

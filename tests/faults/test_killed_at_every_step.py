@@ -9,7 +9,7 @@ from signal import SIGKILL
 
 from tests.checker import compare, read_log
 from tests.checker.tables import Tables
-from tests.support.fault_injection.parts import STEPS
+from tests.support.fault_injection.steps import STEPS
 from tests.support.scene import Scene
 from tests.support.workloads.troubled import troubled
 

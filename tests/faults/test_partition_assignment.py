@@ -48,7 +48,7 @@ async def test_partitions_that_are_assigned_while_postgresql_is_silent_wait_and_
         proxy.audible.clear()
         other = scene.start()
         await deaf.says("Partitions assigned", times=2)
-        await deaf.says("take up partitions")
+        await deaf.says("start and check partitions")
         # then the other one's partitions go on,
         await scene.stores_more(100)
         # and the first one's from where they stand, when its wire is back.

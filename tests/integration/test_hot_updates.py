@@ -55,7 +55,7 @@ async def test_nearly_every_update_of_a_run_is_heap_only(database: str) -> None:
         records = [Record(begins + n, b"run-%d" % (first + n), event(f"{begins + n}")) for n in range(BATCH)]
         piece = Slice.of(claim, begins, begins + BATCH, [decode(record, 1024) for record in records])
         async with store.transaction():
-            await ingest([piece], Transaction(store), look_first=False)
+            await ingest([piece], Transaction(store), check_existing=False)
     store.terminate()
 
     # (A backend reports its counts at the latest when it ends.)

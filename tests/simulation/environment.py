@@ -118,11 +118,11 @@ def simulated_clients() -> Iterator[None]:
     """Replace the clients, clocks and loggers that the service imports by the models, for the duration of the block."""
     from agent_runs import backoff
     from consumer import service
-    from consumer.kafka import group_consumer as source
-    from consumer.lanes import recovery as remedies
+    from consumer.kafka import group_consumer
+    from consumer.lanes import recovery
     from consumer.partitions import ownership
-    from consumer.runtime import retrying as patience
-    from consumer.telemetry import observer as observe
+    from consumer.runtime import retrying
+    from consumer.telemetry import observer
     from tests.simulation.kafka.client import ModelConsumer
     from tests.simulation.kafka.topic_reader import ModelTopicReader
 
@@ -132,11 +132,14 @@ def simulated_clients() -> Iterator[None]:
         (service, "TopicReader"): ModelTopicReader,
         (service, "check_topic"): _partitions,
         (service, "check_schema"): _accept_schema,
-        (source, "AIOKafkaConsumer"): ModelConsumer,
+        (group_consumer, "AIOKafkaConsumer"): ModelConsumer,
         (backoff, "random"): SimpleNamespace(uniform=lambda low, high: current_environment().rng.uniform(low, high)),  # noqa: PLW0108  # not yet
         (ownership, "time"): time,
-        (observe, "time"): time,
-        **{(module, "_log"): _LogCounter() for module in (observe, ownership, patience, remedies, service, source)},
+        (observer, "time"): time,
+        **{
+            (module, "_log"): _LogCounter()
+            for module in (group_consumer, observer, ownership, recovery, retrying, service)
+        },
     }
     originals = {(module, name): getattr(module, name) for module, name in replacements}
     try:

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from consumer.errors import ConnectionLost
 from consumer.ingest.transaction import Transaction
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.lanes.queue import Queue
 from consumer.lanes.recovery import Recovery
 from consumer.lanes.writer import Writer
-from consumer.model.batches import Batch
+from consumer.model.batches import Batch, Slice, Stored
 from consumer.model.claims import Claim
-from consumer.model.records import Reason, Rejection
+from consumer.model.records import Fingerprint, Reason, Rejection
 from consumer.partitions import ownership
 from tests.simulation.environment import simulated_clients
 from tests.simulation.schedule import play
@@ -29,7 +30,8 @@ def no_compare_and_set(patch: Patch) -> None:
     async def move_offsets(self: Transaction, batch: Batch) -> None:
         stored = await self._store.offsets()
         moves = (
-            (s.claim.partition, stored[s.claim.partition].next_offset, s.ends, *(s.last or (None, None))) for s in batch
+            (s.claim.partition, stored[s.claim.partition].next_offset, s.end_offset, *(s.fingerprint or (None, None)))
+            for s in batch
         )
         await self._store.fetch("move_offsets", self._topic, *map(list, zip(*moves, strict=True)))
 
@@ -52,12 +54,12 @@ def no_seek_back(patch: Patch) -> None:
 
 
 def unanswered_commits_count_as_committed(patch: Patch) -> None:
-    async def succeed_all(self: Recovery, queues: Sequence[Queue]) -> None:
+    async def succeed_all(self: Recovery, error: ConnectionLost, queues: Sequence[Queue]) -> None:
         self._writer.disconnect()
         for queue in queues:
-            queue.succeed([])
+            queue.succeed(Stored(0, [], 0))
 
-    patch(Recovery, "_ask_what_happened", succeed_all)
+    patch(Recovery, "_resolve_ambiguous_commit", succeed_all)
 
 
 def stale_claims_are_not_renewed(patch: Patch) -> None:
@@ -89,10 +91,10 @@ def lost_offsets_are_not_detected(patch: Patch) -> None:
 def partitions_start_at_committed_offsets(patch: Patch) -> None:
     """The first fetch starts at the group's committed offset, not at the stored one."""
 
-    def begin_without_seek(self: GroupConsumer, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
+    def begin_without_seek(self: GroupConsumer, claim: Claim, offset: int, fingerprint: Fingerprint | None) -> None:
         if self._claims.get(claim.partition) is claim:
             self._consumer.resume(self._tp(claim))
-            claim.begin(offset, last)
+            claim.begin(offset, fingerprint)
 
     patch(GroupConsumer, "begin", begin_without_seek)
     no_seek_back(patch)
@@ -111,11 +113,11 @@ def revoked_claims_are_kept(patch: Patch) -> None:
 
 
 def one_unstorable_event_rejects_the_whole_slice(patch: Patch) -> None:
-    async def reject_all(self: Recovery, piece: Any) -> bool:
-        piece.set_aside([Rejection(event.record, Reason.STORE_REJECTED, "refused") for event in piece.events])
+    async def reject_all(self: Recovery, slice_: Slice) -> bool:
+        slice_.reject([Rejection(event.record, Reason.STORE_REJECTED, "refused") for event in slice_.events])
         return True
 
-    patch(Recovery, "_set_refused_aside", reject_all)
+    patch(Recovery, "_reject_refused", reject_all)
 
 
 Mutation = Callable[[Patch], None]

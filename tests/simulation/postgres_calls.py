@@ -4,14 +4,14 @@ from consumer.ingest.sequencing import Head
 from consumer.ingest.transaction import Transaction
 from consumer.model.batches import Slice
 from consumer.model.claims import Claim
-from consumer.model.records import Event
+from consumer.model.records import Event, Fingerprint
 from consumer.postgres.store import Store
-from tests.support.builders import judge, message
+from tests.support.builders import decoded, message
 
 
-def slice_of(partition: int, start: int, end: int, last: tuple[int, int] | None = None) -> Slice:
+def slice_of(partition: int, start: int, end: int, fingerprint: Fingerprint | None = None) -> Slice:
     made = Slice.of(Claim(partition), start, end, [])
-    made.last = last
+    made.fingerprint = fingerprint
     return made
 
 
@@ -37,6 +37,6 @@ async def heads(store: Store, *run_ids: str) -> dict[str, Head]:
 def event_with_data(data: str, number: int = 0) -> Event:
     """An event with this JSON text as its `data`, and with the id `x<number>`."""
     value = message(id=f"x{number}", data=0).replace(b'"data": 0', b'"data": ' + data.encode())
-    found = judge(value)
+    found = decoded(value)
     assert isinstance(found, Event)
     return found

@@ -16,10 +16,11 @@ from consumer.errors import (
 )
 from consumer.ingest.sequencing import Head
 from consumer.ingest.transaction import Transaction
+from consumer.model.records import Fingerprint
 from consumer.postgres.store import Store
 from tests.simulation.conftest import TOPIC
 from tests.simulation.postgres_calls import event_with_data, heads, positions, slice_of
-from tests.support.builders import letter
+from tests.support.builders import rejection
 
 BLOCKED_FOR_S = 0.15
 
@@ -28,7 +29,7 @@ BLOCKED_FOR_S = 0.15
 
 async def test_offsets_move_only_from_their_stored_position(store: Store) -> None:
     async with store.transaction():
-        await Transaction(store).move_offsets([slice_of(0, 0, 3, (2, 1000)), slice_of(1, 5, 6)])
+        await Transaction(store).move_offsets([slice_of(0, 0, 3, Fingerprint(2, 1000)), slice_of(1, 5, 6)])
     with pytest.raises(StaleOffsets):
         async with store.transaction():
             await Transaction(store).move_offsets([slice_of(0, 3, 4), slice_of(1, 5, 7)])
@@ -44,7 +45,7 @@ async def test_begin_partitions_leaves_existing_partitions_unchanged(store: Stor
 
 async def test_a_batch_without_records_keeps_the_fingerprint(store: Store) -> None:
     async with store.transaction():
-        await Transaction(store).move_offsets([slice_of(0, 0, 3, (2, 1000))])
+        await Transaction(store).move_offsets([slice_of(0, 0, 3, Fingerprint(2, 1000))])
     async with store.transaction():
         await Transaction(store).move_offsets([slice_of(0, 3, 8)])
         await Transaction(store).count_repeats({0: 4})
@@ -167,9 +168,9 @@ async def test_lock_runs_locks_a_parent_only_if_it_has_no_events_and_a_later_tim
 
 
 async def test_a_dead_letter_is_inserted_once(store: Store) -> None:
-    timeless = letter(offset=9)
+    timeless = rejection(offset=9)
     timeless.record.timestamp = 10**18
-    letters = [letter(offset=8), timeless]
+    letters = [rejection(offset=8), timeless]
     for new in (letters, []):
         async with store.transaction():
             assert await Transaction(store).insert_dead_letters(letters) == new
@@ -177,7 +178,7 @@ async def test_a_dead_letter_is_inserted_once(store: Store) -> None:
 
 async def test_open_dead_letters_are_found_by_their_offset_range(store: Store) -> None:
     async with store.transaction():
-        await Transaction(store).insert_dead_letters([letter(offset=offset) for offset in (7, 8, 9)])
+        await Transaction(store).insert_dead_letters([rejection(offset=offset) for offset in (7, 8, 9)])
 
     for begin, end, found in ((7, 10, 3), (8, 9, 1), (9, 9, 0), (-5, 8, 1)):
         rows = await store.fetch("open_letters", store.topic, [0, 1], [begin, 0], [end, 100])

@@ -52,7 +52,7 @@ class FakeRecord:
     headers: Sequence[tuple[str, bytes | None]] = ()
 
 
-def judge(value: bytes | None, *, key: bytes | None = b"r1", timestamp: int = 1000) -> Event | Rejection:
+def decoded(value: bytes | None, *, key: bytes | None = b"r1", timestamp: int = 1000) -> Event | Rejection:
     """What becomes of a record with this value."""
     return decode(FakeRecord(key=key, value=value, timestamp=timestamp), 16 * 1024 * 1024)
 
@@ -73,7 +73,7 @@ def event(
     return judged
 
 
-def letter(*, partition: int = 0, offset: int = 0) -> Rejection:
+def rejection(*, partition: int = 0, offset: int = 0) -> Rejection:
     """A record that was refused."""
     judged = decode(FakeRecord(partition, offset, value=b"{"), 1024)
     assert isinstance(judged, Rejection)

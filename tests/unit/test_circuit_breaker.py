@@ -4,25 +4,26 @@ import pytest
 
 from consumer.config import IngestConfig
 from consumer.lanes.queue import Queue
+from consumer.model.batches import Stored
 from consumer.model.claims import ClaimState
 from consumer.model.records import Rejection
 from consumer.partitions.circuit_breaker import trip_reason
-from tests.support.builders import letter
-from tests.support.fakes import FakeWriter, piece, ready
+from tests.support.builders import rejection
+from tests.support.fakes import FakeWriter, ready, slice_of
 
 CONFIG = IngestConfig(breaker_records=10, breaker_share=0.3)
 
 
 def letters(*offsets: int, partition: int = 0) -> list[Rejection]:
-    return [letter(partition=partition, offset=offset) for offset in offsets]
+    return [rejection(partition=partition, offset=offset) for offset in offsets]
 
 
 def store(queue: Queue, begins: int, ends: int, refused: list[Rejection]) -> None:
     """What is stored is a slice up to `ends`, of which these were refused."""
-    queue.append(piece(queue.claim, begins, ends))
+    queue.append(slice_of(queue.claim, begins, ends))
     queue.begin()
     queue.end()
-    queue.succeed(refused)
+    queue.succeed(Stored(ends - begins, refused, 0))
 
 
 def test_the_share_itself_is_not_too_much_and_one_more_is() -> None:
@@ -49,7 +50,7 @@ def test_a_partition_halts_when_its_last_records_were_refused_whatever_batches_t
     store(queue, 12, 13, letters(12))
 
     assert queue.claim.state == ClaimState.HALTED
-    assert "4 of the last 10" in queue.claim.halted_because
+    assert "4 of the last 10" in queue.claim.halt_reason
     assert queue.claim.next_offset == 13, "what is stored stays stored"
 
 

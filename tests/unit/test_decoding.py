@@ -7,7 +7,7 @@ import pytest
 
 from consumer.ingest.decoding import decode
 from consumer.model.records import Event, Reason, Rejection
-from tests.support.builders import FakeRecord, judge, message
+from tests.support.builders import FakeRecord, decoded, message
 
 MAX_BYTES = 4096
 TOO_MANY = b"[" + b",".join([b"1"] * 1_000_000) + b"]"
@@ -68,7 +68,7 @@ def test_a_value_of_exactly_the_largest_size_is_an_event() -> None:
 
 
 def test_more_than_a_million_values_are_too_large() -> None:
-    judged = judge(message()[:-1] + b', "extra":' + TOO_MANY + b"}")
+    judged = decoded(message()[:-1] + b', "extra":' + TOO_MANY + b"}")
 
     assert isinstance(judged, Rejection)
     assert judged.reason is Reason.TOO_LARGE
@@ -77,7 +77,7 @@ def test_more_than_a_million_values_are_too_large() -> None:
 
 @pytest.mark.parametrize("key", [b"x" * 255, ("é" * 127 + "x").encode(), b" "])
 def test_a_key_of_at_most_255_bytes_is_a_run_id(key: bytes) -> None:
-    judged = judge(message(), key=key)
+    judged = decoded(message(), key=key)
 
     assert isinstance(judged, Event)
     assert judged.run_id == key.decode()
@@ -85,12 +85,12 @@ def test_a_key_of_at_most_255_bytes_is_a_run_id(key: bytes) -> None:
 
 @pytest.mark.parametrize("timestamp", [-62_135_596_800_000, -1, 0, 253_402_300_799_999])
 def test_a_record_timestamp_of_the_years_1_to_9999_is_storable(timestamp: int) -> None:
-    assert isinstance(judge(message(), timestamp=timestamp), Event)
+    assert isinstance(decoded(message(), timestamp=timestamp), Event)
 
 
 @pytest.mark.parametrize("timestamp", [-62_135_596_800_001, 253_402_300_800_000, 2**63 - 1, -(2**63)])
 def test_a_record_timestamp_that_no_column_can_hold_is_rejected(timestamp: int) -> None:
-    judged = judge(message(), timestamp=timestamp)
+    judged = decoded(message(), timestamp=timestamp)
 
     assert isinstance(judged, Rejection)
     assert judged.reason is Reason.STORE_REJECTED

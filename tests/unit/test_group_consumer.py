@@ -86,7 +86,7 @@ async def fetch(source: GroupConsumer) -> list[Fetched]:
 
 
 def bounds(fetched: Sequence[Fetched]) -> list[tuple[int, int]]:
-    return [(piece.begins, piece.ends) for piece in fetched]
+    return [(slice_.start_offset, slice_.end_offset) for slice_ in fetched]
 
 
 async def test_records_that_came_for_a_claim_that_ended_are_fetched_again_by_the_next_one(
@@ -97,7 +97,7 @@ async def test_records_that_came_for_a_claim_that_ended_are_fetched_again_by_the
 
     # when meanwhile the partition is revoked, assigned to us again, and taken up,
     def rebalance() -> None:
-        old.lose()
+        old.revoke()
         source._claims = {0: Claim(0)}
         source.begin(source._claims[0], BEGIN, None)
         client.meanwhile = lambda: None
@@ -120,10 +120,10 @@ async def test_all_that_stands_before_a_record_that_cannot_be_read_is_fetched_an
         fetched += await fetch(source)
     # then nothing was skipped, and the halt names the record.
     for claim, end in ((first, END), (second, 107)):
-        pieces = [piece for piece in fetched if piece.claim is claim]
-        assert [record.offset for piece in pieces for record in piece.records] == [*range(BEGIN, end)]
-        assert [piece.begins for piece in pieces] == [BEGIN, *(piece.ends for piece in pieces[:-1])]
-    assert "offset 107" in second.halted_because
+        pieces = [slice_ for slice_ in fetched if slice_.claim is claim]
+        assert [record.offset for slice_ in pieces for record in slice_.records] == [*range(BEGIN, end)]
+        assert [slice_.start_offset for slice_ in pieces] == [BEGIN, *(slice_.end_offset for slice_ in pieces[:-1])]
+    assert "offset 107" in second.halt_reason
 
 
 async def test_a_record_that_can_be_read_after_all_halts_nothing(source: GroupConsumer, client: Client) -> None:
@@ -135,7 +135,7 @@ async def test_a_record_that_can_be_read_after_all_halts_nothing(source: GroupCo
     while any(claim.position < END for claim in source.claims):
         fetched += await fetch(source)
     # then all is read, and nothing halts.
-    assert sum(len(piece.records) for piece in fetched) == 2 * (END - BEGIN)
+    assert sum(len(slice_.records) for slice_ in fetched) == 2 * (END - BEGIN)
     assert {claim.state for claim in source.claims} == {ClaimState.READY}
 
 
@@ -143,7 +143,7 @@ async def test_an_offset_that_the_log_does_not_have_is_looked_into(source: Group
     (claim,) = await assign(source, FIRST)
     client.troubles = [OffsetOutOfRangeError({FIRST: 100})]
     assert await fetch(source) == []
-    assert claim.state is ClaimState.LOST
+    assert claim.state is ClaimState.REVOKED
     assert [claim.state for claim in source.claims] == [ClaimState.NEW]
 
 

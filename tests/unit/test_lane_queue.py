@@ -7,12 +7,14 @@ import pytest
 from consumer.config import IngestConfig
 from consumer.lanes import queue as queues
 from consumer.lanes.queue import Queue
-from consumer.model.batches import Slice
+from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim
+from consumer.model.records import Fingerprint
 from tests.support.builders import event, message
 
 SIZE = len(message(id="e0"))  # of an event; ids here have two characters
 CONFIG = IngestConfig(batch_records=4, batch_bytes=10 * SIZE)
+NOTHING_NEW = Stored(events=0, new_dead_letters=[], repeats=0)
 
 
 @pytest.fixture(autouse=True)
@@ -33,27 +35,27 @@ def offsets() -> Iterator[int]:
     return iter(range(10))
 
 
-def piece(queue: Queue, begins: int, ends: int) -> Slice:
+def slice_of(queue: Queue, begins: int, ends: int) -> Slice:
     return Slice.of(
         queue.claim, begins, ends, [event(offset=offset, timestamp=offset) for offset in range(begins, ends)]
     )
 
 
 def bounds(queue: Queue) -> list[tuple[int, int]]:
-    return [(piece.begins, piece.ends) for piece in queue.slices]
+    return [(slice_.start_offset, slice_.end_offset) for slice_ in queue.slices]
 
 
 def test_what_fits_into_one_batch_becomes_one_slice(queue: Queue) -> None:
-    queue.append(piece(queue, 0, 2))
-    queue.append(piece(queue, 2, 4))
+    queue.append(slice_of(queue, 0, 2))
+    queue.append(slice_of(queue, 2, 4))
 
     assert bounds(queue) == [(0, 4)]
-    assert queue.slices[0].last == (3, 3)
+    assert queue.slices[0].fingerprint == (3, 3)
 
 
 def test_what_does_not_fit_becomes_the_next_slice(queue: Queue) -> None:
-    queue.append(piece(queue, 0, 3))
-    queue.append(piece(queue, 3, 5))
+    queue.append(slice_of(queue, 0, 3))
+    queue.append(slice_of(queue, 3, 5))
 
     assert bounds(queue) == [(0, 3), (3, 5)]
 
@@ -61,7 +63,7 @@ def test_what_does_not_fit_becomes_the_next_slice(queue: Queue) -> None:
 def test_slices_are_bounded_in_bytes_too(queue: Queue) -> None:
     large = Slice.of(queue.claim, 0, 1, [event(offset=0, data="x" * 8 * SIZE)])
     queue.append(large)
-    queue.append(piece(queue, 1, 3))
+    queue.append(slice_of(queue, 1, 3))
 
     assert bounds(queue) == [(0, 1), (1, 3)]
 
@@ -96,27 +98,27 @@ def test_one_event_that_is_larger_than_a_batch_goes_alone(queue: Queue) -> None:
 
 
 def test_what_is_being_written_does_not_grow(queue: Queue) -> None:
-    queue.append(piece(queue, 0, 1))
+    queue.append(slice_of(queue, 0, 1))
     assert queue.begin() is queue.slices[0]
-    queue.append(piece(queue, 1, 2))
-    queue.append(piece(queue, 2, 3))
+    queue.append(slice_of(queue, 1, 2))
+    queue.append(slice_of(queue, 2, 3))
 
     assert bounds(queue) == [(0, 1), (1, 3)]
-    assert [(piece.begins, piece.ends) for piece in queue.waiting()] == [(1, 3)]
+    assert [(slice_.start_offset, slice_.end_offset) for slice_ in queue.waiting()] == [(1, 3)]
 
 
 def test_what_is_not_written_any_more_may_grow_again(queue: Queue) -> None:
-    queue.append(piece(queue, 0, 1))
+    queue.append(slice_of(queue, 0, 1))
     queue.begin()
     queue.end()
-    queue.append(piece(queue, 1, 2))
+    queue.append(slice_of(queue, 1, 2))
 
     assert bounds(queue) == [(0, 2)]
     assert len(queue.waiting()) == 1
 
 
 def test_the_claim_is_idle_but_while_it_is_written(queue: Queue) -> None:
-    queue.append(piece(queue, 0, 1))
+    queue.append(slice_of(queue, 0, 1))
     queue.begin()
     assert not queue.claim.idle.is_set()
     queue.end()
@@ -124,42 +126,44 @@ def test_the_claim_is_idle_but_while_it_is_written(queue: Queue) -> None:
 
 
 def test_a_success_moves_the_claim_and_forgives(queue: Queue) -> None:
-    queue.append(piece(queue, 0, 2))
+    queue.append(slice_of(queue, 0, 2))
     queue.begin()
-    queue.doubted, queue.losses = True, 2
-    queue.fail(now=100.0)
-    queue.succeed([])
+    queue.isolate()
+    queue.lose_connection(now=100.0)
+    queue.lose_connection(now=100.0)
+    assert (queue.isolated, queue.consecutive_failures, queue.connection_losses) == (True, 2, 2)
+    queue.succeed(NOTHING_NEW)
 
-    assert (queue.claim.next_offset, queue.claim.last) == (2, (1, 1))
-    assert (queue.doubted, queue.failures, queue.losses, queue.not_before) == (False, 0, 0, 0.0)
+    assert (queue.claim.next_offset, queue.claim.fingerprint) == (2, (1, 1))
+    assert (queue.isolated, queue.consecutive_failures, queue.connection_losses, queue.not_before) == (False, 0, 0, 0.0)
     assert bounds(queue) == []
 
 
 def test_a_slice_without_records_keeps_the_fingerprint(queue: Queue) -> None:
-    queue.claim.last = (7, 70)
+    queue.claim.begin(8, Fingerprint(7, 70))
     queue.append(Slice.of(queue.claim, 8, 12, []))
-    queue.succeed([])
+    queue.succeed(NOTHING_NEW)
 
-    assert (queue.claim.next_offset, queue.claim.last) == (12, (7, 70))
+    assert (queue.claim.next_offset, queue.claim.fingerprint) == (12, (7, 70))
 
 
 def test_a_failure_waits_longer_each_time(queue: Queue) -> None:
-    queue.append(piece(queue, 0, 2))
-    queue.fail(now=100.0)
-    assert (queue.failures, queue.not_before) == (1, 101.0)
-    queue.fail(now=200.0)
-    assert (queue.failures, queue.not_before) == (2, 202.0)
+    queue.append(slice_of(queue, 0, 2))
+    queue.back_off(now=100.0)
+    assert (queue.consecutive_failures, queue.not_before) == (1, 101.0)
+    queue.back_off(now=200.0)
+    assert (queue.consecutive_failures, queue.not_before) == (2, 202.0)
     assert bounds(queue) == [(0, 2)]
 
 
-def test_the_first_slice_may_be_replaced_by_its_pieces(queue: Queue) -> None:
-    queue.append(piece(queue, 0, 4))
-    queue.append(piece(queue, 4, 6))
-    queue.losses = 3
-    queue.replace_first(queue.slices[0].split(2))
+def test_the_first_slice_may_be_split(queue: Queue) -> None:
+    queue.append(slice_of(queue, 0, 4))
+    queue.append(slice_of(queue, 4, 6))
+    queue.lose_connection(now=100.0)
+    queue.split_first(2)
 
     assert bounds(queue) == [(0, 2), (2, 4), (4, 6)]
-    assert queue.losses == 0
+    assert queue.connection_losses == 0
 
 
 def test_a_queue_is_alive_as_long_as_its_claim_is_ready(queue: Queue) -> None:
@@ -171,10 +175,10 @@ def test_a_queue_is_alive_as_long_as_its_claim_is_ready(queue: Queue) -> None:
 def test_the_first_record_that_is_stored_anchors_the_claim_in_its_log(queue: Queue) -> None:
     # Given a claim that began with an empty log,
     for begins in (0, 2):
-        queue.append(piece(queue, begins, begins + 2))
+        queue.append(slice_of(queue, begins, begins + 2))
         # when records are stored before anybody has looked at the log,
         queue.begin()
-        queue.succeed([])
+        queue.succeed(NOTHING_NEW)
         queue.end()
     # then the first of them tells this log from the next: a later one may already be the next one's.
     assert queue.claim.anchor == (1, 1)

@@ -6,14 +6,13 @@ import pytest
 
 from consumer.config import IngestConfig
 from consumer.errors import OperatorNeeded, Unavailable
-from consumer.ingest.ingest import Stored
 from consumer.lanes import queue as queues
 from consumer.lanes.lanes import Lane, Lanes
-from consumer.model.batches import Batch, Slice
+from consumer.model.batches import Batch, Slice, Stored
 from consumer.model.claims import Claim
 from consumer.telemetry.observer import Observer
 from tests.support.builders import event
-from tests.support.fakes import FakeWriter, bounds, piece, ready, settle, until
+from tests.support.fakes import FakeWriter, bounds, ready, slice_of, until, write_all
 
 CONFIG = IngestConfig(batch_records=4)
 
@@ -26,12 +25,12 @@ class SlowWriter(FakeWriter):
         self.begun = asyncio.Event()
         self.let = asyncio.Event()
 
-    async def write(self, batch: Batch, *, look_first: bool) -> Stored:
+    async def write(self, batch: Batch, *, check_existing: bool) -> Stored:
         self.busy = True
         self.begun.set()
         await self.let.wait()
         self.busy = False
-        return await super().write(batch, look_first=look_first)
+        return await super().write(batch, check_existing=check_existing)
 
     def disconnect(self) -> None:
         super().disconnect()
@@ -46,8 +45,8 @@ async def test_partitions_share_a_transaction_in_their_order() -> None:
     writer = FakeWriter()
     lane = lane_of(writer)
     for number in (2, 0, 1):
-        lane.submit(piece(ready(number, writer), 0, 1))
-    await settle(lane)
+        lane.submit(slice_of(ready(number, writer), 0, 1))
+    await write_all(lane)
 
     assert writer.stored == [[(0, 0, 1), (1, 0, 1), (2, 0, 1)]]
 
@@ -58,8 +57,8 @@ async def test_a_transaction_is_bounded_and_whoever_was_left_out_goes_first() ->
     claims = [ready(number, writer) for number in range(3)]
     for begins in (0, 2):
         for claim in claims:
-            lane.submit(piece(claim, begins, begins + 3 if begins else 2))
-    await settle(lane)
+            lane.submit(slice_of(claim, begins, begins + 3 if begins else 2))
+    await write_all(lane)
 
     assert all(sum(ends - begins for _, begins, ends in batch) <= 4 for batch in writer.stored)
     assert writer.stored[:2] == [[(0, 0, 2), (1, 0, 2)], [(2, 0, 2)]]
@@ -73,7 +72,7 @@ async def test_a_transaction_is_bounded_in_bytes_too() -> None:
     for number in range(3):
         large = event(partition=number, data="x" * 900)
         lane.submit(Slice.of(ready(number, writer), 0, 1, [large]))
-    await settle(lane)
+    await write_all(lane)
 
     assert writer.stored == [[(0, 0, 1), (1, 0, 1)], [(2, 0, 1)]]
 
@@ -81,9 +80,9 @@ async def test_a_transaction_is_bounded_in_bytes_too() -> None:
 async def test_a_slice_that_is_larger_than_a_batch_goes_alone() -> None:
     writer = FakeWriter()
     lane = lane_of(writer)
-    lane.submit(piece(ready(0, writer), 0, 9))
-    lane.submit(piece(ready(1, writer), 0, 1))
-    await settle(lane)
+    lane.submit(slice_of(ready(0, writer), 0, 9))
+    lane.submit(slice_of(ready(1, writer), 0, 1))
+    await write_all(lane)
 
     assert writer.stored == [[(0, 0, 9)], [(1, 0, 1)]]
 
@@ -94,19 +93,19 @@ async def test_a_partition_in_trouble_does_not_hold_up_the_others(monkeypatch: p
     writer = FakeWriter()
     lane = lane_of(writer)
     troubled, other = ready(0, writer), ready(1, writer)
-    writer.trouble = lambda batch: Unavailable("lock") if batch[0].claim is troubled else None
-    lane.submit(piece(troubled, 0, 1))
+    writer.failure = lambda batch: Unavailable("lock") if batch[0].claim is troubled else None
+    lane.submit(slice_of(troubled, 0, 1))
     running = asyncio.create_task(lane.run())
-    await until(lambda: bool(writer.tried))
+    await until(lambda: bool(writer.attempts))
 
     # when records of another one come,
     for offset in range(3):
-        lane.submit(piece(other, offset, offset + 1))
+        lane.submit(slice_of(other, offset, offset + 1))
         await until(lambda: not lane.queues[other].slices)
 
     # then they are stored, and the troubled one is not asked again before its time.
     assert writer.position == {0: 0, 1: 3}
-    assert [batch for batch in writer.tried if batch[0][0] == 0] == [[(0, 0, 1)]]
+    assert [batch for batch in writer.attempts if batch[0][0] == 0] == [[(0, 0, 1)]]
     lane.stop()
     await running
 
@@ -115,12 +114,12 @@ async def test_what_failed_is_tried_again_without_new_work(monkeypatch: pytest.M
     monkeypatch.setattr(queues, "retry_delay_s", lambda failures: 0.01)
     writer = FakeWriter()
     troubles = [Unavailable("no"), Unavailable("no")]
-    writer.trouble = lambda batch: troubles.pop() if troubles else None
+    writer.failure = lambda batch: troubles.pop() if troubles else None
     lane = lane_of(writer)
-    lane.submit(piece(ready(0, writer), 0, 1))
-    await settle(lane)
+    lane.submit(slice_of(ready(0, writer), 0, 1))
+    await write_all(lane)
 
-    assert len(writer.tried) == 3
+    assert len(writer.attempts) == 3
 
 
 async def test_a_partition_has_room_while_less_than_a_batch_waits() -> None:
@@ -128,13 +127,13 @@ async def test_a_partition_has_room_while_less_than_a_batch_waits() -> None:
     lane, claim = lane_of(writer), ready(0, writer)
 
     assert lane.has_room(claim)
-    lane.submit(piece(claim, 0, 3))
+    lane.submit(slice_of(claim, 0, 3))
     assert lane.has_room(claim)
-    lane.submit(piece(claim, 3, 4))
+    lane.submit(slice_of(claim, 3, 4))
     assert not lane.has_room(claim)
     lane.queues[claim].begin()  # it is being written: the next batch may fill
     assert lane.has_room(claim)
-    lane.submit(piece(claim, 4, 8))
+    lane.submit(slice_of(claim, 4, 8))
     assert not lane.has_room(claim)
 
 
@@ -151,8 +150,8 @@ async def test_a_partition_has_no_room_when_its_bytes_make_a_batch() -> None:
 async def test_a_partition_in_trouble_keeps_no_more_than_a_batch_either() -> None:
     writer = FakeWriter()
     lane, claim = lane_of(writer), ready(0, writer)
-    lane.submit(piece(claim, 0, 4))
-    lane.queues[claim].fail(now=0.0)
+    lane.submit(slice_of(claim, 0, 4))
+    lane.queues[claim].back_off(now=0.0)
 
     assert not lane.has_room(claim)
 
@@ -160,12 +159,12 @@ async def test_a_partition_in_trouble_keeps_no_more_than_a_batch_either() -> Non
 async def test_a_transaction_that_ended_leaves_its_partition_idle_and_its_queue_growing() -> None:
     writer = FakeWriter()
     lane, claim = lane_of(writer), ready(0, writer)
-    lane.submit(piece(claim, 0, 1))
-    await settle(lane)
+    lane.submit(slice_of(claim, 0, 1))
+    await write_all(lane)
 
     assert claim.idle.is_set()
     for offset in (1, 2):
-        lane.submit(piece(claim, offset, offset + 1))
+        lane.submit(slice_of(claim, offset, offset + 1))
     assert bounds(lane.queues[claim].slices) == [(0, 1, 3)]
 
 
@@ -173,11 +172,11 @@ async def test_what_all_partitions_of_a_lane_hold_is_bounded_but_for_those_in_tr
     writer = FakeWriter()
     lane = lane_of(writer)
     one, two, third = (ready(number, writer) for number in range(3))
-    lane.submit(piece(one, 0, 3))
+    lane.submit(slice_of(one, 0, 3))
     assert lane.has_room(third)
-    lane.submit(piece(two, 0, 3))
+    lane.submit(slice_of(two, 0, 3))
     assert not lane.has_room(third)
-    lane.queues[one].fail(now=0.0)
+    lane.queues[one].back_off(now=0.0)
     assert lane.has_room(third)
 
 
@@ -187,7 +186,7 @@ def test_a_partition_always_goes_to_the_same_lane() -> None:
     for number in (0, 1, 2, 3, 2):
         claim = Claim(number)
         claim.begin(0, None)
-        together.submit(piece(claim, 0, 1))
+        together.submit(slice_of(claim, 0, 1))
 
     assert [sorted(claim.partition for claim in lane.queues) for lane in lanes] == [[0, 2, 2], [1, 3]]
 
@@ -196,7 +195,7 @@ def test_room_is_the_room_of_a_partitions_lane() -> None:
     writer = FakeWriter()
     lanes = Lanes([lane_of(writer), lane_of(writer)])
     full, other = ready(0, writer), ready(1, writer)
-    lanes.submit(piece(full, 0, 4))
+    lanes.submit(slice_of(full, 0, 4))
 
     assert lanes.has_room(full) is False
     assert lanes.has_room(other) is True
@@ -216,7 +215,7 @@ async def test_lanes_write_side_by_side() -> None:
     lanes = Lanes([lane_of(writer) for writer in writers])
     lanes.start()
     for number, writer in enumerate(writers):
-        lanes.submit(piece(ready(number, writer), 0, 1))
+        lanes.submit(slice_of(ready(number, writer), 0, 1))
 
     async with asyncio.timeout(5):
         await asyncio.gather(*(writer.begun.wait() for writer in writers))
@@ -228,10 +227,10 @@ async def test_finishing_lets_a_transaction_end_and_begins_no_other() -> None:
     lanes = Lanes([lane_of(writer)])
     claim = ready(0, writer)
     lanes.start()
-    lanes.submit(piece(claim, 0, 1))
+    lanes.submit(slice_of(claim, 0, 1))
     async with asyncio.timeout(5):
         await writer.begun.wait()
-        lanes.submit(piece(claim, 1, 2))
+        lanes.submit(slice_of(claim, 1, 2))
         finishing = asyncio.create_task(lanes.finish(timeout_s=60))
         await asyncio.sleep(0)
         assert not finishing.done()
@@ -246,7 +245,7 @@ async def test_finishing_cuts_a_transaction_that_takes_too_long() -> None:
     writer = SlowWriter()
     lanes = Lanes([lane_of(writer)])
     (task,) = lanes.start()
-    lanes.submit(piece(ready(0, writer), 0, 1))
+    lanes.submit(slice_of(ready(0, writer), 0, 1))
     async with asyncio.timeout(5):
         await writer.begun.wait()
         await lanes.finish(timeout_s=0)
@@ -266,10 +265,10 @@ async def test_finishing_ends_lanes_that_wait_for_work() -> None:
 
 async def test_a_lane_that_ends_with_an_error_says_so() -> None:
     writer = FakeWriter()
-    writer.trouble = lambda batch: OperatorNeeded("undefined_table")
+    writer.failure = lambda batch: OperatorNeeded("undefined_table")
     lanes = Lanes([lane_of(writer)])
     (task,) = lanes.start()
-    lanes.submit(piece(ready(0, writer), 0, 1))
+    lanes.submit(slice_of(ready(0, writer), 0, 1))
     async with asyncio.timeout(5):
         await asyncio.wait({task})
 

@@ -7,12 +7,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumer.errors import StaleOffsets
-from consumer.ingest.ingest import Stored
-from consumer.model.batches import Slice
+from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim
 from consumer.telemetry import observer as observe
 from consumer.telemetry.observer import Observer
-from tests.support.builders import event, letter
+from tests.support.builders import event, rejection
 
 STALL_S = 60.0
 WATCH_INTERVAL_S = 10.0
@@ -43,7 +42,7 @@ def observer(clock: Clock) -> Observer:
 def ready(partition: int = 0, stored: int = 0, end: int = 0) -> Claim:
     claim = Claim(partition)
     claim.begin(stored, None)
-    claim.end_offset = end
+    claim.report_end_offset(end)
     return claim
 
 
@@ -69,7 +68,7 @@ def test_a_broker_that_says_nothing_is_a_problem_also_where_nothing_is_known_to_
     observer.beat([claim])
     # then that is a problem, until it answers.
     assert observer.problems() == ["Kafka has not said for 70 s where partitions [4] end"]
-    claim.heard += 1
+    claim.report_end_offset(claim.end_offset)
     observer.beat([claim])
     assert observer.problems() == []
 
@@ -100,7 +99,7 @@ def test_lag_without_progress_is_a_problem_until_something_is_stored(observer: O
     claim, other = ready(0, end=10), ready(1, end=10)
     observer.beat([claim, other])
     clock.now += STALL_S
-    other.next_offset = 5
+    other.stored(5, None)
     observer.beat([claim, other])
     assert observer.problems() == []
 
@@ -109,7 +108,7 @@ def test_lag_without_progress_is_a_problem_until_something_is_stored(observer: O
     assert observer.stalled() == [claim]
     assert observer.problems() == ["partition 0 stands still, with a lag of 10"]
 
-    claim.next_offset = 1
+    claim.stored(1, None)
     observer.beat([claim, other])
     assert observer.problems() == []
 
@@ -117,12 +116,12 @@ def test_lag_without_progress_is_a_problem_until_something_is_stored(observer: O
 def test_without_lag_standing_still_is_no_problem(observer: Observer, clock: Clock) -> None:
     claim = ready(0, stored=10, end=10)
     for _ in range(3):
-        claim.heard += 1
+        claim.report_end_offset(claim.end_offset)
         observer.beat([claim])
         clock.now += STALL_S - 1
     assert observer.stalled() == []
 
-    claim.end_offset = 11  # new records come after a quiet hour: the time counts from here
+    claim.report_end_offset(11)  # new records come after a quiet hour: the time counts from here
     observer.beat([claim])
     assert observer.problems() == []
 
@@ -156,7 +155,7 @@ def test_lag_and_halted_partitions_are_gauges(observer: Observer, clock: Clock) 
 
 def test_what_was_stored_is_counted(observer: Observer) -> None:
     batch = [Slice.of(ready(), 0, 4, [event(offset=offset) for offset in range(4)])]
-    observer.stored(batch, Stored(events=2, letters=[letter(), letter(offset=1)], repeats=1))
+    observer.stored(batch, Stored(events=2, new_dead_letters=[rejection(), rejection(offset=1)], repeats=1))
 
     assert metric(observer, "agent_runs_events_stored_total") == 2
     assert metric(observer, "agent_runs_repeats_total") == 1
@@ -165,7 +164,7 @@ def test_what_was_stored_is_counted(observer: Observer) -> None:
 
 
 def test_every_letter_is_counted_however_many_are_logged(observer: Observer) -> None:
-    letters = [letter(offset=offset) for offset in range(100)]
+    letters = [rejection(offset=offset) for offset in range(100)]
     observer.stored([Slice.of(ready(), 0, 100, letters)], Stored(0, letters, 0))
 
     assert metric(observer, "agent_runs_dead_letters_total", reason="not_json") == 100
@@ -175,7 +174,7 @@ def test_every_letter_is_counted_however_many_are_logged(observer: Observer) -> 
 def test_a_few_letters_of_a_batch_are_logged_and_the_others_said(
     observer: Observer, count: int, actions: list[str]
 ) -> None:
-    letters = [letter(offset=offset) for offset in range(count)]
+    letters = [rejection(offset=offset) for offset in range(count)]
     with capture_logs() as lines:
         observer.stored([Slice.of(ready(), 0, count, letters)], Stored(0, letters, 0))
 

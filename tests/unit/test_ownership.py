@@ -8,6 +8,7 @@ from consumer.config import Config, DatabaseConfig, IngestConfig, ServiceConfig,
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.model.claims import Claim, ClaimState
+from consumer.model.records import Fingerprint
 from consumer.partitions.ownership import Ownership
 from consumer.postgres.store import Offsets, Row, Store
 from consumer.runtime.tasks import cancel_all
@@ -71,8 +72,8 @@ class OneClaim(GroupConsumer):
             self.world.taken_up.set()
         return [self.world.claim]
 
-    def begin(self, claim: Claim, offset: int, last: tuple[int, int] | None) -> None:
-        claim.begin(offset, last)
+    def begin(self, claim: Claim, offset: int, fingerprint: Fingerprint | None) -> None:
+        claim.begin(offset, fingerprint)
 
 
 async def test_a_partition_that_grows_while_it_is_taken_up_has_lost_nothing() -> None:
@@ -88,4 +89,4 @@ async def test_a_partition_that_grows_while_it_is_taken_up_has_lost_nothing() ->
     await asyncio.wait_for(world.taken_up.wait(), 10)
     await cancel_all([running])
     # then what was stored is not held against a log that was looked at before.
-    assert (world.claim.state, world.claim.halted_because) == (ClaimState.READY, "")
+    assert (world.claim.state, world.claim.halt_reason) == (ClaimState.READY, "")

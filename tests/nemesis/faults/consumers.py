@@ -6,7 +6,7 @@ from random import Random
 
 from tests.nemesis.fleet import Fleet
 from tests.nemesis.schedule import Strike, pause
-from tests.support.fault_injection.parts import STEPS
+from tests.support.fault_injection.steps import STEPS
 from tests.support.waiting import until
 
 SESSION_S = 2.0

@@ -1,4 +1,4 @@
-"""`python -m consumer run`, with breakable parts."""
+"""`python -m consumer run`, with a fault or a bug."""
 
 import asyncio
 import os
@@ -7,13 +7,16 @@ import sys
 from consumer.config import read_config
 from consumer.service import serve
 from consumer.telemetry.observer import set_up_logging
-from tests.support.fault_injection.bugs import BUGS, buggy_parts
+from tests.support.fault_injection.bugs import BUGS, install_bug
 from tests.support.fault_injection.fault import Faults
-from tests.support.fault_injection.parts import breakable_parts
+from tests.support.fault_injection.steps import install_faults
 
 if __name__ == "__main__":
     config = read_config(os.environ)
     set_up_logging(config.service)
     fault = os.environ["FAULT_AT"]
-    parts = buggy_parts(fault) if fault in BUGS else breakable_parts(Faults.parse(fault))
-    asyncio.run(serve(config, to_end="--until-end" in sys.argv, parts=parts))
+    if fault in BUGS:
+        install_bug(fault)
+    else:
+        install_faults(Faults.parse(fault))
+    asyncio.run(serve(config, to_end="--until-end" in sys.argv))

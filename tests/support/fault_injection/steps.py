@@ -1,4 +1,4 @@
-"""The consumer's parts, each of whose steps can be the last."""
+"""The steps of the consumer, and faults before and after them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -8,28 +8,30 @@ from inspect import getmembers, iscoroutinefunction
 from typing import Any, Final
 
 from agent_runs.settings import KafkaSettings
+from consumer import service
 from consumer.config import TopicConfig
 from consumer.ingest.transaction import Transaction
 from consumer.kafka.group_consumer import Fetched, GroupConsumer
+from consumer.lanes import writer
 from consumer.model.claims import Claim
 from consumer.model.records import Event
 from consumer.postgres.store import Store
-from consumer.service import Parts
 from tests.support.fault_injection.fault import Faults, Silence
 
-# All that can be said within a transaction, so that a statement which is added tomorrow is killed at tomorrow.
+# All statements of a transaction are steps, also those that are added later.
 STATEMENTS: Final = [name for name, _ in getmembers(Transaction, iscoroutinefunction) if not name.startswith("_")]
 STEPS: Final = ["fetch", "begin", *STATEMENTS, "commit", "advise"]
 
 
-def breakable_parts(faults: Faults) -> Parts:
-    """A source and a transaction that tell `faults` of each step. BEGIN and COMMIT are the store's: see there."""
+def install_faults(faults: Faults) -> None:
+    """Make the service of this process report each step to `faults`."""
+    service.GroupConsumer = _breakable_group_consumer(faults)  # type: ignore[attr-defined]
+    writer.Transaction = _breakable_transaction(faults)  # type: ignore[attr-defined]
     _break_store(faults)
-    return Parts(source=_breakable_source(faults), begin=_breakable_transaction(faults))
 
 
-def _breakable_source(faults: Faults) -> type[GroupConsumer]:
-    class BreakableSource(GroupConsumer):
+def _breakable_group_consumer(faults: Faults) -> type[GroupConsumer]:
+    class BreakableGroupConsumer(GroupConsumer):
         def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
             super().__init__(kafka, config)
             self._consumer.getmany = _breakable_getmany(self._consumer.getmany, faults)
@@ -37,7 +39,7 @@ def _breakable_source(faults: Faults) -> type[GroupConsumer]:
         async def fetch(self, wanted: Callable[[Claim], bool], max_records: int) -> list[Fetched]:
             await faults.reach("before", "fetch")
             fetched = await super().fetch(wanted, max_records)
-            if fetched:  # most of the first calls come back empty, and are no step on any way
+            if fetched:  # an empty fetch is no step; most of the first ones are empty
                 await faults.reach("after", "fetch")
             return fetched
 
@@ -46,11 +48,11 @@ def _breakable_source(faults: Faults) -> type[GroupConsumer]:
             super().advise()
             faults.pass_by("after", "advise")
 
-    return BreakableSource
+    return BreakableGroupConsumer
 
 
 def _breakable_getmany(getmany: Callable[..., Awaitable[Any]], faults: Faults) -> Callable[..., Awaitable[Any]]:
-    """Of one client: the next one is sound."""
+    """Return the method of one client; a client that is created later works again."""
     silent = False
 
     async def broken(*partitions: Any, timeout_ms: int, max_records: int) -> Any:
@@ -64,9 +66,8 @@ def _breakable_getmany(getmany: Callable[..., Awaitable[Any]], faults: Faults) -
             return {}
         arrived = await getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         if arrived:
-            await faults.reach(
-                "after", "getmany"
-            )  # what it raises takes the records along, and the position stays moved
+            # An error here loses the records, but the client's position stays behind them.
+            await faults.reach("after", "getmany")
         return arrived
 
     return broken
@@ -77,7 +78,7 @@ def _breakable_transaction(faults: Faults) -> type[Transaction]:
         async def _pieces(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
             async for piece in super()._pieces(numbered):
                 yield piece
-                # The driver asks for the next one when this one is on its way.
+                # The driver takes the next piece once this one is sent.
                 await faults.reach("after", "piece")
 
     for name in STATEMENTS:

@@ -1,0 +1,41 @@
+"""Whether a partition's log still holds the records that follow the stored offset."""
+
+from consumer.kafka.topic_reader import Bounds, TopicReader
+from consumer.model.records import Fingerprint, storable_timestamp
+from consumer.postgres.store import Offsets
+
+
+async def lost_offsets(stored: Offsets, bounds: Bounds, topic_reader: TopicReader) -> str | None:
+    """Return why the log no longer has the records after the stored offset; None if it has them.
+
+    Offsets alone do not show it: a topic that was deleted and created again has the same name and, after a while, the
+    same offsets. The timestamp of the last record passed tells the two logs apart.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    if stored.next_offset < bounds.start_offset:
+        return f"the log begins at {bounds.start_offset}: the records from {stored.next_offset} on are gone (retention)"
+    if stored.next_offset > bounds.end_offset:
+        return f"the log ends at {bounds.end_offset}, before the stored {stored.next_offset}: made anew, or truncated"
+    if stored.fingerprint is not None and not await holds_record(
+        stored.partition, stored.fingerprint, bounds, topic_reader
+    ):
+        return f"another record than the one stored stands at offset {stored.last_offset}: the topic was made anew"
+    return None
+
+
+async def holds_record(partition: int, fingerprint: Fingerprint, bounds: Bounds, topic_reader: TopicReader) -> bool:
+    """Return whether the log still holds this record, or retention may have deleted it.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    if fingerprint.offset < bounds.start_offset:
+        return True  # deleted by retention, in this log or another: it proves nothing
+    if fingerprint.offset >= bounds.end_offset:
+        return False
+    timestamp_ms = await topic_reader.timestamp_at(partition, fingerprint.offset)
+    # None: a transaction marker or an aborted record is at the offset of a committed record. A log never replaces one
+    # by the other, so this is another log.
+    return timestamp_ms is not None and (storable_timestamp(timestamp_ms) or 0) == fingerprint.timestamp_ms
