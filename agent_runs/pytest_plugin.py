@@ -1,4 +1,4 @@
-"""What pytest loads where this library is installed: next to nothing, until a test asks for the fixture."""
+"""The pytest plugin of the library. Every test run loads it, so it imports the library only for the fixture."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def recording_emitter() -> "Iterator[RecordingEmitter]":
-    """An emitter that remembers instead of sending. A test in which an event is dropped fails at its end."""
-    from agent_runs.testing import RecordingEmitter  # noqa: PLC0415  # not in every run of every test suite
+    """An emitter that keeps its events in memory. The test fails at its end if an event was dropped."""
+    from agent_runs.testing import RecordingEmitter  # noqa: PLC0415  # not loaded by test runs that do not use it
 
     emitter = RecordingEmitter()
     yield emitter
     dropped = emitter.stats().dropped
     if dropped:
-        pytest.fail(f"events of the agent were dropped, the log says why: {dropped}", pytrace=False)
+        pytest.fail(f"The agent's events were dropped: {dropped}. The log has the reasons.", pytrace=False)

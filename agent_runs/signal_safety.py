@@ -1,6 +1,7 @@
-"""Exceptions that an agent's signal handlers raise: whatever we are doing then, they are not ours to catch.
+"""Lets exceptions that an agent's signal handlers raise pass through `except Exception`.
 
-A time limit may be such an alarm (Celery's soft one is, and an `Exception`). It strikes wherever the main thread is.
+Such an exception may be a time limit; Celery's soft time limit is one, and a subclass of `Exception`. It can be raised
+at any line that the main thread runs, inside this library too, and must reach the agent.
 """
 
 import signal
@@ -10,7 +11,10 @@ from types import CodeType
 
 
 def reraise_from_signal_handler(error: Exception) -> None:
-    """Raise it again if it comes out of a signal handler: for every `except Exception` that puts up with errors."""
+    """Raise the caught exception again if a signal handler raised it. Every broad `except Exception` calls this first.
+
+    A signal handler raised it if the code of one is in the traceback, below the function that caught the exception.
+    """
     traceback = error.__traceback__
     if traceback is None or traceback.tb_next is None or current_thread() is not main_thread():
         return
@@ -21,7 +25,7 @@ def reraise_from_signal_handler(error: Exception) -> None:
 
 
 def _code_of(handler: object) -> CodeType | None:
-    """The code that it runs, if it is Python's."""
+    """The code that a handler runs; None if it is not written in Python."""
     if isinstance(handler, partial):
         handler = handler.func
     if not callable(handler):

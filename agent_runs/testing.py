@@ -1,76 +1,83 @@
-"""For the tests of agents: an emitter that needs no Kafka, and remembers what was said.
+"""For the tests of agents: an emitter that keeps its events in memory and needs no Kafka.
 
-pytest finds the fixture `recording_emitter` by itself.
+With agent-runs installed, pytest has the fixture `recording_emitter`.
 """
 
 from threading import Lock
 
 from agent_runs.codec.decode import decode_event
 from agent_runs.emitter.emitter import Emitter
-from agent_runs.emitter.pipeline import Channel
+from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.redaction import Mask
-from agent_runs.emitter.send_queue import Outbox
+from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.events import RunEvent, UnknownEvent
 from agent_runs.status import RunStatus, next_status
 
 
 class RecordingEmitter(Emitter):
-    """The same emitter, up to Kafka: events are masked, encoded and judged as ever, and then remembered.
+    """An `Emitter` that keeps records in memory instead of sending them.
 
-    What breaks the contract is dropped and counted as it would be in production: look at `stats().dropped`.
+    Events are masked, encoded and validated as in production. An event that breaks the contract is dropped and counted
+    in `stats().dropped`.
+
+    Args:
+        mask: as for `Emitter`.
 
     Attributes:
-        records: what would have been sent, in order.
+        records: the records that would have been sent, in order.
     """
 
     def __init__(self, *, mask: Mask | None = None) -> None:
         self.records: list[Record] = []
-        self._channel = Channel(EmitterSettings(), mask, lambda outbox: _Recorder(outbox, self.records))
+        super().__init__(mask=mask, environ={})
+
+    def _open_pipeline(self, mask: Mask | None, *_: object) -> Pipeline:
+        return Pipeline(EmitterSettings(), mask, lambda queue: _RecordingTransport(queue, self.records))
 
     @property
     def run_ids(self) -> list[str]:
-        """Every run that something was said of, in the order of their first events."""
+        """The ids of all runs with events, in the order of their first events."""
         return list(dict.fromkeys(record.key.decode() for record in self.records))
 
     def events(self, run_id: str | None = None) -> list[RunEvent | UnknownEvent]:
-        """The events of a run, or all, as a reader would decode them; `events_dropped` among them."""
+        """The decoded events of a run, or of all runs, in order; `events_dropped` markers included."""
         return [decode_event(one.value) for one in self.records if run_id is None or one.key == run_id.encode()]
 
     def types(self, run_id: str | None = None) -> list[str]:
-        """The types of these events."""
+        """The types of the events of a run, or of all runs, in order."""
         return [event.type for event in self.events(run_id)]
 
     def status(self, run_id: str) -> RunStatus:
-        """The status that the run would have in `agent_runs`.
+        """The status that the run would have in the table `agent_runs`.
 
         Raises:
-            LookupError: nothing was said of such a run.
+            LookupError: the run has no events.
         """
         if run_id not in self.run_ids:
-            raise LookupError(f"nothing was said of a run {run_id!r}, only of {self.run_ids}")
+            raise LookupError(f"run {run_id!r} has no events; the runs with events are {self.run_ids}")
         status = RunStatus.RUNNING
         for event in self.events(run_id):
             status = next_status(status, event.type, getattr(event, "tool_name", None))
         return status
 
 
-class _Recorder:
-    """Takes what there is, at once."""
+class _RecordingTransport:
+    """Takes records from the queue at once, in the agent's thread."""
 
-    def __init__(self, outbox: Outbox, records: list[Record]) -> None:
-        self._outbox = outbox
+    def __init__(self, queue: SendQueue, records: list[Record]) -> None:
+        self._queue = queue
         self._records = records
         self._lock = Lock()
 
     def wake(self) -> None:
-        # Whoever finds another at it leaves it to him, who looks again when he is done.
-        while self._outbox.has_waiting and self._lock.acquire(blocking=False):
+        # A thread that finds the lock taken leaves its records to the holder, which checks again afterwards.
+        while self._queue.has_waiting and self._lock.acquire(blocking=False):
             try:
-                taken = self._outbox.take()
+                taken = self._queue.take()
                 self._records += taken
-                self._outbox.settle(taken)
+                self._queue.acknowledge(taken)
             finally:
                 self._lock.release()
             if not taken:
@@ -79,7 +86,7 @@ class _Recorder:
     def stop(self) -> None:
         pass
 
-    def retire(self) -> None:
+    def stop_when_empty(self) -> None:
         pass
 
     def finish(self, deadline: float) -> None:

@@ -1,10 +1,10 @@
-"""Publish what agents do: fire and forget, and nothing lost silently.
+"""The emitter: publishes the events of runs to Kafka without blocking the agent.
 
-An event goes from `run` (one method a type) through `pipeline` (redaction, encoding, validation, in the agent's thread)
-into the bounded `send_queue`. The thread of `delivery` and its `session` (one Kafka producer) send it to Kafka.
-`lifecycle` handles forks and the end of the process.
+`run` has one method for each event type. `pipeline` redacts, encodes and validates an event in the agent's thread and
+offers it to the bounded `send_queue`. The thread of `delivery` runs one `session` after another, each with one Kafka
+producer, and sends the queue. `lifecycle` handles forks and the end of the process.
 
-May import: codec, errors, escaping, events, ids, kafka_options, settings, signal_safety, status, aiokafka.
+May import: backoff, codec, errors, escaping, events, ids, kafka_options, settings, signal_safety, status, aiokafka.
 """
 
 from agent_runs.emitter.emitter import Emitter

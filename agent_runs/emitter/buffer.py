@@ -1,67 +1,109 @@
-"""Where every event is, and how much there is: what an outbox changes, one change at a time.
+"""The records that wait for Kafka, and all counts of the emitter.
 
-An exception out of a signal handler strikes between calls. So wherever counts move there is no call between them, and
-the list, whose last word it is, comes last.
+`SendQueue` runs one method at a time. At any function call a signal handler can raise an exception and so end the
+method. Therefore counts that belong together change without a call between them, and the change of the list, which
+decides whether a record is in the buffer, comes last.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from threading import Event
 from typing import Final
 
-from agent_runs.emitter.holes import Holes
-from agent_runs.emitter.records import Record, marker
+from agent_runs.emitter.records import Record, drop_marker
 from agent_runs.emitter.stats import DropReason, Stats
-from agent_runs.emitter.watch import Watch
 
-_MOST_RUNS_WITH_HOLES: Final = 10_000  # remembered at once: some 5 MB
-_HOLES_AT_ONCE: Final = 100  # recorded in one change, so that it is short
+_MAX_RUNS_WITH_DROPS: Final = 10_000  # some 5 MB; drops of more runs are counted, and not recorded in their run
+_RUNS_PER_UPDATE: Final = 100  # markers are made for so many runs at once, so that one update is short
 
 
-def ordinary_part(whole: int) -> int:
-    """How much of a queue ordinary events may fill. The rest is for what says how a run stands."""
+def unreserved(whole: int) -> int:
+    """The part of the queue that any event may fill. The rest is reserved for events that decide a run's status."""
     return whole * 15 // 16
 
 
-class Accounts:
-    """A bounded queue and its counts.
+class FlushBarrier:
+    """Everything that was accepted before a flush, until Kafka has acknowledged it or it is dropped.
 
     Attributes:
-        waiting: accepted, and not taken yet.
-        pending: how many events are accepted and not settled.
-        refuses: why every event is refused, if that is so.
+        events: how many of these events are neither acknowledged nor dropped.
     """
 
-    def __init__(self, most_bytes: int, most_records: int, refuses: DropReason | None = None) -> None:
+    def __init__(self, last_ordinal: int, records: int, events: int) -> None:
+        self.events = events
+        self._records = records  # with the markers: a flush waits for these too
+        self._last_ordinal = last_ordinal
+        self._released = Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return not self._records or self._released.is_set()
+
+    def acknowledge(self, records: Sequence[Record]) -> bool:
+        """Count down the acknowledged records that came before the flush. Returns `is_open`."""
+        before = [record for record in records if record.ordinal <= self._last_ordinal]
+        self._records -= len(before)
+        self.events -= sum(not record.dropped_count for record in before)
+        if not self._records:
+            self.release()
+        return self.is_open
+
+    def replace(self, record: Record) -> None:
+        """Count a dropped event. Its marker has the same ordinal; the flush waits for the marker instead."""
+        self.events -= record.ordinal <= self._last_ordinal
+
+    def release(self) -> None:
+        """End the wait, whatever is left."""
+        self._released.set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when there is nothing left to wait for, or after the timeout."""
+        self._released.wait(timeout_s)
+
+
+class Buffer:
+    """A bounded buffer of records, its counts, and the drops that no marker has recorded yet.
+
+    Attributes:
+        waiting: records accepted and not taken yet, in order.
+        pending: number of events accepted and not acknowledged.
+        refusal: why every event is refused; None while events are accepted.
+    """
+
+    def __init__(self, max_bytes: int, max_records: int, refusal: DropReason | None = None) -> None:
         self.waiting: list[Record] = []
         self.pending = 0
-        self.refuses = refuses
-        self._most = most_bytes, most_records
-        self._most_ordinary = ordinary_part(most_bytes), ordinary_part(most_records)
+        self.refusal = refusal
+        self._max = max_bytes, max_records
+        self._max_unreserved = unreserved(max_bytes), unreserved(max_records)
         self._ordinal = self._records = self._bytes = 0  # markers included
         self._emitted = self._sent = self._recorded = 0
         self._dropped: dict[DropReason, int] = {}
-        self._holes = Holes(_MOST_RUNS_WITH_HOLES)
-        self._watches: list[Watch] = []
+        self._unrecorded: dict[bytes, Counter[DropReason]] = {}  # drops of each run until a marker records them
+        self._barriers: list[FlushBarrier] = []
         self._is_given_up = False
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is accepted that is not settled, and no run has a hole that it doesn't know of."""
-        return not (self._records or self._holes)
+        """Whether every record is acknowledged and every drop is recorded in its run."""
+        return not (self._records or self._unrecorded)
 
     def offer(self, record: Record) -> bool:
-        """Accept an event if there is room for it, and for the markers of its run's holes before it."""
-        if self.refuses:
-            self.refuse(record.key, self.refuses)
+        """Accept an event if it fits together with the markers of its run's drops. Returns whether it was accepted."""
+        if self.refusal:
+            self.drop(record.key, self.refusal)
             return False
-        # Before a run's next event come the markers of its holes. They are made only where the event itself fits.
+        # The markers of a run go before its next event. They are made only where the event fits as well.
         fits = self._has_room(record.size, 1, essential=record.essential)
-        if fits and self._holes and (markers := self._holes.markers(record.key)):
-            size = record.size + sum(one.size for one in markers)
+        if fits and record.key in self._unrecorded:
+            markers = self._markers(record.key)
+            size = record.size + sum(marker.size for marker in markers)
             fits = self._has_room(size, 1 + len(markers), essential=record.essential)
             if fits:
-                self._fill_hole(record.key, markers)
+                self._append_markers(record.key, markers)
         if not fits:
-            self.refuse(record.key, DropReason.QUEUE_FULL)
+            self.drop(record.key, DropReason.QUEUE_FULL)
             return False
         self._ordinal = record.ordinal = self._ordinal + 1
         self._emitted += 1
@@ -71,100 +113,108 @@ class Accounts:
         self.waiting.append(record)
         return True
 
-    def refuse(self, key: bytes | None, reason: DropReason) -> None:
-        """Count an event that is dropped; its run, if it has one, has a hole now."""
+    def drop(self, key: bytes | None, reason: DropReason) -> None:
+        """Count a dropped event, and remember it for a marker in its run; `key` is None if the event has no run."""
         count = self._dropped.get(reason, 0) + 1
         self._emitted += 1
         self._dropped[reason] = count
-        if key is not None and not self.refuses:
-            self._holes.add(key, reason)
-            if reason is not DropReason.QUEUE_FULL:
-                self._record_holes()
+        if key is None or self.refusal:
+            return
+        if key in self._unrecorded or len(self._unrecorded) < _MAX_RUNS_WITH_DROPS:
+            self._unrecorded.setdefault(key, Counter())[reason] += 1
+        if reason is not DropReason.QUEUE_FULL:
+            self._record_drops()
 
-    def _record_holes(self) -> None:
-        """As far as there is room for ordinary events: one marker for many drops, not one for each."""
-        for _ in range(_HOLES_AT_ONCE):
-            if not self._holes:
+    def _record_drops(self) -> None:
+        """Append markers while there is unreserved room: one marker for many drops instead of one for each."""
+        for _ in range(_RUNS_PER_UPDATE):
+            if not self._unrecorded:
                 return
-            key = self._holes.first()
-            markers = self._holes.markers(key)
-            if not self._has_room(sum(one.size for one in markers), len(markers), essential=False):
+            key = next(iter(self._unrecorded))  # the run that has waited longest
+            markers = self._markers(key)
+            if not self._has_room(sum(marker.size for marker in markers), len(markers), essential=False):
                 return
-            self._fill_hole(key, markers)
+            self._append_markers(key, markers)
 
-    def _fill_hole(self, key: bytes, markers: Sequence[Record]) -> None:
-        for one in markers:
-            self._ordinal = one.ordinal = self._ordinal + 1
+    def _markers(self, key: bytes) -> list[Record]:
+        return [drop_marker(key, reason, count) for reason, count in self._unrecorded[key].items()]
+
+    def _append_markers(self, key: bytes, markers: Sequence[Record]) -> None:
+        for marker in markers:
+            self._ordinal = marker.ordinal = self._ordinal + 1
             self._records += 1
-            self._bytes += one.size
-            self.waiting.append(one)
-        self._holes.close(key)
+            self._bytes += marker.size
+            self.waiting.append(marker)
+        self._unrecorded.pop(key, None)
 
     def _has_room(self, size: int, records: int, *, essential: bool) -> bool:
-        """Whether so much fits into the part of the queue that it may use."""
-        most_bytes, most_records = self._most if essential else self._most_ordinary
-        return self._bytes + size <= most_bytes and self._records + records <= most_records
+        max_bytes, max_records = self._max if essential else self._max_unreserved
+        return self._bytes + size <= max_bytes and self._records + records <= max_records
 
     def take(self) -> list[Record]:
-        """All that waits, in order."""
+        """Remove and return the waiting records, in order. They stay counted until they are acknowledged."""
         taken, self.waiting = self.waiting, []
         return taken
 
-    def settle(self, records: Sequence[Record]) -> None:
-        """Kafka has acknowledged these."""
+    def acknowledge(self, records: Sequence[Record]) -> None:
+        """Count records that Kafka has acknowledged."""
         if self._is_given_up:
             return
-        events = sum(not record.admits for record in records)
+        size = events = recorded = 0
+        for record in records:
+            size += record.size
+            events += not record.dropped_count
+            recorded += record.dropped_count
         self._records -= len(records)
-        self._bytes -= sum(record.size for record in records)
-        self._recorded += sum(record.admits for record in records)
+        self._bytes -= size
+        self._recorded += recorded
         self.pending -= events
         self._sent += events
-        self._watches = [watch for watch in self._watches if not watch.settle(records)]
-        self._record_holes()
+        self._barriers = [barrier for barrier in self._barriers if not barrier.acknowledge(records)]
+        self._record_drops()
 
     def replace(self, record: Record) -> Record | None:
-        """Kafka will not take this one: it is dropped. Returns the marker that goes in its place."""
+        """Drop a record that is too large for the topic. Returns the marker to send in its place, if it has one."""
         if self._is_given_up:
             return None
-        if record.admits:  # not even the marker: its run will not know
+        if record.dropped_count:  # the marker itself is too large: its run will not show the drop
             self._records -= 1
             self._bytes -= record.size
-            self._watches = [watch for watch in self._watches if not watch.settle([record])]
+            self._barriers = [barrier for barrier in self._barriers if not barrier.acknowledge([record])]
             return None
-        substitute = marker(record.key, DropReason.TOO_LARGE, 1, instead_of=record)
+        marker = drop_marker(record.key, DropReason.TOO_LARGE, 1, replaces=record)
         count = self._dropped.get(DropReason.TOO_LARGE, 0) + 1
-        self._bytes += substitute.size - record.size
+        self._bytes += marker.size - record.size
         self.pending -= 1
         self._dropped[DropReason.TOO_LARGE] = count
-        for watch in self._watches:
-            watch.replace(record)
-        return substitute
+        for barrier in self._barriers:
+            barrier.replace(record)
+        return marker
 
-    def watch(self) -> Watch:
-        """Watch all that has been accepted so far."""
-        self._record_holes()
-        watch = Watch(self._ordinal, self._records, self.pending)
-        self._watches.append(watch)
-        return watch
+    def add_barrier(self) -> FlushBarrier:
+        """A barrier for everything accepted and dropped so far."""
+        self._record_drops()
+        barrier = FlushBarrier(self._ordinal, self._records, self.pending)
+        self._barriers.append(barrier)
+        return barrier
 
-    def forget(self, watch: Watch) -> None:
-        """Nobody waits any more."""
-        self._watches = [one for one in self._watches if one is not watch]
+    def remove_barrier(self, barrier: FlushBarrier) -> None:
+        """Forget a barrier that no flush waits for any more."""
+        self._barriers = [other for other in self._barriers if other is not barrier]
 
     def give_up(self) -> None:
-        """Drop what is pending. What the carrier still learns of it changes nothing."""
+        """Drop everything pending. Later acknowledgements change nothing. New events must be refused already."""
         self._is_given_up = True
         if self.pending:
             self._dropped[DropReason.GIVEN_UP] = self.pending
         self.waiting = []
-        self._holes = Holes(0)
+        self._unrecorded = {}
         self._records = self._bytes = self.pending = 0
-        for watch in self._watches:
-            watch.end()
+        for barrier in self._barriers:
+            barrier.release()
 
     def stats(self) -> Stats:
-        """The counts of this moment."""
+        """The current counts."""
         return Stats(
             emitted=self._emitted,
             sent=self._sent,

@@ -1,6 +1,6 @@
-"""The thread that carries records from the outbox to Kafka: the first event starts it, and it connects again and again.
+"""The thread that sends the queued records to Kafka. The first event starts it; it reconnects after each failure.
 
-Nothing here loads an event loop or a Kafka client: `session` does, and the thread loads that.
+This module loads neither an event loop nor a Kafka client. `session` loads both, and the thread imports `session`.
 """
 
 from threading import Lock, Thread
@@ -8,86 +8,90 @@ from time import monotonic
 from typing import Final
 
 from agent_runs.emitter import lifecycle
-from agent_runs.emitter.delivery_state import Work
-from agent_runs.emitter.rate_limited_log import Complaints
-from agent_runs.emitter.send_queue import Outbox
+from agent_runs.emitter.delivery_state import DeliveryState
+from agent_runs.emitter.rate_limited_log import RateLimitedLog
+from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import Config
 from agent_runs.errors import KafkaUnavailable
 
-# An exception out of a signal handler can end a thread that is being started, or leave in doubt whether it was. Whoever
-# finds none running after this time starts another.
-_START_AGAIN_AFTER_S: Final = 0.2
+# An exception from a signal handler can interrupt the start of the thread, so that the thread may or may not run. If
+# none runs after this time, the next caller starts one.
+_RESTART_AFTER_S: Final = 0.2
 
 
 class Delivery:
-    """One process's way to Kafka."""
+    """The `Transport` of a pipeline that sends to Kafka."""
 
-    def __init__(self, outbox: Outbox, config: Config) -> None:
-        self._work = Work(outbox, config)
-        self._start_again_at = 0.0
+    def __init__(self, queue: SendQueue, config: Config) -> None:
+        self._state = DeliveryState(queue, config)
+        self._restart_at = 0.0
         self._running = Lock()
         self._is_running = False
-        self._complaints = Complaints()
+        self._log = RateLimitedLog()
 
     # --- for agents' threads ---
 
     def wake(self) -> None:
-        """There is something in the outbox."""
-        if not self._is_running and not self._work.is_over:
+        """Send what is in the queue."""
+        if not self._is_running and not self._state.is_over:
             self._start()
-        self._work.ring()
+        self._state.wake()
 
     def stop(self) -> None:
         """End the thread, whatever is pending."""
-        self._work.stop()
-        lifecycle.current().running.discard(self)  # there is nothing to finish any more
+        self._state.stop()
+        lifecycle.current().running.discard(self)  # nothing is left to finish
 
-    def retire(self) -> None:
-        """End the thread once nothing is pending: nobody is left to emit."""
-        self._work.stop_when_empty()
-        if not self._work.outbox.is_empty:
+    def stop_when_empty(self) -> None:
+        """End the thread once nothing is pending."""
+        self._state.stop_when_empty()
+        if not self._state.queue.is_empty:
             self.wake()
 
     # --- for the end of the process ---
 
     @property
     def exit_timeout_s(self) -> float:
-        """How long the end of the process may wait."""
-        return self._work.config.emitter.exit_timeout_s
+        """How long the end of the process may wait for this delivery."""
+        return self._state.config.emitter.exit_timeout_s
 
     def finish(self, deadline: float) -> None:
-        """Send what is pending until that time, and say what is left."""
-        outbox = self._work.outbox
-        if outbox.is_empty:
+        """Send what is pending until the deadline (`time.monotonic`), and log how many events are left."""
+        queue = self._state.queue
+        if queue.is_empty:
             return
-        self.wake()  # whatever has kept it from being started before
-        left = outbox.drain(deadline)
+        self.wake()  # the thread may not have been started yet
+        left = queue.drain(deadline)
         if left:
-            text = "The process ends; Kafka has not acknowledged %d of its events"
-            self._complaints.warn("end", text, left)
+            text = (
+                "The process ends, and Kafka has not acknowledged %d events; they may be lost. "
+                "With a longer AGENT_RUNS_EXIT_TIMEOUT_S the emitter waits for them longer"
+            )
+            self._log.warn("end", text, left)
 
     # --- the thread ---
 
     def _start(self) -> None:
         now = monotonic()
-        if now < self._start_again_at:
-            return  # another thread does it, or this one, below a finaliser
-        self._start_again_at = now + _START_AGAIN_AFTER_S
+        if now < self._restart_at:
+            return  # another thread starts it, or this thread does, further up its stack
+        self._restart_at = now + _RESTART_AFTER_S
         try:
-            lifecycle.current().started(self)
+            lifecycle.current().add_running(self)
             Thread(target=self._run, name="agent-runs-emitter", daemon=True).start()
-        except RuntimeError as error:  # too many threads, the end of the interpreter: what is kept stays kept
-            self._complaints.warn("thread", "Events cannot be sent, only kept: %r", error)
+        except RuntimeError as error:  # too many threads, or the interpreter shuts down
+            text = "Cannot start the emitter's thread (%r); events stay in the queue, and the next one starts it again"
+            self._log.warn("thread", text, error)
 
     def _run(self) -> None:
         if not self._running.acquire(blocking=False):
-            return  # two were started; two would send a run's events in two orders
+            return  # a second thread was started; two threads would mix up the order of a run's events
         self._is_running = True
         try:
-            self._work.outbox.carried_by_this_thread()
-            while not self._work.is_over:
+            self._state.queue.set_delivery_thread()
+            while not self._state.is_over:
                 self._run_session()
-                self._work.pause()
+                self._state.wait_before_retry()
             lifecycle.current().running.discard(self)
         finally:
             self._is_running = False
@@ -95,11 +99,12 @@ class Delivery:
 
     def _run_session(self) -> None:
         try:
-            with lifecycle.current().importing:
-                # Here, not above: an agent's own thread must not wait for a third of a second.
+            with lifecycle.current().import_lock:
+                # The import takes a third of a second: here the agent's own thread does not wait for it.
                 from agent_runs.emitter.session import run_session  # noqa: PLC0415
-            run_session(self._work)
+            run_session(self._state)
         except KafkaUnavailable as error:
-            self._work.outage.begin(str(error))
-        except Exception as error:  # noqa: BLE001  # a fault of ours must not end it: nothing would be sent any more
-            self._complaints.warn("fault", "The delivery of events failed, and begins anew", trace=error)
+            self._state.begin_outage(str(error))
+        except Exception as error:  # noqa: BLE001  # an unexpected error must not end the delivery for ever
+            text = "The emitter's delivery failed unexpectedly; it reconnects, and sends the pending events again"
+            self._log.warn("unexpected", text, error=error)

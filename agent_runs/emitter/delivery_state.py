@@ -1,68 +1,89 @@
-"""What is to be sent: what the delivery's thread and the sessions that follow each other in it have in common."""
+"""What outlives a session: the records to send, the outage, and whether the delivery is over.
+
+The delivery thread runs one session after another. Each of them gets this object.
+"""
 
 from collections.abc import Sequence
+from logging import INFO, WARNING
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from agent_runs.emitter.outage import Outage
+from agent_runs.backoff import backoff_s
+from agent_runs.emitter.rate_limited_log import log_safely
 from agent_runs.emitter.records import Record
-from agent_runs.emitter.send_queue import Outbox
+from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import Config
 
 if TYPE_CHECKING:
-    from agent_runs.emitter.bell import Bell
+    from agent_runs.emitter.event_loop import Waker
+
+_FIRST_RETRY_S: Final = 0.1
+_LONGEST_RETRY_S: Final = 5.0
+_MAX_REASONS: Final = 10  # logged for one outage
 
 
-class Work:
-    """One process's.
+class DeliveryState:
+    """The delivery of one process.
 
     Attributes:
-        outbox: where records come from.
-        backlog: taken by a session that has ended, and not settled.
-        bell: wakes the session that is under way, if there is one.
+        queue: where records come from.
+        backlog: records taken by a session that has ended, and not acknowledged.
+        waker: wakes the running session; None while no session is connected.
     """
 
-    def __init__(self, outbox: Outbox, config: Config) -> None:
-        self.outbox = outbox
+    def __init__(self, queue: SendQueue, config: Config) -> None:
+        self.queue = queue
         self.config = config
-        self.outage = Outage()
         self.backlog: list[Record] = []
-        self.bell: Bell | None = None
+        self.waker: Waker | None = None
         self._stopped = Event()
-        self._ends_when_empty = False
+        self._stops_when_empty = False
+        self._failures = 0  # sessions that ended since the last acknowledgement
+        self._logged_reasons: set[str] = set()  # of the present outage; empty if there is none
 
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to do."""
-        return self._stopped.is_set() or (self._ends_when_empty and self.outbox.is_empty)
+        return self._stopped.is_set() or (self._stops_when_empty and self.queue.is_empty)
 
     def take(self) -> list[Record]:
-        """What is to be sent next, in order."""
+        """The records to send next, in order."""
         backlog, self.backlog = self.backlog, []
-        return backlog or self.outbox.take()
+        return backlog or self.queue.take()
 
-    def acknowledged(self, records: Sequence[Record]) -> None:
-        """Kafka has these."""
-        self.outbox.settle(records)
-        self.outage.end()
+    def acknowledge(self, records: Sequence[Record]) -> None:
+        """Count records that Kafka has acknowledged; this ends an outage."""
+        self.queue.acknowledge(records)
+        self._failures = 0
+        if self._logged_reasons:
+            self._logged_reasons.clear()
+            log_safely(INFO, "Kafka accepts events again")
 
-    def ring(self) -> None:
-        """Wake the session."""
-        bell = self.bell
-        if bell is not None:
-            bell.ring()
+    def begin_outage(self, reason: str) -> None:
+        """Log why Kafka accepts no events; each reason once in an outage."""
+        if reason not in self._logged_reasons and len(self._logged_reasons) < _MAX_REASONS:
+            self._logged_reasons.add(reason)
+            text = "Kafka accepts no events (%s); they stay in the queue and are sent when it is available again"
+            log_safely(WARNING, text, reason)
+
+    def wait_before_retry(self) -> None:
+        """Wait before the next session, or until the delivery is over."""
+        if not self.is_over:
+            self._stopped.wait(backoff_s(self._failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
+            self._failures += 1
+
+    def wake(self) -> None:
+        """Wake the running session."""
+        waker = self.waker
+        if waker is not None:
+            waker.wake()
 
     def stop(self) -> None:
-        """It is over, whatever is pending."""
+        """End the delivery, whatever is pending."""
         self._stopped.set()
-        self.ring()
+        self.wake()
 
     def stop_when_empty(self) -> None:
-        """It is over once nothing is pending."""
-        self._ends_when_empty = True
-        self.ring()
-
-    def pause(self) -> None:
-        """Wait before the next attempt, or until it is over."""
-        if not self.is_over:
-            self._stopped.wait(self.outage.next_pause_s())
+        """End the delivery once nothing is pending."""
+        self._stops_when_empty = True
+        self.wake()

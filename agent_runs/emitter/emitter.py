@@ -1,4 +1,4 @@
-"""The emitter, as an agent sees it: it never waits for Kafka, never raises, and loses nothing without saying so."""
+"""The emitter, as the agent uses it: no call waits for Kafka or raises, and every dropped event is counted."""
 
 import os
 from collections.abc import Mapping
@@ -8,12 +8,13 @@ from types import TracebackType
 from typing import Never, Self, Unpack
 
 from agent_runs.emitter.delivery import Delivery
-from agent_runs.emitter.never_raise import harmless
-from agent_runs.emitter.pipeline import Channel, SilentChannel, key_of
-from agent_runs.emitter.rate_limited_log import tell
+from agent_runs.emitter.never_raise import never_raise
+from agent_runs.emitter.pipeline import DisabledPipeline, Pipeline
+from agent_runs.emitter.rate_limited_log import log_safely
+from agent_runs.emitter.records import record_key
 from agent_runs.emitter.redaction import Mask
 from agent_runs.emitter.run import Run
-from agent_runs.emitter.settings import Config, EmitterSettings, Options, read_config
+from agent_runs.emitter.settings import EmitterSettings, Options, read_config
 from agent_runs.emitter.stats import Stats
 from agent_runs.errors import SettingsError
 from agent_runs.events import RunEvent, UnknownEvent
@@ -21,18 +22,18 @@ from agent_runs.ids import new_id
 
 
 class Emitter:
-    """Publishes what runs do. One for a process will do; threads, tasks and forked children may share it.
+    """Publishes the events of runs. A process needs one; threads, tasks and forked children may share it.
 
-    Settings come from the environment (`KAFKA_BOOTSTRAP_SERVERS` and its like, `AGENT_RUNS_TOPIC`, …); as arguments,
-    under the names of `Options`, they count before it. Wrong ones don't raise: they are logged, and every event is
-    then counted as dropped.
+    Settings come from the environment (`KAFKA_BOOTSTRAP_SERVERS`, `AGENT_RUNS_TOPIC`, …). Arguments with the names of
+    `Options` take precedence. Settings that are not valid raise nothing: they are logged, and every event is dropped
+    and counted as `not_configured`.
 
-    As a context (`with`, `async with`) it closes at the end.
+    As a context manager (`with`, `async with`) the emitter is closed at the end of the block.
 
     Args:
-        mask: sees every payload before it is encoded, with the name of its field, such as `llm_called.user_prompt`;
-            what it returns is sent. Where it raises, a note is sent instead.
-        environ: where settings are looked up; `os.environ` unless given.
+        mask: called for each content field before the event is encoded, with the name of the field, such as
+            `llm_called.user_prompt`, and its value. The result is sent. If the mask raises, a placeholder is sent.
+        environ: the mapping to read settings from; `os.environ` by default.
         options: settings.
     """
 
@@ -44,17 +45,30 @@ class Emitter:
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> None:
-        environ = os.environ if environ is None else environ  # as a default it would stand in every `help(Emitter)`
-        try:
-            config = read_config(environ, {**dict.fromkeys(map(repr, positional)), **options})
-        except SettingsError as error:
-            text = "No event will be sent, set AGENT_RUNS_ENABLED=0 if that is meant: %s"
-            tell(ERROR, text, "; ".join(error.problems))
-            self._channel: Channel | SilentChannel = Channel(EmitterSettings(), mask, None)
-        else:
-            self._channel = _open_channel(config, mask)
+        environ = os.environ if environ is None else environ  # as a default, `help(Emitter)` would print all of it
+        self._pipeline = self._open_pipeline(mask, environ, {**dict.fromkeys(map(repr, positional)), **options})
 
-    @harmless(lambda self: Run(self._channel, new_id()))
+    def _open_pipeline(
+        self, mask: Mask | None, environ: Mapping[str, str], options: Mapping[str, object], /
+    ) -> Pipeline | DisabledPipeline:
+        """Read the settings and make the pipeline to Kafka. `RecordingEmitter` makes another one."""
+        try:
+            config = read_config(environ, options)
+        except SettingsError as error:
+            text = (
+                "The emitter's settings are not valid, and every event is dropped: %s. "
+                "Correct them, or set AGENT_RUNS_ENABLED=0 to switch the emitter off"
+            )
+            log_safely(ERROR, text, "; ".join(error.problems))
+            return Pipeline(EmitterSettings(), mask, None)
+        if config is None:
+            log_safely(INFO, "Agent Runs is switched off: no event is sent")
+            return DisabledPipeline()
+        text = "Events of runs, with prompts and responses, are sent to Kafka at %s, topic %s"
+        log_safely(INFO, text, config.kafka.bootstrap_servers, config.emitter.topic)
+        return Pipeline(config.emitter, mask, partial(Delivery, config=config))
+
+    @never_raise(lambda self: Run(self._pipeline, new_id()))
     def start_run(
         self,
         *,
@@ -63,54 +77,61 @@ class Emitter:
         parent_run_id: str | None = None,
         run_id: str | None = None,
     ) -> Run:
-        """A new run, which says `run_started`. Its id is made unless it is given."""
-        run = Run(self._channel, new_id() if run_id is None else run_id, session_id)
+        """Start a run and emit its `run_started`.
+
+        Args:
+            agent_id: which agent runs.
+            session_id: groups runs, for example of one conversation.
+            parent_run_id: the run that started this one; see also `Run.child`.
+            run_id: the id of the run, 1 to 255 bytes of UTF-8; by default a new 12-character id.
+        """
+        run = Run(self._pipeline, new_id() if run_id is None else run_id, session_id)
         run.run_started(agent_id=agent_id, session_id=session_id, parent_run_id=parent_run_id)
         return run
 
-    @harmless(lambda self: Run(self._channel, new_id()))
+    @never_raise(lambda self: Run(self._pipeline, new_id()))
     def run(self, run_id: str, *, session_id: str | None = None) -> Run:
-        """A run that was started elsewhere, or before: to resume it."""
-        return Run(self._channel, run_id, session_id)
+        """Continue a run that was started before or in another process. Emits nothing by itself."""
+        return Run(self._pipeline, run_id, session_id)
 
-    @harmless(lambda _: new_id())
+    @never_raise(lambda _: new_id())
     def emit(self, run_id: str, event: RunEvent | UnknownEvent) -> str:
-        """Any event of the contract, made by hand. Returns its id."""
-        self._channel.put(key_of(run_id), event)
+        """Emit an event that the caller has made. Returns the event's id."""
+        self._pipeline.put(record_key(run_id), event)
         return event.id
 
     def flush(self, timeout_s: float | None = None) -> int:
-        """Wait until Kafka has acknowledged all that was emitted before.
+        """Wait until Kafka has acknowledged everything emitted before.
 
-        It blocks: from asyncio code, `await asyncio.to_thread(emitter.flush)`.
+        Blocks the calling thread. In asyncio code use `await asyncio.to_thread(emitter.flush)`.
 
         Args:
-            timeout_s: for so many seconds at most; by default `exit_timeout_s` of the settings.
+            timeout_s: the longest wait in seconds; by default the setting `exit_timeout_s`.
 
         Returns:
-            How many events of it are not acknowledged.
+            The number of these events that are not acknowledged.
         """
-        return self._channel.flush(timeout_s)
+        return self._pipeline.flush(timeout_s)
 
     def close(self, timeout_s: float | None = None) -> int:
-        """Refuse what comes, wait for what is there, and end.
+        """Refuse new events, wait until Kafka has acknowledged the pending ones, and end the emitter's thread.
 
-        It blocks: from asyncio code, `async with` the emitter, or `await asyncio.to_thread(emitter.close)`.
+        Blocks the calling thread. In asyncio code use `async with`, or `await asyncio.to_thread(emitter.close)`.
 
         Args:
-            timeout_s: for so many seconds at most; by default `exit_timeout_s` of the settings.
+            timeout_s: the longest wait in seconds; by default the setting `exit_timeout_s`.
 
         Returns:
-            How many events are not acknowledged; they are given up, and count as dropped.
+            The number of events that are not acknowledged. They are dropped, and counted as `given_up`.
         """
-        return self._channel.close(timeout_s)
+        return self._pipeline.close(timeout_s)
 
     def stats(self) -> Stats:
-        """What became of the events so far."""
-        return self._channel.stats()
+        """The counts of the events emitted in this process so far."""
+        return self._pipeline.stats()
 
-    def _misused(self, method: str, error: Exception) -> None:
-        self._channel.misused(None, f"emitter.{method}", error)
+    def _count_misuse(self, method: str, error: Exception) -> None:
+        self._pipeline.count_misuse(None, f"emitter.{method}", error)
 
     def __enter__(self) -> Self:
         return self
@@ -126,16 +147,7 @@ class Emitter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # Who calls this has loaded it; others need not.
+        # Agents that use asyncio have loaded it already; other agents need not load it.
         import asyncio  # noqa: PLC0415
 
         await asyncio.to_thread(self.close)
-
-
-def _open_channel(config: Config | None, mask: Mask | None) -> Channel | SilentChannel:
-    if config is None:
-        tell(INFO, "Agent Runs is switched off: no event is sent")
-        return SilentChannel()
-    text = "Events of runs, with prompts and answers, go to Kafka at %s, topic %s"
-    tell(INFO, text, config.kafka.bootstrap_servers, config.emitter.topic)
-    return Channel(config.emitter, mask, partial(Delivery, config=config))

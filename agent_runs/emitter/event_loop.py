@@ -1,7 +1,8 @@
-"""An event loop for nobody but the delivery: it needs no threads, and can cut its connections.
+"""The event loop of a session, and the object that wakes it from an agent's thread.
 
-By default a loop looks names up, and aiokafka checks passwords, in threads of an executor. It can start none while the
-process ends, which is when a short program's events are sent. Here the only one to wait is the delivery itself.
+By default asyncio resolves host names, and aiokafka checks passwords, in threads of an executor. While the process
+ends, which is when a short program's events are sent, no thread can be started. This loop needs no threads: it blocks
+instead, and only the delivery waits for that.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import logging
 import socket
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -17,41 +19,75 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
-class Loop(asyncio.SelectorEventLoop):
-    """For one session."""
+class SessionLoop(asyncio.SelectorEventLoop):
+    """An event loop without threads, which can abort its connections."""
 
     def __init__(self) -> None:
         super().__init__()
         self._connections: WeakSet[asyncio.Transport] = WeakSet()
-        self.set_exception_handler(_note)
+        self.set_exception_handler(_log_at_debug)
 
     async def getaddrinfo(self, *arguments: Any, **options: Any) -> Any:
-        """Look a name up, here and now."""
+        """Resolve a host name, in this thread."""
         return socket.getaddrinfo(*arguments, **options)
 
     def run_in_executor(  # type: ignore[override]
         self, _: Executor | None, func: Callable[..., _Result], *args: Any
     ) -> "asyncio.Future[_Result]":
-        """Run it, here and now."""
+        """Call the function at once, in this thread."""
         future: asyncio.Future[_Result] = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001  # it is for whoever awaits it
+        except Exception as error:  # noqa: BLE001  # raised where the future is awaited
             future.set_exception(error)
         return future
 
     async def create_connection(self, *arguments: Any, **options: Any) -> Any:
-        """Connect, and remember the connection."""
+        """Connect, and remember the connection for `abort_connections`."""
         transport, protocol = await super().create_connection(*arguments, **options)
         self._connections.add(transport)
         return transport, protocol
 
-    def cut(self) -> None:
-        """Close every connection, whatever is still to be written to it."""
+    def abort_connections(self) -> None:
+        """Close every connection at once; unsent data is discarded."""
         for connection in self._connections:
             connection.abort()
 
 
-def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What a client that was given up leaves behind is no news: the failure itself was told."""
+def _log_at_debug(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle errors of tasks that an abandoned client leaves behind: the failure itself was already logged."""
     _log.debug("%s", context.get("message"), exc_info=context.get("exception"))
+
+
+class Waker:
+    """Wakes a waiting event loop from any thread. It costs next to nothing while the loop does not wait."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._wait: _Wait | None = None
+
+    def wake(self) -> None:
+        """End the wait of the loop, if it waits."""
+        wait = self._wait
+        # Waking takes a system call and releases the interpreter lock. For every event, this would cost the agent more
+        # than all the rest of an emit.
+        if wait is None or wait.is_woken:
+            return
+        with suppress(RuntimeError):  # the loop is closed; the next session takes records before it waits
+            self._loop.call_soon_threadsafe(wait.woken.set)
+        # Set after the call, because an exception from a signal handler can prevent the call; and on the wait that was
+        # woken, because the next wait may have begun.
+        wait.is_woken = True
+
+    async def wait_unless(self, is_needed: Callable[[], bool]) -> None:
+        """Wait until another thread calls `wake`; return at once if `is_needed()`."""
+        wait = self._wait = _Wait()
+        if not is_needed():  # called after the wait is visible, so that no wake-up is missed in between
+            await wait.woken.wait()
+        self._wait = None
+
+
+class _Wait:
+    def __init__(self) -> None:
+        self.woken = asyncio.Event()
+        self.is_woken = False

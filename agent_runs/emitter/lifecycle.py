@@ -1,7 +1,7 @@
-"""How emitters live through forks, and how they end with their process.
+"""Forks, and the end of the process.
 
-The child of a fork has its parent's memory, and none of its threads: locks may be held by nobody, and what the parent
-will send must not be sent twice. So in a child everything begins anew, empty.
+The child of a fork has its parent's memory and none of its threads. A lock may be held by a thread that does not exist,
+and what the parent will send must not be sent twice. So in a child every pipeline starts empty.
 """
 
 import atexit
@@ -12,117 +12,109 @@ from time import monotonic
 from typing import ClassVar, Final, Protocol
 from weakref import WeakSet
 
-# A fork waits so long at most for an import that is under way.
-_LONGEST_IMPORT_S: Final = 30.0
+_FORK_WAITS_S: Final = 30.0  # at most, for an import that another thread has begun
 
 
-class Restartable(Protocol):
-    """What begins anew in a child, and has something to finish before the end."""
-
-    def begin_anew(self) -> None:
-        """Forget what belongs to the parent."""
+class Finishable(Protocol):
+    """Something that the process finishes before it ends."""
 
     def finish(self, deadline: float) -> None:
-        """Send what is pending until that time (`time.monotonic`), and say what is left."""
+        """Send what is pending until the deadline (`time.monotonic`), and log what is left."""
 
     @property
     def exit_timeout_s(self) -> float:
         """How long the end of the process may wait for it."""
 
 
-class Running(Protocol):
-    """What has a thread, perhaps when nobody else knows it any more."""
+class Resettable(Finishable, Protocol):
+    """Something that starts empty in the child of a fork."""
 
-    def finish(self, deadline: float) -> None:
-        """Send what is pending until that time, and say what is left."""
-
-    @property
-    def exit_timeout_s(self) -> float:
-        """How long the end of the process may wait for it."""
+    def reset(self) -> None:
+        """Replace all state that belongs to the parent."""
 
 
 class Process:
-    """One process.
+    """The state of one process.
 
     Attributes:
-        running: what to finish before it ends, beside what is restartable.
-        importing: held while a thread imports. A fork in the middle would leave the child a module that is half there,
-            under a lock of Python's that nobody will open.
-        is_ending: what is emitted from now on has only moments.
+        running: deliveries with a thread. The pipeline that started one may be gone already.
+        import_lock: held while a thread imports. A fork in the middle of an import would leave the child with half a
+            module, and with an import lock of Python that no thread releases.
+        is_ending: set at the end of the process; an event emitted from now on is sent in the call that emits it.
     """
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.running: set[Running] = set()
-        self.importing = Lock()
+        self.running: set[Finishable] = set()
+        self.import_lock = Lock()
         self.is_ending = False
-        self._ends_at = 0.0
-        self._finalises = False
+        self._deadline = 0.0
+        self._has_finalizer = False
 
-    def started(self, running: Running) -> None:
-        """It has something to finish from now on."""
-        self.running.add(running)
-        # A child of multiprocessing ends without asking atexit. (Half a module, which another thread is importing, has
-        # no such name yet; in a child it is whole.)
+    def add_running(self, delivery: Finishable) -> None:
+        """Finish this delivery before the process ends."""
+        self.running.add(delivery)
+        # A child of multiprocessing ends without `atexit`. The module may lack the name while another thread imports
+        # it; in a child the import is complete.
         finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
-        if finalize and not self._finalises:
-            self._finalises = True
-            finalize(None, _finish_all, exitpriority=0)
+        if finalize and not self._has_finalizer:
+            self._has_finalizer = True
+            finalize(None, _finish_current, exitpriority=0)
 
     def finish(self) -> None:
-        """Send what is pending, within the longest of the timeouts. A second time there is only what is left of it."""
-        everything = {*self.running, *_State.restartable}
+        """Send what is pending, within the longest timeout of all; a second call has what is left of that time."""
+        everything = {*self.running, *_Registry.pipelines}
         if not self.is_ending:
             self.is_ending = True
-            self._ends_at = monotonic() + max((one.exit_timeout_s for one in everything), default=0.0)
+            self._deadline = monotonic() + max((one.exit_timeout_s for one in everything), default=0.0)
         for one in everything:
-            one.finish(self._ends_at)
+            one.finish(self._deadline)
 
 
-class _State:
-    """What outlives a fork."""
+class _Registry:
+    """State that a fork keeps."""
 
     process: Process | None = None
-    beginning = Lock()
-    restartable: ClassVar[WeakSet[Restartable]] = WeakSet()
-    fork_holds_import = False
+    creation_lock = Lock()
+    pipelines: ClassVar[WeakSet[Resettable]] = WeakSet()
+    fork_holds_import_lock = False
 
 
 def current() -> Process:
-    """The process that we are in; what came from its parent has begun anew when this returns."""
-    process = _State.process
+    """The current process. In a child, every pipeline has been reset when this returns."""
+    process = _Registry.process
     if process is None:
-        return _first()
-    if process.pid != os.getpid():  # where a server forks in C, nobody has told us
-        process = _State.process = Process()
-        for restartable in list(_State.restartable):
-            restartable.begin_anew()
+        return _create()
+    if process.pid != os.getpid():  # a server that forks in C does not run Python's fork hooks
+        process = _Registry.process = Process()
+        for pipeline in list(_Registry.pipelines):
+            pipeline.reset()
     return process
 
 
-def _first() -> Process:
-    with _State.beginning:
-        if _State.process is None:
+def register(pipeline: Resettable) -> None:
+    """Reset this pipeline in each child, and finish it before the process ends."""
+    _Registry.pipelines.add(pipeline)
+
+
+def _create() -> Process:
+    with _Registry.creation_lock:
+        if _Registry.process is None:
             if hasattr(os, "register_at_fork"):  # not on Windows
                 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=current)
-            atexit.register(_finish_all)
-            _State.process = Process()
-    return _State.process
-
-
-def look_after(restartable: Restartable) -> None:
-    """See that it begins anew in a child, and is finished before the end."""
-    _State.restartable.add(restartable)
+            atexit.register(_finish_current)
+            _Registry.process = Process()
+    return _Registry.process
 
 
 def _before_fork() -> None:
-    _State.fork_holds_import = current().importing.acquire(timeout=_LONGEST_IMPORT_S)
+    _Registry.fork_holds_import_lock = current().import_lock.acquire(timeout=_FORK_WAITS_S)
 
 
 def _after_fork() -> None:
-    if _State.fork_holds_import:
-        current().importing.release()
+    if _Registry.fork_holds_import_lock:
+        current().import_lock.release()
 
 
-def _finish_all() -> None:
+def _finish_current() -> None:
     current().finish()

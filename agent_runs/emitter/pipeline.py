@@ -1,7 +1,7 @@
-"""The way of an event from an agent's call into the outbox: masked, encoded, judged, all in the caller's thread.
+"""Takes an event from the agent's call into the send queue: redacts, encodes and validates it, in the agent's thread.
 
-The judge is the function by which the service judges too: what is accepted here is no dead letter there. He is asked
-about whatever is not plain to see.
+An event is validated with `read_envelope`, as the consumer does it, unless its fields already prove that it is valid.
+So an event that is accepted here does not become a dead letter there.
 """
 
 import sys
@@ -14,11 +14,12 @@ from agent_runs.codec.decode import read_envelope
 from agent_runs.codec.encode import encode_checked, encode_lossy
 from agent_runs.codec.scan import MAX_VALUES, too_many_values
 from agent_runs.emitter import lifecycle
-from agent_runs.emitter.buffer import ordinary_part
-from agent_runs.emitter.rate_limited_log import Complaints
+from agent_runs.emitter.buffer import unreserved
+from agent_runs.emitter.never_raise import format_error
+from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.emitter.records import Record
-from agent_runs.emitter.redaction import Mask, masked
-from agent_runs.emitter.send_queue import Outbox
+from agent_runs.emitter.redaction import Mask, redact
+from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.emitter.stats import DropReason, Stats
 from agent_runs.emitter.tracing import trace_headers
@@ -33,207 +34,212 @@ from agent_runs.events import (
     RunWaiting,
     UnknownEvent,
 )
-from agent_runs.ids import id_problem
 
-# How a run stands is worth more than what was said in it.
+# Events that decide a run's status may use the reserved part of the queue: they are worth more than a run's contents.
 _ESSENTIAL: Final = frozenset({RunStarted, RunWaiting, RunResumed, RunCompleted, RunFailed, EventsDropped})
-_MARGIN_BYTES: Final = 1024  # what a record may take beside its value
+_RECORD_MARGIN_BYTES: Final = 1024  # what a record takes of the queue beside its value, at most
 
 _REFUSALS: Final = {
-    DropReason.NOT_CONFIGURED: "the settings name no Kafka, or cannot be used",
+    DropReason.NOT_CONFIGURED: "the emitter's settings are missing or not valid",
     DropReason.CLOSED: "the emitter is closed",
-    DropReason.QUEUE_FULL: "the queue is full, and will take no event before Kafka does",
+    DropReason.QUEUE_FULL: "the queue is full until Kafka acknowledges events",
 }
 
 
-def key_of(run_id: object) -> bytes | None:
-    """The key of a run's records; None if that is no id."""
-    return run_id.encode() if isinstance(run_id, str) and not id_problem(run_id) else None
-
-
-class Carrier(Protocol):
-    """Takes records out of an outbox, and says there what became of them."""
+class Transport(Protocol):
+    """Takes records out of a `SendQueue`, sends them, and reports the result to the queue."""
 
     def wake(self) -> None:
-        """There is something to take."""
+        """Send what is in the queue."""
 
     def stop(self) -> None:
-        """End, whatever is left."""
+        """End, whatever is pending."""
 
-    def retire(self) -> None:
-        """End once nothing is left."""
+    def stop_when_empty(self) -> None:
+        """End once nothing is pending."""
 
     def finish(self, deadline: float) -> None:
-        """Send what is left until that time (`time.monotonic`), and say what is left then."""
+        """Send what is pending until the deadline (`time.monotonic`), and log what is left."""
 
 
-class Channel:
-    """What an emitter and all its runs share. Without a carrier nothing is configured, and every event is refused."""
+class Pipeline:
+    """What an emitter and all its runs share.
+
+    Without a transport the emitter is not configured, and every event is refused.
+    """
 
     def __init__(
-        self, settings: EmitterSettings, mask: Mask | None, new_carrier: Callable[[Outbox], Carrier] | None
+        self, settings: EmitterSettings, mask: Mask | None, new_transport: Callable[[SendQueue], Transport] | None
     ) -> None:
         self._settings = settings
         self._mask = mask
-        self._new_carrier = new_carrier
-        self._complaints = Complaints()
+        self._new_transport = new_transport
+        self._log = RateLimitedLog()
         self._is_closed = False
-        # What would not be accepted however empty the queue is, is too large.
-        self._most_bytes = min(settings.max_event_bytes, ordinary_part(settings.queue_bytes) - _MARGIN_BYTES)
+        # An event that does not fit even into an empty queue is too large.
+        self._max_bytes = min(settings.max_event_bytes, unreserved(settings.queue_bytes) - _RECORD_MARGIN_BYTES)
         lifecycle.current()
-        lifecycle.look_after(self)
-        self.begin_anew()
+        lifecycle.register(self)
+        self.reset()
 
-    def begin_anew(self) -> None:
-        """Empty, and with a carrier of its own: at first, and in the child of a fork."""
-        refuses = None if self._new_carrier else DropReason.NOT_CONFIGURED
-        self._outbox = Outbox(self._settings.queue_bytes, self._settings.queue_events, refuses)
-        self._carrier = self._new_carrier(self._outbox) if self._new_carrier else None
-        if self._carrier is not None:
-            self._outbox.wake = self._carrier.wake
+    def reset(self) -> None:
+        """Start with an empty queue and a new transport: at first, and in the child of a fork."""
+        refusal = None if self._new_transport else DropReason.NOT_CONFIGURED
+        self._queue = SendQueue(self._settings.queue_bytes, self._settings.queue_events, refusal)
+        self._transport = self._new_transport(self._queue) if self._new_transport else None
+        if self._transport is not None:
+            self._queue.wake = self._transport.wake
         if self._is_closed:
-            self._outbox.close()
-        self._late_s = self._settings.exit_timeout_s
+            self._queue.close()
+        self._late_timeout_s = self._settings.exit_timeout_s
 
     def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:
-        """Hand an event over, for the run of this key (None: it has no valid id). Whether it was accepted."""
+        """Queue an event for the run of this key (None: the run's id is not valid). Returns whether it was accepted."""
         is_ending = lifecycle.current().is_ending
         if is_ending and sys.is_finalizing():
-            self._outbox.close()  # no thread runs any more
-        outbox = self._outbox
-        if outbox.refuses:
-            return self._drop(key, outbox.refuses, "", _REFUSALS[outbox.refuses])
+            self._queue.close()  # no thread runs any more
+        queue = self._queue
+        if queue.refusal:
+            return self._drop(key, queue.refusal, "", _REFUSALS[queue.refusal])
         if key is None:
-            return self._drop(None, DropReason.INVALID, "run", f"{event.type}: the id of its run is not valid")
+            return self._drop(None, DropReason.INVALID, "run", f"{event.type}: the run's id is not valid")
         try:
-            value = self._snapshot(event)
+            value = self._encode(event)
         except _TooLarge as error:
             return self._drop(key, DropReason.TOO_LARGE, event.type, f"{event.type}: {error}")
         except UnreadableEvent as error:
             return self._drop(key, DropReason.INVALID, f"{event.type}: {error}", f"{event.type}: {error}")
-        accepted = outbox.offer(Record(key, value, trace_headers(), type(event) in _ESSENTIAL))
+        accepted = queue.offer(Record(key, value, trace_headers(), type(event) in _ESSENTIAL))
         if accepted is False:
-            reason = outbox.refuses or DropReason.QUEUE_FULL
-            self._complain(key, reason, "", _REFUSALS[reason])
+            reason = queue.refusal or DropReason.QUEUE_FULL
+            self._log_drop(key, reason, "", _REFUSALS[reason])
         if is_ending:
-            self._flush_late()
+            self._send_late_event()
         return bool(accepted)
 
-    def misused(self, key: bytes | None, call: str, error: Exception) -> None:
-        """Count an event that a call was meant to be."""
-        why = f"{call}: {type(error).__name__}: {error}"
+    def count_misuse(self, key: bytes | None, call: str, error: Exception) -> None:
+        """Count a dropped event for a call that raised `error` instead of emitting one."""
+        why = f"{call}: {format_error(error)}"
         self._drop(key, DropReason.INVALID, why, why)
 
     def flush(self, timeout_s: float | None) -> int:
-        """Wait for what was accepted so far. Returns how many events of it Kafka has not acknowledged."""
+        """Wait for the events accepted so far. Returns how many of them Kafka has not acknowledged."""
         lifecycle.current()
-        return self._outbox.flush(self._deadline(timeout_s))
+        return self._queue.flush(self._deadline(timeout_s))
 
     def close(self, timeout_s: float | None) -> int:
-        """Refuse what comes, wait for what is there, end. Returns how many events Kafka has not acknowledged."""
+        """Refuse new events, wait for the pending ones, end. Returns how many Kafka has not acknowledged."""
         lifecycle.current()
         self._is_closed = True
-        self._outbox.close()
-        carrier = self._carrier
-        if carrier is None:
+        self._queue.close()
+        transport = self._transport
+        if transport is None:
             return 0
-        if self._outbox.is_within:  # a signal handler's call, in the middle of an emit: to wait would be to wait for it
-            carrier.retire()
-            return self._outbox.flush(0)
-        self._outbox.drain(self._deadline(timeout_s))
-        carrier.stop()
-        given_up = self._outbox.give_up()
+        if self._queue.must_not_wait:  # a signal handler closes in the middle of an emit: send in the background
+            transport.stop_when_empty()
+            return self._queue.flush(0)
+        self._queue.drain(self._deadline(timeout_s))
+        transport.stop()
+        given_up = self._queue.give_up()
         if given_up:
-            self._complaints.warn("close", "Closed: %d events are given up, Kafka has not acknowledged them", given_up)
+            text = (
+                "The emitter was closed before Kafka acknowledged %d events; they are dropped (given_up). "
+                "With a longer timeout_s `close` waits longer"
+            )
+            self._log.warn("close", text, given_up)
         return given_up
 
     @property
     def exit_timeout_s(self) -> float:
-        """How long the end of the process may wait."""
+        """How long the end of the process may wait for this pipeline."""
         return self._settings.exit_timeout_s
 
     def finish(self, deadline: float) -> None:
-        """Send what is pending until that time, and say what is left."""
-        if self._carrier is not None:
-            self._carrier.finish(deadline)
+        """Send what is pending until the deadline (`time.monotonic`), and log what is left."""
+        if self._transport is not None:
+            self._transport.finish(deadline)
 
-    def _flush_late(self) -> None:
-        """The process ends, and nobody comes after us: send this one now, in what time is left for all of them."""
-        if self._carrier is not None and not self._outbox.is_within:
+    def _send_late_event(self) -> None:
+        """Send an event emitted at the end of the process: no later call does. All such events share one timeout."""
+        if self._transport is not None and not self._queue.must_not_wait:
             began = monotonic()
-            self._carrier.finish(began + self._late_s)
-            self._late_s -= monotonic() - began
+            self._transport.finish(began + self._late_timeout_s)
+            self._late_timeout_s -= monotonic() - began
 
     def stats(self) -> Stats:
         """The counts of this process."""
         lifecycle.current()
-        return self._outbox.stats()
+        return self._queue.stats()
 
     def _deadline(self, timeout_s: object) -> float:
-        """What is no number of seconds is the default."""
         is_number = isinstance(timeout_s, int | float) and not isnan(timeout_s)
         return monotonic() + (timeout_s if is_number else self._settings.exit_timeout_s)  # type: ignore[operator]
 
-    def _snapshot(self, event: RunEvent | UnknownEvent) -> bytes:
-        """The message, as it is now and as the service would take it."""
+    def _encode(self, event: RunEvent | UnknownEvent) -> bytes:
+        """The message of an event.
+
+        Raises:
+            UnreadableEvent: the consumer would not accept the message.
+            _TooLarge: the message is larger than the settings or the consumer allow.
+        """
         if self._mask is not None:
-            event = masked(event, self._mask, self._complain_of_mask)
+            event = redact(event, self._mask, self._log_mask_failure)
         value, is_valid = encode_checked(event)
         if not is_valid:
             try:
                 read_envelope(value)
-            except NotJson:  # nested too deep, or something that encodes itself and does it badly
+            except NotJson:  # nested too deep, or the payload holds an object whose own encoding is not JSON
                 value = encode_lossy(event)
                 read_envelope(value)
-        if len(value) > self._most_bytes:
-            raise _TooLarge(f"{len(value)} bytes are more than {self._most_bytes}")
+        if len(value) > self._max_bytes:
+            raise _TooLarge(f"{len(value)} bytes are more than {self._max_bytes}")
         if too_many_values(value):
             raise _TooLarge(f"it holds more than {MAX_VALUES} JSON values")
         return value
 
-    def _drop(self, key: bytes | None, reason: DropReason, about: str, why: str) -> bool:
-        self._outbox.drop(key, reason)
-        self._complain(key, reason, about, why)
+    def _drop(self, key: bytes | None, reason: DropReason, subject: str, why: str) -> bool:
+        self._queue.drop(key, reason)
+        self._log_drop(key, reason, subject, why)
         return False
 
-    def _complain(self, key: bytes | None, reason: DropReason, about: str, why: str) -> None:
-        """Once a minute for each reason, and of wrong use for each way that it was wrong."""
+    def _log_drop(self, key: bytes | None, reason: DropReason, subject: str, why: str) -> None:
         run = "no run" if key is None else f"run {key.decode()!r}"
-        dropped = self._outbox.stats().dropped.get(reason, 0)
-        message = "Dropped an event of %s, %s: %s (%d so far for this reason)"
-        self._complaints.warn(f"{reason} {about}", message, run, reason, why, dropped)
+        dropped = self._queue.stats().dropped.get(reason, 0)
+        message = "Dropped an event of %s, %s: %s (%d events dropped so far for this reason)"
+        self._log.warn(f"{reason} {subject}", message, run, reason, why, dropped)
 
-    def _complain_of_mask(self, field: str, what: str) -> None:
-        self._complaints.warn(f"mask {field}", "The mask failed for %s: it %s; a note is sent instead", field, what)
+    def _log_mask_failure(self, field: str, failure: str) -> None:
+        text = "The mask failed for %s: it %s; a placeholder replaces the content"
+        self._log.warn(f"mask {field}", text, field, failure)
 
     def __del__(self) -> None:
-        carrier = getattr(self, "_carrier", None)
-        if carrier is not None:
-            carrier.retire()
+        transport = getattr(self, "_transport", None)
+        if transport is not None:
+            transport.stop_when_empty()
 
 
-class SilentChannel:
-    """The channel of an emitter that is switched off."""
+class DisabledPipeline:
+    """The pipeline of an emitter that is switched off: it accepts every event and does nothing."""
 
     def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:  # noqa: ARG002
-        """Nothing."""
+        """Do nothing. Returns True."""
         return True
 
-    def misused(self, key: bytes | None, call: str, error: Exception) -> None:
-        """Nothing."""
+    def count_misuse(self, key: bytes | None, call: str, error: Exception) -> None:
+        """Do nothing."""
 
     def flush(self, timeout_s: float | None) -> int:  # noqa: ARG002
-        """Nothing is ever left."""
+        """Return 0: nothing is pending."""
         return 0
 
     def close(self, timeout_s: float | None) -> int:  # noqa: ARG002
-        """Nothing is ever left."""
+        """Return 0: nothing is pending."""
         return 0
 
     def stats(self) -> Stats:
-        """Nothing was ever emitted."""
+        """Counts of 0."""
         return Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
 
 
 class _TooLarge(Exception):
-    """An event that no topic of ours takes."""
+    """An event that the topic or the consumer would not accept for its size."""

@@ -1,13 +1,15 @@
-"""Kafka's producer, as far as the emitter trusts it: it batches, compresses, and tries again for a while.
+"""The Kafka producer of one session: aiokafka batches, compresses, and retries for a limited time.
 
-Deadlines, bounds, and a new producer in place of one that is stuck are the emitter's own: aiokafka waits in `stop()`
-without limit, and a failure of one batch can leave a producer that never sends again.
+Timeouts, bounds, and a new producer in place of one that is stuck are the emitter's own: `AIOKafkaProducer.stop()`
+waits without limit, and the failure of one batch can leave a producer that never sends again.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
+from threading import local
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -23,34 +25,34 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.metadata import MetadataRequest
 
-from agent_runs.emitter.hush import hush, last_words
+from agent_runs.emitter.rate_limited_log import logger
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.settings import Config
 from agent_runs.errors import KafkaUnavailable, TooLargeForTopic
 from agent_runs.kafka_options import client_options
 
 _CLIENT_ID: Final = "agent-runs-emitter"
-# Below the 1 MiB that a topic takes by default; a larger record goes in a batch of its own.
+# Below the 1 MiB that a topic accepts by default. A larger record goes in a batch of its own.
 _BATCH_BYTES: Final = 512 * 1024
 _STOP_TIMEOUT_S: Final = 0.2
 
 
 class Producer:
-    """One client, connected, for one topic."""
+    """A connected client for one topic."""
 
     def __init__(self, client: AIOKafkaProducer, topic: str, partitions: int, timeout_s: float) -> None:
         self._client = client
         self._topic = topic
         self._timeout_s = timeout_s
-        # Keys of active runs come again and again, and murmur2 in Python takes a while.
+        # Cached, because the keys of active runs repeat, and murmur2 in Python is slow.
         self.partition_of = lru_cache(maxsize=10_000)(lambda key: int(murmur2(key) & 0x7FFFFFFF) % partitions)
 
     async def send(self, partition: int, records: Iterable[Record]) -> int:
-        """Send as many as one batch holds, at least one. Returns how many all in-sync replicas now have.
+        """Send as many records as fit into one batch, at least one. Returns how many; all in-sync replicas have them.
 
         Raises:
             TooLargeForTopic: the batch is larger than the topic allows.
-            KafkaUnavailable: not acknowledged; some may be in the log all the same.
+            KafkaUnavailable: the batch was not acknowledged; Kafka may have stored it.
         """
         batch = self._client.create_batch()
         size = 0
@@ -58,37 +60,38 @@ class Producer:
             if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
                 break
             size += 1
-        async with _translated(self._timeout_s):
+        async with _translate_errors(self._timeout_s):
             await (await self._client.send_batch(batch, self._topic, partition=partition))
         return size
 
 
 @asynccontextmanager
 async def open_producer(config: Config) -> AsyncIterator[Producer]:
-    """A producer for as long as the block lasts; what is not acknowledged at its end is given up.
+    """Connect a producer for the duration of the block. Batches not acknowledged at its end are abandoned.
 
     Raises:
-        KafkaUnavailable: no broker answers as it should, or the topic is not there.
+        KafkaUnavailable: no broker answers correctly, or the topic does not exist.
     """
-    hush()
+    _capture_client_logs()
     topic, timeout_s = config.emitter.topic, config.emitter.request_timeout_s
-    async with _translated(2 * timeout_s):
+    async with _translate_errors(2 * timeout_s):
         client = _make_client(config)
     try:
-        async with _translated(2 * timeout_s):
+        async with _translate_errors(2 * timeout_s):
             await client.start()
             partitions = await _count_partitions(client, topic)
-        # aiokafka tries a batch again for one timeout, and may then wait for the last answer for another.
+        # aiokafka retries a batch for one timeout, and may then wait for the last answer for another one.
         yield Producer(client, topic, partitions, 3 * timeout_s)
     finally:
-        with suppress(KafkaError, OSError):  # nothing of ours depends on a clean end
+        with suppress(KafkaError, OSError):  # a clean end is not needed
             async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await client.stop()
 
 
 def _make_client(config: Config) -> AIOKafkaProducer:
-    # Not idempotent: such a producer never gives a batch up, and after an error of one it is of no more use. What is
-    # sent twice is stored once, by its event's id; the order of a run holds since a partition has one batch on its way.
+    # Not idempotent: an idempotent producer never gives up a batch, and after the error of one it cannot be used any
+    # more. A record that is sent twice is stored once, by the id of its event. The order of a run holds because a
+    # partition has one batch in flight.
     return AIOKafkaProducer(
         **client_options(config.kafka, _CLIENT_ID),
         acks="all",
@@ -99,20 +102,20 @@ def _make_client(config: Config) -> AIOKafkaProducer:
 
 
 async def _count_partitions(client: AIOKafkaProducer, topic: str) -> int:
-    # By a request of our own: the one by which aiokafka looks would make a missing topic, with the broker's defaults.
+    # Not `client.partitions_for`: aiokafka's request lets the broker create a missing topic with its defaults.
     request = MetadataRequest([topic], allow_auto_topic_creation=False)
     response = await client.client.send(client.client.get_random_node(), request)
     ((code, _, _, partitions),) = response.topics
     if for_code(code) is UnknownTopicOrPartitionError:
-        raise KafkaUnavailable(f"topic {topic!r} does not exist: make it with `python -m consumer create-topic`")
+        raise KafkaUnavailable(f"topic {topic!r} does not exist: create it with `python -m consumer create-topic`")
     if code:
         raise for_code(code)(topic)
     return len(partitions)
 
 
 @asynccontextmanager
-async def _translated(timeout_s: float) -> AsyncIterator[None]:
-    """The one place where errors of aiokafka become ours."""
+async def _translate_errors(timeout_s: float) -> AsyncIterator[None]:
+    """Raise errors of aiokafka, and the timeout, as errors of this library."""
     try:
         async with asyncio.timeout(timeout_s):
             yield
@@ -120,7 +123,38 @@ async def _translated(timeout_s: float) -> AsyncIterator[None]:
         raise TooLargeForTopic(str(error)) from error
     except TimeoutError as error:
         raise KafkaUnavailable(f"no answer within {timeout_s:g} s") from error
-    except (KafkaConnectionError, NodeNotReadyError) as error:  # which the client has explained to its log
-        raise KafkaUnavailable(last_words() or str(error)) from error
-    except (KafkaError, OSError, ValueError) as error:  # ValueError: settings that aiokafka finds wrong
+    except (KafkaConnectionError, NodeNotReadyError) as error:  # aiokafka logs the cause, and raises a general error
+        raise KafkaUnavailable(_captured.last_message or str(error)) from error
+    except (KafkaError, OSError, ValueError) as error:  # ValueError: a setting that aiokafka does not accept
         raise KafkaUnavailable(str(error) or repr(error)) from error
+
+
+class _CapturedLogs(local):
+    """The state of one thread: only the delivery thread's logs are captured, others may use aiokafka as well."""
+
+    is_active = False
+    last_message = ""  # of the last warning or error
+
+
+_captured = _CapturedLogs()
+
+
+def _capture_client_logs() -> None:
+    """Suppress aiokafka's logs on this thread, and keep the last warning as the reason of a failure.
+
+    aiokafka logs every attempt, the emitter logs an outage once. With the logger `agent_runs` at DEBUG nothing is
+    suppressed.
+    """
+    _captured.is_active = True
+    _captured.last_message = ""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "aiokafka":
+            logging.getLogger(name).addFilter(_filter)
+
+
+def _filter(record: logging.LogRecord) -> bool:
+    if not _captured.is_active:
+        return True
+    if record.levelno >= logging.WARNING:
+        _captured.last_message = record.getMessage()
+    return logger.isEnabledFor(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""What an emitter has to say to its operator: once, and not again with every event."""
+"""The emitter's log lines: safe to write anywhere, and limited in number."""
 
 import logging
 from time import monotonic
@@ -7,33 +7,40 @@ from typing import Final
 from agent_runs.escaping import escape_line
 from agent_runs.signal_safety import reraise_from_signal_handler
 
-log = logging.getLogger("agent_runs")
+logger = logging.getLogger("agent_runs")
 
 _PERIOD_S: Final = 60.0
-_MOST_A_PERIOD: Final = 20
+_MAX_WARNINGS_PER_PERIOD: Final = 20
 
 
-def tell(level: int, message: str, *arguments: object, trace: BaseException | None = None) -> None:
-    """Log, whatever the agent's own handlers do: they may raise. What is quoted is shown as `plain` text."""
+def log_safely(level: int, message: str, *arguments: object, error: BaseException | None = None) -> None:
+    """Log a line; an exception raised by a log handler of the agent is ignored.
+
+    Args:
+        level: a level of `logging`.
+        message: a format string.
+        arguments: its values; text is escaped, so that it cannot forge a line.
+        error: an exception whose traceback is logged too.
+    """
     try:
-        shown = (escape_line(argument) if isinstance(argument, str) else argument for argument in arguments)
-        log.log(level, message, *shown, exc_info=trace)
-    except Exception as error:  # noqa: BLE001  # nobody is left to tell
-        reraise_from_signal_handler(error)
+        escaped = (escape_line(argument) if isinstance(argument, str) else argument for argument in arguments)
+        logger.log(level, message, *escaped, exc_info=error)
+    except Exception as failure:  # noqa: BLE001  # the handler is the agent's code, and logging is all we could do
+        reraise_from_signal_handler(failure)
 
 
-class Complaints:
-    """Warnings that are said at most once a minute each, and twenty a minute in all."""
+class RateLimitedLog:
+    """Logs warnings: each subject at most once a minute, and at most twenty in all."""
 
     def __init__(self) -> None:
-        self._began = -_PERIOD_S
-        self._said: set[str] = set()
+        self._period_start = -_PERIOD_S
+        self._logged: set[str] = set()
 
-    def warn(self, about: str, message: str, *arguments: object, trace: BaseException | None = None) -> None:
-        """Log a warning, unless one about the same was logged a short while ago."""
+    def warn(self, subject: str, message: str, *arguments: object, error: BaseException | None = None) -> None:
+        """Log a warning unless one of the same subject was logged in this period."""
         now = monotonic()
-        if now - self._began >= _PERIOD_S:
-            self._began, self._said = now, set()
-        if about not in self._said and len(self._said) < _MOST_A_PERIOD:
-            self._said.add(about)
-            tell(logging.WARNING, message, *arguments, trace=trace)
+        if now - self._period_start >= _PERIOD_S:
+            self._period_start, self._logged = now, set()
+        if subject not in self._logged and len(self._logged) < _MAX_WARNINGS_PER_PERIOD:
+            self._logged.add(subject)
+            log_safely(logging.WARNING, message, *arguments, error=error)

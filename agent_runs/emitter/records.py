@@ -1,4 +1,4 @@
-"""What goes to the topic: events as records, and the markers that admit a hole."""
+"""Records of the topic: events, and the `events_dropped` markers that record dropped events in their run."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -9,42 +9,51 @@ from agent_runs.codec.decode import read_envelope
 from agent_runs.codec.encode import encode_event
 from agent_runs.emitter.stats import DropReason
 from agent_runs.events import EventsDropped
-from agent_runs.ids import new_id
+from agent_runs.ids import id_problem, new_id
 
 Headers = tuple[tuple[str, bytes], ...]
 
-_RECORD_BYTES: Final = 384  # what Python takes for a record beside key and value, with a header
-_MOST_DROPS: Final = 2**31 - 1  # that one marker can admit
+_OVERHEAD_BYTES: Final = 384  # Python's memory for a record with one header, beside key and value
+_MAX_DROPPED_COUNT: Final = 2**31 - 1  # the contract's limit for `count`
 
 
 class Record(Struct, gc=False):
-    """A message of a run, encoded.
+    """An encoded event or marker of a run.
 
     Attributes:
         key: the run's id.
-        essential: may use the part of the queue that is kept free for what says how a run stands.
-        admits: of a marker, how many events it says were dropped; 0 for an event.
-        ordinal: its place among all that was accepted.
-        size: what it takes of the queue, in bytes.
+        value: the message.
+        essential: may use the part of the queue that is reserved for events that decide a run's status.
+        dropped_count: how many dropped events this marker records; 0 for an event.
+        ordinal: position among all records accepted by this process; a marker that replaces an event has its ordinal.
+        size: memory that the record takes of the queue, in bytes.
     """
 
     key: bytes
     value: bytes
     headers: Headers = ()
     essential: bool = False
-    admits: int = 0
+    dropped_count: int = 0
     ordinal: int = 0
     size: int = 0
 
     def __post_init__(self) -> None:
-        self.size = _RECORD_BYTES + len(self.key) + len(self.value)
+        self.size = _OVERHEAD_BYTES + len(self.key) + len(self.value)
 
 
-def marker(key: bytes, reason: DropReason, count: int, instead_of: Record | None = None) -> Record:
-    """An `events_dropped` for a run; it may stand in the place of one record, and then under the id of its event."""
-    count = min(count, _MOST_DROPS)
-    # What came later may name the event as its parent, and whoever waits for the one waits for the other.
-    event_id = new_id() if instead_of is None else read_envelope(instead_of.value).id
+def record_key(run_id: object) -> bytes | None:
+    """The key of a run's records; None if the run's id is not valid."""
+    return run_id.encode() if isinstance(run_id, str) and not id_problem(run_id) else None
+
+
+def drop_marker(key: bytes, reason: DropReason, count: int, replaces: Record | None = None) -> Record:
+    """Make the `events_dropped` record for dropped events of a run.
+
+    A marker that replaces a record keeps the id of its event, since later events may name it as their parent, and its
+    ordinal, since a flush that waits for the event then waits for the marker.
+    """
+    count = min(count, _MAX_DROPPED_COUNT)
+    event_id = new_id() if replaces is None else read_envelope(replaces.value).id
     event = EventsDropped(id=event_id, timestamp=datetime.now(UTC), count=count, reason=reason)
-    ordinal = 0 if instead_of is None else instead_of.ordinal
-    return Record(key, encode_event(event), essential=True, admits=count, ordinal=ordinal)
+    ordinal = 0 if replaces is None else replaces.ordinal
+    return Record(key, encode_event(event), essential=True, dropped_count=count, ordinal=ordinal)

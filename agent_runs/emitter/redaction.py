@@ -1,4 +1,4 @@
-"""Redaction: a function of the agent's sees every payload before it is encoded."""
+"""Redaction: a function of the agent changes every content field before the event is encoded."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -8,46 +8,44 @@ from msgspec import structs
 from agent_runs.events import Event, RunEvent, UnknownEvent
 from agent_runs.signal_safety import reraise_from_signal_handler
 
-# Called with the name of a field, such as `llm_called.user_prompt`, and its value; what it returns is sent instead.
+# Called with the name of a field, such as `llm_called.user_prompt`, and its value; returns the value to send.
 Mask = Callable[[str, Any], Any]
+# Called for a mask that failed, with the name of the field and what the mask did ("raised KeyError").
+OnMaskFailure = Callable[[str, str], None]
 
-# What people and tools have said. The other fields name things, and some of them decide the status of a run.
-_TEXTS: Final = frozenset({"system_prompt", "user_prompt", "raw_response", "error", "reason"})
-CONTENTS: Final = _TEXTS | {"data", "context", "tool_args", "result"}
-
-
-# Told of a mask that failed: the field, and what it did.
-Complain = Callable[[str, str], None]
+# What people, models and tools wrote. The other fields hold ids and names; some of them decide the status of a run.
+_TEXT_FIELDS: Final = frozenset({"system_prompt", "user_prompt", "raw_response", "error", "reason"})
+_CONTENT_FIELDS: Final = _TEXT_FIELDS | {"data", "context", "tool_args", "result"}
 
 
-def masked(event: RunEvent | UnknownEvent, mask: Mask, complain: Complain) -> RunEvent | UnknownEvent:
-    """The event with its contents masked. Where the mask fails, nothing of the content is left."""
+def redact(event: RunEvent | UnknownEvent, mask: Mask, on_failure: OnMaskFailure) -> RunEvent | UnknownEvent:
+    """A copy of the event with its content fields masked; a field whose mask fails holds a placeholder."""
     if isinstance(event, UnknownEvent):
         common = {"type", *Event.__struct_fields__}
         message = {
-            field: value if field in common else _apply(mask, f"{event.type}.{field}", value, complain)
+            field: value if field in common else _apply(mask, f"{event.type}.{field}", value, on_failure)
             for field, value in event.message.items()
         }
         return structs.replace(event, message=message)
     contents = {
-        field: _apply(mask, f"{event.type}.{field}", getattr(event, field), complain)
+        field: _apply(mask, f"{event.type}.{field}", getattr(event, field), on_failure)
         for field in event.__struct_fields__
-        if field in CONTENTS
+        if field in _CONTENT_FIELDS
     }
     return structs.replace(event, **contents)
 
 
-def _apply(mask: Mask, field: str, value: Any, complain: Complain) -> Any:
+def _apply(mask: Mask, field: str, value: Any, on_failure: OnMaskFailure) -> Any:
     if value is None:
         return None
     try:
         result = mask(field, value)
-        is_text = isinstance(value, str) and field.rpartition(".")[2] in _TEXTS
+        is_text = isinstance(value, str) and field.rpartition(".")[2] in _TEXT_FIELDS
         if isinstance(result, str) or not is_text:
             return result
         failure = f"returned {type(result).__name__}, not text"
-    except Exception as error:  # noqa: BLE001  # it is the agent's code, and must not end the agent
+    except Exception as error:  # noqa: BLE001  # the mask is the agent's code and can raise anything
         reraise_from_signal_handler(error)
         failure = f"raised {type(error).__name__}"
-    complain(field, failure)
+    on_failure(field, failure)
     return f"[masked: the mask {failure}]"

@@ -1,152 +1,225 @@
-"""What was accepted and is not acknowledged yet: bounded, in order, every event accounted for.
+"""The bounded queue between the agent's threads and the delivery thread.
 
-Agents' threads put records in, the delivery's thread takes them out and says what became of them.
+Agents' threads offer records. The delivery thread takes them, and reports for each whether Kafka has acknowledged it or
+it is too large for the topic.
 """
 
+import sys
+from collections import deque
 from collections.abc import Callable, Sequence
-from threading import TIMEOUT_MAX, get_ident
+from functools import partial
+from threading import TIMEOUT_MAX, RLock, get_ident
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar, TypeVarTuple
 
-from agent_runs.emitter.buffer import Accounts
-from agent_runs.emitter.changes import Busy, Changes
+from agent_runs.emitter.buffer import Buffer
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.stats import DropReason, Stats
-from agent_runs.emitter.watch import Watch
 
-# An agent waits so long for a change that is under way: some hundred times what one takes.
-_PATIENCE_S: Final = 0.02
-_LONGEST_LOOK_S: Final = 1.0
-_WAKES_AGAIN_S: Final = 0.2  # an exception out of a signal handler may have kept it from being woken
-_MOST_POSTPONED: Final = 1_000  # events that came meanwhile, beside the queue
-_SETTLED_AT_ONCE: Final = 256  # records of one change, so that it is short
+_LOCK_TIMEOUT_S: Final = 0.02  # for an agent's thread; some hundred times what an update takes
+_STATS_TIMEOUT_S: Final = 1.0
+_REPEAT_WAKE_S: Final = 0.2  # an exception from a signal handler can have prevented the first wake-up
+_MAX_DEFERRED: Final = 1_000  # events deferred while the lock is busy, in addition to the queue's bounds
+_RECORDS_PER_UPDATE: Final = 256  # acknowledged in one update, so that it is short
+
+_Arguments = TypeVarTuple("_Arguments")
+_Result = TypeVar("_Result")
 
 
-class Outbox:
-    """A queue for one process.
+class LockBusy(Exception):
+    """Another update is running, perhaps further up the stack of this thread."""
+
+
+class UpdateLock:
+    """Runs updates of one object for many threads, one at a time; an update that has to wait can be deferred.
+
+    A lock alone is not enough. A finaliser or a signal handler can run between any two lines of an update, and emit an
+    event. It can also wait there for a lock of the agent whose holder is about to emit. So an agent's thread that finds
+    the lock busy defers its update, and the next holder of the lock runs it.
+
+    `queue.SimpleQueue` would need no lock, since its `put` is reentrant and the delivery thread could own all counts.
+    But then `offer` could not return whether an event was accepted, which the run needs to name the parent of its next
+    event, and the queue's bounds would be approximate. Also `emitted = sent + pending + dropped` would not hold while
+    events wait for the delivery thread to count them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()  # unlike a `Lock`, it only lets its owner release it
+        self._threads: set[int] = set()  # that run an update, or wait to run one
+        self._deferred: deque[Callable[[], object]] = deque()
+
+    @property
+    def is_used_by_this_thread(self) -> bool:
+        """Whether the caller interrupts an update of its own thread, and so must not wait for its end."""
+        return get_ident() in self._threads
+
+    @property
+    def deferred(self) -> int:
+        """Number of deferred updates that have not run yet."""
+        return len(self._deferred)
+
+    def run(self, update: Callable[[*_Arguments], _Result], *arguments: *_Arguments, timeout_s: float = -1) -> _Result:
+        """Run the deferred updates and then this one. Returns its result.
+
+        Raises:
+            LockBusy: the update did not run, because the lock was busy for `timeout_s` (negative: wait without limit)
+                or because this thread is inside another update.
+        """
+        thread = get_ident()
+        if thread in self._threads:
+            raise LockBusy
+        # A signal handler can run between any two of these lines, and raise.
+        try:
+            self._threads.add(thread)
+            # While the interpreter shuts down, the thread that has the lock never runs again: go on without the lock.
+            if not self._lock.acquire(timeout=timeout_s) and not sys.is_finalizing():
+                raise LockBusy
+            while self._deferred:
+                deferred = self._deferred.popleft()
+                deferred()
+            result = update(*arguments)
+        finally:
+            try:
+                self._lock.release()
+            except RuntimeError:
+                pass  # this thread does not have the lock
+            finally:
+                self._threads.discard(thread)
+        return result
+
+    def defer(self, update: Callable[[*_Arguments], object], *arguments: *_Arguments) -> None:
+        """Leave an update to the next holder of the lock."""
+        self._deferred.append(partial(update, *arguments))
+
+
+class SendQueue:
+    """The queue of one process. Every event is in one place, and counted there.
 
     Attributes:
         wake: called, from any thread, when there may be something to take.
     """
 
-    def __init__(self, most_bytes: int, most_records: int, refuses: DropReason | None = None) -> None:
+    def __init__(self, max_bytes: int, max_records: int, refusal: DropReason | None = None) -> None:
         self.wake: Callable[[], None] = lambda: None
-        self._accounts = Accounts(most_bytes, most_records, refuses)
-        self._changes = Changes()
-        self._carried_by = 0
+        self._buffer = Buffer(max_bytes, max_records, refusal)
+        self._lock = UpdateLock()
+        self._delivery_thread = 0
 
     # --- for agents' threads ---
 
     def offer(self, record: Record) -> bool | None:
-        """Accept an event if there is room for it; None: that will only be known later."""
+        """Accept an event if there is room for it.
+
+        Returns whether it was accepted. None if the lock is busy: the event is accepted or dropped later.
+        """
         accepted: bool | None = None
         try:
-            accepted = self._changes.make(self._accounts.offer, record, patience_s=_PATIENCE_S)
-        except Busy:
-            if self._changes.postponed < _MOST_POSTPONED:
-                self._changes.postpone(self._accounts.offer, record)
+            accepted = self._lock.run(self._buffer.offer, record, timeout_s=_LOCK_TIMEOUT_S)
+        except LockBusy:
+            if self._lock.deferred < _MAX_DEFERRED:
+                self._lock.defer(self._buffer.offer, record)
             else:
-                self._changes.postpone(self._accounts.refuse, record.key, DropReason.QUEUE_FULL)
+                self._lock.defer(self._buffer.drop, record.key, DropReason.QUEUE_FULL)
         if accepted is not False:
             self.wake()
         return accepted
 
     def drop(self, key: bytes | None, reason: DropReason) -> None:
-        """Count an event that could not become a record. Its run, where there is one, will know."""
-        self._make_or_postpone(self._accounts.refuse, key, reason)
+        """Count an event that could not become a record; if it has a run, record the drop there."""
+        self._run_or_defer(self._buffer.drop, key, reason)
         self.wake()
 
     def flush(self, deadline: float) -> int:
-        """Wait, at most until that time (`time.monotonic`), for all that was accepted so far.
+        """Wait until everything accepted before is acknowledged or dropped, or until the deadline (`time.monotonic`).
 
-        Returns how many events of it are not settled.
+        Returns how many of these events are left. Where waiting would be a deadlock, it returns at once.
         """
         timeout_s = min(deadline - monotonic(), TIMEOUT_MAX)
-        if self.is_within or timeout_s <= 0:
-            return self._accounts.pending
+        if self.must_not_wait or timeout_s <= 0:
+            return self._buffer.pending
         try:
-            watch: Watch = self._changes.make(self._accounts.watch, patience_s=timeout_s)
-        except Busy:
-            return self._accounts.pending
+            barrier = self._lock.run(self._buffer.add_barrier, timeout_s=timeout_s)
+        except LockBusy:
+            return self._buffer.pending
         try:
-            while not watch.is_over and (timeout_s := deadline - monotonic()) > 0:
+            while not barrier.is_open and (timeout_s := deadline - monotonic()) > 0:
                 self.wake()
-                watch.wait(min(timeout_s, _WAKES_AGAIN_S))
+                barrier.wait(min(timeout_s, _REPEAT_WAKE_S))
         finally:
-            self._make_or_postpone(self._accounts.forget, watch)
-        return watch.events
+            self._run_or_defer(self._buffer.remove_barrier, barrier)
+        return barrier.events
 
     def drain(self, deadline: float) -> int:
-        """Wait, at most until that time, until nothing is left and no run has a hole that it doesn't know of."""
-        while not self.is_empty and not self.is_within and monotonic() < deadline:
+        """Wait until the queue is empty and every drop is recorded in its run, or until the deadline.
+
+        Returns how many events are pending.
+        """
+        while not self.is_empty and not self.must_not_wait and monotonic() < deadline:
             self.flush(deadline)
-        return self._accounts.pending
+        return self._buffer.pending
 
     def close(self) -> None:
-        """From now on every event is refused."""
-        self._accounts.refuses = self._accounts.refuses or DropReason.CLOSED
+        """Refuse every event from now on."""
+        self._buffer.refusal = self._buffer.refusal or DropReason.CLOSED
 
     def give_up(self) -> int:
-        """Drop what is pending: nobody will send it any more. Returns how many events that was."""
-        given_up = self._accounts.pending
-        self._make_or_postpone(self._accounts.give_up)
+        """Drop everything pending; the queue must be closed. Returns how many events were dropped."""
+        given_up = self._buffer.pending
+        self._run_or_defer(self._buffer.give_up)
         return given_up
 
     def stats(self) -> Stats:
-        """The counts of this moment."""
+        """The current counts."""
         try:
-            stats: Stats = self._changes.make(self._accounts.stats, patience_s=_LONGEST_LOOK_S)
-        except Busy:
-            return self._accounts.stats()  # in the middle of a change they may not add up
-        return stats
+            return self._lock.run(self._buffer.stats, timeout_s=_STATS_TIMEOUT_S)
+        except LockBusy:
+            return self._buffer.stats()  # in the middle of an update: the counts may not add up
 
     @property
-    def refuses(self) -> DropReason | None:
-        """Why every event is refused, if that is so."""
-        return self._accounts.refuses
+    def refusal(self) -> DropReason | None:
+        """Why every event is refused; None while events are accepted."""
+        return self._buffer.refusal
 
     @property
-    def is_within(self) -> bool:
-        """Whether we are called from the middle of a change, or by the carrier: who waits here waits for himself."""
-        return self._changes.is_within or get_ident() == self._carried_by
+    def must_not_wait(self) -> bool:
+        """Whether waiting for the queue would be a deadlock: in the delivery thread, or inside an update."""
+        return self._lock.is_used_by_this_thread or get_ident() == self._delivery_thread
 
-    # --- for the carrier ---
+    # --- for the delivery thread ---
 
-    def carried_by_this_thread(self) -> None:
-        """It takes what there is, and must not wait for that."""
-        self._carried_by = get_ident()
+    def set_delivery_thread(self) -> None:
+        """Make the calling thread the one that takes records, and so must not wait for the queue."""
+        self._delivery_thread = get_ident()
 
     @property
     def has_waiting(self) -> bool:
         """Whether there is something to take."""
-        return bool(self._accounts.waiting or self._changes.postponed)
+        return bool(self._buffer.waiting or self._lock.deferred)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is accepted that is not settled, and no run has a hole that it doesn't know of."""
-        return self._accounts.is_empty and not self._changes.postponed
+        """Whether every record is acknowledged and every drop is recorded in its run."""
+        return self._buffer.is_empty and not self._lock.deferred
 
     def take(self) -> list[Record]:
-        """All that waits, in order. It counts as pending until it is settled."""
+        """Remove and return the waiting records, in order. They stay pending until they are acknowledged."""
         try:
-            taken: list[Record] = self._changes.make(self._accounts.take)
-        except Busy:
-            return []  # from within a change: whoever makes it looks again
-        return taken
+            return self._lock.run(self._buffer.take)
+        except LockBusy:
+            return []  # called from inside an update of this thread; the code that runs it takes afterwards
 
-    def settle(self, records: Sequence[Record]) -> None:
-        """Kafka has acknowledged these."""
-        for at in range(0, len(records), _SETTLED_AT_ONCE):
-            self._changes.make(self._accounts.settle, records[at : at + _SETTLED_AT_ONCE])
+    def acknowledge(self, records: Sequence[Record]) -> None:
+        """Count records that Kafka has acknowledged."""
+        for start in range(0, len(records), _RECORDS_PER_UPDATE):
+            self._lock.run(self._buffer.acknowledge, records[start : start + _RECORDS_PER_UPDATE])
         self.wake()
 
     def replace(self, record: Record) -> Record | None:
-        """Kafka will not take this one, for its size: drop it. Returns what is to go in its place."""
-        substitute: Record | None = self._changes.make(self._accounts.replace, record)
-        return substitute
+        """Drop a record that is too large for the topic. Returns the marker to send in its place, if it has one."""
+        return self._lock.run(self._buffer.replace, record)
 
-    def _make_or_postpone(self, change: Callable[..., object], *arguments: object) -> None:
+    def _run_or_defer(self, update: Callable[[*_Arguments], object], *arguments: *_Arguments) -> None:
         try:
-            self._changes.make(change, *arguments, patience_s=_PATIENCE_S)
-        except Busy:
-            self._changes.postpone(change, *arguments)
+            self._lock.run(update, *arguments, timeout_s=_LOCK_TIMEOUT_S)
+        except LockBusy:
+            self._lock.defer(update, *arguments)

@@ -1,72 +1,121 @@
-"""The life of one producer: from connecting to the first failure that is not about a record.
+"""One session: the life of one producer, from connecting to the first failure that is not about a record.
 
-A loop of its own goes with it. Whatever a client leaves behind that is stuck, its tasks and its sockets, ends with the
-loop, and the next session begins clean; what was not acknowledged goes into the next one.
+A session has an event loop of its own. A client that is stuck leaves tasks and sockets behind; they end with the loop,
+and the next session starts without them, with the records that were not acknowledged.
 """
 
 import asyncio
 from collections import deque
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
-from agent_runs.emitter.bell import Bell
-from agent_runs.emitter.delivery_state import Work
-from agent_runs.emitter.event_loop import Loop
-from agent_runs.emitter.partition import Partition
+from agent_runs.emitter.delivery_state import DeliveryState
+from agent_runs.emitter.event_loop import SessionLoop, Waker
 from agent_runs.emitter.producer import Producer, open_producer
 from agent_runs.emitter.records import Record
+from agent_runs.errors import TooLargeForTopic
 
-# After taking what there is, wait a moment for more: a batch costs Kafka, and us, as much as a hundred events.
+# After taking records, wait for more: one batch costs Kafka, and this process, as much as a hundred events.
 _LINGER_S: Final = 0.005
+_MAX_BATCH_RECORDS: Final = 10_000  # the producer bounds the bytes of a batch
 
 
-def run_session(work: Work) -> None:
-    """Send what there is, until it is over.
+def run_session(state: DeliveryState) -> None:
+    """Connect and send records until the delivery is over.
 
     Raises:
-        KafkaUnavailable: the producer is of no more use.
+        KafkaUnavailable: the producer cannot be used any more.
     """
-    loop = Loop()
+    loop = SessionLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
-            runner.run(_Session(work).run())
+            runner.run(_Session(state).run())
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
         finally:
-            loop.cut()
+            loop.abort_connections()
 
 
 class _Session:
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, state: DeliveryState) -> None:
+        self._state = state
         self._taken: deque[Record] = deque()
-        self._partitions: dict[int, Partition] = {}
+        self._partitions: dict[int, _Partition] = {}
 
     async def run(self) -> None:
-        async with open_producer(self._work.config) as producer:
-            bell = self._work.bell = Bell(asyncio.get_running_loop())
+        async with open_producer(self._state.config) as producer:
+            waker = self._state.waker = Waker(asyncio.get_running_loop())
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    while not self._work.is_over:
-                        await self._carry_on(producer, bell, tasks)
+                    while not self._state.is_over:
+                        await self._send_or_wait(producer, waker, tasks)
                     for partition in self._partitions.values():
                         partition.cancel()
             finally:
-                self._work.bell = None
-                unsettled = chain.from_iterable(partition.records for partition in self._partitions.values())
-                self._work.backlog = [*unsettled, *self._taken]
+                self._state.waker = None
+                unacknowledged = chain.from_iterable(partition.records for partition in self._partitions.values())
+                self._state.backlog = [*unacknowledged, *self._taken]
 
-    async def _carry_on(self, producer: Producer, bell: Bell, tasks: asyncio.TaskGroup) -> None:
-        """Give each partition what is new for it, or sleep until there is something."""
-        self._taken.extend(self._work.take())
+    async def _send_or_wait(self, producer: Producer, waker: Waker, tasks: asyncio.TaskGroup) -> None:
+        """Distribute new records to their partitions, or wait until there are some."""
+        self._taken.extend(self._state.take())
         if not self._taken:
-            await bell.sleep_unless(lambda: self._work.is_over or self._work.outbox.has_waiting)
+            await waker.wait_unless(lambda: self._state.is_over or self._state.queue.has_waiting)
             return
         while self._taken:
             number = producer.partition_of(self._taken[0].key)
             if number not in self._partitions:
-                self._partitions[number] = Partition(number, producer, self._work)
+                self._partitions[number] = _Partition(number, producer, self._state)
             self._partitions[number].records.append(self._taken.popleft())
         for partition in self._partitions.values():
-            partition.send_with(tasks)
+            partition.ensure_sending(tasks)
         await asyncio.sleep(_LINGER_S)
+
+
+class _Partition:
+    """Sends the records of one partition in order: one batch at a time, each until it is acknowledged.
+
+    Attributes:
+        records: taken from the queue, and not acknowledged.
+    """
+
+    def __init__(self, number: int, producer: Producer, state: DeliveryState) -> None:
+        self.records: deque[Record] = deque()
+        self._number = number
+        self._producer = producer
+        self._state = state
+        self._max_records = _MAX_BATCH_RECORDS
+        self._task: asyncio.Task[None] | None = None
+
+    def ensure_sending(self, tasks: asyncio.TaskGroup) -> None:
+        """Start a task that sends the records, unless one runs. It raises `KafkaUnavailable` on a failure."""
+        if self.records and (self._task is None or self._task.done()):
+            self._task = tasks.create_task(self._send_all())
+
+    def cancel(self) -> None:
+        """Cancel the task; records that are not acknowledged stay in `records`."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _send_all(self) -> None:
+        while self.records:
+            await self._send_batch()
+
+    async def _send_batch(self) -> None:
+        count = min(self._max_records, len(self.records))
+        try:
+            # One batch at a time: if the next one were already sent, a retry of this one would arrive after it.
+            acknowledged = await self._producer.send(self._number, islice(self.records, count))
+        except TooLargeForTopic:
+            self._shrink_batches(count)
+        else:
+            self._max_records = min(2 * self._max_records, _MAX_BATCH_RECORDS)
+            self._state.acknowledge([self.records.popleft() for _ in range(acknowledged)])
+
+    def _shrink_batches(self, count: int) -> None:
+        """Halve the batches until the record that is too large is alone; then put a marker in its place."""
+        self._max_records = max(1, count // 2)
+        if count == 1:
+            marker = self._state.queue.replace(self.records.popleft())
+            if marker is not None:
+                self.records.appendleft(marker)

@@ -1,57 +1,54 @@
-"""A tool call as a context: requested at its beginning, succeeded or failed at its end."""
+"""A tool call as a context manager: it emits the request at its start and the result at its end."""
 
-from collections.abc import Callable, Mapping
-from traceback import format_exception_only
 from types import TracebackType
 from typing import Self
 
-from agent_runs.emitter.never_raise import harmless
+from agent_runs.emitter.event_chain import EventChain
+from agent_runs.emitter.never_raise import format_error, never_raise
 from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
-from agent_runs.signal_safety import reraise_from_signal_handler
-
-# A run's way to emit an event: the class, the parent, the fields. Returns the id, and whether it was accepted.
-Say = Callable[..., tuple[str, bool]]
 
 
 class ToolCall:
-    """`with run.tool("search", {"q": "tea"}) as call: call.result = search("tea")`.
+    """The context of one tool call, made by `Run.tool`; works with `with` and `async with`.
 
-    An exception makes it a failed call, and goes on. `async with` is the same.
+    Emits `tool_requested` at the start of the block. At its end it emits `tool_failed` if the block raised an
+    exception, which propagates, or if `error` is set; otherwise `tool_succeeded`. The request is the parent of the
+    answer.
 
     Attributes:
-        result: what the tool answered, to be set within the block.
-        error: why it failed, to be set where it did so without an exception.
+        result: what the tool returned, any value; set it inside the block.
+        error: why the tool failed, as a text or an exception; set it where the tool fails without raising.
     """
 
-    def __init__(
-        self, say: Say, misused: Callable[[str, Exception], None], request: Mapping[str, Json], parent: str | None
-    ) -> None:
+    def __init__(self, chain: EventChain, tool_name: str, tool_args: Json, parent: str | None) -> None:
         self.result: Json = None
         self.error: str | BaseException | None = None
-        self._say = say
-        self._misused_run = misused
-        self._request = request
+        self._chain = chain
+        self._tool_name = tool_name
+        self._tool_args = tool_args
         self._parent = parent
 
-    def _misused(self, method: str, error: Exception) -> None:
-        self._misused_run(f"tool.{method}", error)
+    def _count_misuse(self, method: str, error: Exception) -> None:
+        self._chain.count_misuse(f"run.tool.{method}", error)
 
-    @harmless(lambda self: self)
+    @never_raise(lambda self: self)
     def __enter__(self) -> Self:
-        event_id, accepted = self._say(ToolRequested, self._parent, **self._request)
-        if accepted:
+        event_id, accepted = self._chain.emit(
+            ToolRequested, self._parent, tool_name=self._tool_name, tool_args=self._tool_args
+        )
+        if accepted:  # the answer must not name a dropped request as its parent
             self._parent = event_id
         return self
 
-    @harmless(lambda _: None)
+    @never_raise(lambda _: None)
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        name, failure = self._request.get("tool_name"), self.error if error is None else error
+        failure = self.error if error is None else error
         if failure is None:
-            self._say(ToolSucceeded, self._parent, tool_name=name, result=self.result)
+            self._chain.emit(ToolSucceeded, self._parent, tool_name=self._tool_name, result=self.result)
         else:
-            self._say(ToolFailed, self._parent, tool_name=name, error=in_words(failure))
+            self._chain.emit(ToolFailed, self._parent, tool_name=self._tool_name, error=format_error(failure))
 
     async def __aenter__(self) -> Self:
         self.__enter__()
@@ -61,14 +58,3 @@ class ToolCall:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, traceback)
-
-
-def in_words(error: str | BaseException) -> str:
-    """Of an exception the last lines of its traceback: the class and the message."""
-    if not isinstance(error, BaseException):
-        return error
-    try:
-        return "".join(format_exception_only(error)).strip()
-    except Exception as broken:  # noqa: BLE001  # exceptions may be as broken as anything
-        reraise_from_signal_handler(broken)
-        return type(error).__name__

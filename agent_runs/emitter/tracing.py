@@ -1,4 +1,4 @@
-"""The trace that an event belongs to, for OpenTelemetry where the agent's process uses it."""
+"""The W3C trace context of an event, where the agent's process uses OpenTelemetry."""
 
 import sys
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 from agent_runs.emitter.records import Headers
 from agent_runs.signal_safety import reraise_from_signal_handler
 
-_NONE: Headers = ()
+_NO_HEADERS: Headers = ()
 
 
 def trace_headers() -> Headers:
-    """The `traceparent` header (W3C Trace Context) of the current span, if there is one."""
-    # Not a dependency: whoever traces has loaded it.
+    """The `traceparent` header of the current span; no header without a span."""
+    # OpenTelemetry is not a dependency. An agent that has a span has loaded it.
     trace: Any = sys.modules.get("opentelemetry.trace")
     if trace is None:
-        return _NONE
+        return _NO_HEADERS
     try:
         context = trace.get_current_span().get_span_context()
         parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-        return (("traceparent", parent.encode()),) if context.is_valid else _NONE
-    except Exception as error:  # noqa: BLE001  # somebody else's code, perhaps half imported
+        return (("traceparent", parent.encode()),) if context.is_valid else _NO_HEADERS
+    except Exception as error:  # noqa: BLE001  # foreign code, and another thread may be importing the module just now
         reraise_from_signal_handler(error)
-        return _NONE  # an event is worth more than its trace
+        return _NO_HEADERS  # the event is sent without its trace

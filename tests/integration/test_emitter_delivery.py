@@ -66,7 +66,7 @@ async def test_what_was_sent_is_in_the_tables_once_and_in_the_order_of_emission(
     parents = [emitter.start_run(agent_id="planner", session_id=f"s{number}") for number in range(10)]
     runs = [*parents, *(parent.child(agent_id="worker") for parent in parents for _ in range(2))]
     for run in runs:
-        ledger.said[run.id].append(str(run._last_event_id))
+        ledger.said[run.id].append(str(run._chain.last_event_id))
     for step in range(20):
         for run in runs:
             ledger.said[run.id] += [
@@ -183,7 +183,7 @@ async def test_events_wait_for_a_topic_that_is_missing(
     topic = f"late-{os.urandom(6).hex()}"
     emitter = make_emitter(topic)
     emitter.run("r").run_completed()
-    remedy = f"topic '{topic}' does not exist: make it with `python -m consumer create-topic`"
+    remedy = f"topic '{topic}' does not exist: create it with `python -m consumer create-topic`"
     await until(lambda: remedy in caplog.text, "it says so")
 
     await create_topic(servers.bootstrap_servers, topic, 1, {})

@@ -54,6 +54,11 @@ class Unspeakable(Exception):
         return "Unspeakable()"
 
 
+class Unhashable:
+    def __hash__(self) -> int:
+        raise Unspeakable
+
+
 @pytest.fixture
 def emitter() -> RecordingEmitter:
     return RecordingEmitter()
@@ -381,6 +386,8 @@ async def test_an_emitter_is_closed_at_the_end_of_its_context() -> None:
 WRONG: dict[str, Callable[[Any], Any]] = {
     "no arguments": lambda run: run.input(),
     "an argument of another type": lambda run: run.tool_requested(7),
+    "a name that has no hash": lambda run: run.tool_requested(["search"]),
+    "a name whose hash and message fail": lambda run: run.tool_requested(Unhashable()),
     "null for a text": lambda run: run.tool_failed("t", None),
     "an argument that there is not": lambda run: run.llm_called(model="m", prompt="p"),
     "too many arguments": lambda run: run.run_completed(1, 2, 3),
@@ -538,7 +545,7 @@ def test_an_emitter_says_at_its_start_where_content_goes(caplog: pytest.LogCaptu
     Emitter(environ={"KAFKA_BOOTSTRAP_SERVERS": "from.environ:1"}, bootstrap_servers="given:2", topic="mine")
 
     (record,) = caplog.records
-    assert record.getMessage() == "Events of runs, with prompts and answers, go to Kafka at given:2, topic mine"
+    assert record.getMessage() == "Events of runs, with prompts and responses, are sent to Kafka at given:2, topic mine"
 
 
 @pytest.mark.parametrize("switch", ["0", "false"])
@@ -625,8 +632,8 @@ def test_where_the_mask_fails_nothing_is_sent_unmasked_and_nothing_raised(caplog
     assert all(b"secret" not in record.value for record in emitter.records)
     # It is told once for each field, so that nobody finds out weeks later.
     assert [record.getMessage() for record in caplog.records] == [
-        "The mask failed for llm_called.user_prompt: it raised LookupError; a note is sent instead",
-        "The mask failed for llm_called.raw_response: it returned int, not text; a note is sent instead",
+        "The mask failed for llm_called.user_prompt: it raised LookupError; a placeholder replaces the content",
+        "The mask failed for llm_called.raw_response: it returned int, not text; a placeholder replaces the content",
     ]
 
 
@@ -703,7 +710,7 @@ def test_what_is_wrong_in_ever_new_ways_is_told_so_often_and_no_more_until_the_m
 def test_what_was_closed_stays_closed_when_it_begins_anew(emitter: RecordingEmitter, run: Run) -> None:
     emitter.close()
 
-    emitter._channel.begin_anew()  # type: ignore[union-attr]  # as in the child of a fork
+    emitter._pipeline.reset()  # type: ignore[union-attr]  # as in the child of a fork
     run.run_completed()
 
     assert emitter.stats().dropped == {"closed": 1}

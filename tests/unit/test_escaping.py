@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from agent_runs.emitter.rate_limited_log import Complaints
+from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.escaping import escape_line, escape_lines
 from consumer.config import ServiceConfig
 from consumer.telemetry.observer import set_up_logging
@@ -87,6 +87,6 @@ def test_an_error_that_nobody_saw_to_prints_too(capsys: pytest.CaptureFixture[st
 
 
 def test_a_warning_of_the_emitter_prints(caplog: pytest.LogCaptureFixture) -> None:
-    Complaints().warn("test", "Dropped an event: %s (%d so far)", IN_ONE, 3)
+    RateLimitedLog().warn("test", "Dropped an event: %s (%d so far)", IN_ONE, 3)
 
     assert caplog.messages == [f"Dropped an event: {escape_line(IN_ONE)} (3 so far)"]

@@ -140,7 +140,7 @@ def _say_nonsense_where_a_handler_listens(alarm: Alarm, monkeypatch: pytest.Monk
 
 
 def _say_an_error(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent_runs.emitter.tool_call.format_exception_only", alarm)
+    monkeypatch.setattr("agent_runs.emitter.never_raise.format_exception_only", alarm)
     RecordingEmitter().run("r").run_failed(ValueError())
 
 
@@ -152,7 +152,7 @@ def _say_in_a_trace(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _say_something(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent_runs.emitter.run.new_id", alarm)
+    monkeypatch.setattr("agent_runs.emitter.event_chain.new_id", alarm)
     RecordingEmitter().run("r").run_completed()
 
 
