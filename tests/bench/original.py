@@ -1,6 +1,7 @@
-"""`python -m tests.bench.original TOPIC EVENTS`: the design that this one replaces, translated word for word.
+"""`python -m tests.bench.original TOPIC EVENTS`: the original design of the consumer, translated literally to Python.
 
-A message at a time: ask for the highest number of the run, insert the event, set the status, commit, tell Kafka.
+For each message: read the highest number of the run, insert the event, update the status, commit. Kafka's offsets are
+committed automatically.
 """
 
 import asyncio
@@ -13,28 +14,28 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
-from tests.bench.programs import run_process
-from tests.bench.stage import Load, Stage
-from tests.bench.tables import QUERIES, Tables, queries
-from tests.bench.turns import Contestant
+from tests.bench.database import QUERIES, Database, queries
+from tests.bench.measurement import System
+from tests.bench.processes import run_process
+from tests.bench.servers import Dataset, Servers
 
-_WAITING: Final = ("ask_human", "spawn_agent")
-_DONE: Final = ("respond_to_user", "done")
+_WAITING_TOOLS: Final = ("ask_human", "spawn_agent")
+_FINAL_TOOLS: Final = ("respond_to_user", "done")
 
 
-def original(stage: Stage, load: Load, events: int) -> Contestant:
-    """The original design, as far as so many events: it would take an hour for all."""
+def original(servers: Servers, dataset: Dataset, events: int) -> System:
+    """The original design, for only the first `events` of the dataset: all of them would take an hour."""
 
-    async def work(tables: Tables) -> None:
-        environment = {"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap_servers, "DATABASE_URL": tables.url}
-        command = [sys.executable, "-m", "tests.bench.original", load.topic, str(events)]
+    async def run(database: Database) -> None:
+        environment = {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": database.url}
+        command = [sys.executable, "-m", "tests.bench.original", dataset.topic, str(events)]
         await asyncio.to_thread(run_process, command, environment)
 
-    return Contestant("original design", work, events)
+    return System("original design", run, events)
 
 
 async def consume(topic: str, events: int) -> None:
-    """Store so many events."""
+    """Store the first `events` of a topic."""
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
     consumer = AIOKafkaConsumer(
         topic,
@@ -59,18 +60,18 @@ async def _store(connection: "asyncpg.Connection[asyncpg.Record]", record: Any) 
     async with connection.transaction():
         await connection.execute(sql["original_insert_run"], run_id, event.get("agent_id", "unknown"), at)
         event_seq = await connection.fetchval(sql["original_next_seq"], run_id)
-        facts = (event["id"], event.get("parent_event_id"), event["type"], record.value.decode())
-        place = (at, record.partition, record.offset)
-        await connection.execute(sql["original_insert_event"], run_id, event_seq, *facts, *place)
+        fields = (event["id"], event.get("parent_event_id"), event["type"], record.value.decode())
+        source = (at, record.partition, record.offset)
+        await connection.execute(sql["original_insert_event"], run_id, event_seq, *fields, *source)
         await connection.execute(sql["original_set_status"], run_id, _status(event), at)
 
 
 def _status(event: dict[str, Any]) -> str:
-    """The last event decides."""
+    """The run's status after this event."""
     tool = event.get("tool_name")
-    if event["type"] == "tool_requested" and tool in _WAITING:
+    if event["type"] == "tool_requested" and tool in _WAITING_TOOLS:
         return "waiting"
-    return "completed" if event["type"] == "run_completed" or tool in _DONE else "running"
+    return "completed" if event["type"] == "run_completed" or tool in _FINAL_TOOLS else "running"
 
 
 if __name__ == "__main__":

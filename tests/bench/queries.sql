@@ -1,19 +1,19 @@
 -- insert_runs --
--- The rows that the events' foreign key asks for.
+-- The rows of agent_runs that the foreign key of run_events requires.
 -- $1 ids
 INSERT INTO agent_runs (id, agent_id, status, created_at, updated_at, status_changed_at)
 SELECT id, 'unknown', 'running', now(), now(), now()
   FROM unnest($1::text[]) AS id
 
 -- transactions --
--- When each transaction that stored events was committed (seconds since 1970), and how many it stored.
+-- For each transaction that stored events: when it was committed (seconds since 1970), and how many it stored.
 SELECT extract(epoch FROM pg_xact_commit_timestamp(t.xmin))::double precision AS committed_at,
        t.events
   FROM (SELECT xmin, count(*) AS events FROM run_events GROUP BY xmin) AS t
  ORDER BY committed_at
 
 -- checkpoint --
--- Before the clock runs: so that no round pays for the one before it.
+-- Before a measurement, so that it does not pay for the writes of the one before it.
 CHECKPOINT
 
 -- server --
@@ -36,7 +36,7 @@ VALUES ($1, $2, 'running', $3, $3, $3)
     ON CONFLICT (id) DO NOTHING
 
 -- original_next_seq --
--- The number of a run's next event, as long as nobody else writes that run.
+-- The number of a run's next event. Correct only while no other session writes to that run.
 -- $1 run id
 SELECT coalesce(max(event_seq) + 1, 0)
   FROM run_events
@@ -54,15 +54,15 @@ UPDATE agent_runs
    SET status = $2, updated_at = $3
  WHERE id = $1
 
--- forget_offsets --
--- The topic is consumed from its beginning again.
+-- delete_offsets --
+-- The consumer then starts at the beginning of the topic again.
 DELETE FROM consumer_offsets
 
--- passed --
--- How many records have been passed so far.
+-- consumed_records --
+-- How many records have been consumed so far, repeats included.
 SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM consumer_offsets
 
--- taken_up --
+-- claimed_partitions --
 -- How many partitions are being consumed.
 SELECT count(*) FROM consumer_offsets
 
@@ -70,8 +70,8 @@ SELECT count(*) FROM consumer_offsets
 SELECT (SELECT count(*) FROM run_events), (SELECT coalesce(sum(repeats), 0)::bigint FROM consumer_offsets)
 
 -- visible --
--- Which of these events can be seen.
--- $1 run ids, $2 event ids; gives positions in them, from 1
+-- Which of the given events can be read; returns their positions in the arrays, from 1.
+-- $1 run ids, $2 event ids
 SELECT b.position
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS b (run_id, id, position)
   JOIN run_events AS e ON e.run_id = b.run_id AND e.id = b.id

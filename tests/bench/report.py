@@ -1,22 +1,26 @@
-"""What a person reads at the end: tables in Markdown, as docs/benchmarks.md has them."""
+"""The printed tables: Markdown, as in docs/benchmarks.md."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; the first column has the names of the rows."""
+    """A Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def speeds(summaries: Mapping[str, Mapping[str, Any]]) -> str:
-    """How fast, how near to the ceiling, and what it takes of the processors."""
+def throughput_table(summaries: Mapping[str, Mapping[str, Any]]) -> str:
+    """One row for each system: rate, ratio to the ceiling, processor time for each event.
+
+    Args:
+        summaries: by the name of the row, as `measurement.summarise` returns them.
+    """
     headings = ("", "events/s", "ratio", "least", "most", "client us", "PostgreSQL us", "broker us", "events/commit")
-    return table((*headings, "others"), [_speed(name, summary) for name, summary in summaries.items()])
+    return table((*headings, "others"), [_throughput_row(name, summary) for name, summary in summaries.items()])
 
 
-def _speed(name: str, summary: Mapping[str, Any]) -> list[str]:
+def _throughput_row(name: str, summary: Mapping[str, Any]) -> list[str]:
     return [
         name,
         f"{summary['events_per_s']:,.0f}",
@@ -27,8 +31,8 @@ def _speed(name: str, summary: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def facts(about: Mapping[str, Mapping[str, Any]]) -> str:
-    """What the figures depend on, a line for each heading."""
+def environment(about: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the figures depend on, one line for each heading."""
     return "\n".join(
         f"{heading}: {', '.join(f'{key} {value}' for key, value in _flat(values))}" for heading, values in about.items()
     )

@@ -1,4 +1,4 @@
-"""The events: a seeded mix, as agents at work would publish it."""
+"""Generates the events: a seeded mix, in the order in which many concurrent agents would publish them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,12 @@ from agent_runs import events, ids
 from agent_runs.codec.encode import encode_event
 
 ACTIVE_RUNS: Final = 1000
-# An event ends its run with this chance, and another run takes its place.
+# The probability that the next event of a run is its last. Another run then takes its place.
 _RUN_ENDS: Final = 1 / 40
 
-# Half a megabyte of English that every Python brings along. Text drawn from a word list compresses otherwise than
-# prose, a constant compresses to nothing, and what TOAST makes of 4 kB is half of PostgreSQL's work.
+# Half a megabyte of English that is part of every Python. The text must compress as real prose does, because half of
+# PostgreSQL's work is to compress values of 4 kB (TOAST): words drawn from a list compress differently, and a constant
+# compresses to nothing.
 _PROSE: Final = "\n".join(topics.values())
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _ID: Final = b'"id":"'
@@ -23,70 +24,70 @@ _TOOLS: Final = ("search_web", "read_file", "run_sql", "send_email", "ask_human"
 
 
 class Message(NamedTuple):
-    """What is published."""
+    """A message: the run id is its key."""
 
     run_id: str
     value: bytes
 
 
 def messages(seed: int, count: int) -> list[Message]:
-    """Messages of 1.2 kB on average, one in six an `llm_called` of 4 kB; the same ones for the same seed."""
+    """The mix: 1.2 kB on average, one in six an `llm_called` of 4 kB. The same seed gives the same messages."""
     return list(islice(_Agents(Random(seed)).publish(), count))
 
 
 def small_messages(seed: int, count: int) -> list[Message]:
-    """The same runs, but messages of 350 bytes."""
-    return list(islice(_SmallTalkers(Random(seed)).publish(), count))
+    """The mix with messages of 350 bytes."""
+    return list(islice(_TerseAgents(Random(seed)).publish(), count))
 
 
 def long_prompts(seed: int, count: int, size_bytes: int = 50_000) -> list[Message]:
-    """Messages of one size, each an `llm_called`, of a hundred runs."""
+    """`llm_called` messages of one size, in a hundred runs."""
     agents = _Agents(Random(seed))
     runs = [agents.id() for _ in range(100)]
     return [Message(runs[number % 100], encode_event(agents.llm_called(size_bytes))) for number in range(count)]
 
 
 def one_run(seed: int, count: int) -> list[Message]:
-    """The mix, but all of it in one run."""
+    """The mix with all events in one run."""
     agents = _Agents(Random(seed))
     run_id = agents.id()
     return [Message(run_id, encode_event(agents.step())) for _ in range(count)]
 
 
 def one_event_a_run(seed: int, count: int) -> list[Message]:
-    """Messages of 350 bytes, each of a run of its own."""
-    agents = _SmallTalkers(Random(seed))
+    """Messages of 350 bytes, each in a run of its own."""
+    agents = _TerseAgents(Random(seed))
     return [Message(agents.id(), encode_event(agents.step())) for _ in range(count)]
 
 
 def with_new_ids(base: Sequence[Message], seed: int) -> Iterator[Message]:
-    """The same messages for other runs, under other ids: ten times as fast as to make them anew."""
+    """The same messages with new run ids and event ids: ten times as fast as generating other messages."""
     agents = _Agents(Random(seed))
     runs: dict[str, str] = {}
     for run_id, value in base:
         new_run = runs.get(run_id) or runs.setdefault(run_id, agents.id())
-        at = value.rindex(_ID) + len(_ID)  # of the event: what comes before is its payload
+        at = value.rindex(_ID) + len(_ID)  # the last `"id"` is the event's; the payload before it may contain others
         yield Message(new_run, value[:at] + agents.id().encode() + value[at + ids.ID_LENGTH :])
 
 
 class _Agents:
-    """A thousand runs at a time, taking turns by chance."""
+    """Generates the events of `ACTIVE_RUNS` concurrent runs; each event belongs to a random one of them."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._happened = 0
+        self._generated = 0
 
     def publish(self) -> Iterator[Message]:
-        """Every run begins with `run_started`, and most end with `run_completed`."""
+        """Every run starts with `run_started`, and most end with `run_completed`."""
         active: list[str | None] = [None] * ACTIVE_RUNS
         while True:
-            place = self._random.randrange(ACTIVE_RUNS)
-            run_id = active[place]
+            slot = self._random.randrange(ACTIVE_RUNS)
+            run_id = active[slot]
             if run_id is None:
-                run_id = active[place] = self.id()
+                run_id = active[slot] = self.id()
                 yield Message(run_id, encode_event(self._run_started()))
             elif self._random.random() < _RUN_ENDS:
-                active[place] = None
+                active[slot] = None
                 yield Message(run_id, encode_event(events.RunCompleted(**self._common(), result=self._prose(600))))
             else:
                 yield Message(run_id, encode_event(self.step()))
@@ -128,8 +129,8 @@ class _Agents:
         return events.ToolSucceeded(**self._common(), tool_name=self._tool(), result={"rows": rows})
 
     def _common(self) -> dict[str, Any]:
-        self._happened += 1
-        at = _START + timedelta(milliseconds=self._happened)
+        self._generated += 1
+        at = _START + timedelta(milliseconds=self._generated)
         return {"id": self.id(), "parent_event_id": self.id(), "timestamp": at}
 
     def _tool(self) -> str:
@@ -143,8 +144,8 @@ class _Agents:
         return _PROSE[start : start + length]
 
 
-class _SmallTalkers(_Agents):
-    """Agents that say little."""
+class _TerseAgents(_Agents):
+    """Generates tool requests with short texts only."""
 
     def step(self) -> events.RunEvent:
         return self._tool_requested()

@@ -1,9 +1,7 @@
-"""`python -m tests.bench.emitter`, the second half of `make bench`: contestants in turns, medians of the rounds."""
+"""`python -m tests.bench.emitter`, the second half of `make bench`: run every measurement in rounds, print medians."""
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,89 +14,104 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from deploy.local import Kafka
-from tests.bench import facts
-from tests.bench.emitter.callers import CALLERS, TOPIC, message
+from tests.bench import environment
+from tests.bench.emitter.targets import TARGETS, TOPIC, message
+from tests.bench.processes import run_json_module
+from tests.bench.servers import PARTITIONS
 from tests.support.servers import LOG_APPEND_TIME, create_topic
-from tests.support.servers.databases import CHECKOUT
 
 _THREADS: Final = 8
-_PARTITIONS: Final = 12
 _WIDTH: Final = 118
 
 
-class Contestant(NamedTuple):
-    """A program that prints its figures, run in turn with the others."""
+class Measurement(NamedTuple):
+    """A program that prints its figures as JSON.
+
+    Attributes:
+        table: the title of the table with its figures.
+        name: its row.
+        module: in this package.
+    """
 
     table: str
     name: str
-    command: Sequence[str]
+    module: str
+    arguments: Sequence[str]
+
+
+Result = tuple[Measurement, dict[str, float]]
+
+# Figures by table, row and column.
+Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
-@click.option("--events", type=click.IntRange(min=1000), default=40_000, show_default=True, help="For the rates.")
+@click.option(
+    "--events", type=click.IntRange(min=1000), default=40_000, show_default=True, help="Events of a delivery rate."
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures of every round here.")
 def main(rounds: int, events: int, json_file: Path | None) -> None:
-    """Measure what an agent pays, and what arrives, on a Kafka server of its own."""
+    """Measure what a call of the emitter costs an agent, how fast events are delivered, and the time of the import.
+
+    Starts its own Kafka server.
+    """
     console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
     with TemporaryDirectory(prefix="agent-runs-bench-") as directory, Kafka(Path(directory)) as kafka:
-        asyncio.run(create_topic(kafka.bootstrap_servers, TOPIC, _PARTITIONS, LOG_APPEND_TIME))
-        contestants = _contestants(kafka.bootstrap_servers, events)
-        played = [_play(contestants, number, console) for number in range(rounds)]
-    figures = _medians(played)
-    _tell(console, figures)
-    about = {"machine": facts.machine(), "event_bytes": len(message()), "rate_events": events, "rounds": rounds}
+        asyncio.run(create_topic(kafka.bootstrap_servers, TOPIC, PARTITIONS, LOG_APPEND_TIME))
+        measurements = _measurements(kafka.bootstrap_servers, events)
+        results = [_run_round(measurements, number, console) for number in range(rounds)]
+    medians = _medians(results)
+    _print(console, medians)
+    about = {"machine": environment.machine(), "event_bytes": len(message()), "rate_events": events, "rounds": rounds}
     console.print(about)
     if json_file is not None:
-        every = [{f"{one.table}: {one.name}": result for one, result in results} for results in played]
-        json_file.write_text(json.dumps({**about, "medians": figures, "rounds": every}, indent=2) + "\n")
+        every = [{f"{each.table}: {each.name}": figures for each, figures in of_round} for of_round in results]
+        json_file.write_text(json.dumps({**about, "medians": medians, "rounds": every}, indent=2) + "\n")
 
 
-def _contestants(bootstrap_servers: str, events: int) -> list[Contestant]:
+def _measurements(bootstrap_servers: str, events: int) -> list[Measurement]:
     calls = [
-        Contestant(f"calls, {threads} {'thread' if threads == 1 else 'threads'}", name, ("calls", name, str(threads)))
+        Measurement(
+            f"calls, {threads} {'thread' if threads == 1 else 'threads'}",
+            name,
+            "call_duration",
+            (name, str(threads), bootstrap_servers),
+        )
         for threads in (1, _THREADS)
-        for name in CALLERS
+        for name in TARGETS
     ]
-    rates = [Contestant("rate", name, ("rates", name, str(events))) for name in ("aiokafka", "emitter")]
-    reached = [Contestant(one.table, one.name, (*one.command, bootstrap_servers)) for one in (*calls, *rates)]
-    return [*reached, *(Contestant("import", name, ("imports", name)) for name in ("msgspec", "agent_runs"))]
+    rates = [
+        Measurement("rate", name, "delivery_rate", (name, str(events), bootstrap_servers))
+        for name in ("aiokafka", "emitter")
+    ]
+    imports = [Measurement("import", name, "import_time", (name,)) for name in ("msgspec", "agent_runs")]
+    return [*calls, *rates, *imports]
 
 
-Result = tuple[Contestant, dict[str, float]]
-
-
-def _play(contestants: Sequence[Contestant], number: int, console: Console) -> list[Result]:
-    """One round; each begins with another contestant."""
-    turn = number * len(contestants) // 3 % len(contestants)
-    results = [(one, _run(one)) for one in (*contestants[turn:], *contestants[:turn])]
-    console.print(f"round {number + 1} is over")
+def _run_round(measurements: Sequence[Measurement], number: int, console: Console) -> list[Result]:
+    """Run every measurement once. Each round starts with another one."""
+    first = number * len(measurements) // 3 % len(measurements)
+    results = [
+        (each, run_json_module(f"tests.bench.emitter.{each.module}", each.arguments))
+        for each in (*measurements[first:], *measurements[:first])
+    ]
+    console.print(f"round {number + 1} is complete")
     return results
 
 
-def _run(contestant: Contestant) -> dict[str, float]:
-    program, *arguments = contestant.command
-    command = [sys.executable, "-m", f"tests.bench.emitter.{program}", *arguments]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
-
-
-def _medians(played: Sequence[Sequence[Result]]) -> dict[str, dict[str, dict[str, float]]]:
-    """By table, contestant and figure, in the order of the tables."""
+def _medians(rounds: Sequence[Sequence[Result]]) -> dict[str, dict[str, dict[str, float]]]:
     values: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for one, result in (pair for results in played for pair in results):
-        for figure, value in result.items():
-            values[one.table][one.name][figure].append(value)
+    for measurement, figures in (result for results in rounds for result in results):
+        for figure, value in figures.items():
+            values[measurement.table][measurement.name][figure].append(value)
     return {
         table: {name: {figure: median(each) for figure, each in by.items()} for name, by in rows.items()}
         for table, rows in values.items()
     }
 
 
-def _tell(console: Console, figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+def _print(console: Console, figures: Figures) -> None:
     for title, rows in figures.items():
         columns = list(next(iter(rows.values())))
         unit = ", microseconds" if title.startswith("calls") else ""
@@ -110,9 +123,9 @@ def _tell(console: Console, figures: Mapping[str, Mapping[str, Mapping[str, floa
     console.print(f"import, agent_runs to msgspec: {_ratio(figures['import'], 'agent_runs', 'msgspec'):.2f}")
 
 
-def _ratio(rows: Mapping[str, Mapping[str, Any]], one: str, other: str) -> float:
-    (figure,) = rows[one]
-    return float(rows[one][figure] / rows[other][figure])
+def _ratio(rows: Mapping[str, Mapping[str, Any]], numerator: str, denominator: str) -> float:
+    (figure,) = rows[numerator]
+    return float(rows[numerator][figure] / rows[denominator][figure])
 
 
 if __name__ == "__main__":

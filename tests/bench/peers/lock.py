@@ -1,4 +1,7 @@
-"""Lock other versions of Kafka Connect and Debezium: `python -m tests.bench.peers.lock 4.2.2 3.5.0.Final 42.7.7`."""
+"""Lock other versions of Kafka Connect, Debezium and the PostgreSQL driver.
+
+`python -m tests.bench.peers.lock 4.2.2 3.5.0.Final 42.7.7` writes both lock files; then commit them.
+"""
 
 import sys
 from pathlib import Path
@@ -9,8 +12,9 @@ CONNECT = Path(__file__).with_name("connect.lock.toml")
 DEBEZIUM = Path(__file__).with_name("debezium.lock.toml")
 
 _OTHER_DATABASES = ("com.microsoft.", "com.mysql:", "com.oracle.", "org.mariadb.")
-# Connect has these itself. There must be one Jackson: with two, the sink is given trees of a class it does not know.
-_OF_CONNECT = (
+# Connect brings these itself. There must be only one Jackson: with two, Connect passes trees to the sink whose class is
+# not the sink's own.
+_PART_OF_CONNECT = (
     "com.fasterxml.jackson.",
     "com.github.luben:",
     "org.apache.kafka:",
@@ -25,7 +29,7 @@ def main(connect: str, debezium: str, driver: str) -> None:
     worker = [f"org.apache.kafka:connect-{part}:{connect}" for part in ("runtime", "json")]
     lock([*worker, "org.slf4j:slf4j-simple:1.7.36"], "connect", CONNECT)
     plugin = [f"io.debezium:debezium-connector-jdbc:{debezium}", f"org.postgresql:postgresql:{driver}"]
-    lock(plugin, "debezium", DEBEZIUM, _OTHER_DATABASES + _OF_CONNECT)
+    lock(plugin, "debezium", DEBEZIUM, _OTHER_DATABASES + _PART_OF_CONNECT)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ CREATE TABLE peer_events (
 )
 
 -- inserted_so_far --
--- As the server has heard so far from its sessions: cheap, and late by a second.
+-- From the statistics that the sessions have reported so far: cheap, and up to a second late.
 SELECT pg_stat_get_tuples_inserted('peer_events'::regclass)
 
 -- peer_events --
--- How many events a peer has stored, and how many otherwise than the message says.
+-- How many events a peer has stored, and how many of them differ from their message.
 SELECT count(*),
        count(*) FILTER (WHERE event_data ->> 'id' IS DISTINCT FROM id
                            OR event_data ->> 'type' IS DISTINCT FROM event_type

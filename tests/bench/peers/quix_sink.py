@@ -10,14 +10,14 @@ from quixstreams.sinks.community.postgresql import PostgreSQLSink
 
 
 def main(broker: str, url: str, topic: str, events: str) -> None:
-    """Carry so many events of the flat topic into `peer_events`."""
+    """Store the first `events` of the flat topic in `peer_events`."""
     address = urlsplit(url)
     application = Application(
         broker_address=broker,
         consumer_group=f"quix-{uuid4().hex}",
         auto_offset_reset="earliest",
         auto_create_topics=False,
-        # What is written at once: about as much as we do; other sizes were not tried.
+        # The size of a batch: about the consumer's. Other sizes were not tried.
         commit_every=5000,
         commit_interval=5.0,
         loglevel="WARNING",

@@ -1,1 +1,1 @@
-"""What is measured, a module each: `measure` returns figures, `show` makes a table of them."""
+"""The scenarios, one module for each printed table: `measure` returns its figures, `to_table` formats them."""

@@ -1,10 +1,8 @@
-"""From publish to visible under a steady load, beside a bare round trip through Kafka under the same load."""
+"""Latency from publish to visible at steady rates, beside a bare round trip through Kafka at the same rates."""
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,42 +12,44 @@ from uuid import uuid4
 from rich.console import Console
 
 from tests.bench import report
-from tests.bench.stage import PARTITIONS, Stage, published
-from tests.bench.tables import Tables, fresh_tables
+from tests.bench.database import Database, fresh_database
+from tests.bench.processes import run_json_module
+from tests.bench.servers import PARTITIONS, Servers, temporary_topic
 from tests.support.servers.clients import until
 from tests.support.servers.databases import CHECKOUT
 
-RATES: Final = (100, 1_000, 10_000)  # events a second
+RATES: Final = (100, 1_000, 10_000)  # events/s
 _SHORT_S: Final = 15
 _FULL_S: Final = 40
+_LEAST_STORED: Final = 0.99  # of the events; the last ones may be in flight when the probe ends
 
 
-async def measure(stage: Stage, console: Console, *, full: bool) -> list[dict[str, Any]]:
-    """For each rate both latencies."""
+async def measure(servers: Servers, console: Console, *, full: bool) -> list[dict[str, Any]]:
+    """For each rate, the latency of the bare round trip and of the consumer."""
     seconds = _FULL_S if full else _SHORT_S
     figures = []
     for rate in RATES:
         console.print(f"Publishing {rate:,} events/s")
-        bare = await _bare(stage, rate, seconds)
-        visible = await _visible(stage, rate, seconds)
+        bare = await _bare(servers, rate, seconds)
+        visible = await _visible(servers, rate, seconds)
         figures.append({"events_per_s": rate, "bare": bare, "visible": visible})
     return figures
 
 
-async def _bare(stage: Stage, rate: int, seconds: int) -> dict[str, Any]:
+async def _bare(servers: Servers, rate: int, seconds: int) -> dict[str, Any]:
     topic = _new_topic()
-    async with published(stage, topic, ()):
-        return await _probe("bare", topic, rate, seconds, {"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap_servers})
+    async with temporary_topic(servers, topic, ()):
+        return await _probe("bare", topic, rate, seconds, {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers})
 
 
-async def _visible(stage: Stage, rate: int, seconds: int) -> dict[str, Any]:
+async def _visible(servers: Servers, rate: int, seconds: int) -> dict[str, Any]:
     topic = _new_topic()
-    async with published(stage, topic, ()), fresh_tables(stage.template) as tables:
-        environment = {"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap_servers, "DATABASE_URL": tables.url}
-        async with _consumer({**environment, "AGENT_RUNS_TOPIC": topic, "AGENT_RUNS_GROUP": topic}):
-            await until(lambda: _is_taken_up(tables))
+    async with temporary_topic(servers, topic, ()), fresh_database(servers.template) as database:
+        environment = {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": database.url}
+        async with _running_consumer({**environment, "AGENT_RUNS_TOPIC": topic, "AGENT_RUNS_GROUP": topic}):
+            await until(lambda: _all_claimed(database))
             result = await _probe("visible", topic, rate, seconds, environment)
-            await _check(tables, rate * seconds)
+            await _check(database, rate * seconds)
     return result
 
 
@@ -58,8 +58,8 @@ def _new_topic() -> str:
 
 
 @asynccontextmanager
-async def _consumer(environment: dict[str, str]) -> AsyncIterator[None]:
-    """A consumer that runs meanwhile, and ends well."""
+async def _running_consumer(environment: dict[str, str]) -> AsyncIterator[None]:
+    """A consumer that runs during the block. Raises RuntimeError if it ends with an error."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "consumer", "run"),
         cwd=CHECKOUT,
@@ -70,37 +70,31 @@ async def _consumer(environment: dict[str, str]) -> AsyncIterator[None]:
     finally:
         process.send_signal(signal.SIGTERM)
         if await process.wait():
-            raise RuntimeError(f"the consumer ended with {process.returncode}")
+            raise RuntimeError(f"the consumer ended with exit code {process.returncode}; its log is above")
 
 
-async def _is_taken_up(tables: Tables) -> bool:
+async def _all_claimed(database: Database) -> bool:
     """Whether every partition is being consumed."""
-    [(taken_up,)] = await tables.fetch("taken_up")
-    return bool(taken_up == PARTITIONS)
+    [(claimed,)] = await database.fetch("claimed_partitions")
+    return bool(claimed == PARTITIONS)
 
 
 async def _probe(mode: str, topic: str, rate: int, seconds: int, environment: dict[str, str]) -> dict[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.scenarios.probe", mode, topic, str(rate), str(seconds)),
-        cwd=CHECKOUT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
+    arguments = (mode, topic, str(rate), str(seconds))
+    result: dict[str, Any] = await asyncio.to_thread(
+        run_json_module, "tests.bench.scenarios.latency_probe", arguments, environment
     )
-    said, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"the probe ended with {process.returncode}")
-    result: dict[str, Any] = json.loads(said)
     return result
 
 
-async def _check(tables: Tables, events: int) -> None:
-    [(stored, _)] = await tables.fetch("stored_and_repeated")
-    if stored < events * 0.99:  # the last are on their way
-        raise RuntimeError(f"{stored} of {events} events were stored")
+async def _check(database: Database, events: int) -> None:
+    [(stored, _)] = await database.fetch("stored_and_repeated")
+    if stored < events * _LEAST_STORED:
+        raise RuntimeError(f"the consumer stored {stored} of {events} events, so the latencies mean nothing")
 
 
-def show(figures: list[dict[str, Any]]) -> str:
-    """A line for each rate."""
+def to_table(figures: list[dict[str, Any]]) -> str:
+    """One row for each rate."""
     headings = ("events/s", "visible p50, ms", "p99", "bare round trip p50, ms", "p99", "p50 ratio", "p99 ratio")
     rows = []
     for figure in figures:

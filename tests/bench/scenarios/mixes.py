@@ -1,4 +1,4 @@
-"""Other events than the mix: small ones, long prompts, one run that has all of them, runs that have one."""
+"""Other workloads than the mix: small events, long prompts, all events in one run, one event in each run."""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 from rich.console import Console
 
 from tests.bench import report
-from tests.bench.contestants import ceiling, consumer
-from tests.bench.placement import place
-from tests.bench.rounds import play, summarise
-from tests.bench.stage import PARTITIONS, Load, Stage, published
+from tests.bench.measurement import run_rounds, summarise
+from tests.bench.records import plan_records
+from tests.bench.servers import PARTITIONS, Dataset, Servers, temporary_topic
+from tests.bench.systems import ceiling, consumer
 from tests.bench.workload import Message, long_prompts, one_event_a_run, one_run, small_messages
 
 _SEED: Final = 2
@@ -17,7 +17,13 @@ _ROUNDS: Final = 3
 
 
 class Mix(NamedTuple):
-    """What is published, and how many in the short form and in the full one."""
+    """A workload.
+
+    Attributes:
+        messages: generates the messages from a seed and their number.
+        short: the number of events without `--full`.
+        full: the number of events with `--full`.
+    """
 
     name: str
     messages: Callable[[int, int], list[Message]]
@@ -33,25 +39,25 @@ MIXES: Final = (
 )
 
 
-async def measure(stage: Stage, console: Console, *, full: bool) -> dict[str, Any]:
-    """Each of them, beside the ceiling for the same events."""
-    return {mix.name: await _measure(mix, stage, console, full=full) for mix in MIXES}
+async def measure(servers: Servers, console: Console, *, full: bool) -> dict[str, Any]:
+    """The consumer and the ceiling, for each workload."""
+    return {mix.name: await _measure(mix, servers, console, full=full) for mix in MIXES}
 
 
-async def _measure(mix: Mix, stage: Stage, console: Console, *, full: bool) -> dict[str, Any]:
+async def _measure(mix: Mix, servers: Servers, console: Console, *, full: bool) -> dict[str, Any]:
     events = mix.full if full else mix.short
     console.print(f"{mix.name}: {events:,} events")
     topic = mix.name.replace(" ", "-")
-    loaded = Load(topic, list(place(mix.messages(_SEED, events), PARTITIONS)))
-    async with published(stage, topic, loaded.placed):
-        contestants = [ceiling(loaded), consumer(stage, loaded, 2)]
-        played = await play(contestants, stage, _ROUNDS, console)
-    return {"events": events, "medians": summarise(contestants, played)}
+    dataset = Dataset(topic, list(plan_records(mix.messages(_SEED, events), PARTITIONS)))
+    async with temporary_topic(servers, topic, dataset.records):
+        systems = [ceiling(dataset), consumer(servers, dataset, 2)]
+        measured = await run_rounds(systems, servers, _ROUNDS, console)
+    return {"events": events, "medians": summarise(systems, measured)}
 
 
-def show(figures: dict[str, Any]) -> str:
-    """A line for each contestant of each mix."""
-    return report.speeds(
+def to_table(figures: dict[str, Any]) -> str:
+    """One row for each system and workload."""
+    return report.throughput_table(
         {
             f"{mix}, {measured['events']:,}: {name}": summary
             for mix, measured in figures.items()

@@ -1,4 +1,4 @@
-"""A topic that is consumed again into the same tables: every record is a repeat."""
+"""A topic that is consumed a second time into the same tables, so that every record is a repeat."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,70 +11,73 @@ import asyncpg
 from rich.console import Console
 
 from tests.bench import report
-from tests.bench.contestants import consume
-from tests.bench.stage import Load, Stage
-from tests.bench.tables import QUERIES, Committed, Tables, fresh_tables, queries
-from tests.bench.turns import steady
+from tests.bench.database import QUERIES, Database, Transaction, fresh_database, queries
+from tests.bench.measurement import steady_part
+from tests.bench.servers import Dataset, Servers
+from tests.bench.systems import run_consumer
 
-_POLL_S: Final = 0.1
+_POLL_INTERVAL_S: Final = 0.1
 _ROUNDS: Final = 3
 
 
-async def measure(stage: Stage, load: Load, console: Console) -> dict[str, Any]:
-    """The rates of the first time and of the second, and the second to the first."""
-    passes = []
-    for _ in range(_ROUNDS):
-        async with fresh_tables(stage.template) as tables:
-            first = await _consume(stage, load, tables)
-            await tables.fetch("forget_offsets")
-            again = await _consume(stage, load, tables)
-            await _check(tables, len(load.placed))
-        console.print(f"Consumed: {first:,.0f} events/s, again: {again:,.0f}")
-        passes.append((first, again))
+async def measure(servers: Servers, dataset: Dataset, console: Console) -> dict[str, Any]:
+    """The rates of the first time and of the second time, and their ratio."""
+    rounds = []
+    for number in range(1, _ROUNDS + 1):
+        async with fresh_database(servers.template) as database:
+            first = await _consume(servers, dataset, database)
+            await database.fetch("delete_offsets")
+            again = await _consume(servers, dataset, database)
+            await _check(database, len(dataset.records))
+        console.print(f"  repeats, round {number}: first time {first:,.0f}, again {again:,.0f} events/s")
+        rounds.append((first, again))
     return {
-        "events": len(load.placed),
-        "first_events_per_s": median(first for first, _ in passes),
-        "again_events_per_s": median(again for _, again in passes),
-        "ratio": median(again / first for first, again in passes),
+        "events": len(dataset.records),
+        "first_events_per_s": median(first for first, _ in rounds),
+        "again_events_per_s": median(again for _, again in rounds),
+        "ratio": median(again / first for first, again in rounds),
     }
 
 
-async def _consume(stage: Stage, load: Load, tables: Tables) -> float:
-    """Events a second, in the steady part: by the offsets, since repeats leave nothing else."""
-    progress: list[Committed] = []
-    polling = asyncio.create_task(_poll(tables.url, progress))
+async def _consume(servers: Servers, dataset: Dataset, database: Database) -> float:
+    """Events/s in the steady part. Computed from the stored offsets, because repeats change nothing else."""
+    progress: list[Transaction] = []
+    polling = asyncio.create_task(_poll(database.url, progress))
     try:
-        await consume(stage, tables, load.topic)
-        await asyncio.sleep(2 * _POLL_S)
+        await run_consumer(servers, database, dataset.topic)
+        await asyncio.sleep(2 * _POLL_INTERVAL_S)
     finally:
         polling.cancel()
         with suppress(asyncio.CancelledError):
             await polling
-    begins, ends, events = steady(progress)
-    return events / (ends - begins)
+    start, end, events = steady_part(progress)
+    return events / (end - start)
 
 
-async def _poll(url: str, progress: list[Committed]) -> None:
+async def _poll(url: str, progress: list[Transaction]) -> None:
+    """Append the number of records consumed since the last poll, until cancelled."""
     connection = await asyncpg.connect(url)
     try:
-        so_far = 0
+        before = 0
         while True:
-            passed = await connection.fetchval(queries(QUERIES)["passed"])
-            progress.append(Committed(time(), passed - so_far))
-            so_far = passed
-            await asyncio.sleep(_POLL_S)
+            consumed = await connection.fetchval(queries(QUERIES)["consumed_records"])
+            progress.append(Transaction(time(), consumed - before))
+            before = consumed
+            await asyncio.sleep(_POLL_INTERVAL_S)
     finally:
         connection.terminate()
 
 
-async def _check(tables: Tables, events: int) -> None:
-    [(stored, repeats)] = await tables.fetch("stored_and_repeated")
+async def _check(database: Database, events: int) -> None:
+    [(stored, repeats)] = await database.fetch("stored_and_repeated")
     if (stored, repeats) != (events, events):
-        raise RuntimeError(f"of {events} events {stored} are stored, and {repeats} were counted as repeats")
+        raise RuntimeError(
+            f"the consumer stored {stored} events and counted {repeats} repeats, expected {events} of each"
+        )
 
 
-def show(figures: dict[str, Any]) -> str:
-    """One line."""
+def to_table(figures: dict[str, Any]) -> str:
+    """One row."""
     cells: Sequence[str] = [f"{figures[key]:,.0f}" for key in ("events", "first_events_per_s", "again_events_per_s")]
     headings = ("events", "first time, events/s", "again, events/s", "ratio")
     return report.table(headings, [(*cells, f"{figures['ratio']:.2f}")])

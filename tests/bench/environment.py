@@ -1,4 +1,4 @@
-"""What the figures depend on: machine, versions, settings, the mix of events."""
+"""What the figures depend on: the machine, versions, settings and the workload."""
 
 import os
 import platform
@@ -13,14 +13,14 @@ import psutil
 
 from consumer.config import IngestConfig, TopicConfig
 from deploy.local.jars import kafka_version
-from tests.bench.placement import Placed
-from tests.bench.stage import Stage
-from tests.bench.tables import fresh_tables
+from tests.bench.database import fresh_database
+from tests.bench.records import PlannedRecord
+from tests.bench.servers import Servers
 from tests.bench.workload import ACTIVE_RUNS
 
 
 def machine() -> dict[str, Any]:
-    """Where this runs."""
+    """The machine, the date, and the load average before the measurements."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": _processor(),
@@ -37,29 +37,29 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-async def versions(stage: Stage) -> dict[str, Any]:
-    """What this runs on."""
-    async with fresh_tables(stage.template) as tables:
-        [server] = await tables.fetch("server")
+async def versions(servers: Servers) -> dict[str, Any]:
+    """The versions of Python, its packages and the servers, and PostgreSQL's relevant settings."""
+    async with fresh_database(servers.template) as database:
+        [server] = await database.fetch("server")
     packages = {name: version(name) for name in ("aiokafka", "asyncpg", "msgspec")}
     return {"python": platform.python_version(), **packages, "kafka": kafka_version(), "postgresql": dict(server)}
 
 
-def workload(placed: Sequence[Placed], partitions: int) -> dict[str, Any]:
-    """What is stored."""
-    sizes = [len(record.value or b"") for record in placed]
+def workload(records: Sequence[PlannedRecord], partitions: int) -> dict[str, Any]:
+    """The number and sizes of the events."""
+    sizes = [len(record.value or b"") for record in records]
     return {
-        "events": len(placed),
+        "events": len(records),
         "mean_bytes": round(mean(sizes)),
         "largest_bytes": max(sizes),
-        "runs": len({record.key for record in placed}),
+        "runs": len({record.key for record in records}),
         "active_runs": ACTIVE_RUNS,
         "partitions": partitions,
     }
 
 
 def settings() -> dict[str, Any]:
-    """The consumer's defaults, as far as they bear on speed."""
+    """The consumer's default settings that affect its throughput."""
     ingest = IngestConfig()
     return {
         "batch_records": ingest.batch_records,

@@ -1,6 +1,6 @@
-"""`python recorder.py DATABASE_URL EVENTS_A_CALL < EVENTS`: the recorder of the `eventsourcing` library.
+"""`python eventsourcing_recorder.py DATABASE_URL TRANSACTION_EVENTS < EVENTS`: the recorder of `eventsourcing`.
 
-On standard input a JSON array of [run id, number within the run, type, message] for each event.
+Standard input is a JSON array with [run id, number within the run, type, message] for each event.
 """
 
 import json
@@ -12,8 +12,8 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresAggregateRecorder, PostgresDatastore
 
 
-def main(url: str, at_once: str) -> None:
-    """Insert them, so many in each transaction, into the library's own table."""
+def main(url: str, transaction_events: str) -> None:
+    """Insert the events into the library's own table, with so many in each transaction."""
     address = urlsplit(url)
     datastore = PostgresDatastore(
         address.path.lstrip("/"), address.hostname or "", address.port or 5432, address.username or "", ""
@@ -24,7 +24,7 @@ def main(url: str, at_once: str) -> None:
         StoredEvent(uuid5(NAMESPACE_OID, run_id), number, event_type, message.encode())
         for run_id, number, event_type, message in json.load(sys.stdin)
     ]
-    step = int(at_once)
+    step = int(transaction_events)
     for start in range(0, len(events), step):
         recorder.insert_events(events[start : start + step])
     datastore.close()

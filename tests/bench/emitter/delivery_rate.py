@@ -1,6 +1,6 @@
-"""How many events a second one process delivers to a live broker: the emitter, and aiokafka's producer alone.
+"""How many events/s one process delivers to a live broker, with the emitter or with aiokafka's producer alone.
 
-python -m tests.bench.emitter.rates emitter|aiokafka EVENTS BOOTSTRAP_SERVERS
+python -m tests.bench.emitter.delivery_rate emitter|aiokafka EVENTS BOOTSTRAP_SERVERS
 """
 
 import asyncio
@@ -12,18 +12,18 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 
 from agent_runs import Emitter, RunEvent, UnknownEvent, decode_event
-from tests.bench.emitter.callers import TOPIC
+from tests.bench.emitter.targets import TOPIC
 from tests.bench.workload import Message, messages
 
 _SEED: Final = 1
-_PLENTY: Final = 2**40
+_UNLIMITED: Final = 2**40
 _DEADLINE_S: Final = 120
 
 
-def main(who: str, events: int, bootstrap_servers: str) -> None:
-    """Print the rate as JSON."""
+def main(library: str, events: int, bootstrap_servers: str) -> None:
+    """Print the rate as JSON, in events/s."""
     published = messages(_SEED, events)
-    if who == "emitter":
+    if library == "emitter":
         objects = [(message.run_id, decode_event(message.value)) for message in published]
         seconds = _emit(objects, bootstrap_servers)
     else:
@@ -32,25 +32,25 @@ def main(who: str, events: int, bootstrap_servers: str) -> None:
 
 
 def _emit(events: list[tuple[str, RunEvent | UnknownEvent]], bootstrap_servers: str) -> float:
-    """From objects: they are encoded, judged and queued, and all of them acknowledged."""
+    """Seconds to encode, validate, queue and deliver event objects, until the last acknowledgement."""
     emitter = Emitter(
-        environ={}, bootstrap_servers=bootstrap_servers, topic=TOPIC, queue_bytes=_PLENTY, queue_events=_PLENTY
+        environ={}, bootstrap_servers=bootstrap_servers, topic=TOPIC, queue_bytes=_UNLIMITED, queue_events=_UNLIMITED
     )
     emitter.run("warm-up").run_completed()
     emitter.flush()
-    began = perf_counter()
+    started = perf_counter()
     for run_id, event in events:
         emitter.emit(run_id, event)
-    left = emitter.flush(_DEADLINE_S)
-    seconds = perf_counter() - began
+    unsent = emitter.flush(_DEADLINE_S)
+    seconds = perf_counter() - started
     stats = emitter.stats()
-    if left or stats.sent != len(events) + 1:
-        raise RuntimeError(f"not everything was sent: {stats}")
+    if unsent or stats.sent != len(events) + 1:
+        raise RuntimeError(f"the emitter did not deliver every event within {_DEADLINE_S} s: {stats}")
     return seconds
 
 
 async def _produce(published: list[Message], bootstrap_servers: str) -> float:
-    """From bytes that are ready, with the settings of the emitter's own producer."""
+    """Seconds to deliver encoded events, with the settings of the emitter's own producer."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers,
         acks="all",
@@ -60,11 +60,11 @@ async def _produce(published: list[Message], bootstrap_servers: str) -> float:
     )
     async with producer:
         await producer.send_and_wait(TOPIC, b"warm-up", b"warm-up")
-        began = perf_counter()
+        started = perf_counter()
         for message in published:
             await producer.send(TOPIC, message.value, message.run_id.encode())
         await producer.flush()
-        return perf_counter() - began
+        return perf_counter() - started
 
 
 if __name__ == "__main__":

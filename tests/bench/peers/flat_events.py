@@ -1,6 +1,6 @@
-"""The same events as other sinks can take them: a flat object, its fields the columns of `run_events`.
+"""The events in a form that other sinks can store: a flat object whose fields are the columns of `run_events`.
 
-None of them numbers the events of a run; here the number is in the message already.
+None of the sinks numbers the events of a run, so the number is already in the message.
 """
 
 from collections import Counter
@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 
-from tests.bench.placement import Placed, numbered
+from tests.bench.records import PlannedRecord, numbered_event
 
 _encode = msgspec.json.Encoder().encode
 
 
-def flat(placed: Iterable[Placed]) -> Iterator[Placed]:
-    """Each event at the same place of another topic, with its columns as fields; `event_data` is a string of JSON."""
+def flatten(records: Iterable[PlannedRecord]) -> Iterator[PlannedRecord]:
+    """Each event as a flat object, with the same partition and offset. `event_data` is a string of JSON."""
     counts: Counter[str] = Counter()
-    for record in placed:
-        event, event_seq = numbered(record, counts)
+    for record in records:
+        event, event_seq = numbered_event(record, counts)
         columns = {
             "id": event.envelope.id,
             "run_id": event.run_id,
@@ -31,20 +31,20 @@ def flat(placed: Iterable[Placed]) -> Iterator[Placed]:
             "source_offset": record.offset,
             "raw": None,
         }
-        yield Placed(record.partition, record.offset, record.timestamp, record.key, _encode(columns))
+        yield PlannedRecord(record.partition, record.offset, record.timestamp, record.key, _encode(columns))
 
 
 def connect_schema() -> dict[str, Any]:
-    """What Kafka Connect is told of those fields."""
+    """The schema of the flat object for Kafka Connect's JsonConverter."""
     texts = [_field(name, "string") for name in ("id", "run_id", "event_type")]
     numbers = [_field("event_seq", "int32"), _field("source_partition", "int32"), _field("source_offset", "int64")]
-    rest = [
+    others = [
         _field("parent_event_id", "string", optional=True),
         _field("event_data", "string", name="io.debezium.data.Json"),
         _field("created_at", "int64", name="org.apache.kafka.connect.data.Timestamp"),
         _field("raw", "bytes", optional=True),
     ]
-    fields: Sequence[dict[str, Any]] = [*texts, *numbers, *rest]
+    fields: Sequence[dict[str, Any]] = [*texts, *numbers, *others]
     return {"type": "struct", "optional": False, "fields": fields}
 
 

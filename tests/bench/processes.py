@@ -1,0 +1,75 @@
+"""Runs measured programs as child processes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+from tests.bench.sampling import run_periodically
+from tests.support.servers.databases import CHECKOUT
+
+_MEMORY_INTERVAL_S: Final = 0.05
+
+
+class ProcessUsage(NamedTuple):
+    """What a process used, from start to end.
+
+    Attributes:
+        memory_mib: the largest resident set; 0 on other systems than Linux.
+    """
+
+    wall_s: float
+    cpu_s: float
+    memory_mib: float
+
+
+def run_process(command: Sequence[str], environment: Mapping[str, str], stdin: bytes = b"") -> ProcessUsage:
+    """Run a command to its end, with `environment` added to that of this process.
+
+    Raises:
+        RuntimeError: its exit code is not 0; with its output.
+    """
+    started = perf_counter()
+    peaks_mib = [0.0]
+    with TemporaryFile() as output_file, TemporaryFile() as input_file:
+        input_file.write(stdin)
+        input_file.seek(0)
+        environment = {**os.environ, **environment}
+        with subprocess.Popen(
+            command, cwd=CHECKOUT, env=environment, stdin=input_file, stdout=output_file, stderr=subprocess.STDOUT
+        ) as process:
+            with run_periodically(lambda: _append_peak_memory(process.pid, peaks_mib), _MEMORY_INTERVAL_S):
+                _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        output_file.seek(0)
+        output = output_file.read()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode}:\n{output.decode()}")
+    return ProcessUsage(perf_counter() - started, usage.ru_utime + usage.ru_stime, max(peaks_mib))
+
+
+def run_json_module(module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Any:
+    """Run `python -m module` to its end, and parse the JSON that it prints.
+
+    Raises:
+        RuntimeError: its exit code is not 0; with its output.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    environment = {**os.environ, **(environment or {})}
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def _append_peak_memory(pid: int, peaks_mib: list[float]) -> None:
+    # Not the maximum that `wait4` returns: it includes the memory of this process before the child's exec.
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        peaks_mib.extend(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
