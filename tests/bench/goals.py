@@ -73,38 +73,43 @@ def _latency(figures: Figures, percentile: str) -> float:
 
 
 _GOALS: Final = (
-    Goal("events/s, to the ceiling over one connection", 0.9, None, lambda f: _ratio(f, CEILING)),
-    Goal("events/s, to the original design", 50, None, lambda f: _ratio(f, "original design")),
+    Goal("events/s, ratio to the ceiling over one connection", 0.9, None, lambda f: _ratio(f, CEILING)),
+    Goal("events/s, ratio to the original design", 50, None, lambda f: _ratio(f, "original design")),
     Goal(
-        "events/s of two processes with one lane each, to one process with two lanes",
+        "events/s, ratio of two processes with one lane each to one process with two lanes",
         1,
         None,
         lambda f: 1 / _ratio(f, "consumer, 2 processes, 1 lane"),
     ),
     Goal("processor time of the consumer per event, us", None, 9, lambda f: _cpu_us(f, _CONSUMER, "client_us")),
-    Goal("events/s when every record is a repeat, to the first time", 1, None, lambda f: float(f["repeats"]["ratio"])),
-    Goal("events/s, last tenth of the largest table to the first", 0.85, None, lambda f: float(f["growth"]["ratio"])),
+    Goal("events/s, ratio of repeats to the first time", 1, None, lambda f: float(f["repeats"]["ratio"])),
+    Goal(
+        "events/s, ratio of the last tenth of the largest table to the first",
+        0.85,
+        None,
+        lambda f: float(f["growth"]["ratio"]),
+    ),
     Goal("publish to visible at 1,000 events/s, p50, ms", None, 15, lambda f: _latency(f, "p50_ms")),
     Goal("publish to visible at 1,000 events/s, p99, ms", None, 60, lambda f: _latency(f, "p99_ms")),
     Goal("resident memory, longest backlog, MiB", None, 150, lambda f: float(f["growth"]["memory_mib"])),
     Goal("resident memory, messages of 1 MB, MiB", None, 350, lambda f: float(f["memory"]["memory_mib"])),
 )
 _PEER_GOALS: Final = (
-    Goal("events/s, to the fastest peer", 1.5, None, lambda f: _ratio(f, _fastest_peer(f, safe=False))),
+    Goal("events/s, ratio to the fastest peer", 1.5, None, lambda f: _ratio(f, _fastest_peer(f, safe=False))),
     Goal(
-        "events/s, to the fastest peer that survives repeats",
+        "events/s, ratio to the fastest peer that survives repeats",
         2.5,
         None,
         lambda f: _ratio(f, _fastest_peer(f, safe=True)),
     ),
     Goal(
-        "processor time of the program, to the fastest peer",
+        "processor time of the program, ratio to the fastest peer",
         None,
         0.5,
         lambda f: _cpu_to_fastest_peer(f, "client_us"),
     ),
     Goal(
-        "processor time with PostgreSQL and Kafka, to the fastest peer",
+        "processor time with PostgreSQL and Kafka, ratio to the fastest peer",
         None,
         0.5,
         lambda f: _cpu_to_fastest_peer(f, *_ALL_CPU),
