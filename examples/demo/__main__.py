@@ -1,4 +1,4 @@
-"""The demo as a table of contents: start the servers, prepare, play, count, tell, verify, clear away."""
+"""Runs the demo: start servers, create tables and a topic, perform the scenario, verify, report, clean up."""
 
 import argparse
 import asyncio
@@ -8,89 +8,117 @@ import tempfile
 from pathlib import Path
 from shutil import rmtree
 
+import asyncpg
 from rich.console import Console
+from rich.text import Text
 
 from deploy.local import LocalStack, LocalStackError
-from examples.demo import closing
 from examples.demo.checks import check
+from examples.demo.consumers import run_command
+from examples.demo.display import Display
 from examples.demo.errors import DemoFailed
-from examples.demo.opening import step, tell_what_comes
-from examples.demo.show import perform
-from examples.demo.stage import TOPIC, Plan, open_stage, prepare
+from examples.demo.report import NEXT_STEPS, print_report
+from examples.demo.scenario import Plan, Scenario
+
+TOPIC = "run-events-demo"
+PARTITIONS = 6
+# Kafka reassigns the partitions of a killed consumer after this time. The default of 30 s is too long to watch.
+SESSION_TIMEOUT_S = 3
+GIVE_UP_S = 20  # how long a command waits for Kafka or PostgreSQL
 
 FAILED = 1
-INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
-PLAIN_WIDTH = 100  # of lines in a pipe or a log
+INTERRUPTED = 130  # a shell's exit code for a program that Ctrl-C has ended
+PLAIN_WIDTH = 100  # columns in a pipe or a log
+
+INTRODUCTION = """\
+[bold]Agent Runs[/]: LLM agents publish events to Kafka; consumers store them in PostgreSQL,
+each event once and in order.
+
+Here, agents publish a few hundred runs, and two consumers store them. One consumer
+is killed, and a foreign producer sends invalid records. At the end every record is
+accounted for. This takes half a minute; servers and data are temporary.
+"""
 
 
 def main() -> int:
-    """Play the demo. 0 when all that it promises was seen, 130 when it was interrupted, else 1."""
+    """Run the demo. Returns 0 when everything is as promised, 130 when it was interrupted, else 1."""
     options = _options()
-    _end_as_by_ctrl_c()
+    _treat_signals_as_ctrl_c()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     directory = Path(tempfile.mkdtemp(prefix="agent-runs-demo-"))
-    exit_code = FAILED  # unless we come to know better
+    exit_code = FAILED  # in case of an unexpected exception
     try:
-        exit_code = _demonstrate(Plan(options.conversations, options.seconds), directory, console)
+        exit_code = _run(Plan(options.conversations, options.seconds), directory, console)
     finally:
-        kept = options.keep or exit_code == FAILED
-        if not kept:
+        if options.keep or exit_code == FAILED:
+            console.print(f"\nLogs and data files are in {directory}", soft_wrap=True)
+        else:
             rmtree(directory)
-        closing.tell_what_is_left(console, directory if kept else None)
+            console.print("\nAll processes have ended, all files are removed.")
     if exit_code == 0:
-        closing.tell_what_next(console)
+        console.print(NEXT_STEPS, end="")
     return exit_code
 
 
-def _demonstrate(plan: Plan, directory: Path, console: Console) -> int:
-    tell_what_comes(console)
+def _run(plan: Plan, directory: Path, console: Console) -> int:
+    console.print(INTRODUCTION)
     try:
-        _with_servers(plan, LocalStack(directory, fast_start=True), directory, console)
+        console.print("Starting Kafka and PostgreSQL on this machine …")
+        with LocalStack(directory, fast_start=True) as stack:
+            asyncio.run(_perform(plan, _settings(stack), directory, console))
     except KeyboardInterrupt:
         console.print("\nInterrupted.")
         return INTERRUPTED
     except (DemoFailed, LocalStackError) as error:
-        closing.tell_failure(console, error)
+        console.print(Text.assemble("\n", ("The demo failed: ", "bold red"), str(error)))
+        if isinstance(error, DemoFailed) and error.evidence:
+            console.print(Text(error.evidence, "dim"))
         return FAILED
     return 0
 
 
-def _with_servers(plan: Plan, stack: LocalStack, directory: Path, console: Console) -> None:
-    with step(console, "Starting Kafka and PostgreSQL on this machine"):
-        stack.start()
-    try:
-        asyncio.run(_play(plan, stack, directory, console))
-    finally:
-        stack.stop()
+async def _perform(plan: Plan, settings: dict[str, str], directory: Path, console: Console) -> None:
+    console.print("Creating the tables (`consumer migrate`) and a topic (`consumer create-topic`) …")
+    run_command(settings, "migrate")
+    run_command(settings, "create-topic", "--partitions", str(PARTITIONS))
+    async with asyncpg.create_pool(settings["DATABASE_URL"], min_size=1) as database:
+        console.print("Starting two consumers (`consumer run`) …")
+        outcome = await Scenario(plan, settings, directory, database, Display(console)).perform()
+        console.print("Comparing each record of the topic with the tables (`consumer verify --topic`) …")
+        verify_output = run_command(settings, "verify", "--topic", TOPIC)
+        await check(outcome, database)
+        await print_report(console, outcome, database, verify_output)
 
 
-async def _play(plan: Plan, stack: LocalStack, directory: Path, console: Console) -> None:
-    with step(console, "Making a database (`consumer migrate`) and a topic (`create-topic`)"):
-        service = await prepare(stack, directory)
-    async with open_stage(plan, service, console) as stage:
-        with stage.screen:
-            outcome = await perform(stage)
-        await stage.fleet.stop()
-        with step(console, "Reading the topic again, comparing each record with the tables (`verify`)"):
-            proof = await service.command("verify", "--topic", TOPIC)
-        await check(outcome, stage.books)
-        await closing.tell(console, outcome, stage.books, proof)
+def _settings(stack: LocalStack) -> dict[str, str]:
+    """The environment of the demo's consumers and commands."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": stack.kafka.bootstrap_servers,
+        "DATABASE_URL": stack.postgres.url,
+        "AGENT_RUNS_TOPIC": TOPIC,
+        "AGENT_RUNS_GROUP": "agent-runs-demo",
+        "AGENT_RUNS_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
+        "AGENT_RUNS_GIVE_UP_S": str(GIVE_UP_S),
+    }
 
 
-def _end_as_by_ctrl_c() -> None:
-    """Whatever asks us to end gets the same order of ending; the handler of SIGINT changes on the way."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job begins with it ignored
+def _treat_signals_as_ctrl_c() -> None:
+    """Let SIGTERM and SIGHUP clean up as Ctrl-C does.
+
+    They raise SIGINT instead of an exception, because `asyncio.run` replaces the handler of SIGINT while it runs.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored at the start of a script's background job
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as by nohup
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument(
-        "--conversations", type=int, default=260, help="begun by users and clocks; child runs come on top"
+        "--conversations", type=int, default=260, help="the number of runs, without child runs (default: 260)"
     )
-    parser.add_argument("--seconds", type=float, default=14, help="within which they begin")
+    parser.add_argument("--seconds", type=float, default=14, help="the time within which they start (default: 14)")
     parser.add_argument("--keep", action="store_true", help="keep the logs and data files")
     return parser.parse_args()
 

@@ -1,13 +1,13 @@
-"""What can go wrong in the demo: whatever it is, the demo stops and says so."""
+"""The error that ends the demo."""
 
 
 class DemoFailed(Exception):
-    """The promise was not kept, or a part did not come up.
+    """A check failed, or a part of the demo did not start, stop or answer in time.
 
     Attributes:
-        evidence: lines of a log, an output, anything to look at; may be empty.
+        evidence: the end of a log or the output of a command, to print below the message; may be empty.
     """
 
-    def __init__(self, sentence: str, evidence: str = "") -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, evidence: str = "") -> None:
+        super().__init__(message)
         self.evidence = evidence

@@ -1,47 +1,44 @@
--- create_database --
--- The demo's own. A name cannot be a parameter, and need not be one in a server that nobody else uses.
-CREATE DATABASE agent_runs_demo
-
--- runs_by_status --
--- Counting every run is fine for hundreds of them, not for a dashboard over millions.
-SELECT status,
-       count(*)         AS runs,
-       sum(event_count) AS events
+-- counts --
+-- One statement, so one snapshot: the counts agree with each other. `stored` is counted from the events, to be compared
+-- with `event_count`. Counting everything is fast for hundreds of runs, not for millions.
+SELECT count(*) FILTER (WHERE status = 'running')                           AS running,
+       count(*) FILTER (WHERE status = 'waiting')                           AS waiting,
+       count(*) FILTER (WHERE status = 'completed')                         AS completed,
+       count(*) FILTER (WHERE status = 'failed')                            AS failed,
+       coalesce(sum(event_count), 0)::bigint                                AS event_count,
+       (SELECT count(*) FROM run_events)                                    AS stored,
+       (SELECT count(*) FROM dead_letters)                                  AS dead_letters,
+       (SELECT coalesce(sum(repeats), 0)::bigint FROM consumer_offsets)     AS repeats
   FROM agent_runs
- GROUP BY status
 
--- stored_events --
--- Counted from the rows themselves, so that agent_runs.event_count has something to be compared with.
-SELECT count(*)
-  FROM run_events
-
--- dead_letters_count --
-SELECT count(*)
-  FROM dead_letters
-
--- offsets --
--- How far the consumers are, a row for each partition that one has begun. $1 topic
-SELECT next_offset,
-       repeats
-  FROM consumer_offsets
- WHERE topic = $1
+-- runs_out_of_order --
+-- Runs whose events are not numbered 0, 1, 2 … in the order in which the agent emitted them. Each event of the demo
+-- names the event before it as its parent, so a lost, doubled or misplaced event breaks the chain.
+SELECT DISTINCT run_id
+  FROM (SELECT run_id,
+               event_seq,
+               parent_event_id,
+               lag(id) OVER in_order        AS previous_id,
+               row_number() OVER in_order   AS position
+          FROM run_events
+        WINDOW in_order AS (PARTITION BY run_id ORDER BY event_seq)) AS numbered
+ WHERE event_seq <> position - 1
+    OR parent_event_id IS DISTINCT FROM previous_id
+ ORDER BY run_id
 
 -- dead_letters --
 -- In the order of arrival.
 SELECT partition,
        record_offset,
-       key,
-       value,
        reason,
        detail
   FROM dead_letters
  ORDER BY record_timestamp, partition, record_offset
 
 -- run_through --
--- A finished run that began before a moment and ended after it, if possible one with children. $1 the moment
+-- A completed run that began before a moment and ended after it, preferably one with child runs. $1 the moment
 SELECT run.id,
        run.agent_id,
-       run.status,
        run.event_count,
        (SELECT count(*) FROM agent_runs AS child WHERE child.parent_run_id = run.id) AS children
   FROM agent_runs AS run
@@ -52,18 +49,10 @@ SELECT run.id,
  LIMIT 1
 
 -- events_of_run --
--- A run as it happened. $1 run id
+-- $1 run id
 SELECT event_seq,
        event_data,
        created_at
   FROM run_events
  WHERE run_id = $1
  ORDER BY event_seq
-
--- numbering --
--- What each run's events are numbered, and which event got which number.
-SELECT run_id,
-       array_agg(event_seq ORDER BY event_seq) AS numbers,
-       array_agg(id ORDER BY event_seq)        AS event_ids
-  FROM run_events
- GROUP BY run_id

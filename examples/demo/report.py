@@ -1,0 +1,110 @@
+"""The report at the end: the sum, one run from its first event to its last, the dead letters, and `verify`."""
+
+import json
+from datetime import datetime
+
+import asyncpg
+from msgspec.structs import asdict
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agent_runs import RunEvent, RunStatus, UnknownEvent, decode_event, next_status
+from examples.demo.display import STATUSES
+from examples.demo.foreign_producer import rejections
+from examples.demo.scenario import Outcome
+from examples.demo.tables import Database, query
+
+# Fields that every event has, and prompts, which are long.
+NOT_SHOWN = {"id", "parent_event_id", "timestamp", "session_id", "system_prompt", "user_prompt"}
+
+NEXT_STEPS = """
+[bold]What next[/]
+  README.md    how your agent publishes, and what is guaranteed
+  make up      Kafka and PostgreSQL that stay; .local/env has their addresses
+  schema/      the tables, and useful queries
+"""
+
+
+async def print_report(console: Console, outcome: Outcome, database: Database, verify_output: str) -> None:
+    """Print what became of every record."""
+    _print_heading(console, "Where every record went")
+    _print_sum(console, outcome)
+    for run in await query(database, "run_through", outcome.killed_at):
+        _print_heading(console, "A run that was in progress when the consumer was killed")
+        console.print(f" {run['agent_id']}, {run['event_count']} events, {run['children']} child runs\n")
+        console.print(_run_table(await query(database, "events_of_run", run["id"]), outcome.killed_at))
+    _print_heading(console, "What was rejected, and why")
+    console.print(_dead_letter_table(await query(database, "dead_letters")))
+    console.print(" The table dead_letters keeps their exact bytes.")
+    _print_heading(console, "The result of `python -m consumer verify --topic`")
+    console.print(Text(verify_output.rstrip()))
+
+
+def _print_heading(console: Console, text: str) -> None:
+    console.print()
+    console.rule(Text(text, "bold"), align="left", style="dim")
+
+
+def _print_sum(console: Console, outcome: Outcome) -> None:
+    counts = outcome.counts
+    console.print(
+        f" [bold]{outcome.published:,}[/] records published = [bold]{counts.stored:,}[/] events stored"
+        f" + [bold]{counts.dead_letters}[/] dead letters + [bold]{counts.repeats}[/] repeat"
+    )
+    runs = ", ".join(f"[{style}]{counts.runs(status)} {status}[/]" for status, style in STATUSES.items())
+    console.print(f" [bold]{sum(map(counts.runs, STATUSES))}[/] runs: {runs}")
+    console.print(" Each run has its events in the order in which they were published, without a gap.")
+    console.print(" The runs that wait have asked a human who has not answered.")
+
+
+def _run_table(events: list[asyncpg.Record], killed_at: datetime) -> Table:
+    """The events of a run, with the run's status after each of them."""
+    table = _table("seq", "after", "event")
+    table.add_column("content", no_wrap=True, ratio=1)
+    table.add_column("status", no_wrap=True)
+    began_at, status, killed = events[0]["created_at"], RunStatus.RUNNING, False
+    for row in events:
+        if not killed and row["created_at"] > killed_at:
+            killed = True
+            table.add_row("", _seconds(began_at, killed_at), Text("consumer killed", "bold red"))
+        event = decode_event(row["event_data"].encode())
+        # The fold that the consumer uses for `agent_runs.status`.
+        status = next_status(status, event.type, getattr(event, "tool_name", None))
+        table.add_row(
+            f"{row['event_seq']:>3}",
+            _seconds(began_at, row["created_at"]),
+            event.type,
+            Text(_content(event)),
+            Text(status, STATUSES[status]),
+        )
+    return table
+
+
+def _dead_letter_table(rows: list[asyncpg.Record]) -> Table:
+    """What the foreign producer sent, and the detail that the consumer stored."""
+    table = _table("record", "reason")
+    table.add_column("what was sent, and the detail", ratio=1)
+    descriptions = rejections()
+    for row in rows:
+        text = Text.assemble(descriptions.get(row["reason"], "?"), ("\n" + row["detail"], "dim"))
+        table.add_row(f"{row['partition']}:{row['record_offset']}", Text(row["reason"], "yellow"), text)
+    return table
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", expand=True)
+    for header in headers:
+        table.add_column(header, no_wrap=True)
+    return table
+
+
+def _seconds(began_at: datetime, moment: datetime) -> str:
+    return f"{(moment - began_at).total_seconds():5.2f} s"
+
+
+def _content(event: RunEvent | UnknownEvent) -> str:
+    """The fields of an event on one line, without those that are not shown or empty."""
+    values = (value for name, value in asdict(event).items() if name not in NOT_SHOWN and value not in (None, {}))
+    texts = (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values)
+    return " ".join(" ".join(texts).split())
