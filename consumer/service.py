@@ -1,4 +1,4 @@
-"""The running consumer: its parts put together, watched over, and taken down in order."""
+"""The running consumer: creates its parts, runs their tasks, and stops them in order."""
 
 import asyncio
 import signal
@@ -30,12 +30,17 @@ _log = structlog.get_logger()
 
 
 async def serve(config: Config, *, to_end: bool) -> None:
-    """Consume until SIGTERM or SIGINT; or, `to_end`, up to where the log ends now.
+    """Run a consumer until SIGTERM or SIGINT.
+
+    Args:
+        config: all sections.
+        to_end: return also when the records that are in the log at the start are stored.
 
     Raises:
-        UsageError: the topic or the database is not one to consume from or write to.
-        OperatorNeeded: `to_end` left partitions halted, or there is no remedy for what PostgreSQL refuses.
-        GaveUp: `to_end`, and the world did not come back in time.
+        UsageError: the topic does not exist, or the schema of the database is not the expected one.
+        OperatorNeeded: PostgreSQL refused something that no retry can change; with `to_end`, also if partitions are
+            halted.
+        GaveUp: only with `to_end`: Kafka or PostgreSQL stayed unavailable for `give_up_s` seconds.
     """
     tune_allocator()
     stop = asyncio.Event()
@@ -48,7 +53,7 @@ async def serve(config: Config, *, to_end: bool) -> None:
         running = asyncio.create_task(service.run(stopped, to_end=to_end), name="service")
         await asyncio.wait({stopped, running}, return_when=asyncio.FIRST_COMPLETED)
         if not running.done() and not service.consuming:
-            await cancel_all([running])  # it waits for a world that is not there yet
+            await cancel_all([running])  # it still waits for Kafka or PostgreSQL; there is nothing to finish
         await asyncio.gather(running, return_exceptions=True)
         if not running.cancelled():
             running.result()
@@ -61,7 +66,7 @@ class Service:
     """One consumer.
 
     Attributes:
-        consuming: whether there is anything to take down in order.
+        consuming: lanes have been started: `run` must be left to finish their transactions.
     """
 
     def __init__(self, config: Config) -> None:
@@ -79,10 +84,18 @@ class Service:
         return await Store.connect(self.config.database, self.config.topic.topic)
 
     async def run(self, stopped: "asyncio.Task[Any]", *, to_end: bool) -> None:
-        """Set up, consume, take down."""
+        """Run the consumer until `stopped` is done.
+
+        1. Check the schema and the topic, and connect to Kafka.
+        2. Start the lanes.
+        3. Consume; with another Kafka client whenever one breaks.
+        4. Let open transactions end, and disconnect.
+
+        Errors as of `serve`.
+        """
         give_up_s = self.config.service.give_up_s if to_end else None
         kafka, topic = self.config.kafka, self.config.topic
-        await self._check_database(give_up_s)
+        await self._check_database(give_up_s)  # 1
         partitions = await retry_while_unavailable(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
         topic_reader = await retry_while_unavailable(
             lambda: TopicReader.open(kafka, topic.topic), "connect to Kafka", give_up_s
@@ -92,15 +105,17 @@ class Service:
                 lambda: topic_reader.bounds(partitions), "read the log's ends", give_up_s
             )
             self.consuming = True
-            others = {stopped, *self._lanes.start()}
+            stop_tasks = {stopped, *self._lanes.start()}  # 2
             if to_end:
                 session = Session(self._connect, min(self.config.database.timeout_s, self.config.service.give_up_s))
                 waiting = wait_until_stored(ends, session, self.observer, topic_reader, self.config.service.give_up_s)
-                others.add(_task(waiting, "until_end"))
+                stop_tasks.add(_task(waiting, "until_end"))
             _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
-            await retry_on(KafkaClientBroken, lambda: self._join_and_consume(topic_reader, others), _log_broken_client)
+            await retry_on(  # 3
+                KafkaClientBroken, lambda: self._join_and_consume(topic_reader, stop_tasks), _log_broken_client
+            )
         finally:
-            await self._lanes.finish(self.config.service.shutdown_timeout_s)
+            await self._lanes.finish(self.config.service.shutdown_timeout_s)  # 4
             await topic_reader.close()
         _log.info("Stopped", action="stop")
 
@@ -111,20 +126,20 @@ class Service:
         finally:
             session.close()
 
-    async def _join_and_consume(self, topic_reader: TopicReader, others: set["asyncio.Task[Any]"]) -> None:
-        """Consume with a new Kafka client until one of the other tasks ends.
+    async def _join_and_consume(self, topic_reader: TopicReader, stop_tasks: set["asyncio.Task[Any]"]) -> None:
+        """Consume with a new Kafka client until one of `stop_tasks` ends.
 
         Raises:
             KafkaClientBroken: the client must be replaced; it has left the group.
         """
         joining = asyncio.create_task(retry_while_unavailable(self._join, "join the group"), name="join")
-        await asyncio.wait({joining, *others}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({joining, *stop_tasks}, return_when=asyncio.FIRST_COMPLETED)
         if not joining.done():
             await cancel_all([joining])
-            return _raise_first(others)
+            return _raise_first(stop_tasks)
         group_consumer = joining.result()
         try:
-            return await self._consume(group_consumer, topic_reader, others)
+            return await self._consume(group_consumer, topic_reader, stop_tasks)
         finally:
             await group_consumer.stop()
 
@@ -134,16 +149,16 @@ class Service:
         return group_consumer
 
     async def _consume(
-        self, group_consumer: GroupConsumer, topic_reader: TopicReader, others: set["asyncio.Task[Any]"]
+        self, group_consumer: GroupConsumer, topic_reader: TopicReader, stop_tasks: set["asyncio.Task[Any]"]
     ) -> None:
-        """Consume until a task ends; then let open transactions end, unless the client is broken."""
+        """Consume until one of `stop_tasks` ends; then let open transactions end, unless the client is broken."""
         ownership = Ownership(group_consumer, topic_reader, self._connect, self.config, self._lanes.has_room)
         own = {
             _task(loop.run(group_consumer, self._lanes, self.observer, self.config), "loop"),
             _task(ownership.run(), "ownership"),
         }
         try:
-            await asyncio.wait(own | others, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(own | stop_tasks, return_when=asyncio.FIRST_COMPLETED)
             _raise_first(own)
             if any(task.cancelled() for task in own):  # not by this method, which cancels them only below
                 raise KafkaClientBroken("the Kafka client cancelled a call")
@@ -152,12 +167,12 @@ class Service:
             ownership.close()
         # Before the group is left, so that the next owner of the partitions meets no open transaction.
         await self._lanes.finish(self.config.service.shutdown_timeout_s)
-        _raise_first(others)
+        _raise_first(stop_tasks)
 
 
 def _log_broken_client(error: BaseException, wait_s: float) -> None:
     _log.error(
-        "The Kafka client does not work; creating a new one",
+        "The Kafka client no longer works; creating a new one",
         action="source_broken",
         wait_s=round(wait_s, 2),
         error=str(error),

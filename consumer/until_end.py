@@ -1,4 +1,4 @@
-"""`run --until-end`: done when what was in the log at the start is stored, by whomever."""
+"""`run --until-end`: waits until the records that were in the log at the start are stored, by any consumer."""
 
 import asyncio
 import time
@@ -23,20 +23,22 @@ async def wait_until_stored(
     topic_reader: TopicReader,
     give_up_s: float,
 ) -> None:
-    """Return once the stored offsets have reached `ends`.
+    """Return when the stored offsets have reached the `end_offset` of every partition in `ends`.
 
     Raises:
-        OperatorNeeded: the others have, but some partitions are halted, or stand beyond a log that is another.
-        GaveUp: nothing has moved for `give_up_s` seconds.
+        OperatorNeeded: partitions are halted, or the log no longer holds the records after their stored offsets; all
+            others have reached their ends.
+        GaveUp: no stored offset has moved for `give_up_s` seconds.
     """
     try:
         offsets = await _reached(ends, session, observer, give_up_s)
     finally:
         session.close()
     halted = observer.halted()
-    # A partition of a topic made anew may stand behind the new log's end already: nobody needs to have claimed it yet.
+    # The stored offset of a topic that was deleted and created again may be behind the new log's end. It then counts as
+    # reached, also when no consumer has started the partition and found the difference.
     lost = await retry_while_unavailable(
-        lambda: _lost(ends.keys() & offsets.keys(), offsets, topic_reader), "look for losses", give_up_s
+        lambda: _lost(ends.keys() & offsets.keys(), offsets, topic_reader), "look for lost offsets", give_up_s
     )
     if problems := halted | lost:
         raise OperatorNeeded("; ".join(f"partition {number}: {reason}" for number, reason in sorted(problems.items())))
@@ -45,7 +47,7 @@ async def wait_until_stored(
 async def _reached(
     ends: Mapping[int, Bounds], session: Session, observer: Observer, give_up_s: float
 ) -> dict[int, Offsets]:
-    """The stored offsets, once they have reached `ends`, partitions that are halted apart."""
+    """Return the stored offsets when all partitions that are not halted have reached their ends."""
     offsets: dict[int, Offsets] = {}
     moved_at = time.monotonic()
     while True:
@@ -61,7 +63,7 @@ async def _reached(
 
 
 async def _stored_offsets(session: Session) -> dict[int, Offsets] | None:
-    """The stored offsets; None while PostgreSQL is unavailable."""
+    """Return the stored offsets; None while PostgreSQL is unavailable."""
     try:
         return await session.ask(Store.offsets)
     except (Unavailable, NewConnection):

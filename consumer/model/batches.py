@@ -31,13 +31,14 @@ class Slice(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, claim: Claim, start_offset: int, end_offset: int, items: Sequence[Event | Rejection]) -> Self:
         """Return the slice of these decoded records, which are in the order of their offsets."""
+        last = items[-1].record if items else None
         return cls(
             claim=claim,
             start_offset=start_offset,
             end_offset=end_offset,
             events=[item for item in items if isinstance(item, Event)],
             rejections=[item for item in items if isinstance(item, Rejection)],
-            fingerprint=Fingerprint.of(items[-1].record) if items else None,
+            fingerprint=Fingerprint.of(last.offset, last.timestamp) if last else None,
             size_bytes=sum(size_bytes(item.record) for item in items),
         )
 

@@ -1,4 +1,4 @@
-"""What flows through the service: a record of the log becomes an event or a letter, and stays attached to it."""
+"""Records, and the events and rejections that they become."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,13 +9,13 @@ import msgspec
 from agent_runs.codec.decode import Envelope, UnknownEnvelope
 from agent_runs.codec.scan import without_unstorable
 
-# What `datetime` and timestamptz can both hold, in milliseconds since 1970: the years 1 to 9999.
+# The range of both `datetime` and timestamptz, in milliseconds since 1970: the years 1 to 9999.
 _EARLIEST_MS: Final = -62_135_596_800_000
 _LATEST_MS: Final = 253_402_300_799_999
 
 
 class Record(Protocol):
-    """A record as the Kafka client gives it.
+    """A record as the Kafka client returns it.
 
     Attributes:
         timestamp: in milliseconds since 1970.
@@ -30,23 +30,24 @@ class Record(Protocol):
 
 
 class Fingerprint(NamedTuple):
-    """Identifies a record, and by it the log: another topic of the same name has another timestamp at the offset.
+    """The offset and timestamp of a record. A topic that was deleted and created again has another timestamp there.
 
     Attributes:
-        timestamp_ms: the record's timestamp; 0 for one that no column can hold, the offset still tells most logs apart.
+        timestamp_ms: in milliseconds since 1970; 0 if no column can hold the timestamp. Most logs still differ then:
+            by the offset.
     """
 
     offset: int
     timestamp_ms: int
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """Return the fingerprint of a record."""
-        return cls(record.offset, storable_timestamp(record.timestamp) or 0)
+    def of(cls, offset: int, timestamp_ms: int) -> Self:
+        """Return the fingerprint of the record with this offset and this timestamp."""
+        return cls(offset, storable_timestamp(timestamp_ms) or 0)
 
 
 class Reason(StrEnum):
-    """Why a record is no event of its run. The first one that applies counts, in this order."""
+    """Why a record is rejected. If several reasons apply, the first in this order is given."""
 
     MISSING_KEY = "missing_key"
     INVALID_KEY = "invalid_key"
@@ -58,11 +59,11 @@ class Reason(StrEnum):
 
 
 class Event(msgspec.Struct, gc=False):
-    """A record that keeps the contract.
+    """A record with a valid event.
 
     Attributes:
-        value: the message as it goes into `event_data`.
-        raw: the exact message, where `value` had to be changed to be storable.
+        value: the message as it is stored in `event_data`.
+        raw: the exact message, if `value` had to be changed to be storable; else None.
     """
 
     run_id: str
@@ -73,11 +74,11 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What is unique in the tables: the run and the event's id."""
+        """The run and the event id: unique in the tables."""
         return self.run_id, self.envelope.id
 
     def make_storable(self) -> bool:
-        """Replace what JSONB cannot hold, and keep the exact bytes as `raw`; says whether there was anything."""
+        """Replace what JSONB cannot hold in `value`, and keep the exact bytes in `raw`. Returns whether it changed."""
         value = without_unstorable(self.value)
         if value is self.value:
             return False
@@ -86,12 +87,12 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def coordinates(self) -> tuple[int, int]:
-        """What is unique in the log: the partition and the offset."""
+        """The partition and the offset: unique in the log."""
         return self.record.partition, self.record.offset
 
 
 class Rejection(msgspec.Struct, gc=False):
-    """A record that does not, and why."""
+    """A rejected record, its reason and the detail."""
 
     record: Record
     reason: Reason
@@ -99,7 +100,7 @@ class Rejection(msgspec.Struct, gc=False):
 
 
 def size_bytes(record: Record) -> int:
-    """What a record takes: headers count as the value does, or a batch of small events could be of any size."""
+    """Return the size of the key, the value and the headers. Without the headers a batch could be of any size."""
     size = len(record.value or b"") + len(record.key or b"")
     if record.headers:
         size += sum(len(name) + len(value or b"") for name, value in record.headers)
@@ -107,10 +108,10 @@ def size_bytes(record: Record) -> int:
 
 
 def storable_timestamp(timestamp_ms: int) -> int | None:
-    """The record's timestamp, or None where neither PostgreSQL's readers nor Python could hold it."""
+    """Return the timestamp; None if `datetime` or timestamptz cannot hold it."""
     return timestamp_ms if _EARLIEST_MS <= timestamp_ms <= _LATEST_MS else None
 
 
 def storable_text(text: str) -> str:
-    """Text that PostgreSQL holds: a header's name may have a NUL."""
+    """Return the text with NUL and lone surrogates replaced: PostgreSQL cannot hold them, and headers may have them."""
     return text.encode(errors="replace").decode().replace("\0", "\ufffd")

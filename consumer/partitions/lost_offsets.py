@@ -1,7 +1,7 @@
 """Whether a partition's log still holds the records that follow the stored offset."""
 
 from consumer.kafka.topic_reader import Bounds, TopicReader
-from consumer.model.records import Fingerprint, storable_timestamp
+from consumer.model.records import Fingerprint
 from consumer.postgres.store import Offsets
 
 
@@ -15,13 +15,22 @@ async def lost_offsets(stored: Offsets, bounds: Bounds, topic_reader: TopicReade
         Unavailable: Kafka does not answer.
     """
     if stored.next_offset < bounds.start_offset:
-        return f"the log begins at {bounds.start_offset}: the records from {stored.next_offset} on are gone (retention)"
+        return (
+            f"the log begins at offset {bounds.start_offset}: the records from offset {stored.next_offset} on were "
+            "deleted by retention"
+        )
     if stored.next_offset > bounds.end_offset:
-        return f"the log ends at {bounds.end_offset}, before the stored {stored.next_offset}: made anew, or truncated"
+        return (
+            f"the log ends at offset {bounds.end_offset}, before the stored offset {stored.next_offset}: the topic was "
+            "deleted and created again, or truncated"
+        )
     if stored.fingerprint is not None and not await holds_record(
         stored.partition, stored.fingerprint, bounds, topic_reader
     ):
-        return f"another record than the one stored stands at offset {stored.last_offset}: the topic was made anew"
+        return (
+            f"the record stored from offset {stored.last_offset} is no longer in the log: the topic was deleted and "
+            "created again"
+        )
     return None
 
 
@@ -38,4 +47,4 @@ async def holds_record(partition: int, fingerprint: Fingerprint, bounds: Bounds,
     timestamp_ms = await topic_reader.timestamp_at(partition, fingerprint.offset)
     # None: a transaction marker or an aborted record is at the offset of a committed record. A log never replaces one
     # by the other, so this is another log.
-    return timestamp_ms is not None and (storable_timestamp(timestamp_ms) or 0) == fingerprint.timestamp_ms
+    return timestamp_ms is not None and Fingerprint.of(fingerprint.offset, timestamp_ms) == fingerprint

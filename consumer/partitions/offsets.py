@@ -1,4 +1,4 @@
-"""Where consumption stands; and an operator's word that it may go on after records were lost."""
+"""The `offsets` commands: the status of each partition, and the acceptance of lost records."""
 
 from typing import NamedTuple
 
@@ -14,11 +14,13 @@ from consumer.postgres.store import Offsets, Store
 
 
 class PartitionStatus(NamedTuple):
-    """One partition: in the log, in the tables (None: never seen), and what halts it.
+    """The status of one partition.
 
     Attributes:
-        lost: what the log no longer holds; None if it has what comes next.
-        refused: too many of its last records were, and nobody has dealt with them; None if not.
+        bounds: of the log.
+        stored: its row in `consumer_offsets`; None if no consumer has started it yet.
+        lost: why the log no longer holds the records after the stored offset; None if it does.
+        refused: why the circuit breaker halts it; None if it does not.
     """
 
     partition: int
@@ -29,43 +31,57 @@ class PartitionStatus(NamedTuple):
 
 
 async def show_offsets(config: Config, session: Session) -> list[PartitionStatus]:
-    """Where each partition of the topic stands."""
-    standings = await _standings(config.kafka, config.topic, session)
-    stored = [standing.stored for standing in standings if standing.stored]
-    full = await session.ask(lambda store: tripped_partitions(store, config.ingest, stored))
-    return [standing._replace(refused=full.get(standing.partition)) for standing in standings]
-
-
-async def _standings(kafka: KafkaSettings, config: TopicConfig, session: Session) -> list[PartitionStatus]:
-    partitions = await check_topic(kafka, config)
-    log = await TopicReader.open(kafka, config.topic)
-    try:
-        offsets = await session.ask(Store.offsets)
-        bounds = await log.bounds(partitions)  # in this order: the log only grows
-        return [await _standing(number, bounds[number], offsets.get(number), log) for number in partitions]
-    finally:
-        await log.close()
-
-
-async def _standing(partition: int, bounds: Bounds, stored: Offsets | None, log: TopicReader) -> PartitionStatus:
-    return PartitionStatus(partition, bounds, stored, await lost_offsets(stored, bounds, log) if stored else None)
+    """Return the status of each partition of the topic."""
+    statuses = await _statuses(config.kafka, config.topic, session)
+    stored = [status.stored for status in statuses if status.stored]
+    tripped = await session.ask(lambda store: tripped_partitions(store, config.ingest, stored))
+    return [status._replace(refused=tripped.get(status.partition)) for status in statuses]
 
 
 async def accept_loss(
     kafka: KafkaSettings, config: TopicConfig, session: Session, partition: int, by: str
 ) -> PartitionStatus:
-    """Let a halted partition go on from where its log begins, and write down who said so.
+    """Move the stored offset of a partition that lost records to the start of its log, and record who decided it.
+
+    Args:
+        kafka: how to reach the brokers.
+        config: the topic.
+        session: with the rights of the consumer.
+        partition: the one to move.
+        by: the person, and the reason if wanted; stored in `accepted_losses`.
+
+    Returns:
+        The status before.
 
     Raises:
-        UsageError: the partition is not one that lost anything.
+        UsageError: the partition does not exist, has lost nothing, or was moved by another process meanwhile.
     """
-    standings = {standing.partition: standing for standing in await _standings(kafka, config, session)}
-    standing = standings.get(partition)
-    if standing is None:
+    statuses = {status.partition: status for status in await _statuses(kafka, config, session)}
+    status = statuses.get(partition)
+    if status is None:
         raise UsageError(f"topic {config.topic!r} has no partition {partition}")
-    if standing.stored is None or standing.lost is None:
-        raise UsageError(f"partition {partition} has lost nothing: `offsets show` says where it stands")
-    row = (config.topic, partition, standing.stored.next_offset, standing.bounds.start_offset, standing.lost, by)
+    if status.stored is None or status.lost is None:
+        raise UsageError(f"partition {partition} has lost nothing; `offsets show` shows its status")
+    row = (config.topic, partition, status.stored.next_offset, status.bounds.start_offset, status.lost, by)
     if not await session.fetch("accept_loss", *row):
-        raise UsageError(f"partition {partition} has moved in this moment: look again with `offsets show`")
-    return standing
+        raise UsageError(
+            f"the stored offset of partition {partition} has changed meanwhile; check it with `offsets show`"
+        )
+    return status
+
+
+async def _statuses(kafka: KafkaSettings, config: TopicConfig, session: Session) -> list[PartitionStatus]:
+    """Return the statuses without what the circuit breaker finds."""
+    partitions = await check_topic(kafka, config)
+    topic_reader = await TopicReader.open(kafka, config.topic)
+    try:
+        offsets = await session.ask(Store.offsets)
+        bounds = await topic_reader.bounds(partitions)  # after the offsets: records may be stored in between
+        return [await _status(number, bounds[number], offsets.get(number), topic_reader) for number in partitions]
+    finally:
+        await topic_reader.close()
+
+
+async def _status(partition: int, bounds: Bounds, stored: Offsets | None, topic_reader: TopicReader) -> PartitionStatus:
+    lost = await lost_offsets(stored, bounds, topic_reader) if stored else None
+    return PartitionStatus(partition, bounds, stored, lost)

@@ -135,12 +135,12 @@ async def test_an_election_that_loses_records_halts_the_partition_and_what_is_ac
     await asyncio.to_thread(cluster.start, follower)
     await until(lambda: cluster.leader(scene.topic) == follower, "the follower leads")
     # then the partition halts: what is stored is further than the log,
-    await consumer.says("the log ends at 300, before the stored 500")
+    await consumer.says("the log ends at offset 300, before the stored offset 500")
     # also when the log has grown past that: another record stands there,
     scene.publish(islice(events, 400))
     latecomer = scene.start("--until-end", AGENT_RUNS_GROUP=f"{scene.topic}-other")
     assert await latecomer.ended() == 3
-    assert "another record than the one stored stands at offset 499" in latecomer.output
+    assert "the record stored from offset 499 is no longer in the log" in latecomer.output
     assert (await scene.tables()).events == before.events
     # and once an operator has accepted the loss, the rest is stored, and what was stored already is a repeat.
     await scene.command("offsets", "accept-loss", "--partition", "0", "--by", "Ada")

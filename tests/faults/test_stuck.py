@@ -52,7 +52,7 @@ async def test_a_fetch_that_fails_costs_nothing_and_a_client_that_falls_silent_i
         # then its health goes red while nothing moves; the watch over it outlived the first fault,
         await is_unhealthy(port, "stands still")
         # and has another client made, by which it catches up.
-        await consumer.says("The Kafka client does not work; creating a new one")
+        await consumer.says("The Kafka client no longer works; creating a new one")
         await scene.stores_more(100)
     await scene.drained()
     await scene.assert_in_order()

@@ -55,7 +55,7 @@ async def test_a_running_consumer_halts_when_its_topic_is_made_anew_with_fewer_r
         await make_anew(pipeline.servers.bootstrap_servers, pipeline.topic)
         await pipeline.publish(*said("run", "new"))
         # then it halts and says so, and stops in good order when told to.
-        await _halts(running, asked, "before the stored 3")
+        await _halts(running, asked, "before the stored offset 3")
         assert await running.stop() == 0
     assert await pipeline.stored("run") == ["a", "b", "c"]
 
@@ -69,7 +69,7 @@ async def test_a_running_consumer_halts_when_its_topic_is_made_anew_with_more_re
         await make_anew(pipeline.servers.bootstrap_servers, pipeline.topic)
         await pipeline.publish(*said("run", *(f"new-{number}" for number in range(5))))
         # then it finds that another record stands where it was, and halts.
-        await _halts(running, asked, "another record than the one stored stands at offset 1")
+        await _halts(running, asked, "the record stored from offset 1 is no longer in the log")
 
 
 async def test_a_consumer_that_slept_while_its_topic_was_made_anew_halts_for_good(pipeline: Pipeline) -> None:
@@ -82,11 +82,11 @@ async def test_a_consumer_that_slept_while_its_topic_was_made_anew_halts_for_goo
         await pipeline.publish(*said("run", *(f"new-{number}" for number in range(5))))
         # when it wakes, then it finds that another record stands where it was, and halts,
         running.thaw()
-        await _halts(running, asked, "another record than the one stored stands at offset 1")
+        await _halts(running, asked, "the record stored from offset 1 is no longer in the log")
         assert await running.stop() == 0
     # and so does whoever comes after it, although records of the new log may have been stored meanwhile.
     after = await pipeline.command("run", "--until-end")
-    assert (after.exit_code, "stands at offset 1" in after.output) == (3, True), after.output
+    assert (after.exit_code, "stored from offset 1 is no longer" in after.output) == (3, True), after.output
 
 
 async def test_a_running_consumer_goes_on_by_itself_once_the_loss_is_accepted(make_pipeline: MakePipeline) -> None:
@@ -97,7 +97,7 @@ async def test_a_running_consumer_goes_on_by_itself_once_the_loss_is_accepted(ma
     await pipeline.publish(*said("one", "lost", "kept"))
     await retain_from(pipeline.servers.bootstrap_servers, pipeline.topic, 2)
     async with _watched(pipeline) as (running, asked):
-        await _halts(running, asked, "the log begins at 2")
+        await _halts(running, asked, "the log begins at offset 2")
         # when records come in the other one, then they are stored.
         await pipeline.publish(*said("two", "b", partition=1))
         await _stores(pipeline, "two", "a", "b")
