@@ -170,6 +170,32 @@ def test_importing_the_library_loads_no_client_and_no_event_loop(statement: str,
     assert forbidden.isdisjoint(loaded.stdout.split())
 
 
+# --- which code may change an object ---
+
+
+def assigned_attributes(tree: ast.Module) -> Iterator[ast.Attribute]:
+    """The attributes that are assigned on anything but `self`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) != "self":
+            yield node
+
+
+@pytest.mark.parametrize(
+    "path",
+    files("consumer/kafka", "consumer/lanes", "consumer/model", "consumer/partitions", "consumer/telemetry"),
+    ids=named,
+)
+def test_only_the_methods_of_an_object_assign_its_attributes(path: Path) -> None:
+    found = [(node.lineno, ast.unparse(node)) for node in assigned_attributes(parsed(path))]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("text", ["claim.x = 1", "claim.x += 1", "self.claim.x = 1", "a, claim.x = 1, 2"])
+def test_an_assignment_to_another_object_is_found(text: str) -> None:
+    assert len(list(assigned_attributes(ast.parse(text)))) == 1
+
+
 # --- where each kind of file lives ---
 
 
