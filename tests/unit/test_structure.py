@@ -25,6 +25,7 @@ IGNORED = {
     "dist",
 }
 
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 STATEMENT = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|COPY|CREATE|ALTER|DROP|TRUNCATE)\s")
 
 
@@ -119,6 +120,24 @@ def test_every_folder_with_code_states_its_rule() -> None:
     folders = {path.parent for path in files(*WITH_RULES)}
 
     assert folders == set(packages_with_a_rule())
+
+
+def described_packages() -> list[str]:
+    """The rows of the table in docs/architecture.md, made from the docstrings of the packages."""
+    rows = []
+    for package in packages_with_a_rule():
+        text = " ".join((ast.get_docstring(parsed(package / "__init__.py")) or "").split())
+        imports = re.findall(r"\w+", text.partition("May import: ")[2])
+        rows.append(f"| `{named(package)}` | {text.partition('. ')[0]}. | {', '.join(imports)} |")
+    return rows
+
+
+def test_the_architecture_page_lists_every_package_as_its_docstring_describes_it() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.partition("## Packages")[2].partition("| other folder |")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+
+    assert rows == described_packages(), "copy the rows from the docstrings into docs/architecture.md"
 
 
 # The library is installed without the service, and the viewer reads the tables without it.
@@ -264,6 +283,51 @@ def test_no_file_names_the_host_of_a_package_registry() -> None:
     assert found == []
 
 
+# --- what the documentation names ---
+
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "schema" / "README.md"])
+QUOTED = re.compile(r"`([^`\n]+)`")
+# A path of the repository, and a name in that file: `consumer/ingest/ingest.py:ingest`.
+PLACE = re.compile(r"((?:agent_runs|consumer|viewer|deploy|docs|examples|schema|tests)/[\w./-]*)(?::([\w.]+))?")
+
+
+def names_in(path: Path) -> set[str]:
+    """The names that a file defines: classes, functions, methods and constants, or queries."""
+    if path.suffix == ".sql":
+        return set(re.findall(r"^-- (\w+) --$", path.read_text(encoding="utf-8"), re.MULTILINE))
+    names: set[str] = set()
+    for node in parsed(path).body:
+        if isinstance(node, ast.ClassDef | FUNCTION):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{child.name}" for child in node.body if isinstance(child, FUNCTION)}
+    return names
+
+
+def places(page: Path) -> set[tuple[str, str]]:
+    """The paths that a page quotes, each with the name in the file, or an empty one."""
+    quoted = QUOTED.findall(page.read_text(encoding="utf-8"))
+    return {(match[1], match[2] or "") for text in quoted if (match := PLACE.fullmatch(text))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_file_and_every_name_in_a_file_that_a_page_quotes_exists(page: Path) -> None:
+    found = places(page)
+    missing = {(path, name) for path, name in found if not (ROOT / path).exists()}
+    missing |= {(path, name) for path, name in found - missing if name and name not in names_in(ROOT / path)}
+
+    assert missing == set()
+
+
+def test_a_quoted_file_and_a_quoted_name_are_recognized(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("See `consumer/loop.py`, `consumer/lanes/lanes.py:Lanes.submit`, `make test` and `Lane.run`.")
+
+    assert places(page) == {("consumer/loop.py", ""), ("consumer/lanes/lanes.py", "Lanes.submit")}
+    assert "Lanes.submit" in names_in(ROOT / "consumer" / "lanes" / "lanes.py")
+    assert "move_offsets" in names_in(ROOT / "consumer" / "postgres" / "queries.sql")
+
+
 # --- how long code may be ---
 
 
@@ -277,7 +341,7 @@ def test_a_function_has_at_most_40_lines(path: Path) -> None:
     lengths = {
         node.name: (node.end_lineno or 0) - node.lineno + 1
         for node in ast.walk(parsed(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(node, FUNCTION)
     }
 
     assert {name: length for name, length in lengths.items() if length > 40} == {}
