@@ -1,57 +1,59 @@
-# What people and CI type. `make setup` once; everything else does it by itself.
-.PHONY: setup demo test check faults faults-slow soak simulate bench bench-peers up down lock schema
+# The commands for developers and CI; `make help` lists them. All targets but `help` first run `setup`.
+.PHONY: help setup demo test check faults faults-slow soak simulate bench bench-peers up down lock schema
 
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 RUN := $(VENV)/bin/python
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready  ## create the virtual environment
 
-# The lock's hashes are checked; the project itself needs no network then, and no isolated build.
+# pip checks the hashes of the lock file. The project itself is then installed without network and isolated build.
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+		{ echo "$(PYTHON) is older than Python 3.11; choose another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(RUN) -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: setup  ## run agents, Kafka, the consumer and PostgreSQL on this machine
 	@$(RUN) -m examples.demo
 
-# Three at a time: most of them wait for servers more than they work.
-test: setup
+# Three processes, also on two cores: most tests wait for servers more than they compute.
+test: setup  ## run the tests
 	$(RUN) -m pytest --numprocesses 3 --dist worksteal
 
-check: setup
+check: setup  ## run the linter, the formatter and the type checker; check the generated JSON schema
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	@$(RUN) -m agent_runs.json_schema | diff -u schema/run_event.schema.json - || { echo "The contract changed: make schema"; exit 1; }
+	@$(RUN) -m agent_runs.json_schema | diff -u schema/run_event.schema.json - || { echo "schema/run_event.schema.json does not match agent_runs/events.py; run: make schema"; exit 1; }
 
-# Everything is hurt, for an hour: MINUTES=10 for less, SEED=… to repeat one, SEED=… ROUND=… for one round of it.
-faults: setup
+# MINUTES=10 is shorter. SEED=… repeats a run; SEED=… ROUND=… repeats one round of it.
+faults: setup  ## inject random faults into all processes for an hour
 	@$(RUN) -m tests.nemesis --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND))
 
-# The same over night.
-soak: setup
+soak: setup  ## run `faults` for twelve hours
 	@$(MAKE) faults MINUTES=$(or $(MINUTES),720)
 
-# The faults that take minutes: three brokers, outages longer than any timeout. PREVIOUS=<commit>: beside that version.
-faults-slow: setup
+# PREVIOUS=<commit> also runs this version beside that one.
+faults-slow: setup  ## run the fault tests that take minutes: three brokers, outages longer than any timeout
 	AGENT_RUNS_TEST_PREVIOUS=$(PREVIOUS) $(RUN) -m pytest -m slow tests/faults
 
-# Five minutes of it: MINUTES=60 for more; SEED=… plays one schedule and tells its story.
-simulate: setup
+# MINUTES=60 is longer. SEED=… runs one schedule and prints its steps.
+simulate: setup  ## run the simulation for five minutes
 	@$(RUN) -m tests.simulation --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
-bench: setup
+bench: setup  ## run the benchmarks, about ten minutes
 	@$(RUN) -m tests.bench $(if $(JSON),--json $(JSON))
 	@$(RUN) -m tests.bench.emitter
 
-# The same at full length, beside other programs: 35 minutes, on a machine with nothing else to do.
-bench-peers: setup $(PEERS)/.ready
+# 35 minutes; nothing else should run on the machine.
+bench-peers: setup $(PEERS)/.ready  ## run the benchmarks at full length, also of other programs
 	@$(RUN) -m tests.bench --full --peers $(if $(JSON),--json $(JSON))
 
 $(PEERS)/.ready: requirements/peers.txt
@@ -59,19 +61,17 @@ $(PEERS)/.ready: requirements/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --require-hashes -r requirements/peers.txt
 	@touch $@
 
-up: setup
+up: setup  ## start Kafka and PostgreSQL in the background
 	@$(RUN) -m deploy.local up $(if $(KAFKA_PORT),--kafka-port $(KAFKA_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
 
-down: setup
+down: setup  ## stop them, and keep their data
 	@$(RUN) -m deploy.local down
 
-# After a change of dependencies in pyproject.toml.
-lock: setup
+lock: setup  ## update the lock files after a change of the dependencies in pyproject.toml
 	@for group in service dev peers; do \
 		$(RUN) -m uv pip compile --quiet pyproject.toml --group $$group --universal --python-version 3.11 \
 			--generate-hashes --no-emit-index-url --no-header -o requirements/$$group.txt || exit 1; \
 	done
 
-# After a change of the contract in agent_runs/events.py.
-schema: setup
+schema: setup  ## update the JSON schema after a change of agent_runs/events.py
 	$(RUN) -m agent_runs.json_schema > schema/run_event.schema.json
