@@ -1,9 +1,9 @@
-"""A run that waits for a human, paused in one process and resumed in another.
+"""A run that waits for a human: one process starts it, another process resumes it.
 
-    .venv/bin/python examples/ask_human.py               # asks, prints the run's id, and ends: the run is `waiting`
-    .venv/bin/python examples/ask_human.py RUN_ID yes    # the human has answered: the run goes on, and completes
+    .venv/bin/python examples/ask_human.py               # asks, prints the run's id and ends; the run is `waiting`
+    .venv/bin/python examples/ask_human.py RUN_ID yes    # publishes the human's answer; the run is `completed`
 
-With the environment of plain_agent.py.
+Set up the environment as for plain_agent.py.
 """
 
 import logging
@@ -15,7 +15,11 @@ QUESTION = "Refund EUR 189 for order A-4711?"
 
 
 def ask(emitter: Emitter) -> None:
-    """Work until a human has to decide. The run is left as it is: waiting is not its end."""
+    """Start a run and ask a human.
+
+    The `with` block publishes `run_completed` at its end only if the run is still running. This run waits, so it stays
+    open.
+    """
     with emitter.start_run(agent_id="refund-desk") as run:
         run.input("message_from_user", {"text": "The grinder screams. I want my money back."})
         run.tool_requested("ask_human", {"question": QUESTION})
@@ -23,7 +27,7 @@ def ask(emitter: Emitter) -> None:
 
 
 def resume(emitter: Emitter, run_id: str, decision: str) -> None:
-    """Take the run up: to everybody who reads it, it is one run."""
+    """Continue the run in this process. Its events follow those of the first process in the same run."""
     with emitter.run(run_id) as run:
         run.tool_succeeded("ask_human", {"answer": decision})
         text = "Your money is on its way." if decision == "yes" else "We would rather repair it."
@@ -32,7 +36,7 @@ def resume(emitter: Emitter, run_id: str, decision: str) -> None:
 
 
 def main() -> None:
-    """Ask, or go on with the answer."""
+    """Ask, or resume with the answer from the command line."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     with Emitter() as emitter:
         match sys.argv[1:]:

@@ -1,10 +1,10 @@
-"""A plain agent: it hears a question, asks its model, calls a tool, and answers.
+"""A simple agent: it receives a question, asks its model, calls a tool, and answers.
 
     make up && set -a && . .local/env && set +a
     .venv/bin/python -m consumer create-topic
     .venv/bin/python examples/plain_agent.py "How warm is it in Lyon?"
 
-Without `KAFKA_BOOTSTRAP_SERVERS` it works all the same, and its events are counted as dropped.
+Without `KAFKA_BOOTSTRAP_SERVERS` the agent works as well; the emitter counts its events as dropped.
 """
 
 import logging
@@ -18,7 +18,7 @@ SYSTEM_PROMPT = "You answer questions about the weather. Tools: weather(city)."
 
 
 def ask_model(run: Run, prompt: str) -> dict[str, Any]:
-    """A model would think here for some seconds. This one has an opinion at once."""
+    """Publish a call of a model. A real model takes some seconds; this one is played by two lines of code."""
     city = prompt.rstrip("?").split()[-1]
     answer = {"tool": "weather", "args": {"city": city}}
     run.llm_called(model="example-1", system_prompt=SYSTEM_PROMPT, user_prompt=prompt, raw_response=repr(answer))
@@ -26,7 +26,7 @@ def ask_model(run: Run, prompt: str) -> dict[str, Any]:
 
 
 def weather(city: str) -> dict[str, Any]:
-    """A tool."""
+    """A tool: it returns a result or raises an exception."""
     if city == "Atlantis":
         raise LookupError("no weather station is known there")
     return {"city": city, "celsius": 21.5, "sky": "clear"}
@@ -36,11 +36,12 @@ TOOLS: dict[str, Callable[..., dict[str, Any]]] = {"weather": weather}
 
 
 def answer(run: Run, question: str) -> str:
-    """One run: everything that it does is an event."""
+    """Answer one question, and publish each step as an event of the run."""
     run.input("message_from_user", {"text": question})
-    wish = ask_model(run, question)
-    with run.tool(wish["tool"], wish["args"]) as call:  # requested; then succeeded, or failed if it raises
-        call.result = TOOLS[wish["tool"]](**wish["args"])
+    choice = ask_model(run, question)
+    # The block publishes `tool_requested`, then `tool_succeeded`, or `tool_failed` after an exception.
+    with run.tool(choice["tool"], choice["args"]) as call:
+        call.result = TOOLS[choice["tool"]](**choice["args"])
     text = f"It is {call.result['celsius']} °C in {call.result['city']}."
     with run.tool("respond_to_user", {"text": text}):
         print(text)
