@@ -9,11 +9,9 @@ from secrets import randbits
 
 import pytest
 
-from tests.nemesis.round import Plan, play
-from tests.nemesis.rounds import plan, short_plan
-from tests.nemesis.seeds import FAILED
-from tests.nemesis.summary import Summary
-from tests.nemesis.world import open_world
+from tests.nemesis.environment import open_environment
+from tests.nemesis.round import RoundPlan, play_round
+from tests.nemesis.rounds import FAILED, Summary, plan, short_plan
 
 
 @pytest.fixture
@@ -30,19 +28,19 @@ async def test_every_record_is_in_one_place_whatever_was_hurt(tmp_path: Path, po
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("master", "number"), FAILED)
+@pytest.mark.parametrize(("seed", "number"), FAILED)
 async def test_a_round_that_once_failed_does_not_fail_again(
-    master: int, number: int, tmp_path: Path, pool: Executor
+    seed: int, number: int, tmp_path: Path, pool: Executor
 ) -> None:
-    await _assert_nothing_is_violated(plan(master, number), tmp_path, pool)
+    await _assert_nothing_is_violated(plan(seed, number), tmp_path, pool)
 
 
-async def _assert_nothing_is_violated(planned: Plan, directory: Path, pool: Executor) -> None:
-    room, summary = directory / "round", Summary()
-    room.mkdir()
-    async with open_world(directory) as world:
-        outcome = await play(world, planned, room, pool)
-    print(summary.add(1, planned.seed, outcome), *summary.lines(), sep="\n")
-    assert outcome.figures["records"] > 0
-    assert outcome.faults.total() > 2
-    assert outcome.violations == []
+async def _assert_nothing_is_violated(planned: RoundPlan, directory: Path, pool: Executor) -> None:
+    round_directory, summary = directory / "round", Summary()
+    round_directory.mkdir()
+    async with open_environment(directory) as env:
+        result = await play_round(env, planned, round_directory, pool)
+    print(summary.add(1, planned.seed, result), *summary.lines(), sep="\n")
+    assert result.figures["records"] > 0
+    assert result.faults.total() > 2
+    assert result.violations == []

@@ -1,4 +1,4 @@
-"""`python -m tests.nemesis`, which is what `make faults` and `make soak` run."""
+"""`python -m tests.nemesis`: plays rounds of random faults (`make faults`, `make soak`)."""
 
 import asyncio
 import sys
@@ -6,18 +6,18 @@ from secrets import randbits
 
 import click
 
-from tests.nemesis.rounds import hour
+from tests.nemesis.rounds import play_rounds
 
 
 @click.command()
 @click.option("--minutes", type=float, default=60, show_default=True)
-@click.option("--seed", type=int, help="What is done, to what, and when; another one each time.")
-@click.option("--round", "only", type=int, help="Only this round of the seed's.")
+@click.option("--seed", type=int, help="Determines the faults and their times. Default: a random one.")
+@click.option("--round", "only", type=int, help="Play only this round of the seed.")
 def main(minutes: float, seed: int | None, only: int | None) -> None:
-    """Publish and consume while everything is hurt, and account for every record."""
+    """Publish and consume under random faults, and account for every record. Exit code 1: there are violations."""
     seed = randbits(32) if seed is None else seed
     print(f"{minutes:g} minutes with seed {seed}", flush=True)
-    sys.exit(not asyncio.run(hour(minutes * 60, seed, only)))
+    sys.exit(not asyncio.run(play_rounds(minutes * 60, seed, only)))
 
 
 if __name__ == "__main__":

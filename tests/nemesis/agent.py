@@ -1,4 +1,4 @@
-"""An agent process: it emits until it is told to stop, writes down what it said, and tells its counts.
+"""An agent process: emits events until SIGTERM, writes each event's id to a ledger, and prints its counts at the end.
 
 python -m tests.nemesis.agent LEDGER SEED RATE
 """
@@ -16,47 +16,47 @@ from agent_runs import Emitter
 THREADS = 3
 EVENTS_PER_RUN = 200
 PREFIX = "agent-"  # of the ids of its runs
-ALL_OF_IT_S = 120.0  # the broker is healed before an agent is told to stop
+CLOSE_TIMEOUT_S = 120.0  # enough: at the end of a round the broker is healed before agents are stopped
 
 
 class Agent:
-    """Threads that speak, each for its own runs."""
+    """Threads that share an emitter; each emits the events of runs of its own."""
 
     def __init__(self, ledger: int, seed: str, rate: float) -> None:
         self._emitter = Emitter()
         self._ledger = ledger
         self._rate = rate / THREADS
         self._stop = Event()
-        self._voices = [Thread(target=self._speak, args=(Random(f"{seed}:{n}"),)) for n in range(THREADS)]
+        self._threads = [Thread(target=self._emit_runs, args=(Random(f"{seed}:{n}"),)) for n in range(THREADS)]
         self._balances: set[int] = set()
 
     def run(self) -> None:
-        """Until SIGTERM."""
+        """Emit until SIGTERM; meanwhile collect the distinct values of emitted - sent - pending - dropped."""
         signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
-        for voice in self._voices:
-            voice.start()
+        for thread in self._threads:
+            thread.start()
         while not self._stop.wait(0.01):
             stats = self._emitter.stats()
             self._balances.add(stats.emitted - stats.sent - stats.pending - sum(stats.dropped.values()))
-        for voice in self._voices:
-            voice.join()
-        left = self._emitter.close(ALL_OF_IT_S)
+        for thread in self._threads:
+            thread.join()
+        left = self._emitter.close(CLOSE_TIMEOUT_S)
         stats = self._emitter.stats()
         counts = {name: getattr(stats, name) for name in stats.__struct_fields__}
         print(json.dumps({**counts, "left": left, "balances": sorted(self._balances)}))
 
-    def _speak(self, rng: Random) -> None:
+    def _emit_runs(self, rng: Random) -> None:
         while not self._stop.is_set():
             run = self._emitter.run(f"{PREFIX}{os.getpid()}-{rng.randbytes(6).hex()}")
-            self._note(run.id, run.run_started(agent_id="nemesis"))
+            self._write(run.id, run.run_started(agent_id="nemesis"))
             for _ in range(EVENTS_PER_RUN):
                 size = rng.choice((20, 200, 200, 2000))
-                self._note(run.id, run.tool_succeeded("work", {"text": rng.randbytes(size // 2).hex()}))
+                self._write(run.id, run.tool_succeeded("work", {"text": rng.randbytes(size // 2).hex()}))
                 if self._stop.wait(rng.expovariate(self._rate)):
                     break
-            self._note(run.id, run.run_completed())
+            self._write(run.id, run.run_completed())
 
-    def _note(self, run_id: str, event_id: str) -> None:
+    def _write(self, run_id: str, event_id: str) -> None:
         os.write(self._ledger, f"said {run_id} {event_id}\n".encode())
 
 

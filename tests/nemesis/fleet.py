@@ -1,4 +1,4 @@
-"""The consumers of a round: as many as there should be, and what is watched of them all the while."""
+"""The consumers of a round, and what is measured of them: exits, health, memory, open files, shutdown time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from time import monotonic
 import psutil
 
 from deploy.local.ports import HOST, free_port
+from tests.nemesis.environment import Endpoints
 from tests.nemesis.faults.operators import SMALL_BYTES
-from tests.nemesis.world import Room
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.scene import SETTINGS
 from tests.support.waiting import until
@@ -21,14 +21,14 @@ from tests.support.waiting import until
 SIZE = 3
 STALL_S = 5.0
 DATABASE_S = 6.0
-# What a SIGTERM may take: the transaction under way, advice to Kafka, leaving the group, and the log's client; each has
-# a deadline of its own, and the machine is busy.
-GRACE_S = 25.0
+# Shutdown after SIGTERM: the running transaction, the commit of offsets, leaving the group, and closing the topic's
+# client. Each step has a deadline of its own, and the machine is busy.
+TERMINATES_WITHIN_S = 25.0
 RSS_BUDGET = 250 * 1024 * 1024
-LOOK_EVERY_S = 0.5
+CHECK_INTERVAL_S = 0.5
 ANSWER_S = 2.0
 
-# On top of the scene's: batches that let a backlog be caught up with; and the patience of a machine that is busy.
+# Added to the scene's settings: batches large enough to catch up with a backlog, and timeouts for a busy machine.
 FLEET_SETTINGS = {
     **SETTINGS,
     "AGENT_RUNS_BATCH_RECORDS": "200",
@@ -37,21 +37,27 @@ FLEET_SETTINGS = {
     "AGENT_RUNS_STALLED_OWNER_S": "2",
     "AGENT_RUNS_STALL_S": f"{STALL_S:g}",
     "AGENT_RUNS_MAX_EVENT_BYTES": str(SMALL_BYTES),
-    "AGENT_RUNS_BREAKER_SHARE": "1",  # every third record here is no event
+    "AGENT_RUNS_BREAKER_SHARE": "1",  # a third of the records here are no events
 }
 
 
 @dataclass(eq=False)
 class Member:
-    """One consumer. `expected_to_end`: by what we do to it; otherwise none ends."""
+    """One consumer.
+
+    Attributes:
+        port: of its health probe.
+        expected_to_end: whether a fault or signal ends it. Any other exit is a violation.
+        unhealthy_at: when its probe last answered that it is unhealthy.
+    """
 
     consumer: ConsumerProcess
     port: int
     expected_to_end: bool = False
-    red_at: float = 0.0
+    unhealthy_at: float = 0.0
 
     async def healthy(self) -> bool | None:
-        """What it says of itself; None when it does not say."""
+        """Whether its probe answers 200; None if the probe does not answer."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 reader, writer = await asyncio.open_connection(HOST, self.port)
@@ -65,34 +71,33 @@ class Member:
 
 
 class Fleet:
-    """Members, of whom the first is never replaced: whatever leaks shows in it.
+    """The consumers of a round. The first one is never replaced, so that leaks show in it.
 
     Attributes:
-        rss: the most that any of them had.
-        longest_end_s: of those that were told to end.
-        findings: what is wrong with what was seen.
+        rss: the largest memory of any member so far, in bytes.
+        longest_shutdown_s: the longest time from SIGTERM to the end so far.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, endpoints: Endpoints) -> None:
         self.members: list[Member] = []
         self.rss = 0
-        self.longest_end_s = 0.0
-        self.findings: list[str] = []
-        self._scene = room.wired
+        self.longest_shutdown_s = 0.0
+        self.violations: list[str] = []
+        self._scene = endpoints.proxied
 
     @property
-    def elder(self) -> Member:
+    def first(self) -> Member:
         return self.members[0]
 
     def join(self, fault: str = "") -> Member:
-        """One more; one that breaks somewhere, when it says where."""
+        """Start one more consumer; `fault` names a step at which it stops itself."""
         port = free_port()
         consumer = self._scene.start(fault=fault, **FLEET_SETTINGS, AGENT_RUNS_HTTP_PORT=str(port))
         self.members.append(Member(consumer, port, expected_to_end="SIGKILL" in fault))
         return self.members[-1]
 
-    def victim(self, rng: Random) -> Member:
-        """Any but the elder."""
+    def replaceable(self, rng: Random) -> Member:
+        """Any member except the first."""
         return rng.choice(self.members[1:])
 
     def kill(self, member: Member) -> None:
@@ -102,57 +107,57 @@ class Fleet:
         self.members.remove(member)
 
     async def terminate(self, member: Member) -> None:
-        """SIGTERM. It has to leave in good order and in time, whatever is broken meanwhile."""
+        """SIGTERM. L4: the member must end by itself and in time, whatever faults there are."""
         if member in self.members:
             self.members.remove(member)
-        # Without a word yet it may not listen.
-        await until(lambda: bool(member.consumer.output) or not member.consumer.alive, "a consumer says something")
+        # Before the first line of its log it may not have installed the signal handler.
+        await until(lambda: bool(member.consumer.output) or not member.consumer.alive, "a consumer logs a line")
         member.expected_to_end = True
         began = monotonic()
         try:
-            await member.consumer.terminated(GRACE_S)
+            await member.consumer.terminated(TERMINATES_WITHIN_S)
         except AssertionError as error:
-            self.findings.append(f"L4: after SIGTERM: {error}")
+            self.violations.append(f"L4: after SIGTERM: {error}")
             member.consumer.kill()
-        self.longest_end_s = max(self.longest_end_s, monotonic() - began)
+        self.longest_shutdown_s = max(self.longest_shutdown_s, monotonic() - began)
 
     async def end(self) -> None:
         """SIGTERM to all."""
         await asyncio.gather(*[self.terminate(member) for member in list(self.members)])
 
     async def watch(self) -> None:
-        """Until cancelled: nobody ends who should not, nobody grows beyond the budget; and who is red when."""
+        """Watch exits, memory and health of all members. Runs until cancelled."""
         while True:
-            await asyncio.gather(*[self._look_at(member) for member in list(self.members)])
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.gather(*[self._check_member(member) for member in list(self.members)])
+            await asyncio.sleep(CHECK_INTERVAL_S)
 
-    async def _look_at(self, member: Member) -> None:
+    async def _check_member(self, member: Member) -> None:
         if not member.consumer.alive:
             if not member.expected_to_end:
                 self.members.remove(member)
-                self.findings.append(f"a consumer ended by itself: {member.consumer.output[-2_000:]}")
+                self.violations.append(f"a consumer ended unexpectedly: {member.consumer.output[-2_000:]}")
             return
         with suppress(psutil.NoSuchProcess):
             rss = member.consumer.process.memory_info().rss
             if rss > RSS_BUDGET >= self.rss:
-                self.findings.append(f"L5 memory: a consumer has {rss >> 20} MiB, the budget is {RSS_BUDGET >> 20}")
+                self.violations.append(f"L5 memory: a consumer has {rss >> 20} MiB, the budget is {RSS_BUDGET >> 20}")
             self.rss = max(self.rss, rss)
         if await member.healthy() is False:
-            member.red_at = monotonic()
+            member.unhealthy_at = monotonic()
 
     def open_files(self) -> int:
-        """Of the elder."""
-        return self.elder.consumer.process.num_fds()
+        """The number of open files of the first member."""
+        return self.first.consumer.process.num_fds()
 
     def unseen_errors(self) -> list[str]:
-        """What no consumer may ever say."""
+        """A line for each consumer that has logged an unhandled error."""
         return [
-            f"errors that nobody saw to, in the log of consumer {number}"
+            f"unhandled errors in the log of consumer {number}"
             for number, consumer in enumerate(self._scene.consumers)
             if consumer.unseen_errors
         ]
 
     def kill_all(self) -> None:
-        """Whatever happened, none outlives us."""
+        """Kill the consumers that still run."""
         for consumer in self._scene.consumers:
             consumer.kill()

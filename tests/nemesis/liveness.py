@@ -1,4 +1,12 @@
-"""What has to hold when the faults are over: L1 to L6, each measured, each with its bound."""
+"""The liveness rules, which must hold after the faults. Each is measured and has a bound.
+
+L1  the lag reaches 0
+L2  no partition stands still: checked with L1, because the lag is the sum over all partitions
+L3  a consumer that makes no progress is unhealthy; one that makes progress is healthy
+L4  a consumer ends in time after SIGTERM (checked in `fleet`)
+L5  no leaks: memory, open files, and sessions, locks and prepared transactions in PostgreSQL
+L6  the throughput under faults is a share of the throughput without
+"""
 
 from __future__ import annotations
 
@@ -7,18 +15,18 @@ from time import monotonic
 
 import asyncpg
 
+from tests.nemesis.environment import Endpoints
 from tests.nemesis.faults.consumers import SESSION_S
 from tests.nemesis.fleet import DATABASE_S, STALL_S, Fleet
-from tests.nemesis.world import Room
 from tests.support.waiting import until
 
-# What may pass before the last consumer works again: two sessions, a client that stalls and is made anew, a group that
-# waits for its slowest member (aiokafka's least), an answer that is waited for (the log's), a database that gives none.
+# Until the last consumer works again: two session timeouts, a client that stalls and is replaced, a rebalance that
+# waits for its slowest member (10 s, aiokafka's minimum), a request to the topic's log (10 s), and a database timeout.
 RECOVERS_WITHIN_S = 2 * SESSION_S + STALL_S + 10 + 10 + DATABASE_S
-# Then the backlog, at half the rate at which the calm load was stored: that is far below what could be.
+# Then the backlog is stored at half of the calm rate or faster. That is far below the capacity.
 CATCHES_UP_AT = 0.5
-SPARE_S = 10.0  # of a machine that has other work
-LEAST_SHARE = 0.1  # of the calm throughput, while faults run nearly all the time and brokers take their time to start
+SPARE_S = 10.0  # for a busy machine
+LEAST_SHARE = 0.1  # of the calm throughput: faults are active nearly all the time, and brokers start slowly
 GONE_WITHIN_S = 15.0
 SESSIONS = """
     SELECT count(*) FROM pg_stat_activity
@@ -32,65 +40,69 @@ PREPARED = "SELECT count(*) FROM pg_prepared_xacts"
 
 
 def bound_s(backlog: int, calm_rate: float) -> float:
-    """L1: how long the lag may take to reach 0 after the last fault."""
+    """L1: the time within which the lag must reach 0 after the last fault, in seconds."""
     return RECOVERS_WITHIN_S + backlog / max(1.0, calm_rate * CATCHES_UP_AT)
 
 
-def too_slow(hurt_rate: float, calm_rate: float) -> str | None:
-    """L6: what is stored under faults, in records a second, has a share of what is stored without."""
-    if hurt_rate >= LEAST_SHARE * calm_rate:
+def too_slow(faults_rate: float, calm_rate: float) -> str | None:
+    """L6: the violation, if the throughput under faults (records a second) is below LEAST_SHARE of the calm one."""
+    if faults_rate >= LEAST_SHARE * calm_rate:
         return None
-    return f"L6: {hurt_rate:.0f} records a second under faults, {calm_rate:.0f} without"
+    return f"L6: {faults_rate:.0f} records a second under faults, {calm_rate:.0f} without"
 
 
-async def lag(room: Room) -> int:
-    """Records in the log that are not passed."""
-    ends = await room.direct.ends()
-    return sum(ends.values()) - await room.direct.stored()
+async def lag(endpoints: Endpoints) -> int:
+    """The number of offsets in the log that are not passed yet."""
+    ends = await endpoints.direct.ends()
+    return sum(ends.values()) - await endpoints.direct.stored()
 
 
-async def catches_up(room: Room, fleet: Fleet, deadline: float) -> str | None:
-    """Wait for lag 0. Says what is wrong: it takes too long, or stands still and nobody says so."""
-    least, moved_at = await lag(room), monotonic()
-    while (now := await lag(room)) > 0:
+async def catches_up(endpoints: Endpoints, fleet: Fleet, deadline: float) -> str | None:
+    """L1, L3: wait for lag 0. Returns the violation: the deadline has passed, or no progress and all are healthy."""
+    least, moved_at = await lag(endpoints), monotonic()
+    while (now := await lag(endpoints)) > 0:
         if now < least:
             least, moved_at = now, monotonic()
         if monotonic() > deadline:
-            return f"L1: a lag of {now} when the bound had passed, and no progress for {monotonic() - moved_at:.1f} s"
+            return f"L1: a lag of {now} at the deadline, and no progress for {monotonic() - moved_at:.1f} s"
         stuck_s = monotonic() - moved_at
-        if stuck_s > STALL_S + SPARE_S and all(member.red_at < moved_at for member in fleet.members):
-            return f"L3: a lag of {now} without progress for {stuck_s:.1f} s, and all say that they are well"
+        if stuck_s > STALL_S + SPARE_S and all(member.unhealthy_at < moved_at for member in fleet.members):
+            return f"L3: a lag of {now} without progress for {stuck_s:.1f} s, and all consumers report healthy"
         await asyncio.sleep(0.3)
     return None
 
 
-async def all_red(fleet: Fleet, since: float) -> str | None:
-    """Wait until each member has said that it is not well. Says who has not, in time."""
+async def all_unhealthy(fleet: Fleet, since: float) -> str | None:
+    """L3: wait until each member has reported unhealthy since that time. Returns the violation."""
     deadline_s = STALL_S + SPARE_S
+
+    def unhealthy() -> bool:
+        return all(member.unhealthy_at > since for member in fleet.members)
+
     try:
-        await until(lambda: all(m.red_at > since for m in fleet.members), "red", since + deadline_s - monotonic())
+        await until(unhealthy, "all consumers are unhealthy", since + deadline_s - monotonic())
     except AssertionError:
-        green = sum(member.red_at <= since for member in fleet.members)
-        return f"L3: {green} of {len(fleet.members)} consumers said they were well, {deadline_s} s into an outage"
+        healthy = sum(member.unhealthy_at <= since for member in fleet.members)
+        return f"L3: {healthy} of {len(fleet.members)} consumers reported healthy {deadline_s} s into an outage"
     return None
 
 
-async def all_green(fleet: Fleet) -> str | None:
-    """Wait until each member says that it is well."""
+async def all_healthy(fleet: Fleet) -> str | None:
+    """L3: wait until each member reports healthy. Returns the violation."""
 
-    async def green() -> bool:
+    async def healthy() -> bool:
         return all([await member.healthy() for member in fleet.members])
 
     try:
-        await until(green, "green", STALL_S + SPARE_S)
+        await until(healthy, "all consumers are healthy", STALL_S + SPARE_S)
     except AssertionError:
-        return "L3: a consumer said that it was not well, and all had been stored"
+        return "L3: a consumer reported unhealthy after all records were stored"
     return None
 
 
-async def nothing_left(room: Room) -> list[str]:
-    """When all consumers have ended: sessions, locks and prepared transactions that are still there."""
-    connection = await asyncpg.connect(room.direct.database)
+async def leftovers(endpoints: Endpoints) -> list[str]:
+    """L5: the violation, if sessions, locks or prepared transactions are left after all consumers have ended."""
+    connection = await asyncpg.connect(endpoints.direct.database)
     found: dict[str, int] = {}
 
     async def gone() -> bool:

@@ -1,9 +1,9 @@
-"""A foreign producer of the machine: it publishes until it is told to stop, and writes down what became of what.
+"""A foreign producer process: publishes until SIGTERM, and writes the outcome of each message to a ledger.
 
 python -m tests.nemesis.producer LEDGER SEED RATE
 
-One of three threads keeps to the rate with an idempotent client, one is sloppy (no idempotence, little patience), one
-speaks in transactions and takes back about every third.
+It has three threads. One uses an idempotent client, one a client without idempotence and with short timeouts, and one
+publishes in transactions and aborts about every third.
 """
 
 import os
@@ -22,78 +22,82 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Report
 
 from tests.checker.log import Place
+from tests.nemesis.environment import MAX_MESSAGE_BYTES
 from tests.nemesis.faults.operators import SMALL_BYTES
-from tests.nemesis.world import MAX_MESSAGE_BYTES
 from tests.support.corpus import Message, corpus, scripts
 from tests.support.foreign_producer import foreign_producer
 from tests.support.ledgers.produced import Outcome, line
 from tests.support.workloads.stories import new_id
 from tests.support.workloads.troubled import bulky, ordinary, without_end
 
-SLOPPY_SHARE = 0.2
+NON_IDEMPOTENT_SHARE = 0.2
 TRANSACTIONAL_SHARE = 0.1
-BURST = 400  # at most: after an outage it catches up
+MAX_BURST = 400  # messages published at once when the thread is behind its rate, for example after an outage
 TICK_S = 0.05
-ALL_OF_IT_S = 120.0
-LARGEST_SPECIMEN = 150_000
+FLUSH_TIMEOUT_S = 120.0
+MAX_SPECIMEN_BYTES = 150_000
 
-Note = Callable[[Outcome, Message, Place | None], None]
+WriteOutcome = Callable[[Outcome, Message, Place | None], None]
 
 
-class Voice:
-    """One client, and how fast it speaks."""
+class PacedPublisher:
+    """Publishes messages at a rate (messages a second), and writes the outcome of each."""
 
-    def __init__(self, rate: float, messages: Iterator[Message], note: Note, topic: str) -> None:
+    def __init__(self, rate: float, messages: Iterator[Message], write: WriteOutcome, topic: str) -> None:
         self._rate = rate
         self._messages = messages
-        self._note = note
+        self._write = write
         self._topic = topic
         self._sent = 0
 
     def due(self, began: float) -> list[Message]:
-        """What should have been said by now."""
+        """The messages that are due by now, at most MAX_BURST."""
         behind = int((monotonic() - began) * self._rate) - self._sent
-        messages = list(islice(self._messages, max(0, min(behind, BURST))))
+        messages = list(islice(self._messages, max(0, min(behind, MAX_BURST))))
         self._sent += len(messages)
         return messages
 
-    def send(self, client: Producer, message: Message, told: Callable[[KafkaError | None, Report], None]) -> None:
-        """Hand it to the client, who says later what became of it."""
+    def send(
+        self, client: Producer, message: Message, on_delivery: Callable[[KafkaError | None, Report], None]
+    ) -> None:
+        """Pass a message to the client, waiting while its queue is full."""
         while True:
             try:
-                client.produce(self._topic, message.value, message.key, on_delivery=told, headers=[*message.headers])
+                client.produce(
+                    self._topic, message.value, message.key, on_delivery=on_delivery, headers=[*message.headers]
+                )
             except BufferError:
                 client.poll(TICK_S)
             else:
                 return
 
-    def told(self, message: Message, error: KafkaError | None, report: Report) -> None:
-        """A message's fate is known, as far as it will ever be."""
+    def on_delivery(self, message: Message, error: KafkaError | None, report: Report) -> None:
+        """Write the outcome of a message; UNKNOWN if the client does not know whether it is in the log."""
         if error is None:
-            self._note(Outcome.ACKED, message, _place(report))
+            self._write(Outcome.ACKED, message, _place(report))
         elif len(message.value or b"") > 2 * MAX_MESSAGE_BYTES:
-            self._note(Outcome.FAILED, message, None)
+            self._write(Outcome.FAILED, message, None)
         else:
-            self._note(Outcome.UNKNOWN, message, None)
+            self._write(Outcome.UNKNOWN, message, None)
 
-    def speak(self, make: Callable[[], Producer], stop: Event) -> None:
-        """Until told to stop; then wait for the fates of all that was said."""
+    def publish(self, make: Callable[[], Producer], stop: Event) -> None:
+        """Publish until `stop` is set; then wait for the outcomes of all messages."""
         began, client = monotonic(), make()
         while not stop.is_set():
             for message in self.due(began):
                 try:
-                    self.send(client, message, partial(self.told, message))
+                    self.send(client, message, partial(self.on_delivery, message))
                 except KafkaException:
-                    # An idempotent client whose numbers the broker does not take any more gives up for good.
-                    client.flush(ALL_OF_IT_S)  # what it has not sent gets its fate
+                    # An idempotent client whose sequence numbers the broker refuses fails permanently.
+                    client.flush(FLUSH_TIMEOUT_S)  # calls `on_delivery` for its unsent messages
                     client = make()
-                    self.send(client, message, partial(self.told, message))
+                    self.send(client, message, partial(self.on_delivery, message))
             client.poll(TICK_S)
-        left = client.flush(ALL_OF_IT_S)
-        assert not left, f"{left} messages without an answer"
+        left = client.flush(FLUSH_TIMEOUT_S)
+        assert not left, f"{left} messages have no outcome"
 
-    def speak_in_transactions(self, make: Callable[[], Producer], rng: Random, stop: Event) -> None:
-        """A client that had to give up is made anew: that ends what it left open."""
+    def publish_in_transactions(self, make: Callable[[], Producer], rng: Random, stop: Event) -> None:
+        """Publish in transactions until `stop` is set. A failed client is replaced, which aborts its transaction."""
         began, client = monotonic(), make()
         while not stop.wait(rng.uniform(0.2, 1)):
             messages, places = self.due(began), list[tuple[Message, Place]]()
@@ -106,20 +110,20 @@ class Voice:
                 outcome, client = Outcome.UNKNOWN, make()
             if outcome is Outcome.ACKED:
                 for message, place in places:
-                    self._note(outcome, message, place)
+                    self._write(outcome, message, place)
             else:
                 for message in messages:
-                    self._note(outcome, message, None)
+                    self._write(outcome, message, None)
 
 
 def _end(client: Producer, *, abort: bool) -> Outcome:
-    """Commit or abort, again where the client says that it may be tried again."""
+    """Commit or abort; retry while the error is retriable."""
     while True:
         try:
             if abort:
-                client.abort_transaction(ALL_OF_IT_S)
+                client.abort_transaction(FLUSH_TIMEOUT_S)
                 return Outcome.ABORTED
-            client.commit_transaction(ALL_OF_IT_S)
+            client.commit_transaction(FLUSH_TIMEOUT_S)
         except KafkaException as failure:
             error = failure.args[0]
             if error.txn_requires_abort():
@@ -143,8 +147,8 @@ def _place(report: Report) -> Place:
 
 
 def hostile(rng: Random) -> Iterator[Message]:
-    """Ordinary and repeated and conflicting events without end, and now and then something of the corpus."""
-    specimens = [one for one in corpus() if len(one.value("") or b"") < LARGEST_SPECIMEN]
+    """An endless mix of ordinary, repeated and conflicting events, with a few messages of the corpus and large ones."""
+    specimens = [one for one in corpus() if len(one.value("") or b"") < MAX_SPECIMEN_BYTES]
     for message in without_end(rng):
         yield message
         draw = rng.random()
@@ -159,39 +163,42 @@ def hostile(rng: Random) -> Iterator[Message]:
 
 
 def main(ledger: int, seed: str, rate: float) -> None:
-    """Until SIGTERM."""
+    """Publish until SIGTERM."""
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     servers, topic = os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["AGENT_RUNS_TOPIC"]
 
-    def note(outcome: Outcome, message: Message, place: Place | None) -> None:
+    def write(outcome: Outcome, message: Message, place: Place | None) -> None:
         os.write(ledger, line(outcome, message, place).encode())
 
-    def voice(name: str, share: float, messages: Callable[[Random], Iterator[Message]]) -> Voice:
-        return Voice(rate * share, messages(Random(f"{seed}:{name}")), note, topic)
+    def publisher(name: str, share: float, messages: Callable[[Random], Iterator[Message]]) -> PacedPublisher:
+        return PacedPublisher(rate * share, messages(Random(f"{seed}:{name}")), write, topic)
 
     def transactional() -> Producer:
         settings: dict[str, str | int | bool] = {"transactional.id": seed, "transaction.timeout.ms": 10_000}
         client = foreign_producer(servers, log_level=0, **settings)
-        client.init_transactions(ALL_OF_IT_S)
+        client.init_transactions(FLUSH_TIMEOUT_S)
         return client
 
-    careful = voice("careful", 1 - SLOPPY_SHARE - TRANSACTIONAL_SHARE, hostile)
-    sloppy, in_transactions = voice("sloppy", SLOPPY_SHARE, hostile), voice("txn", TRANSACTIONAL_SHARE, ordinary)
-    impatient: dict[str, str | int | bool] = {
+    idempotent = publisher("idempotent", 1 - NON_IDEMPOTENT_SHARE - TRANSACTIONAL_SHARE, hostile)
+    non_idempotent = publisher("non-idempotent", NON_IDEMPOTENT_SHARE, hostile)
+    in_transactions = publisher("transactional", TRANSACTIONAL_SHARE, ordinary)
+    short_timeouts: dict[str, str | int | bool] = {
         "enable.idempotence": False,
         "acks": 1,
         "message.timeout.ms": 2_500,
         "socket.timeout.ms": 1_000,
     }
     with ThreadPoolExecutor(3) as threads:
-        speaking = [
-            threads.submit(careful.speak, partial(foreign_producer, servers, log_level=0), stop),
-            threads.submit(sloppy.speak, partial(foreign_producer, servers, log_level=0, **impatient), stop),
-            threads.submit(in_transactions.speak_in_transactions, transactional, Random(f"{seed}:ends"), stop),
+        publishing = [
+            threads.submit(idempotent.publish, partial(foreign_producer, servers, log_level=0), stop),
+            threads.submit(
+                non_idempotent.publish, partial(foreign_producer, servers, log_level=0, **short_timeouts), stop
+            ),
+            threads.submit(in_transactions.publish_in_transactions, transactional, Random(f"{seed}:ends"), stop),
         ]
-        for voices in as_completed(speaking):
-            voices.result()
+        for future in as_completed(publishing):
+            future.result()
 
 
 if __name__ == "__main__":

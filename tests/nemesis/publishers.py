@@ -1,4 +1,4 @@
-"""Who publishes: agents that emit through the library, each replaced now and then, and a foreign producer."""
+"""The publishers of a round: agents that emit through the library and are replaced regularly, a foreign producer."""
 
 from __future__ import annotations
 
@@ -10,59 +10,63 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 from typing import Any
 
-from tests.nemesis.world import Room
+from tests.nemesis.environment import Endpoints
 from tests.support.waiting import until
 
 CHECKOUT = Path(__file__).parents[2]
 AGENTS = 2
-AGENTS_SHARE = 0.3  # of all that is published
+AGENTS_SHARE = 0.3  # of all published records
 ENDS_WITHIN_S = 150.0
 LOG_SHOWN = 5_000
 AGENT, PRODUCER = "agent", "producer"
 
-# A queue that the longer outages fill, and an emitter that notices a mute broker while it is mute.
+# A queue that longer outages fill, and a timeout short enough to detect a broker that does not answer.
 SETTINGS = {"AGENT_RUNS_QUEUE_BYTES": "400000", "AGENT_RUNS_REQUEST_TIMEOUT_S": "2"}
 
 
-class Speakers:
-    """They write a ledger each. `counts` are those of the agents that have ended."""
+class Publishers:
+    """The publisher processes. Each writes a ledger.
 
-    def __init__(self, room: Room, seed: str, rate: float) -> None:
+    Attributes:
+        counts: the emitters' counts, of each agent that has ended.
+    """
+
+    def __init__(self, endpoints: Endpoints, seed: str, rate: float) -> None:
         self.counts: list[dict[str, Any]] = []
         self._environment = {
             **os.environ,
-            "KAFKA_BOOTSTRAP_SERVERS": room.wired.servers.bootstrap_servers,
-            "AGENT_RUNS_TOPIC": room.wired.topic,
+            "KAFKA_BOOTSTRAP_SERVERS": endpoints.proxied.servers.bootstrap_servers,
+            "AGENT_RUNS_TOPIC": endpoints.proxied.topic,
             **SETTINGS,
         }
-        self._directory = room.wired.directory
+        self._directory = endpoints.proxied.directory
         self._seed = seed
         self._rate = rate
-        self._files: dict[Process, Path] = {}  # of every one that was started
+        self._files: dict[Process, Path] = {}  # the ledger of every process started so far
         self._agents: list[Process] = []
         self._producers: list[Process] = []
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """All of them."""
+        """Start all publishers."""
         self._producers.append(await self._start(PRODUCER, self._rate * (1 - AGENTS_SHARE)))
         while len(self._agents) < AGENTS:
             self._agents.append(await self._start(AGENT, self._rate * AGENTS_SHARE / AGENTS))
 
     async def replace_agent(self) -> None:
-        """Tell the oldest to stop, and start another. It ends in its own time: once Kafka has what it said."""
+        """Send SIGTERM to the oldest agent and start another one. The old one ends after Kafka has all its events."""
         self._ending.add(asyncio.create_task(self._end(self._agents.pop(0))))
         self._agents.append(await self._start(AGENT, self._rate * AGENTS_SHARE / AGENTS))
 
     async def stop(self) -> None:
-        """Tell all to stop, and wait until each knows what became of all that it has said."""
+        """Send SIGTERM to all, and wait until each has the outcome of all its messages and ends."""
         while self._agents or self._producers:
-            leaver = (self._agents or self._producers).pop()
-            self._ending.add(asyncio.create_task(self._end(leaver)))
+            process = (self._agents or self._producers).pop()
+            self._ending.add(asyncio.create_task(self._end(process)))
         await asyncio.gather(*self._ending)
 
     def kill(self) -> None:
-        """Whatever happened, none outlives us."""
+        """Kill the processes that still run."""
         for task in self._ending:
             task.cancel()
         for process in self._files:
@@ -85,8 +89,8 @@ class Speakers:
                 stderr=log,
             )
         self._files[process] = file
-        # Before its file is open it would end by the signal that tells it to stop.
-        await until(lambda: process.returncode is not None or file.exists(), f"the {kind} speaks")
+        # The process opens its ledger before it installs the signal handler: SIGTERM would end it before.
+        await until(lambda: process.returncode is not None or file.exists(), f"the {kind} opens its ledger")
         return process
 
     async def _end(self, process: Process) -> None:

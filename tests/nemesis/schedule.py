@@ -1,4 +1,4 @@
-"""The nemesis: what is done, to what, for how long, drawn by chance from one seed."""
+"""The nemesis: draws faults, their targets and their times from one seed, and injects them."""
 
 from __future__ import annotations
 
@@ -11,75 +11,87 @@ from time import monotonic
 
 import asyncpg
 
-# Between two strikes of a hand.
-OFTEN_S = (0.2, 1.2)
-RARELY_S = (2.0, 8.0)
+# The pause between two faults of a sequence, in seconds.
+FREQUENT_PAUSE_S = (0.2, 1.2)
+RARE_PAUSE_S = (2.0, 8.0)
 
-Strike = Callable[[Random], Awaitable[None]]
+Fault = Callable[[Random], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Target:
-    """Something that can be hurt: kinds of faults, each with its weight. A strike undoes what it has done."""
+    """A part of the system with its kinds of faults, each with a weight. A fault is over when its call returns."""
 
     name: str
-    kinds: Sequence[tuple[int, Strike]]
+    kinds: Sequence[tuple[int, Fault]]
     weight: int
 
 
 class Nemesis:
-    """Strikes until told to stop. `done` counts by kind."""
+    """Injects faults until a deadline.
+
+    Attributes:
+        counts: the number of injected faults, by target and kind.
+    """
 
     def __init__(
-        self, targets: Sequence[Target], beside: Sequence[Target], rng: Random, note: Callable[[str], None]
+        self, targets: Sequence[Target], independent: Sequence[Target], rng: Random, note: Callable[[str], None]
     ) -> None:
         self._targets = targets
-        self._beside = beside
+        self._independent = independent
         self._rng = rng
         self._note = note
-        self.done: Counter[str] = Counter()
-        self._struck: list[Target] = []
+        self.counts: Counter[str] = Counter()
+        self._targeted: list[Target] = []
 
-    async def hurt_until(self, deadline: float) -> None:
-        """One strike after the other with one hand, now and then one with another, never two at one target.
+    async def inject_until(self, deadline: float) -> None:
+        """Inject faults in three concurrent sequences: frequent ones, rare ones, and the independent ones.
 
-        What goes on beside it has a hand of its own: it may take long.
+        A target has at most one fault at a time. Independent faults get a sequence of their own because they may take
+        long.
         """
-        async with asyncio.TaskGroup() as hands:
-            for targets, pauses_s in ((self._targets, OFTEN_S), (self._targets, RARELY_S), (self._beside, RARELY_S)):
+        sequences = (
+            (self._targets, FREQUENT_PAUSE_S),
+            (self._targets, RARE_PAUSE_S),
+            (self._independent, RARE_PAUSE_S),
+        )
+        async with asyncio.TaskGroup() as tasks:
+            for targets, pauses_s in sequences:
                 if targets:
-                    hands.create_task(self._hand(deadline, targets, pauses_s, Random(self._rng.getrandbits(64))))
+                    rng = Random(self._rng.getrandbits(64))
+                    tasks.create_task(self._inject_repeatedly(deadline, targets, pauses_s, rng))
 
-    async def _hand(
+    async def _inject_repeatedly(
         self, deadline: float, targets: Sequence[Target], pauses_s: tuple[float, float], rng: Random
     ) -> None:
         await asyncio.sleep(rng.uniform(*pauses_s))
         while monotonic() < deadline:
-            free = [target for target in targets if target not in self._struck]
-            await self._strike(rng.choices(free, [target.weight for target in free])[0], rng)
+            free = [target for target in targets if target not in self._targeted]
+            await self._inject(rng.choices(free, [target.weight for target in free])[0], rng)
             await asyncio.sleep(rng.uniform(*pauses_s))
 
-    async def _strike(self, target: Target, rng: Random) -> None:
-        weights, strikes = zip(*target.kinds, strict=True)
-        strike = rng.choices(strikes, weights)[0]
-        name = f"{target.name} {strike.__name__}"
-        self.done[name] += 1
+    async def _inject(self, target: Target, rng: Random) -> None:
+        weights, faults = zip(*target.kinds, strict=True)
+        fault = rng.choices(faults, weights)[0]
+        name = f"{target.name} {fault.__name__}"
+        self.counts[name] += 1
         self._note(f"{name} begins")
-        self._struck.append(target)
+        self._targeted.append(target)
         try:
-            await strike(Random(rng.getrandbits(64)))
+            await fault(Random(rng.getrandbits(64)))
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            self._note(f"{name} was not to be had: {error!r}")  # the machine is busy, or the other hand was in the way
+            # The machine is busy, or another fault has made the server unreachable.
+            self._note(f"{name} could not be injected: {error!r}")
         finally:
-            self._struck.remove(target)
-            self._note(f"{name} is over")
+            self._targeted.remove(target)
+            self._note(f"{name} ends")
 
 
-def a_while(rng: Random) -> float:
-    """How long a fault lasts, in seconds: mostly short, now and then longer than any session."""
+def fault_duration_s(rng: Random) -> float:
+    """The duration of a fault in seconds: 85% are short, the others are longer than any session timeout."""
     return rng.uniform(0.1, 2.5) if rng.random() < 0.85 else rng.uniform(2.5, 8.0)
 
 
 async def pause(rng: Random) -> None:
-    """For as long as a fault lasts."""
-    await asyncio.sleep(a_while(rng))
+    """Wait for the duration of a fault."""
+    await asyncio.sleep(fault_duration_s(rng))

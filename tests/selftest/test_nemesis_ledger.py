@@ -1,4 +1,4 @@
-"""What the nemesis's producers say became of their messages is held against the log."""
+"""The ledger of the nemesis's producers finds each contradiction between their outcomes and the log."""
 
 import pytest
 
@@ -20,12 +20,12 @@ def ledger(*entries: tuple[Outcome, Message, Place | None]) -> Ledger:
     return read
 
 
-def test_a_log_is_right_that_has_what_was_acknowledged_and_perhaps_what_nobody_knows() -> None:
-    told = ledger((Outcome.ACKED, FIRST, Place(0, 4)), (Outcome.UNKNOWN, SECOND, None))
+def test_acknowledged_messages_are_in_the_log_and_unknown_ones_may_be() -> None:
+    outcomes = ledger((Outcome.ACKED, FIRST, Place(0, 4)), (Outcome.UNKNOWN, SECOND, None))
 
-    assert told.differences(log((FIRST, Place(0, 4))), OTHERS) == []
-    assert told.differences(log((FIRST, Place(0, 4)), (SECOND, Place(0, 5))), OTHERS) == []
-    assert told.differences(log((FIRST, Place(0, 4)), (Message(b"agent-7", b""), Place(0, 5))), OTHERS) == []
+    assert outcomes.differences(log((FIRST, Place(0, 4))), OTHERS) == []
+    assert outcomes.differences(log((FIRST, Place(0, 4)), (SECOND, Place(0, 5))), OTHERS) == []
+    assert outcomes.differences(log((FIRST, Place(0, 4)), (Message(b"agent-7", b""), Place(0, 5))), OTHERS) == []
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_log_is_right_that_has_what_was_acknowledged_and_perhaps_what_nobody_k
         ([(Outcome.ACKED, FIRST, Place(0, 4))] * 2, [(FIRST, Place(0, 4))], "acknowledged twice at one place"),
     ],
 )
-def test_a_log_that_contradicts_what_producers_were_told_is_named(
+def test_a_log_that_contradicts_an_outcome_is_reported(
     entries: list[tuple[Outcome, Message, Place | None]], records: list[tuple[Message, Place]], problem: str
 ) -> None:
     assert any(problem in difference for difference in ledger(*entries).differences(log(*records), OTHERS))

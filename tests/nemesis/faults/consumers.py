@@ -1,11 +1,11 @@
-"""What is done to the consumers. Each fault leaves as many as there were."""
+"""Faults of the consumers. Each fault leaves as many consumers as before."""
 
 import asyncio
 from collections.abc import Callable
 from random import Random
 
 from tests.nemesis.fleet import Fleet
-from tests.nemesis.schedule import Strike, pause
+from tests.nemesis.schedule import Fault, pause
 from tests.support.fault_injection.steps import STEPS
 from tests.support.waiting import until
 
@@ -14,37 +14,39 @@ LATEST_CALL = 40
 REACHES_WITHIN_S = 8.0
 
 
-class OfConsumers:
+class ConsumerFaults:
+    """Faults of the fleet's members."""
+
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
-    def kinds(self) -> list[tuple[int, Strike]]:
-        """With their weights."""
+    def kinds(self) -> list[tuple[int, Fault]]:
+        """The faults with their weights."""
         faults = (self.killed, self.terminated, self.frozen, self.joined, self.died_at_a_step, self.froze_at_a_step)
         return [(1, fault) for fault in faults]
 
     async def killed(self, rng: Random) -> None:
-        """SIGKILL, and another one in its place."""
-        self._fleet.kill(self._fleet.victim(rng))
+        """SIGKILL to one; start another."""
+        self._fleet.kill(self._fleet.replaceable(rng))
         self._fleet.join()
 
     async def terminated(self, rng: Random) -> None:
-        """SIGTERM, and another one in its place."""
-        victim = self._fleet.victim(rng)
+        """SIGTERM to one; start another."""
+        member = self._fleet.replaceable(rng)
         self._fleet.join()
-        await self._fleet.terminate(victim)
+        await self._fleet.terminate(member)
 
     async def frozen(self, rng: Random) -> None:
-        """SIGSTOP for longer than its session, and it wakes up as if nothing had happened."""
-        victim = rng.choice(self._fleet.members)
-        victim.consumer.stop()
+        """SIGSTOP for 0.5 to 2.5 session timeouts, then SIGCONT."""
+        member = rng.choice(self._fleet.members)
+        member.consumer.stop()
         try:
             await asyncio.sleep(SESSION_S * rng.uniform(0.5, 2.5))
         finally:
-            victim.consumer.resume()
+            member.consumer.resume()
 
     async def joined(self, rng: Random) -> None:
-        """One more for a while: the partitions are shared out anew when it comes and when it goes."""
+        """Start one more for a while: the group rebalances when it joins and when it leaves."""
         newcomer = self._fleet.join()
         await pause(rng)
         if rng.random() < 0.5:
@@ -53,29 +55,29 @@ class OfConsumers:
             self._fleet.kill(newcomer)
 
     async def died_at_a_step(self, rng: Random) -> None:
-        """One that kills itself before or after some step of its work; if it never comes there, we kill it."""
-        victim = self._fleet.victim(rng)
+        """Replace one by a consumer that kills itself at a step; it is killed if it does not reach the step."""
+        member = self._fleet.replaceable(rng)
         doomed = self._fleet.join(_fault("SIGKILL", rng))
-        self._fleet.kill(victim)
+        self._fleet.kill(member)
         await _reached(lambda: not doomed.consumer.alive)
         self._fleet.kill(doomed)
         self._fleet.join()
 
     async def froze_at_a_step(self, rng: Random) -> None:
-        """One that stops in the middle of its work, sleeps past its session, and wakes up where it was."""
-        victim = self._fleet.victim(rng)
-        sleeper = self._fleet.join(_fault("SIGSTOP", rng))
-        self._fleet.kill(victim)
-        if await _reached(lambda: sleeper.consumer.stopped):
+        """Replace one by a consumer that stops itself at a step; resume it about one to three sessions later."""
+        member = self._fleet.replaceable(rng)
+        stopping = self._fleet.join(_fault("SIGSTOP", rng))
+        self._fleet.kill(member)
+        if await _reached(lambda: stopping.consumer.stopped):
             await asyncio.sleep(SESSION_S * rng.uniform(0.8, 2.5))
-            sleeper.consumer.resume()
-        else:  # nobody would wake it up later
-            self._fleet.kill(sleeper)
+            stopping.consumer.resume()
+        else:  # if it stopped itself later, nothing would resume it
+            self._fleet.kill(stopping)
             self._fleet.join()
 
 
 async def _reached(condition: Callable[[], bool]) -> bool:
-    """Whether a step is reached in time: some are rare."""
+    """Whether a step is reached in time; some steps are rare."""
     try:
         await until(condition, "a step is reached", REACHES_WITHIN_S)
     except AssertionError:

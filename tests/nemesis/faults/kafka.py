@@ -1,4 +1,4 @@
-"""What is done to Kafka, and to the wire in front of it."""
+"""Faults of Kafka, and of the network in front of it."""
 
 import asyncio
 import os
@@ -6,36 +6,36 @@ from random import Random
 from signal import SIGCONT, SIGSTOP
 
 from deploy.local import Kafka
-from tests.nemesis.faults.network import OfWires
-from tests.nemesis.schedule import Strike, pause
+from tests.nemesis.faults.network import NetworkFaults
+from tests.nemesis.schedule import Fault, pause
 from tests.support.proxy.proxy import KafkaProxy
 
 
-class OfKafka(OfWires):
-    """Faults of Kafka; each is over when it returns."""
+class KafkaFaults(NetworkFaults):
+    """Faults of the broker and its network."""
 
-    def __init__(self, kafka: Kafka, wire: KafkaProxy) -> None:
-        super().__init__(wire)
+    def __init__(self, kafka: Kafka, proxy: KafkaProxy) -> None:
+        super().__init__(proxy)
         self._kafka = kafka
 
-    def kinds(self) -> list[tuple[int, Strike]]:
-        """With their weights: a broker takes its time to come up, and meanwhile there is nothing else to hurt."""
-        others = ((1, self.killed), (1, self.restarted), (2, self.frozen), (3, self.flipped))
-        return [*super().kinds(), (3, self.changes_are_lost), (3, self.answers_are_lost), *others]
+    def kinds(self) -> list[tuple[int, Fault]]:
+        """The faults with their weights. Restarts are rare: a broker starts slowly, and other faults wait for it."""
+        others = ((1, self.killed), (1, self.restarted), (2, self.frozen), (3, self.corrupted_batches))
+        return [*super().kinds(), (3, self.writes_lost), (3, self.answers_lost), *others]
 
     async def killed(self, rng: Random) -> None:
-        """SIGKILL, and up again some time later."""
+        """SIGKILL, and a start some time later."""
         await asyncio.to_thread(self._kafka.kill)
         await pause(rng)
         await asyncio.to_thread(self._kafka.start)
 
     async def restarted(self, rng: Random) -> None:
-        """An orderly stop, and up again at once."""
+        """A clean stop, and a start at once."""
         await asyncio.to_thread(self._kafka.stop)
         await asyncio.to_thread(self._kafka.start)
 
     async def frozen(self, rng: Random) -> None:
-        """SIGSTOP: it takes connections and answers nothing, and later answers all at once."""
+        """SIGSTOP: it accepts connections and does not answer; after SIGCONT it answers all requests at once."""
         assert self._kafka.pid is not None
         os.kill(self._kafka.pid, SIGSTOP)
         try:
@@ -43,8 +43,8 @@ class OfKafka(OfWires):
         finally:
             os.kill(self._kafka.pid, SIGCONT)
 
-    async def flipped(self, rng: Random) -> None:
-        """A wrong byte in each of the next batches that are fetched."""
-        self._wire.flips = rng.randrange(1, 10)
+    async def corrupted_batches(self, rng: Random) -> None:
+        """Corrupt one byte in each of the next fetched batches."""
+        self._proxy.flips = rng.randrange(1, 10)
         await pause(rng)
-        self._wire.flips = 0
+        self._proxy.flips = 0

@@ -1,4 +1,4 @@
-"""The nemesis finds what consumers would leave behind in PostgreSQL."""
+"""The nemesis finds sessions and locks that consumers leave in PostgreSQL (L5)."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -7,21 +7,21 @@ import asyncpg
 import pytest
 
 from tests.nemesis import liveness
-from tests.nemesis.world import Room
+from tests.nemesis.environment import Endpoints
 
 
-async def test_l5_a_session_and_its_locks_are_found_for_as_long_as_they_are_there(
+async def test_l5_reports_a_session_and_its_locks_until_they_are_gone(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a session with a lock that nobody gives back, when it is looked for, then it is found,
+    # Given an open session with a lock, then both are reported,
     monkeypatch.setattr(liveness, "GONE_WITHIN_S", 0.3)
-    room = cast("Room", SimpleNamespace(direct=SimpleNamespace(database=database)))
+    endpoints = cast("Endpoints", SimpleNamespace(direct=SimpleNamespace(database=database)))
     connection = await asyncpg.connect(database)
     await connection.execute("BEGIN; LOCK TABLE agent_runs")
-    (found,) = await liveness.nothing_left(room)
+    (found,) = await liveness.leftovers(endpoints)
     assert found.startswith("L5: left in PostgreSQL: {'sessions': 1, 'locks': ")
     assert "'locks': 0" not in found
-    # and when it is gone, then nothing is.
+    # and after it is closed, nothing is reported.
     await connection.close()
     monkeypatch.setattr(liveness, "GONE_WITHIN_S", 10)
-    assert await liveness.nothing_left(room) == []
+    assert await liveness.leftovers(endpoints) == []
