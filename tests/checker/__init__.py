@@ -1,17 +1,18 @@
-"""Is every record in exactly one place? An oracle that shares no code with what it judges.
+"""An independent end-to-end checker: is every record stored in exactly one place, and the right one?
 
-It reads the topic and the four tables by itself, works out from the contract what the tables should say, and names
-each difference. It imports nothing of the product: a bug that both had in common would be invisible to it.
+It reads the topic and the tables with its own clients, computes from the contract what the tables should contain, and
+reports each difference as a violation of a rule. It imports nothing of the product: it could not detect a bug in shared
+code.
 
-    log        what Kafka accepted                tables     what the service wrote
-    strict_json, contract, validity              one record: an event, or refused, and why
-    status, model                                 a whole log: the one right outcome
-    step, placement, fidelity, runs, watermark    the rules, one function each
-    comparison                                    all rules, once over everything: pure
-    replay                                        tables beside tables of the same log: pure
-    increment                                     the same rules, snapshot by snapshot: pure
-    reading, following                            the topic and the tables from their servers, once or as they grow
-    watch, watcher                                snapshots judged while faults run, by a process of its own
+    log, tables, violations                     the values: records, rows, rules and violations
+    strict_json, contract, classify             one record: an event, or rejected and why
+    model                                       a log: the expected content of the tables
+    step                                        what the rules check, with indexes
+    record_rules, run_rules, offset_rules       the rules, a function each
+    comparison                                  all rules for a whole log; tables compared with tables
+    incremental                                 all rules, snapshot by snapshot
+    reading, following                          read the topic and the tables: once, or as they grow
+    watch, watch_process                        check snapshots while the service runs, in a process of its own
 """
 
 from tests.checker.comparison import compare, determinism, replay

@@ -1,6 +1,6 @@
-"""What one record is by itself: an event, or refused for the first reason that applies.
+"""Classifies one record by itself: an event, or rejected for the first reason that applies.
 
-Whether an event is the first of its id, a repeat or a conflict is not_none only beside its run: see `model`.
+Whether an event is a repeat or conflicts with a stored one depends on its run: see `model`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from tests.checker.strict_json import (
 )
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
-STORABLE_TIMES_MS = range(
-    -62_135_596_800_000, 253_402_300_800_000
-)  # milliseconds of the years 1 to 9999, which readers hold too
+# The years 1 to 9999: what a timestamptz and the types of its readers, such as Python's datetime, can hold.
+STORABLE_TIMES_MS = range(-62_135_596_800_000, 253_402_300_800_000)
 
 
 class Reason(StrEnum):
-    """Why a record becomes a dead letter, in the order of judging."""
+    """Why a record becomes a dead letter, in the order in which the reasons are checked."""
 
     MISSING_KEY = "missing_key"
     INVALID_KEY = "invalid_key"
@@ -43,7 +42,7 @@ class Reason(StrEnum):
 
 
 class Rejected(Exception):
-    """The record is no event."""
+    """The record is not an event, for `reason`."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -51,19 +50,29 @@ class Rejected(Exception):
 
 
 class Content(NamedTuple):
-    """What makes two events the same, in few bytes: a run is remembered for longer than its records."""
+    """Digests by which two events are compared; the model keeps them when the records are gone.
+
+    Attributes:
+        exact: of the record's bytes.
+        json: of the value as JSONB; None if the event needs `raw`.
+    """
 
     exact: bytes
-    json: bytes | None  # None where the event needs `raw`
+    json: bytes | None
 
     def is_same(self, other: Content) -> bool:
-        """Identical bytes, or equal as JSONB where neither needs `raw`."""
+        """Whether the bytes are identical, or the values are equal as JSONB and neither event needs `raw`."""
         return self.exact == other.exact or (self.json is not None and self.json == other.json)
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event as the tables should hold it. `data` has U+FFFD where JSONB cannot hold the text; then `raw` is set."""
+    """An event as the tables should hold it.
+
+    Attributes:
+        data: event_data, with U+FFFD for each character that JSONB cannot hold.
+        raw: the record's bytes, if `data` has such replacements; otherwise None.
+    """
 
     record: Record
     run_id: str
@@ -72,7 +81,7 @@ class Event:
     raw: bytes | None
 
     def text(self, name: str) -> str | None:
-        """A field that is a string, or null or absent, which is the same."""
+        """A string field; None if it is null or absent."""
         value = self.fields.get(name)
         assert value is None or isinstance(value, str), name
         return value
@@ -86,8 +95,8 @@ class Event:
         return self.text("type") or ""
 
     @property
-    def count(self) -> int:
-        """How many events the emitter says are missing here; 0 when it is no such admission."""
+    def dropped_count(self) -> int:
+        """The `count` of an events_dropped event, 0 for any other event."""
         value = self.fields.get("count") if self.type == "events_dropped" else None
         return int(value.literal) if isinstance(value, Number) else 0
 
@@ -98,10 +107,10 @@ class Event:
 
 
 def classify(record: Record, max_event_bytes: int = MAX_EVENT_BYTES) -> Event:
-    """The event in a record.
+    """Parse and validate a record.
 
     Raises:
-        Rejected: with the first reason that applies.
+        Rejected: the record is not an event.
     """
     run_id = _run_id(record.key)
     text = _text(record.value or b"", max_event_bytes)
@@ -114,13 +123,13 @@ def classify(record: Record, max_event_bytes: int = MAX_EVENT_BYTES) -> Event:
     if name := invalid_field(document.value):
         raise Rejected(Reason.INVALID_EVENT, name)
     if record.timestamp not in STORABLE_TIMES_MS:
-        raise Rejected(Reason.STORE_REJECTED, "a time that timestamptz cannot hold")
+        raise Rejected(Reason.STORE_REJECTED, "a timestamp that timestamptz cannot hold")
     if not document.fits_jsonb:
         raise Rejected(Reason.STORE_REJECTED, "a number that JSONB cannot hold")
-    clean = storable_text(text)
-    if clean == text:
+    storable = storable_text(text)
+    if storable == text:
         return Event(record, run_id, document.value, document.value, None)
-    return Event(record, run_id, document.value, parse(clean).value, record.value)
+    return Event(record, run_id, document.value, parse(storable).value, record.value)
 
 
 def _run_id(key: bytes | None) -> str:

@@ -30,57 +30,61 @@ RULES = (
     *(watermark, monotonic, single_writer, atomicity),
 )
 
-TABLES = ("runs", "events", "offsets", "dead_letters")  # clocks and the ids of dead_letters are not among their columns
+TABLES = ("runs", "events", "offsets", "dead_letters")  # without the columns that differ: clocks, ids of dead letters
 
 
 def compare(
     log: Log, tables: Tables, *, finished: bool = True, max_event_bytes: int = MAX_EVENT_BYTES
 ) -> list[Violation]:
-    """All broken rules, none when all is well.
+    """All violations of S1 to S12, S14, J1 and P1.
 
-    The tables are one snapshot, and the log was read after it. With `finished` the whole log must have been consumed;
-    without, only what lies below the stored offsets is judged: that holds at every moment, not just at the end.
+    Args:
+        log: read after the snapshot of the tables.
+        tables: one snapshot.
+        finished: whether the whole log must have been consumed. Otherwise only records below the stored offsets are
+            checked, which must hold at every moment.
+        max_event_bytes: the service's limit of an event's size.
     """
     ends = {row.partition: row.next_offset for row in tables.offsets}
     passed = [record for record in log.records if record.place.offset < ends.get(record.place.partition, 0)]
     model = Model(max_event_bytes)
     step = Step(log, tables, model, model.advance(passed, resolved_letters(tables)))
-    found = broken(step)
-    return [*found, *unconsumed(step)] if finished and not model.split else found
+    found = violations(step)
+    return [*found, *unconsumed(step)] if finished and not model.split_runs else found
 
 
-def broken(step: Step) -> list[Violation]:
-    """What is wrong in a step."""
+def violations(step: Step) -> list[Violation]:
+    """All violations in a step; only those of P1, if there are any."""
     split = list(one_partition(step))
     if split:
-        return split  # the rest would have to guess in which order the partitions were read
+        return split  # the order of events in different partitions is undefined, so no other rule can be checked
     return [violation for rule in RULES for violation in rule(step)]
 
 
 def replay(before: Tables, after: Tables, again: Mapping[int, int]) -> list[Violation]:
-    """What consuming some records again has changed; nothing but their count as repeats should have.
+    """S13: the differences after some records were consumed again, apart from their count as repeats.
 
     Args:
-        before: the tables when the log had been consumed to its end.
-        after: the same, when it has been once more.
-        again: how many records of each partition were consumed again.
+        before: the tables after the log was consumed to its end.
+        after: the tables after records were consumed again, to the end.
+        again: by partition, the number of records that were consumed again.
     """
     offsets = [replace(row, repeats=row.repeats + again.get(row.partition, 0)) for row in before.offsets]
     return list(_differences(Rule.REPLAY, replace(before, offsets=offsets), after))
 
 
 def determinism(one: Tables, other: Tables) -> list[Violation]:
-    """In what two databases differ that hold the same log."""
+    """S15: the differences between two databases into which the same log was consumed."""
     return list(_differences(Rule.DETERMINISM, one, other))
 
 
 def _differences(rule: Rule, expected: Tables, found: Tables) -> Iterator[Violation]:
     for name in TABLES:
-        should, there = _rows(getattr(expected, name)), _rows(getattr(found, name))
-        yield from (Violation(rule, name, f"{shortened(row)} is missing") for row in (should - there).elements())
-        yield from (Violation(rule, name, f"{shortened(row)} is there instead") for row in (there - should).elements())
+        before, after = _rows(getattr(expected, name)), _rows(getattr(found, name))
+        yield from (Violation(rule, name, f"missing row: {shortened(row)}") for row in (before - after).elements())
+        yield from (Violation(rule, name, f"unexpected row: {shortened(row)}") for row in (after - before).elements())
 
 
 def _rows(rows: Sequence[Any]) -> Counter[Any]:
-    """Rows in no particular order."""
+    """The rows as a multiset: their order does not matter."""
     return Counter(rows)

@@ -1,4 +1,4 @@
-"""The message contract: which JSON values are events."""
+"""The message contract: which JSON objects are events (`invalid_field`), and how they change a run's status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_COUNT = 2**31 - 1
 
 
 class _Absent:
-    """A field that isn't there, told from one that is null."""
+    """The type of ABSENT: a missing field, in contrast to null."""
 
 
 ABSENT = _Absent()
@@ -46,7 +46,7 @@ def is_anything(field: Field) -> bool:
 def is_count(field: Field) -> bool:
     if not isinstance(field, Number) or not _INTEGER.fullmatch(field.literal):
         return False
-    # By length first: Python refuses to turn a text of over 4,300 digits into an integer.
+    # The length first: Python refuses to convert more than 4,300 digits to an integer.
     return len(field.literal) <= len(str(MAX_COUNT)) and 1 <= int(field.literal) <= MAX_COUNT
 
 
@@ -56,7 +56,7 @@ def is_timestamp(field: Field) -> bool:
         return False
     year, month, day, hour, minute, second, offset_hour, offset_minute = (int(part or 0) for part in match.groups())
     return (
-        year >= 1  # the calendar of Python, and of PostgreSQL, has no year 0
+        year >= 1  # Python's datetime and PostgreSQL have no year 0
         and 1 <= month <= 12
         and 1 <= day <= monthrange(year, month)[1]
         and max(hour, offset_hour) <= 23
@@ -91,7 +91,7 @@ BY_TYPE: Mapping[str, Mapping[str, Check]] = {
 
 
 def invalid_field(fields: Mapping[str, Json]) -> str | None:
-    """The name of the first field that breaks the contract; None when the fields are an event."""
+    """The name of the first field that violates the contract; None if the fields are an event."""
     for name, check in COMMON.items():
         if not check(fields.get(name, ABSENT)):
             return name
@@ -129,7 +129,7 @@ _BY_TOOL = (
 
 
 def status_after(status: str, event_type: str, tool_name: Json) -> str:
-    """The status after one more event. A type that we don't know may have a `tool_name` of any kind."""
+    """The run's status after the next event. An event of an unknown type may have a `tool_name` of any JSON type."""
     tool = tool_name if isinstance(tool_name, str) else ""
     row = _BY_TYPE.get(event_type) or _BY_TOOL.get((event_type, tool)) or _NOTHING
     return row[status]

@@ -1,4 +1,4 @@
-"""The log and the tables as they grow, read by a client each that lives on while its server is away."""
+"""Reads the log and the tables as they grow, with clients that survive outages of their servers."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from tests.checker.tables import DeadLetterRow, EventRow, LossRow, MoveRow, Offs
 
 POLL_S = 0.1
 RECORDS_A_POLL = 2_000
-# A record that was consumed is there to be read at once. After this the broker is asked whether it is there at all.
+# A consumed record can be read at once. After this time without one, check whether the log ends before it.
 CHECK_END_AFTER_S = 3.0
 ANSWER_S = 5.0
 EMPTY_SNAPSHOT = "1:1:"  # a snapshot that sees nothing
 
 CLIENT_SETTINGS: Mapping[str, str | int] = {
-    "log_level": 0,  # else it has a line for each attempt to reach a broker that is down
+    "log_level": 0,  # otherwise it logs each attempt to connect to a broker that is down
     "socket.timeout.ms": 10_000,
     "reconnect.backoff.max.ms": 1_000,
-    "auto.offset.reset": "earliest",  # beyond what retention has deleted
+    "auto.offset.reset": "earliest",  # continue after records that retention has deleted
     "queued.max.messages.kbytes": 16_384,
 }
 
-# The rows of a stretch are found by the index even while the planner believes the table to be empty. Without JIT: what
-# the planner is told to avoid costs so much that everything else would seem worth compiling.
+# Make the planner use the index even while its statistics say that the table is empty. Without JIT: the disabled plan
+# types add such a high cost that PostgreSQL would compile every query.
 PLANNER_SETTINGS = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off", "jit": "off"}
 
 
 class LogFollower:
-    """Reads on where it was; not for two threads at a time."""
+    """Reads a topic from its start, in several calls. Not thread-safe."""
 
     def __init__(self, bootstrap_servers: str, topic: str) -> None:
-        """Raises KafkaException while the broker does not answer."""
+        """Raises KafkaException if the broker does not answer."""
         self._consumer = make_consumer(bootstrap_servers, **CLIENT_SETTINGS)
         try:
             begins = start_offsets(self._consumer, topic)
@@ -49,13 +49,13 @@ class LogFollower:
         self._consumer.assign([TopicPartition(topic, partition, begin) for partition, begin in begins.items()])
 
     def read_to(self, offsets: Mapping[int, int], stopped: Event) -> None:
-        """Read up to the offsets, for as long as it takes: less only when the log ends before them."""
+        """Read up to the offsets. Returns before only if the log ends before them or `stopped` is set."""
         progress = monotonic()
-        while (lacking := self.log_buffer.lacks(offsets)) and not stopped.is_set():
+        while (missing := self.log_buffer.missing(offsets)) and not stopped.is_set():
             if self._poll():
                 progress = monotonic()
             elif monotonic() - progress > CHECK_END_AFTER_S:
-                if all(self._is_beyond_the_end(partition, offset) for partition, offset in lacking.items()):
+                if all(self._is_beyond_the_end(partition, offset) for partition, offset in missing.items()):
                     return
                 progress = monotonic()
 
@@ -70,7 +70,7 @@ class LogFollower:
                 self.log_buffer.add(record_of(message))
             elif error.code() == KafkaError._PARTITION_EOF:
                 self.log_buffer.reached(not_none(message.partition()), not_none(message.offset()))
-            # Any other error passes with the broker's trouble: the client tries again by itself.
+            # Any other error is temporary: the client retries by itself.
         return bool(messages)
 
     def _is_beyond_the_end(self, partition: int, offset: int) -> bool:
@@ -78,12 +78,12 @@ class LogFollower:
             at = TopicPartition(self.log_buffer.topic, partition)
             _, end = self._consumer.get_watermark_offsets(at, timeout=ANSWER_S)
         except KafkaException:
-            return False  # the broker is away, and says nothing of the kind
+            return False  # unknown: the broker does not answer
         return end < offset
 
 
 class TablesFollower:
-    """One connection, and a snapshot after the other of what is new."""
+    """Reads the rows that are new since the previous snapshot, over one connection."""
 
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         self._connection = connection
@@ -91,19 +91,25 @@ class TablesFollower:
 
     @classmethod
     async def connect(cls, database_url: str) -> TablesFollower:
-        """Raises what the driver does while PostgreSQL is away."""
+        """Connect. Raises asyncpg's errors and OSError if PostgreSQL is unavailable."""
         connection = await asyncpg.connect(
             database_url, timeout=ANSWER_S, command_timeout=2 * ANSWER_S, server_settings=PLANNER_SETTINGS
         )
         return cls(connection)
 
     async def prepare(self) -> None:
-        """Make the index and the audit, where they aren't there yet."""
+        """Create the index and the audit trigger, unless they exist."""
         await self._connection.execute(self._queries["index"])
         await self._connection.execute(self._queries["audit"])
 
     async def read(self, last: str, begins: Mapping[int, int]) -> tuple[str, Tables]:
-        """A snapshot's name, and what is new in it: events from `begins` on, and of dead_letters that were retried."""
+        """Take a snapshot. Returns its `pg_snapshot`, and the rows that are new in it.
+
+        Args:
+            last: the `pg_snapshot` of the previous one.
+            begins: by partition, the offset from which on all events are read. Of earlier offsets, only the events of
+                dead letters that were retried since are read.
+        """
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
             name = await self._connection.fetchval(self._queries["now"])
             dead_letters = [DeadLetterRow(**row) for row in await self._fetch("dead_letters", last)]

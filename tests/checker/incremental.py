@@ -1,7 +1,6 @@
-"""The same rules, step by step: what a snapshot has that the last one had not. Pure: log and tables come in as values.
+"""Applies the rules snapshot by snapshot, to what is new in each. Pure: log and tables are passed in as values.
 
-What is judged costs as much as what is new, however much there is already. That is also its limit: a row that was
-judged and then vanishes is seen by `compare` only.
+The cost is proportional to what is new. The limit: only `compare` finds a row that was checked and then deleted.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections import deque
 from collections.abc import Collection, Mapping
 
 from tests.checker.classify import MAX_EVENT_BYTES
-from tests.checker.comparison import broken
+from tests.checker.comparison import violations
 from tests.checker.log import Extent, Log, Place, Record
 from tests.checker.model import Model
 from tests.checker.step import Previous, Step, resolved_letters
@@ -20,7 +19,7 @@ from tests.checker.violations import Violation
 
 
 class LogBuffer:
-    """The log as far as it was read. Of a record that the offsets have passed it keeps the offset."""
+    """The log as far as it was read: records that the stored offsets have not passed, and the offsets of all others."""
 
     def __init__(self, topic: str, begins: Mapping[int, int]) -> None:
         self.topic = topic
@@ -34,7 +33,7 @@ class LogBuffer:
         return self._begins.keys()
 
     def add(self, record: Record) -> None:
-        """The next record of its partition; one that was read before is none."""
+        """Add the next record of its partition; a record that was added before is ignored."""
         partition, offset = record.place
         if offset < self._positions[partition]:
             return
@@ -43,15 +42,15 @@ class LogBuffer:
         self._positions[partition] = offset + 1
 
     def reached(self, partition: int, offset: int) -> None:
-        """There is no record before this offset, after the last one."""
+        """Note that there is no record between the last one and this offset."""
         self._positions[partition] = max(offset, self._positions[partition])
 
-    def lacks(self, offsets: Mapping[int, int]) -> dict[int, int]:
-        """Those of the offsets, by partition, that it was not read up to."""
+    def missing(self, offsets: Mapping[int, int]) -> dict[int, int]:
+        """The offsets, by partition, up to which the log was not read yet."""
         return {p: offset for p, offset in offsets.items() if self._positions.get(p, offset) < offset}
 
     def take(self, offsets: Mapping[int, int]) -> Log:
-        """The records up to these offsets that were not taken before."""
+        """Remove and return the records below these offsets."""
         records = []
         for partition, ahead in self._ahead.items():
             while ahead and ahead[0].place.offset < offsets.get(partition, 0):
@@ -59,17 +58,17 @@ class LogBuffer:
         extents = {p: Extent(begin, self._positions[p]) for p, begin in self._begins.items()}
         return Log(self.topic, extents, records, self._offsets)
 
-    def skip(self, partition: int, begins: int, ends: int) -> None:
-        """Nobody asks for the records of this range any more."""
+    def skip(self, partition: int, start: int, end: int) -> None:
+        """Remove the records of a range that an operator has accepted as lost."""
         ahead = self._ahead[partition]
-        self._ahead[partition] = deque(record for record in ahead if not begins <= record.place.offset < ends)
+        self._ahead[partition] = deque(record for record in ahead if not start <= record.place.offset < end)
 
 
 class IncrementalChecker:
-    """Judges one snapshot after the other."""
+    """Checks one snapshot after the other."""
 
     def __init__(self, log_buffer: LogBuffer, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self._journal = log_buffer
+        self._log_buffer = log_buffer
         self._model = Model(max_event_bytes)
         self._runs: dict[str, RunRow] = {}
         self._offsets: dict[int, int] = {}
@@ -79,20 +78,20 @@ class IncrementalChecker:
 
     @property
     def offsets(self) -> Mapping[int, int]:
-        """How far each partition was judged: rows from there on, and all letters and runs that changed, come next."""
+        """Up to where each partition was checked. The next snapshot must have all events from there on."""
         return self._offsets
 
-    def classify(self, tables: Tables) -> list[Violation]:
-        """What is wrong in the rows that are new; the log was read after the snapshot, up to its offsets."""
+    def check(self, tables: Tables) -> list[Violation]:
+        """The violations in a snapshot's new rows. The log must have been read up to the snapshot's offsets."""
         ends = {row.partition: row.next_offset for row in tables.offsets}
         for loss in tables.losses:
             self._lost.add(loss.partition)
-            self._journal.skip(loss.partition, loss.next_offset, loss.resumed_at)
-        log = self._journal.take(ends)
+            self._log_buffer.skip(loss.partition, loss.next_offset, loss.resumed_at)
+        log = self._log_buffer.take(ends)
         outcome = self._model.advance(log.records, resolved_letters(tables))
         previous = Previous(dict(self._offsets), self._runs, dict(self._moved_to), self._retried, self._lost)
         step = Step(log, tables, self._model, outcome, previous)
-        found = broken(step)
+        found = violations(step)
         self._retried |= step.retried
         self._remember(tables, ends)
         return found
@@ -102,4 +101,4 @@ class IncrementalChecker:
             self._offsets[partition] = max(end, self._offsets.get(partition, 0))
         self._runs.update((row.id, row) for row in tables.runs)
         for move in sorted(tables.moves or (), key=lambda move: move.number):
-            self._moved_to[move.partition] = move.ends
+            self._moved_to[move.partition] = move.to_offset

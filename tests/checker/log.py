@@ -1,4 +1,4 @@
-"""The log, as the checker sees it: what Kafka accepted, and nothing about what became of it."""
+"""The log of a topic as values: its visible records and the offsets of its partitions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 
 
 class Place(NamedTuple):
-    """Where a record stands in the topic. Sorts as the partition's log does."""
+    """The partition and offset of a record."""
 
     partition: int
     offset: int
@@ -20,7 +20,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """One record, byte for byte as it was published."""
+    """One record, with the bytes that were published."""
 
     place: Place
     timestamp: int  # milliseconds since 1970, of any size
@@ -30,7 +30,7 @@ class Record:
 
 
 class Extent(NamedTuple):
-    """From the first offset that a partition still holds to the one behind its last committed record."""
+    """A partition's log start offset, and the end offset for readers of committed records."""
 
     begin: int
     end: int
@@ -38,22 +38,22 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class Log:
-    """Visible records of a topic, in the order of each partition: all of them, or what is new to whoever has seen some.
+    """The visible records of a topic, in the order of each partition: all of them, or the new ones of a step.
 
     Attributes:
-        seen: the offsets of the records that were read, in order; only where `records` is not all of them.
+        offsets_read: by partition, the sorted offsets of all records read so far; only set if `records` are a step's.
     """
 
     topic: str
     extents: Mapping[int, Extent]
     records: Sequence[Record]
-    seen: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    offsets_read: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
     def holds(self, place: Place) -> bool:
-        """Whether there is such a record."""
-        seen = self.seen.get(place.partition, ())
-        found = bisect_left(seen, place.offset)
-        return place in self._places or (found < len(seen) and seen[found] == place.offset)
+        """Whether the log has a visible record at this place."""
+        offsets = self.offsets_read.get(place.partition, ())
+        found = bisect_left(offsets, place.offset)
+        return place in self._places or (found < len(offsets) and offsets[found] == place.offset)
 
     @cached_property
     def _places(self) -> frozenset[Place]:

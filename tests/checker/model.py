@@ -26,7 +26,12 @@ Resolved: TypeAlias = Mapping[Place, int | None]
 
 @dataclass
 class Run:
-    """A run under the fold. It exists from its first event on."""
+    """The fold of a run's events. It exists from the first event on.
+
+    Attributes:
+        last_offset: of the last event that was numbered in the order of the log.
+        contents: the content of each event, by event id.
+    """
 
     id: str
     partition: int
@@ -40,14 +45,14 @@ class Run:
     session_id: str | None = None
     dropped_events: int = 0
     event_count: int = 0
-    last_offset: int = -1  # of the events that came in the order of the log
+    last_offset: int = -1
     contents: dict[str, Content] = field(default_factory=dict)
 
-    def take(self, event: Event) -> None:
-        """Fold one more event."""
+    def fold(self, event: Event) -> None:
+        """Add the run's next event."""
         self.event_count += 1
         self.updated_at = event.record.timestamp
-        self.dropped_events += event.count
+        self.dropped_events += event.dropped_count
         if event.type == "run_started" and not self.started:
             self.started = True
             self.parent_run_id = event.text("parent_run_id")
@@ -73,14 +78,14 @@ class Run:
 
 
 class Rejection(NamedTuple):
-    """A refused record; the reason is None when only an operator's word says that it ever was."""
+    """A rejected record. The reason is None if the record is a valid event by the current limits."""
 
     record: Record
     reason: Reason | None
 
 
 class RunBefore(NamedTuple):
-    """A run as it was before a outcome."""
+    """A run's counters before a call of `advance`."""
 
     event_count: int
     last_offset: int
@@ -88,72 +93,80 @@ class RunBefore(NamedTuple):
 
 @dataclass
 class Outcome:
-    """The result for some records: each is an event, a rejection or a repeat. A resolved rejection is also an event."""
+    """The result for some records: each is an event, a rejection or a repeat. A resolved rejection is also an event.
+
+    Attributes:
+        before: the counters of each run with new events, as they were before.
+        parents: the ids of the parent runs that the new events name.
+        wrongly_resolved: by place, why a dead letter cannot be resolved although it is.
+    """
 
     events: dict[Place, Event] = field(default_factory=dict)
     rejections: dict[Place, Rejection] = field(default_factory=dict)
     repeats: set[Place] = field(default_factory=set)
-    before: dict[str, RunBefore] = field(default_factory=dict)  # of each run that has new events
-    parents: set[str] = field(default_factory=set)  # the parents that the new events name
-    wrongly_resolved: dict[Place, str] = field(default_factory=dict)  # what cannot have been resolved, and why
-
-    def places(self) -> set[Place]:
-        return {*self.events, *self.rejections, *self.repeats}
+    before: dict[str, RunBefore] = field(default_factory=dict)
+    parents: set[str] = field(default_factory=set)
+    wrongly_resolved: dict[Place, str] = field(default_factory=dict)
 
 
 class Model:
-    """The one right outcome of what it was told so far."""
+    """The expected state after the records passed so far.
+
+    Attributes:
+        parents: by the id of each named parent run, the earliest timestamp of a counted run_started that names it.
+        repeats: the number of repeats, by partition.
+        last_records: offset and timestamp of the last record, by partition.
+        split_runs: the partitions of each run that has events in more than one.
+    """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.runs: dict[str, Run] = {}
-        self.parents: dict[
-            str, int
-        ] = {}  # parents, and the earliest time at which a run_started that counts names them
+        self.parents: dict[str, int] = {}
         self.rejections: dict[Place, Rejection] = {}
         self.repeats: Counter[int] = Counter()
-        self.last: dict[int, tuple[int, int]] = {}  # offset and timestamp of each partition's last record
-        self.split: dict[str, set[int]] = {}  # runs of more than one partition, and which
+        self.last_records: dict[int, tuple[int, int]] = {}
+        self.split_runs: dict[str, set[int]] = {}
         self._resolved: set[Place] = set()
         self._max_event_bytes = max_event_bytes
 
-    def advance(self, records: Iterable[Record], resolved_letters: Resolved) -> Outcome:
-        """Take the next records of each partition, and the rejections that were resolved_letters meanwhile."""
+    def advance(self, records: Iterable[Record], resolved: Resolved) -> Outcome:
+        """Add the next records of each partition, and the dead letters that were resolved since the last call."""
         outcome = Outcome()
-        resolved_letters = {place: number for place, number in resolved_letters.items() if place not in self._resolved}
-        self._resolved |= resolved_letters.keys()
+        resolved = {place: number for place, number in resolved.items() if place not in self._resolved}
+        self._resolved |= resolved.keys()
         records = list(records)
         for record in records:
-            self._note_passed(record)
-            if record.place in resolved_letters:
+            self._note_last(record)
+            if record.place in resolved:
                 self._reject(outcome, Rejection(record, self._reason(record, self._max_event_bytes)))
-        retried = self._retried(outcome, resolved_letters)
+        retried = self._retried(outcome, resolved)
         arrived: dict[str, list[Event]] = defaultdict(list)
         for record in records:
-            if record.place not in resolved_letters:
-                self._judge(outcome, record, arrived)
+            if record.place not in resolved:
+                self._add(outcome, record, arrived)
         for run_id in [*arrived, *(run_id for run_id in retried if run_id not in arrived)]:
             self._fold(outcome, run_id, arrived[run_id], retried.get(run_id, {}))
-        self._check_resolved(outcome, resolved_letters)
+        self._check_resolved(outcome, resolved)
         return outcome
 
     def row(self, run_id: str) -> RunRow | None:
-        """A run's row: of one that has events, or of a parent that is only parents."""
+        """The expected row of a run that has events or is named as a parent; None for any other id."""
         if run_id in self.runs:
             return self.runs[run_id].row()
         at = self.parents.get(run_id)
         return None if at is None else RunRow(run_id, None, "unknown", None, "running", at, at, 0, at, 0)
 
     def reasons(self, place: Place, *, retried: bool) -> set[Reason | None]:
-        """For what a rejection may be open: a retry may have found another reason than the first."""
+        """The reasons that an open dead letter may have: a retry may have failed for another reason than the first."""
         record, reason = self.rejections[place]
         if not retried:
             return {reason}
         return {reason, self._reason(record, ANY_SIZE) or Reason.EVENT_ID_CONFLICT}
 
-    def _note_passed(self, record: Record) -> None:
-        offset, _ = self.last.get(record.place.partition, (-1, 0))
+    def _note_last(self, record: Record) -> None:
+        offset, _ = self.last_records.get(record.place.partition, (-1, 0))
         if record.place.offset > offset:
-            self.last[record.place.partition] = record.place.offset, record.timestamp
+            self.last_records[record.place.partition] = record.place.offset, record.timestamp
 
     def _reject(self, outcome: Outcome, rejection: Rejection) -> None:
         outcome.rejections[rejection.record.place] = self.rejections[rejection.record.place] = rejection
@@ -161,14 +174,14 @@ class Model:
     def _reason(self, record: Record, max_event_bytes: int) -> Reason | None:
         try:
             classify(record, max_event_bytes)
-        except Rejected as refused:
-            return refused.reason
+        except Rejected as rejected:
+            return rejected.reason
         return None
 
-    def _retried(self, outcome: Outcome, resolved_letters: Resolved) -> dict[str, dict[int, Event]]:
-        """The events of rejections that got a number of their own, by run. They count as said from here on."""
+    def _retried(self, outcome: Outcome, resolved: Resolved) -> dict[str, dict[int, Event]]:
+        """The events of dead letters that got an event_seq of their own, by run. From now on their ids are stored."""
         retried: dict[str, dict[int, Event]] = defaultdict(dict)
-        for place, number in resolved_letters.items():
+        for place, number in resolved.items():
             event = self._event(place)
             if number is None or event is None:
                 continue
@@ -187,11 +200,11 @@ class Model:
         except Rejected:
             return None
 
-    def _judge(self, outcome: Outcome, record: Record, arrived: dict[str, list[Event]]) -> None:
+    def _add(self, outcome: Outcome, record: Record, arrived: dict[str, list[Event]]) -> None:
         try:
             event = classify(record, self._max_event_bytes)
-        except Rejected as refused:
-            self._reject(outcome, Rejection(record, refused.reason))
+        except Rejected as rejected:
+            self._reject(outcome, Rejection(record, rejected.reason))
             return
         contents = self._run(event).contents
         stored = contents.get(event.id)
@@ -210,7 +223,7 @@ class Model:
         return self.runs.setdefault(event.run_id, Run(event.run_id, event.record.place.partition, now, now, now))
 
     def _fold(self, outcome: Outcome, run_id: str, arrived: list[Event], retried: Mapping[int, Event]) -> None:
-        """Fold the new events of a run: in the order of the log, each retried one where its number says."""
+        """Fold a run's new events in the order of the log, and each retried event at its event_seq."""
         run = self.runs[run_id]
         outcome.before[run_id] = RunBefore(run.event_count, run.last_offset)
         started = run.started
@@ -220,9 +233,9 @@ class Model:
         if run.event_count == 0:
             run.created_at = run.status_changed_at = events[0].record.timestamp
         for event in events:
-            run.take(event)
+            run.fold(event)
             if (partition := event.record.place.partition) != run.partition:
-                self.split.setdefault(run_id, {run.partition}).add(partition)
+                self.split_runs.setdefault(run_id, {run.partition}).add(partition)
             if run.started and not started:
                 started = True
                 self._add_parent(outcome, run.parent_run_id, event.record.timestamp)
@@ -234,8 +247,8 @@ class Model:
             self.parents[parent] = min(at, self.parents.get(parent, at))
             outcome.parents.add(parent)
 
-    def _check_resolved(self, outcome: Outcome, resolved_letters: Resolved) -> None:
-        for place, number in resolved_letters.items():
+    def _check_resolved(self, outcome: Outcome, resolved: Resolved) -> None:
+        for place, number in resolved.items():
             event = self._event(place)
             if event is None:
                 outcome.wrongly_resolved[place] = "is no event"
@@ -243,9 +256,3 @@ class Model:
                 stored = self.runs[event.run_id].contents.get(event.id) if event.run_id in self.runs else None
                 if stored is None or not stored.is_same(event.content):
                     outcome.wrongly_resolved[place] = f"its run {event.run_id!r} has no such event"
-
-
-def expect(records: Iterable[Record], max_event_bytes: int = MAX_EVENT_BYTES) -> tuple[Model, Outcome]:
-    """The outcome of consuming the records once. Partitions may come in any order, each in its own."""
-    model = Model(max_event_bytes)
-    return model, model.advance(records, {})

@@ -1,4 +1,4 @@
-"""The topic and the tables, read from their servers with clients of the checker's own."""
+"""Reads a whole topic and the tables, with the checker's own clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.checker.violations import Violation
 DEADLINE_S = 60.0
 POLL_S = 0.2
 RECORDS_A_POLL = 5_000
-MAX_FETCH_BYTES = 128 * 1024 * 1024  # a topic may hold more than the service takes
+MAX_FETCH_BYTES = 128 * 1024 * 1024  # a topic may hold records larger than the service's limit
 
 
 async def check(
@@ -30,12 +30,12 @@ async def check(
     finished: bool = True,
     max_event_bytes: int = MAX_EVENT_BYTES,
 ) -> list[Violation]:
-    """Read everything and name what is wrong; empty when all is well. See `compare` for `finished`.
+    """Read the topic and the tables, and return all violations. The arguments are those of `compare`.
 
     Raises:
         TimeoutError: the log could not be read to its end within DEADLINE_S.
     """
-    # The tables first: a log only grows, so that a row without a record is an invention and no race.
+    # The tables first. The log only grows, so a row without a record is then a violation and no race.
     tables = await read_tables(database_url)
     log = await asyncio.to_thread(read_log, bootstrap_servers, topic)
     return compare(log, tables, finished=finished, max_event_bytes=max_event_bytes)
@@ -58,9 +58,9 @@ async def read_tables(database_url: str) -> Tables:
 
 
 def read_log(bootstrap_servers: str, topic: str) -> Log:
-    """All committed records of a topic. Through librdkafka, because the service reads through aiokafka.
+    """All committed records of a topic, read with librdkafka, because the service reads with aiokafka.
 
-    Its limit: librdkafka ends the name of a header at a NUL.
+    Limit: librdkafka truncates the name of a header at a NUL.
     """
     consumer = make_consumer(bootstrap_servers)
     try:
@@ -70,8 +70,8 @@ def read_log(bootstrap_servers: str, topic: str) -> Log:
 
 
 def make_consumer(bootstrap_servers: str, **settings: str | int) -> Consumer:
-    """A reader of committed records that belongs to no group, and is told where each partition ends."""
-    # `assign` without `subscribe` joins no group; the client wants a name for one all the same.
+    """A consumer of committed records that reports the end of each partition."""
+    # `assign` without `subscribe` joins no group, but librdkafka requires a group id.
     return Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -106,7 +106,7 @@ def _read_to_the_end(consumer: Consumer, topic: str) -> Log:
 
 
 def start_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
-    """Where the log of each partition begins."""
+    """The log start offset of each partition."""
     metadata = consumer.list_topics(topic, timeout=DEADLINE_S).topics[topic]
     if metadata.error is not None:
         raise KafkaException(metadata.error)
@@ -139,21 +139,21 @@ def record_of(message: Message) -> Record:
 
 def _headers(message: Message) -> Headers:
     pairs = message.headers() or []
-    assert not isinstance(pairs, dict)  # the type allows for what only producers take
+    assert not isinstance(pairs, dict)  # only producers accept a dict
     return tuple((name, _bytes(value)) for name, value in pairs)
 
 
 def not_none(number: int | None) -> int:
-    assert number is not None  # the type allows for messages that were never sent
+    assert number is not None  # only messages that were never sent have none
     return number
 
 
 def _bytes(field: str | bytes | None) -> bytes | None:
-    assert not isinstance(field, str)  # the type allows for deserializers, and we have none
+    assert not isinstance(field, str)  # only deserializers return str
     return field
 
 
 def load_queries(file: str) -> dict[str, str]:
-    """The parents queries of a file."""
+    """The queries of a file, by name."""
     text = Path(__file__).with_name(file).read_text()
     return dict(re.findall(r"^-- (\w+) --\n(.*?)(?=^-- \w+ --\n|\Z)", text, re.DOTALL | re.MULTILINE))

@@ -1,7 +1,7 @@
-"""A log beside the tables, with the indexes that the rules look things up in.
+"""What the rules check: a step of the log and the tables, with indexes over both.
 
-Or a step of both: the records that were passed since the last snapshot, and the rows that are new since then. What came
-before is then in the model. A whole log is the first step of all.
+A step holds the records that were passed and the rows that were written since the previous snapshot. The model holds
+the state before. A whole log is checked as one step.
 """
 
 from __future__ import annotations
@@ -22,18 +22,27 @@ SHOWN_CHARACTERS = 160
 
 @dataclass(frozen=True)
 class Previous:
-    """What the last snapshot said: nothing, before the first one."""
+    """The state of the previous snapshot; empty before the first one.
+
+    Attributes:
+        moved_to: by partition, where the last audited move of the offset ended.
+        retried: dead letters whose events were already checked.
+        lost: partitions in which an operator has accepted a loss.
+    """
 
     offsets: Mapping[int, int] = field(default_factory=dict)
     runs: Mapping[str, RunRow] = field(default_factory=dict)
-    moved_to: Mapping[int, int] = field(default_factory=dict)  # where the last audited move of a partition ended
-    retried: AbstractSet[Place] = frozenset()  # dead_letters whose events were seen
-    lost: AbstractSet[int] = frozenset()  # partitions in which an operator accepted a loss
+    moved_to: Mapping[int, int] = field(default_factory=dict)
+    retried: AbstractSet[Place] = frozenset()
+    lost: AbstractSet[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class Step:
-    """`log.records` are the new ones; none lies above the offsets, unless the log was to be consumed whole."""
+    """New records, new rows and the model's outcome for them.
+
+    `log.records` holds only records below the stored offsets, unless the whole log is checked.
+    """
 
     log: Log
     tables: Tables
@@ -61,7 +70,7 @@ class Step:
 
     @cached_property
     def retried(self) -> frozenset[Place]:
-        """The dead_letters that became events: these have their place in the log, and a later number in their run."""
+        """The dead letters that became events. Their event_seq is later than their place in the log would give."""
         return frozenset(place for place, number in resolved_letters(self.tables).items() if number is not None)
 
     @cached_property
@@ -71,7 +80,7 @@ class Step:
 
     @cached_property
     def events_by_run(self) -> Mapping[str, list[EventRow]]:
-        """The new events of each run by number. That of a letter comes again whenever its letter changes."""
+        """The new events of each run by event_seq, without those of dead letters that were checked before."""
         rows = defaultdict(list)
         for row in sorted(self.tables.events, key=lambda row: row.event_seq):
             if Place(row.source_partition, row.source_offset) not in self.previous.retried:
@@ -83,18 +92,18 @@ class Step:
         return self.runs.get(run_id) or self.previous.runs.get(run_id)
 
     def before(self, run_id: str) -> RunBefore:
-        """What was not_none of a run before this step."""
+        """The run's counters before this step; 0 events and offset -1 for a new run."""
+        if run_id in self.outcome.before:
+            return self.outcome.before[run_id]
         run = self.model.runs.get(run_id)
-        return self.outcome.before.get(run_id) or (
-            RunBefore(run.event_count, run.last_offset) if run else RunBefore(0, -1)
-        )
+        return RunBefore(run.event_count, run.last_offset) if run else RunBefore(0, -1)
 
     def is_passed(self, place: Place) -> bool:
         row = self.offsets.get(place.partition)
         return row is not None and place.offset < row.next_offset
 
     def expected(self, place: Place) -> str:
-        """What a passed record should be, in words."""
+        """What a passed record should be stored as, for a message."""
         if place in self.model.rejections:
             return f"a dead letter: {self.model.rejections[place].reason}"
         if place in self.outcome.events:
@@ -103,10 +112,10 @@ class Step:
 
 
 def resolved_letters(tables: Tables) -> Resolved:
-    """The dead_letters that were resolved, each with the number of its event, None where it has none of its own.
+    """The resolved dead letters, each with the event_seq of its event; None if it has no event of its own.
 
-    An event beside a letter that is not resolved is one place too many, and said to be so; everything else is as it
-    would be had the letter been resolved.
+    An open or discarded dead letter with an event counts as resolved here: `uniqueness` reports it, and no other rule
+    should.
     """
     numbers = {Place(row.source_partition, row.source_offset): row.event_seq for row in tables.events}
     states = {Place(row.partition, row.record_offset): row.state for row in tables.dead_letters}
@@ -114,19 +123,19 @@ def resolved_letters(tables: Tables) -> Resolved:
 
 
 def differences(*columns: tuple[str, object, object]) -> Iterator[str]:
-    """A sentence for each (name, stored, should be) that differs."""
-    for name, stored, should in columns:
-        if stored != should:
-            yield f"{name} is {shortened(stored)}, not {shortened(should)}"
+    """A message for each (name, stored, expected) that differs."""
+    for name, stored, expected in columns:
+        if stored != expected:
+            yield f"{name} is {shortened(stored)}, not {shortened(expected)}"
 
 
 def shortened(value: object) -> str:
-    """A value short enough for a report: some of ours have 16 MiB."""
+    """The value's `repr`, cut for a report: values may have 16 MiB."""
     text = repr(value)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}… ({len(text)} characters)"
 
 
-def at(rule: Rule, place: Place, message: str) -> Violation:
+def record_violation(rule: Rule, place: Place, message: str) -> Violation:
     return Violation(rule, f"partition {place.partition} offset {place.offset}", message)
 
 

@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 has it, and what a JSONB column makes of it. Standard library only.
+"""Strict JSON (RFC 8259), and what a JSONB column can hold of it. Uses only the standard library.
 
-The product reads with msgspec and lets PostgreSQL classify the rest. This module takes neither's word: its own
-limits, its own arithmetic for what `numeric` holds, its own search for what a JSONB string cannot.
+The product parses with msgspec and leaves the rest to PostgreSQL. This module depends on neither: it has its own
+limits, its own arithmetic for the range of `numeric`, and its own search for characters that JSONB cannot hold.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NoReturn, TypeAlias
 MAX_DEPTH = 512
 MAX_VALUES = 1_000_000
 
-# PostgreSQL's numeric: digits before the point, digits after it, and the exponent that its reader still takes.
+# PostgreSQL's numeric: digits before and after the decimal point, and the largest exponent that its parser accepts.
 MAX_WEIGHT = 131_071
 MAX_SCALE = 16_383
 MAX_EXPONENT = 2**30 - 1
@@ -26,8 +26,8 @@ _BRACKETS = re.compile(rf"{_STRING}|([\[{{])|([\]}}])", re.DOTALL)
 _VALUES = re.compile(rf'{_STRING}\s*:|({_STRING}|[\[{{]|[^\s\[\]{{}}",:]+)', re.DOTALL)
 _NUMBER = re.compile(r"-?(\d+)(?:\.(\d+))?(?:[eE]([-+]?)(\d+))?", re.ASCII)
 _PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_UNHOLDABLE = r"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
-_ESCAPES = re.compile(rf"{_PAIR}|({_UNHOLDABLE})|\\.", re.DOTALL)
+_NOT_STORABLE = r"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
+_ESCAPES = re.compile(rf"{_PAIR}|({_NOT_STORABLE})|\\.", re.DOTALL)
 
 
 class NotJson(ValueError):
@@ -53,14 +53,19 @@ Json: TypeAlias = "bool | str | Number | list[Json] | dict[str, Json] | None"
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed text. Of a repeated key the later one counts, but every number in the text has to fit a column."""
+    """A parsed text.
+
+    Attributes:
+        value: with the last value of each repeated key.
+        fits_jsonb: whether `numeric` can hold every number in the text, including those of overridden keys.
+    """
 
     value: Json
     fits_jsonb: bool
 
 
 def parse(text: str) -> Document:
-    """Read one JSON value.
+    """Parse one JSON value.
 
     Raises:
         NotJson: a syntax error, NaN or Infinity, or more than MAX_DEPTH levels of arrays and objects.
@@ -73,7 +78,7 @@ def parse(text: str) -> Document:
         literals.append(literal)
         return Number(literal)
 
-    # `decode`, not `json.loads`: that one would take a byte order mark, or UTF-16, without a word.
+    # `decode`, not `json.loads`, which silently accepts a byte order mark and UTF-16.
     decoder = json.JSONDecoder(parse_int=number, parse_float=number, parse_constant=_reject)
     try:
         value: Json = decoder.decode(text)
@@ -83,31 +88,31 @@ def parse(text: str) -> Document:
 
 
 def has_too_many_values(text: str) -> bool:
-    """Whether the text has over MAX_VALUES values. The outermost one counts, names of members don't.
+    """Whether the text has more than MAX_VALUES values, counting the outermost value but not the names of members.
 
-    Of a text that is no JSON the contract doesn't say what its values are; here it is what looks like one.
+    The contract does not define the values of a text that is not JSON; here, everything that looks like one counts.
     """
     if len(text) <= MAX_VALUES:
-        return False  # a value is a character at least
+        return False  # a value has at least one character
     values = (match for match in _VALUES.finditer(text) if match[1])
     return next(islice(values, MAX_VALUES, None), None) is not None
 
 
 def storable_text(text: str) -> str:
-    """The text with U+FFFD for each `\\u0000` and each lone surrogate; the same text where there is none."""
+    """The text with U+FFFD for each `\\u0000` and each lone surrogate; the same text if there is none."""
     if "\\u" not in text:
         return text
-    # Escapes are matched from the left, so that `\\\\u0000` (a backslash, then letters) and pairs pass untouched.
+    # Escapes are matched from the left, so that `\\\\u0000` (a backslash, then letters) and pairs stay unchanged.
     return _ESCAPES.sub(lambda match: "\\ufffd" if match[1] else match[0], text)
 
 
 def canonical(value: Json) -> str:
-    """One spelling for all values that are equal as JSONB. Of what JSONB holds: there are no lone surrogates in it."""
+    """The same text for all values that are equal as JSONB. The value must be storable: without lone surrogates."""
     return json.dumps(value, sort_keys=True, default=_canonical_number)
 
 
 def fits_numeric(literal: str) -> bool:
-    """Whether PostgreSQL's `numeric` holds the number, by the rules of its `numeric_in`."""
+    """Whether PostgreSQL's `numeric` can hold the number, by the rules of `numeric_in`."""
     match = _NUMBER.fullmatch(literal)
     assert match, literal
     whole, fraction, sign, exponent = (part or "" for part in match.groups())
@@ -124,7 +129,7 @@ def fits_numeric(literal: str) -> bool:
 
 
 def _canonical_number(number: Number) -> dict[str, str]:
-    """An object that no JSONB value can be, for what must not be mistaken for a string."""
+    """The number as an object with a lone surrogate as its key: no storable value looks like it."""
     sign, digits, exponent = Decimal(number.literal).as_tuple()
     text = "".join(map(str, digits)).lstrip("0")
     kept = text.rstrip("0")
@@ -145,4 +150,4 @@ def _is_too_deep(text: str) -> bool:
 
 
 def _reject(name: str) -> NoReturn:
-    raise json.JSONDecodeError(f"{name} is no JSON", name, 0)
+    raise json.JSONDecodeError(f"{name} is not JSON", name, 0)

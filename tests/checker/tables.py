@@ -1,7 +1,7 @@
-"""The four tables as plain rows. Only the columns that the contract names: others may come and go.
+"""The rows of the four tables, with the columns that the contract names. Other columns may be added or removed.
 
-Times are exact numbers of milliseconds since 1970, as Kafka has them. Python's `datetime` ends with the year 9999, but
-a record may be later, and so may a `timestamptz`.
+Times are exact numbers of milliseconds since 1970, as in Kafka. Python's `datetime` ends with the year 9999, but the
+timestamp of a record, and a `timestamptz`, may be later.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EventRow:
     parent_event_id: str | None
     event_seq: int
     event_type: str
-    event_data: str  # the JSONB column as PostgreSQL spells it
+    event_data: str  # the JSONB column as PostgreSQL's text
     created_at: Milliseconds
     source_partition: int
     source_offset: int
@@ -71,18 +71,18 @@ class DeadLetterRow:
 
 @dataclass(frozen=True)
 class MoveRow:
-    """A stored offset that was moved, as the audit wrote it down. The first one of a partition begins nowhere."""
+    """A move of a stored offset, from the audit. `from_offset` is None for the insert of a partition's row."""
 
     number: int  # in the order of each partition's commits
     written_by: int
     partition: int
-    begins: int | None
-    ends: int
+    from_offset: int | None
+    to_offset: int
 
 
 @dataclass(frozen=True)
 class LossRow:
-    """What an operator gave up."""
+    """A loss that an operator accepted: the records from `next_offset` to before `resumed_at`."""
 
     partition: int
     next_offset: int
@@ -91,7 +91,7 @@ class LossRow:
 
 @dataclass(frozen=True)
 class Tables:
-    """One snapshot of what the service has written: everything, or the rows that are new since the last one.
+    """One snapshot of the service's tables: all rows, or those that are new since the previous snapshot.
 
     Attributes:
         moves: None where the offsets are not audited.

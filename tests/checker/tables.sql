@@ -1,5 +1,5 @@
 -- runs --
--- Every run, those that are only named as a parent included.
+-- Every run, including parents that are only named.
 SELECT id, parent_run_id, agent_id, session_id, status, event_count, dropped_events,
        extract(epoch FROM created_at) * 1000 AS created_at,
        extract(epoch FROM updated_at) * 1000 AS updated_at,
@@ -7,7 +7,7 @@ SELECT id, parent_run_id, agent_id, session_id, status, event_count, dropped_eve
   FROM agent_runs
 
 -- events --
--- Every event. The payload as text, so that no driver gets to read its numbers.
+-- Every event. The payload as text, so that no driver converts its numbers.
 SELECT id, run_id, parent_event_id, event_seq, event_type, event_data::text AS event_data, source_partition,
        source_offset, raw, extract(epoch FROM created_at) * 1000 AS created_at
   FROM run_events

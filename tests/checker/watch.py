@@ -1,12 +1,12 @@
-"""The rules held against snapshots while the service runs, in a process of its own.
+"""Checks snapshots of the tables while the service runs, in a process of its own (`watch_process`).
 
     async with watching(bootstrap_servers, topic, database_url) as watch:
-        …                      # faults, load
+        …                      # load, faults
         await watch.caught_up()
     assert not watch.violations, watch.report()
 
-The process costs what the load costs, whatever the tables hold already, and waits while Kafka or PostgreSQL is away.
-It adds an index and an audit of the offsets to the database: see `following.sql`.
+The cost of a snapshot is proportional to what is new in it. The process waits while Kafka or PostgreSQL is unavailable.
+It adds an index and an audit trigger to the database: see `following.sql`.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ SHOWN = 30
 
 
 class Watch:
-    """What was seen so far.
+    """The results so far.
 
     Attributes:
-        snapshots: how many were taken and judged.
-        events: how many rows of `run_events` were.
-        violations: in the order in which they were seen. Those of the first snapshot that has any tell most: what is
-            wrong once makes much of what comes after it look wrong too.
+        snapshots: the number of checked snapshots.
+        events: the number of checked events.
+        violations: in the order of the snapshots. Look at the first ones: a violation causes others in later snapshots.
     """
 
     def __init__(self, process: Process) -> None:
@@ -44,49 +43,49 @@ class Watch:
         self.events = 0
         self.violations: list[Violation] = []
         self._process = process
-        self._asked = 0
+        self._requests = 0
         self._answered = 0
         self._ready = False
         self._changed = asyncio.Condition()
 
     async def ready(self) -> None:
-        """Wait until it watches: from then on every move of an offset is audited."""
+        """Wait until the process has started: from then on every move of an offset is audited."""
         await self._until(lambda: self._ready, READY_S)
 
     async def caught_up(self, deadline_s: float = 60.0) -> None:
-        """Wait for the verdict on a snapshot that was taken after this call.
+        """Wait until a snapshot that was taken after this call is checked.
 
         Raises:
-            TimeoutError: there was none in time, for instance because a server is away.
-            RuntimeError: the process has ended; its standard error says why.
+            TimeoutError: the deadline passed, for example because a server is unavailable.
+            RuntimeError: the process has ended; the reason is on its standard error.
         """
         assert self._process.stdin is not None
-        self._asked += 1
-        asked = self._asked
-        self._process.stdin.write(b"look\n")
-        await self._until(lambda: self._answered >= asked, deadline_s)
+        self._requests += 1
+        request = self._requests
+        self._process.stdin.write(b"check\n")
+        await self._until(lambda: self._answered >= request, deadline_s)
 
     def report(self) -> str:
-        """The violations, a line each."""
+        """The number of violations, and the first ones, a line each."""
         return "\n".join([f"{len(self.violations)} violations", *map(str, self.violations[:SHOWN])])
 
-    async def listen(self) -> None:
-        """Take in what the process says, until it ends."""
+    async def read_output(self) -> None:
+        """Read the process's output until it ends."""
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
-            self._take(json.loads(line))
+            self._add(json.loads(line))
             await self._notify()
         await self._process.wait()
         await self._notify()
 
-    def _take(self, said: dict[str, object]) -> None:
-        if said.get("ready"):
+    def _add(self, result: dict[str, object]) -> None:
+        if result.get("ready"):
             self._ready = True
             return
         self.snapshots += 1
-        self.events += int(str(said["events"]))
-        self._answered = int(str(said["answered"]))
-        violations = said["violations"]
+        self.events += int(str(result["events"]))
+        self._answered = int(str(result["request"]))
+        violations = result["violations"]
         assert isinstance(violations, list)
         self.violations += [Violation(Rule(rule), subject, message) for rule, subject, message in violations]
 
@@ -110,10 +109,10 @@ async def watching(
     interval_s: float = 1.0,
     max_event_bytes: int = MAX_EVENT_BYTES,
 ) -> AsyncIterator[Watch]:
-    """Watch for as long as the block lasts; the topic and the schema must be there.
+    """Check snapshots for the duration of the block. The topic and the schema must exist.
 
     Raises:
-        RuntimeError: at the end of the block, when the process has ended before it.
+        RuntimeError: at the end of the block, if the process has ended before it.
     """
     settings = {
         "bootstrap_servers": bootstrap_servers,
@@ -130,21 +129,21 @@ async def watching(
         limit=MAX_LINE_BYTES,
     )
     watch = Watch(process)
-    listening = asyncio.create_task(watch.listen())
+    reading = asyncio.create_task(watch.read_output())
     try:
         await watch.ready()
         yield watch
         if process.returncode is not None:
             raise RuntimeError(f"the watching process has ended with {process.returncode}")
     finally:
-        await _end(process, listening)
+        await _end(process, reading)
 
 
-async def _end(process: Process, listening: asyncio.Task[None]) -> None:
+async def _end(process: Process, reading: asyncio.Task[None]) -> None:
     assert process.stdin is not None
     process.stdin.close()
     try:
-        await asyncio.wait_for(asyncio.shield(listening), ENDS_WITHIN_S)
+        await asyncio.wait_for(asyncio.shield(reading), ENDS_WITHIN_S)
     except TimeoutError:
         process.kill()
-        await listening
+        await reading

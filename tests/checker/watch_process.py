@@ -1,8 +1,8 @@
-"""The process that watches: a snapshot a second, judged, and a line said of each. `watch` starts it and listens.
+"""The process started by `watch`: checks a snapshot a second, and prints the result of each as a line of JSON.
 
     python -m tests.checker.watch_process '{"bootstrap_servers": …, "topic": …, "database_url": …, …}'
 
-It takes a snapshot at once when it is told to `look`, and ends when nobody holds its standard input any more.
+A line on standard input requests a snapshot at once. The process ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.checker.following import EMPTY_SNAPSHOT, LogFollower, TablesFollower
 from tests.checker.incremental import IncrementalChecker
 from tests.checker.tables import Tables
 
-# PostgreSQL or Kafka is away: no verdict, and no reason to end. All else is a fault of the checker's own.
+# PostgreSQL or Kafka is unavailable: retry. Any other error is a bug of the checker and ends the process.
 UNAVAILABLE = (
     *(OSError, TimeoutError, KafkaException, asyncpg.InterfaceError, asyncpg.InternalClientError),
     *(asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
 )
 RETRY_S = 0.3
-MAX_VIOLATIONS = 50  # of one snapshot
+MAX_VIOLATIONS = 50  # reported of one snapshot
 Made = TypeVar("Made")
 
 
@@ -43,18 +43,18 @@ class Settings:
 
 
 class Watcher:
-    """One topic and one database."""
+    """Checks the snapshots of one topic and one database."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stopped = threading.Event()
-        self._look = asyncio.Event()
-        self._asked = 0  # how many times it was told to look
+        self._requested = asyncio.Event()
+        self._requests = 0  # the number of snapshots requested on standard input
         self._tables: TablesFollower | None = None
         self._last = EMPTY_SNAPSHOT
 
     async def run(self) -> None:
-        """Until standard input ends."""
+        """Check snapshots until standard input ends."""
         watching = asyncio.create_task(self._watch())
         listening = asyncio.create_task(self._listen())
         await asyncio.wait({watching, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -69,26 +69,25 @@ class Watcher:
         protocol = asyncio.StreamReaderProtocol(reader)
         await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
         while await reader.readline():
-            self._asked += 1
-            self._look.set()
+            self._requests += 1
+            self._requested.set()
 
     async def _watch(self) -> None:
-        at = self._settings
+        settings = self._settings
         await _retry(self._prepare)
-        log = await _retry(lambda: asyncio.to_thread(LogFollower, at.bootstrap_servers, at.topic))
-        checker = IncrementalChecker(log.log_buffer, at.max_event_bytes)
+        log = await _retry(lambda: asyncio.to_thread(LogFollower, settings.bootstrap_servers, settings.topic))
+        checker = IncrementalChecker(log.log_buffer, settings.max_event_bytes)
         _print(ready=True)
         while True:
-            asked = self._asked
+            request = self._requests
             tables = await self._snapshot({**dict.fromkeys(log.log_buffer.partitions, 0), **checker.offsets})
             if tables is not None:
                 ends = {row.partition: row.next_offset for row in tables.offsets}
-                await asyncio.to_thread(log.read_to, ends, self._stopped)  # after the snapshot
-                violations = await asyncio.to_thread(checker.classify, tables)
-                found = [
-                    [violation.rule, violation.subject, violation.message] for violation in violations[:MAX_VIOLATIONS]
-                ]
-                _print(answered=asked, events=len(tables.events), violations=found)
+                # The log is read after the snapshot: then it has every record that the snapshot has.
+                await asyncio.to_thread(log.read_to, ends, self._stopped)
+                violations = await asyncio.to_thread(checker.check, tables)
+                found = [[each.rule, each.subject, each.message] for each in violations[:MAX_VIOLATIONS]]
+                _print(request=request, events=len(tables.events), violations=found)
             await self._pause()
 
     async def _prepare(self) -> None:
@@ -101,7 +100,7 @@ class Watcher:
         self._tables = tables
 
     async def _snapshot(self, begins: dict[int, int]) -> Tables | None:
-        """What is new; None while PostgreSQL is away."""
+        """The rows that are new; None if PostgreSQL is unavailable."""
         try:
             if self._tables is None:
                 self._tables = await TablesFollower.connect(self._settings.database_url)
@@ -118,8 +117,8 @@ class Watcher:
             await asyncio.sleep(RETRY_S)
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._look.wait(), self._settings.interval_s)
-        self._look.clear()
+            await asyncio.wait_for(self._requested.wait(), self._settings.interval_s)
+        self._requested.clear()
 
 
 async def _retry(make: Callable[[], Awaitable[Made]]) -> Made:

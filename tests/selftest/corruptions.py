@@ -1,6 +1,7 @@
-"""A small log and the right tables, written by hand, and the lies that can be told about them.
+"""A small log, its correct tables, and corruptions of the tables that the checker must find.
 
-Nothing here is computed by the checker. A corruption is a change of the tables, with the rules that it breaks.
+Everything is written by hand; the checker computes none of it. A corruption is a change of the tables, with the rules
+that it violates.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ LOG = Log(
         record(0, 6, 1060, b"r1", ANSWER),
         record(0, 7, 1070, b"r1", DROPPED),
         record(0, 8, 1080, b"r1", INPUT),  # a repeat
-        record(1, 5, 900, b"r3", CHILD),  # what came before is gone from the log, and a marker follows
+        record(1, 5, 900, b"r3", CHILD),  # the log starts here; a transaction marker follows
         record(1, 6, 910, b"r3", WAITING),
     ],
 )
@@ -82,7 +83,7 @@ TABLES = Tables(
     ],
 )
 
-# Who wrote what, in three transactions, beside those that made the offsets.
+# The same tables with an audit: the rows were written in three transactions, the partitions' offsets in another.
 WRITERS = {0: 101, 1: 101, 2: 101, 3: 101, 4: 101, 6: 102, 7: 102}
 AUDITED = replace(
     TABLES,
@@ -109,7 +110,7 @@ def run(run_id: str, **changes: Any) -> Corruption:
 
 
 def event(offset: int, **changes: Any) -> Corruption:
-    """Of partition 0."""
+    """Change the event at an offset of partition 0."""
     return lambda tables: replace(
         tables,
         events=[_if((row.source_partition, row.source_offset) == (0, offset), row, changes) for row in tables.events],
@@ -133,7 +134,7 @@ def moves(number: int, **changes: Any) -> Corruption:
 
 
 def more(**rows: Any) -> Corruption:
-    """One more row, in the table of that name."""
+    """Add a row to the table of that name."""
     return lambda tables: replace(tables, **{name: [*getattr(tables, name), row] for name, row in rows.items()})
 
 
@@ -153,20 +154,20 @@ def _if(chosen: bool, row: Any, changes: dict[str, Any]) -> Any:
 CORRUPTIONS: dict[str, tuple[set[Rule], Sequence[Corruption]]] = {
     "a dead letter is lost": ({Rule.COMPLETENESS}, [less("dead_letters", 0)]),
     "an event is lost": ({Rule.COMPLETENESS, Rule.GAP_FREE}, [less("events", 3)]),
-    "an event comes from nowhere": (
+    "an event has no record": (
         {Rule.INVENTION},
         [more(events=replace(TABLES.events[4], id="b9", event_seq=1, source_offset=99)), run("r2", event_count=2)],
     ),
-    "a dead letter comes from nowhere": (
+    "a dead letter has no record": (
         {Rule.INVENTION},
         [more(dead_letters=replace(TABLES.dead_letters[0], record_offset=99))],
     ),
-    "a run comes from nowhere": ({Rule.INVENTION}, [more(runs=replace(TABLES.runs[0], id="q"))]),
-    "a partition comes from nowhere": ({Rule.INVENTION}, [more(offsets=OffsetRow("t", 7, 0, 0, None, None, 0))]),
-    "a letter is of another topic": ({Rule.INVENTION}, [letter(5, topic="u")]),
+    "a run has no event": ({Rule.INVENTION}, [more(runs=replace(TABLES.runs[0], id="q"))]),
+    "an offset has no partition": ({Rule.INVENTION}, [more(offsets=OffsetRow("t", 7, 0, 0, None, None, 0))]),
+    "a dead letter is of another topic": ({Rule.INVENTION}, [letter(5, topic="u")]),
     "an offset is of another topic": ({Rule.INVENTION}, [offsets(2, topic="u")]),
-    "a dead letter is there twice": ({Rule.UNIQUENESS}, [more(dead_letters=TABLES.dead_letters[0])]),
-    "an event is a dead letter too": (
+    "a dead letter has two rows": ({Rule.UNIQUENESS}, [more(dead_letters=TABLES.dead_letters[0])]),
+    "an event is also a dead letter": (
         {Rule.UNIQUENESS},
         [more(dead_letters=DeadLetterRow("t", 0, 7, 1070, b"r1", DROPPED.encode(), "[]", "store_rejected", "open", 0))],
     ),
@@ -174,50 +175,53 @@ CORRUPTIONS: dict[str, tuple[set[Rule], Sequence[Corruption]]] = {
         {Rule.UNIQUENESS},
         [more(events=replace(TABLES.events[1], event_seq=4, source_offset=8)), run("r1", event_count=5)],
     ),
-    "a number is skipped": ({Rule.GAP_FREE}, [event(7, event_seq=4)]),
-    "numbers begin with 1": ({Rule.GAP_FREE}, [event(4, event_seq=1)]),
-    "a number is used twice": ({Rule.GAP_FREE}, [event(7, event_seq=2)]),
-    "the next number is wrong": ({Rule.GAP_FREE}, [run("r1", event_count=5)]),
+    "an event_seq is skipped": ({Rule.GAP_FREE}, [event(7, event_seq=4)]),
+    "event_seq starts with 1": ({Rule.GAP_FREE}, [event(4, event_seq=1)]),
+    "an event_seq is used twice": ({Rule.GAP_FREE}, [event(7, event_seq=2)]),
+    "event_count is wrong": ({Rule.GAP_FREE}, [run("r1", event_count=5)]),
     "a parent that is only parents has events": ({Rule.GAP_FREE}, [run("p", event_count=1)]),
     "two events are swapped": ({Rule.ORDER}, [event(6, event_seq=3), event(7, event_seq=2)]),
     "a run has no row": ({Rule.PROJECTION}, [less("runs", 1)]),
     "a parent has no row": ({Rule.REFERENCES}, [less("runs", 0)]),
-    "the parent is wrong": ({Rule.PROJECTION}, [run("r1", parent_run_id=None)]),
-    "the agent is wrong": ({Rule.PROJECTION}, [run("r2", agent_id="planner")]),
-    "the session is wrong": ({Rule.PROJECTION}, [run("r1", session_id=None)]),
-    "the status is wrong": ({Rule.PROJECTION}, [run("r1", status="failed")]),
-    "the beginning is wrong": ({Rule.PROJECTION}, [run("r1", created_at=1010)]),
-    "the last change is wrong": ({Rule.PROJECTION}, [run("r1", updated_at=1080)]),
-    "the time of the status is wrong": ({Rule.PROJECTION}, [run("r1", status_changed_at=1070)]),
-    "the admitted hole is wrong": ({Rule.PROJECTION}, [run("r1", dropped_events=0)]),
-    "a parent's time is not the smallest": ({Rule.PROJECTION}, [run("p", created_at=1000)]),
-    "the beginning of the log is wrong": ({Rule.WATERMARK}, [offsets(1, first_offset=0)]),
-    "the offset is beyond the log": ({Rule.WATERMARK}, [offsets(0, next_offset=10), moves(3, ends=10)]),
-    "the last offset is wrong": ({Rule.WATERMARK}, [offsets(1, last_offset=7)]),
-    "the last time is wrong": ({Rule.WATERMARK}, [offsets(0, last_timestamp=1081)]),
+    "parent_run_id is wrong": ({Rule.PROJECTION}, [run("r1", parent_run_id=None)]),
+    "agent_id is wrong": ({Rule.PROJECTION}, [run("r2", agent_id="planner")]),
+    "session_id is wrong": ({Rule.PROJECTION}, [run("r1", session_id=None)]),
+    "status is wrong": ({Rule.PROJECTION}, [run("r1", status="failed")]),
+    "created_at is wrong": ({Rule.PROJECTION}, [run("r1", created_at=1010)]),
+    "updated_at is wrong": ({Rule.PROJECTION}, [run("r1", updated_at=1080)]),
+    "status_changed_at is wrong": ({Rule.PROJECTION}, [run("r1", status_changed_at=1070)]),
+    "dropped_events is wrong": ({Rule.PROJECTION}, [run("r1", dropped_events=0)]),
+    "a parent's created_at is not the earliest": ({Rule.PROJECTION}, [run("p", created_at=1000)]),
+    "first_offset is wrong": ({Rule.WATERMARK}, [offsets(1, first_offset=0)]),
+    "next_offset is beyond the log": ({Rule.WATERMARK}, [offsets(0, next_offset=10), moves(3, to_offset=10)]),
+    "last_offset is wrong": ({Rule.WATERMARK}, [offsets(1, last_offset=7)]),
+    "last_timestamp is wrong": ({Rule.WATERMARK}, [offsets(0, last_timestamp=1081)]),
     "an empty partition has a last record": ({Rule.WATERMARK}, [offsets(2, last_offset=0, last_timestamp=1)]),
     "a repeat is not counted": ({Rule.WATERMARK}, [offsets(0, repeats=0)]),
     "a repeat is counted twice": ({Rule.WATERMARK}, [offsets(0, repeats=2)]),
-    "an id is wrong": ({Rule.FIDELITY}, [event(7, id="a5")]),
-    "the type is wrong": ({Rule.FIDELITY}, [event(7, event_type="note")]),
-    "the parent event is wrong": ({Rule.FIDELITY}, [event(1, parent_event_id=None)]),
-    "the time of an event is wrong": ({Rule.FIDELITY}, [event(1, created_at=1011)]),
+    "an event's id is wrong": ({Rule.FIDELITY}, [event(7, id="a5")]),
+    "event_type is wrong": ({Rule.FIDELITY}, [event(7, event_type="note")]),
+    "parent_event_id is wrong": ({Rule.FIDELITY}, [event(1, parent_event_id=None)]),
+    "an event's created_at is wrong": ({Rule.FIDELITY}, [event(1, created_at=1011)]),
     "a field is lost": ({Rule.FIDELITY}, [event(7, event_data=DROPPED.replace(',"count":3', ""))]),
-    "a number has lost a digit": ({Rule.FIDELITY}, [event(6, event_data=ANSWER.replace("1.0", "1.01"))]),
+    "a number has changed": ({Rule.FIDELITY}, [event(6, event_data=ANSWER.replace("1.0", "1.01"))]),
     "true has become 1": ({Rule.FIDELITY}, [event(6, event_data=ANSWER.replace("1.0", "true"))]),
-    "the bytes are not kept": ({Rule.FIDELITY}, [event(1, raw=None)]),
-    "the bytes are kept without need": ({Rule.FIDELITY}, [event(7, raw=DROPPED.encode())]),
-    "the bytes are altered": ({Rule.FIDELITY}, [event(1, raw=INPUT_STORED.encode())]),
-    "what JSONB cannot hold is left out": ({Rule.FIDELITY}, [event(1, event_data=INPUT_STORED.replace("\ufffd", ""))]),
-    "a letter's value is altered": ({Rule.FIDELITY}, [letter(2, value=b"{}")]),
-    "a letter's key is made up": ({Rule.FIDELITY}, [letter(3, key=b"")]),
-    "a letter's header is lost": ({Rule.FIDELITY}, [letter(3, headers='[["h",null]]')]),
-    "a letter's null header is empty": ({Rule.FIDELITY}, [letter(3, headers='[["h",""],["é","AP8="]]')]),
-    "a letter's time is lost": ({Rule.FIDELITY}, [letter(3, record_timestamp=None)]),
-    "a letter is resolved without an event": ({Rule.COMPLETENESS}, [letter(5, state="resolved")]),
-    "the reason is not the first that applies": ({Rule.PURITY}, [letter(3, reason="event_id_conflict")]),
+    "raw is missing": ({Rule.FIDELITY}, [event(1, raw=None)]),
+    "raw is kept without need": ({Rule.FIDELITY}, [event(7, raw=DROPPED.encode())]),
+    "raw has changed": ({Rule.FIDELITY}, [event(1, raw=INPUT_STORED.encode())]),
+    "an unstorable character is not replaced": (
+        {Rule.FIDELITY},
+        [event(1, event_data=INPUT_STORED.replace("\ufffd", ""))],
+    ),
+    "a dead letter's value has changed": ({Rule.FIDELITY}, [letter(2, value=b"{}")]),
+    "a dead letter's null key is empty": ({Rule.FIDELITY}, [letter(3, key=b"")]),
+    "a dead letter's header is lost": ({Rule.FIDELITY}, [letter(3, headers='[["h",null]]')]),
+    "a dead letter's null header is empty": ({Rule.FIDELITY}, [letter(3, headers='[["h",""],["é","AP8="]]')]),
+    "a dead letter's timestamp is lost": ({Rule.FIDELITY}, [letter(3, record_timestamp=None)]),
+    "a dead letter is resolved without an event": ({Rule.COMPLETENESS}, [letter(5, state="resolved")]),
+    "a dead letter's reason is not the first that applies": ({Rule.PURITY}, [letter(3, reason="event_id_conflict")]),
     "a repeat is a dead letter": ({Rule.PURITY}, [more(dead_letters=replace(TABLES.dead_letters[0], record_offset=8))]),
-    "a good event is a dead letter": (
+    "a valid event is a dead letter": (
         {Rule.PURITY},
         [
             less("events", 3),
@@ -225,20 +229,20 @@ CORRUPTIONS: dict[str, tuple[set[Rule], Sequence[Corruption]]] = {
             more(dead_letters=replace(TABLES.dead_letters[0], record_offset=7)),
         ],
     ),
-    "an offset went back": (
+    "an offset decreased": (
         {Rule.MONOTONIC},
-        [moves(3, ends=7), more(moves=MoveRow(7, 104, 0, 7, 6)), more(moves=MoveRow(8, 102, 0, 6, 9))],
+        [moves(3, to_offset=7), more(moves=MoveRow(7, 104, 0, 7, 6)), more(moves=MoveRow(8, 102, 0, 6, 9))],
     ),
-    "batches overlap": ({Rule.SINGLE_WRITER}, [moves(3, begins=4)]),
-    "there is a gap between batches": ({Rule.SINGLE_WRITER}, [moves(2, ends=4), event(4, written_by=105)]),
-    "an offset was moved unseen": ({Rule.SINGLE_WRITER}, [moves(3, ends=8)]),
-    "a batch wrote into another's range": (
+    "batches overlap": ({Rule.SINGLE_WRITER}, [moves(3, from_offset=4)]),
+    "there is a gap between batches": ({Rule.SINGLE_WRITER}, [moves(2, to_offset=4), event(4, written_by=105)]),
+    "an offset was moved without an audited move": ({Rule.SINGLE_WRITER}, [moves(3, to_offset=8)]),
+    "a batch wrote into the range of another": (
         {Rule.SINGLE_WRITER},
-        [moves(3, ends=7), more(moves=MoveRow(7, 106, 0, 7, 9))],
+        [moves(3, to_offset=7), more(moves=MoveRow(7, 106, 0, 7, 9))],
     ),
     "an event was committed without its offset": ({Rule.ATOMICITY}, [event(7, written_by=105)]),
     "a dead letter was committed without its offset": ({Rule.ATOMICITY}, [letter(3, written_by=105)]),
-    "what the contract refuses is stored": (
+    "an invalid event is stored": (
         {Rule.VALIDITY},
         [
             less("dead_letters", 2),

@@ -1,7 +1,7 @@
-"""What an operator did to dead letters: in the tables, beside the log, and no violation; and the lies about that.
+"""The checker accepts what an operator does to dead letters, and finds corruptions of the result.
 
-A record that was too large became a letter. Its limit was raised, and the letter retried: its event has the run's next
-number, which is not in the order of the log.
+In the example, a record was too large and became a dead letter. Then the limit was raised, and the dead letter retried:
+its event gets the run's next event_seq, which does not follow the order of the log.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.checker import Rule, Violation, compare
-from tests.checker.incremental import IncrementalChecker, LogBuffer
 from tests.checker.log import Extent, Log
 from tests.checker.tables import DeadLetterRow, EventRow, OffsetRow, RunRow, Tables
+from tests.selftest.checking import incremental_violations, rules
 from tests.selftest.corruptions import TIME, record
 
 LIMIT = 200
@@ -33,10 +33,10 @@ LOG = Log(
         record(0, 0, 1000, b"r", START),
         record(0, 1, 1010, b"r", LARGE),
         record(0, 2, 1020, b"r", DONE),
-        record(0, 3, 1030, b"r", ALSO_LARGE),  # an event of that id comes before it
-        record(0, 4, 1040, b"r", WRONG),  # too large, and wrong besides
+        record(0, 3, 1030, b"r", ALSO_LARGE),  # conflicts with the event at offset 2
+        record(0, 4, 1040, b"r", WRONG),  # too large, and also invalid
         record(0, 5, 1050, b"r", AGAIN),
-        record(0, 6, 1060, b"r", LARGE),  # too large as well, or a repeat once the first one is stored
+        record(0, 6, 1060, b"r", LARGE),  # too large, and a repeat after the retry of offset 1
     ],
 )
 
@@ -53,7 +53,7 @@ def run(status: str, updated_at: int, events: int, changed_at: int) -> RunRow:
     return RunRow("r", None, "planner", None, status, 1000, updated_at, events, changed_at, 0)
 
 
-# All records but the last two were passed, and three of them were too large.
+# The tables after offsets 0 to 4: three records were too large.
 BEFORE = Tables(
     runs=[run("completed", 1020, 2, 1020)],
     events=[event(0, 0, "a1", "run_started", START), event(1, 2, "a3", "run_completed", DONE)],
@@ -61,8 +61,8 @@ BEFORE = Tables(
     dead_letters=[letter(1, LARGE), letter(3, ALSO_LARGE), letter(4, WRONG)],
 )
 
-# Then the letters were retried, between the event at offset 5 and the record at offset 6: which has the same id as one
-# of them, was too large, was retried too, and found its event stored. A run that was taken up again waits again.
+# Then the dead letters were retried, after offset 5 and before offset 6. The record at offset 6 repeats offset 1 and is
+# also too large; its retry found the event stored. The event at offset 5 resumes the run, the retried one pauses it.
 RETRIED = event(3, 1, "a2", "run_waiting", LARGE)
 SINCE = Tables(
     runs=[run("waiting", 1010, 4, 1010)],
@@ -96,27 +96,27 @@ def without(number: int) -> Corruption:
 
 
 CORRUPTIONS: dict[str, tuple[set[Rule], Corruption]] = {
-    "an event is beside a letter that is open": (
+    "an open dead letter has an event": (
         {Rule.UNIQUENESS},
         change(1, state="open"),
     ),
-    "an event is beside a letter that is discarded": (
+    "a discarded dead letter has an event": (
         {Rule.UNIQUENESS},
         change(1, state="discarded"),
     ),
-    "a letter is resolved, and its run has no such event": (
+    "a dead letter is resolved, but its run has no such event": (
         {Rule.COMPLETENESS},
         lambda tables: change(6, state="open")(without(3)(tables)),
     ),
-    "a letter is resolved, and its run has another event": (
+    "a dead letter is resolved, but its run has another event of that id": (
         {Rule.COMPLETENESS},
         change(3, state="resolved"),
     ),
-    "a letter is resolved that is no event": ({Rule.COMPLETENESS}, change(4, state="resolved")),
-    "a letter failed again for a reason that is not its own": ({Rule.PURITY}, change(3, reason="invalid_event")),
-    "a letter has another reason without a retry": ({Rule.PURITY}, change(3, retries=0)),
-    "the letter's bytes were altered by the retry": ({Rule.FIDELITY}, change(1, value=b"{}")),
-    "the retried event has another record's time": (
+    "an invalid dead letter is resolved": ({Rule.COMPLETENESS}, change(4, state="resolved")),
+    "a retried dead letter has a wrong reason": ({Rule.PURITY}, change(3, reason="invalid_event")),
+    "a dead letter has another reason without a retry": ({Rule.PURITY}, change(3, retries=0)),
+    "the dead letter's value was changed by the retry": ({Rule.FIDELITY}, change(1, value=b"{}")),
+    "the retried event has a wrong created_at": (
         {Rule.FIDELITY},
         lambda tables: replace(
             tables, events=[replace(row, created_at=1011) if row is RETRIED else row for row in tables.events]
@@ -130,13 +130,13 @@ CORRUPTIONS: dict[str, tuple[set[Rule], Corruption]] = {
         {Rule.PROJECTION},
         lambda tables: replace(tables, runs=[run("running", 1050, 4, 1010)]),
     ),
-    "the retried event has the number that its place in the log would give it": (
+    "the retried event has the event_seq of its place in the log": (
         {Rule.GAP_FREE, Rule.PROJECTION},
         lambda tables: replace(
             tables, events=[replace(row, event_seq=1) if row is RETRIED else row for row in tables.events]
         ),
     ),
-    "the retried event is counted twice": (
+    "the retried event is counted twice in event_count": (
         {Rule.GAP_FREE},
         lambda tables: replace(tables, runs=[run("waiting", 1010, 5, 1010)]),
     ),
@@ -144,7 +144,7 @@ CORRUPTIONS: dict[str, tuple[set[Rule], Corruption]] = {
         {Rule.UNIQUENESS, Rule.GAP_FREE},
         lambda tables: replace(tables, events=[*tables.events, replace(RETRIED, event_seq=4)]),
     ),
-    "a letter that is no event is stored all the same": (
+    "an invalid dead letter is stored as an event": (
         {Rule.VALIDITY, Rule.GAP_FREE},
         lambda tables: replace(
             change(4, state="resolved")(tables),
@@ -154,49 +154,38 @@ CORRUPTIONS: dict[str, tuple[set[Rule], Corruption]] = {
 }
 
 
-def watched(*seen: Tables) -> list[Violation]:
-    log_buffer = LogBuffer("t", {0: 0})
-    for each in LOG.records:
-        log_buffer.add(each)
-    checker = IncrementalChecker(log_buffer, LIMIT)
-    return [violation for tables in seen for violation in checker.classify(tables)]
+def incremental(*snapshots: Tables) -> list[Violation]:
+    return incremental_violations(LOG, *snapshots, max_event_bytes=LIMIT)
 
 
-def rules(violations: list[Violation]) -> set[Rule]:
-    return {violation.rule for violation in violations}
-
-
-def test_letters_that_were_retried_and_discarded_break_no_rule() -> None:
+def test_retried_and_discarded_dead_letters_violate_no_rule() -> None:
     assert compare(LOG, BEFORE, finished=False, max_event_bytes=LIMIT) == []
     assert compare(LOG, AFTER, max_event_bytes=LIMIT) == []
-    assert watched(BEFORE, SINCE) == []
+    assert incremental(BEFORE, SINCE) == []
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
-def test_each_lie_about_a_retry_breaks_its_rules_only(corruption: str) -> None:
-    # Given tables after a retry, when they are made to tell this corruption,
-    broken, tell = CORRUPTIONS[corruption]
-    # then exactly the rules that it breaks say so.
-    assert rules(compare(LOG, tell(AFTER), max_event_bytes=LIMIT)) == broken
+def test_each_corruption_after_a_retry_violates_only_its_own_rules(corruption: str) -> None:
+    expected, change_tables = CORRUPTIONS[corruption]
+    assert rules(compare(LOG, change_tables(AFTER), max_event_bytes=LIMIT)) == expected
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
-def test_each_lie_about_a_retry_is_found_in_the_snapshot_after_it(corruption: str) -> None:
-    # Given a second snapshot after the retry, when it is corrupted, then its rule is reported.
-    broken, tell = CORRUPTIONS[corruption]
-    assert rules(watched(BEFORE, tell(SINCE))) & broken
+def test_each_corruption_after_a_retry_is_found_in_the_next_snapshot(corruption: str) -> None:
+    expected, change_tables = CORRUPTIONS[corruption]
+    assert rules(incremental(BEFORE, change_tables(SINCE))) & expected
 
 
-def test_a_resolved_letter_that_is_touched_again_is_no_violation_and_one_that_is_opened_again_is() -> None:
-    # Given a retry that was seen, and a snapshot in which its letter is new once more, and so its event is read again,
+def test_a_resolved_dead_letter_may_be_written_again_but_not_reopened() -> None:
+    # Given a checked retry, and a snapshot in which its dead letter is new again, so that its event is read again,
     touched = replace(SINCE, runs=[], events=[RETRIED], dead_letters=SINCE.dead_letters[:1])
-    # when it is judged, then all is well, unless the letter is not resolved any more.
-    assert watched(BEFORE, SINCE, touched) == []
-    assert rules(watched(BEFORE, SINCE, change(1, state="open")(touched))) == {Rule.UNIQUENESS}
+    # then there is no violation, unless the dead letter is open again.
+    assert incremental(BEFORE, SINCE, touched) == []
+    assert rules(incremental(BEFORE, SINCE, change(1, state="open")(touched))) == {Rule.UNIQUENESS}
 
 
-def test_an_event_that_was_refused_once_and_sent_again_since_is_a_repeat() -> None:
-    # Given a letter that is an event by today's rules, whose producer sent the event again before it was retried,
+def test_a_retried_event_that_was_sent_again_since_its_rejection_is_a_repeat() -> None:
+    # Given a dead letter that is an event by the current rules, and whose event was sent again before the retry,
     records = [record(0, 0, 1000, b"r", START), record(0, 1, 1010, b"r", START)]
     log = Log("t", {0: Extent(0, 2)}, records)
     tables = Tables(
@@ -205,7 +194,7 @@ def test_an_event_that_was_refused_once_and_sent_again_since_is_a_repeat() -> No
         offsets=[OffsetRow("t", 0, 0, 2, 1, 1010, 0)],
         dead_letters=[letter(0, START, "resolved", "invalid_event", retries=1)],
     )
-    # when the retry finds it stored, then it is resolved without a row of its own;
+    # then the dead letter is resolved without an event of its own;
     assert compare(log, tables) == []
-    # and had it not been sent again, then its own row would be missing.
+    # and if the event was not sent again, its missing row is reported.
     assert Rule.COMPLETENESS in rules(compare(replace(log, records=log.records[:1]), replace(tables, events=[])))

@@ -1,4 +1,4 @@
-"""The table of faults names tests that there are."""
+"""The fault matrix in tests/faults/README.md has every row, and names only tests that exist."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ NAMED = re.compile(r"(?:(?P<file>[\w/]+\.py))?(?:::)?(?P<test>(?:test_|…)\w[\w
 
 
 def scenarios() -> Iterator[tuple[str, str]]:
-    """Each named test with its file; a row goes on with the file that it named last."""
+    """Each named test with its file. A test without a file is in the file that its row named last."""
     for row in ROWS:
         file = ""
         for span in SPAN.findall(row[2]) if len(row) > 2 else ():
@@ -25,14 +25,14 @@ def scenarios() -> Iterator[tuple[str, str]]:
                 yield file, match["test"] or ""
 
 
-def test_every_row_of_the_matrix_is_there_once_and_in_order() -> None:
+def test_the_rows_of_the_matrix_are_numbered_without_gaps() -> None:
     numbers = [int(row[0].strip("| ")) for row in ROWS if row[0].strip("| ").isdigit()]
 
     assert numbers == list(range(1, 44))
 
 
 @pytest.mark.parametrize(("file", "test"), sorted(set(scenarios())))
-def test_a_scenario_that_is_named_exists(file: str, test: str) -> None:
+def test_a_named_test_exists(file: str, test: str) -> None:
     path = FAULTS.parents[1] / file if "/" in file else FAULTS / file
     names = re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""The wire itself: each thing that can be done to it is done, beside a server that answers what it hears."""
+"""Each fault of the proxy works as described, in front of a server that echoes what it receives."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -22,18 +22,18 @@ class PlainProxy(Proxy):
         return False
 
 
-class Caller:
-    """A connection to the server that answers what it hears."""
+class EchoClient:
+    """A client of the echo server."""
 
     def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
-    async def hears(self, said: bytes) -> bytes:
-        self.writer.write(said)
-        return await asyncio.wait_for(self.reader.readexactly(len(said)), 5)
+    async def echo(self, data: bytes) -> bytes:
+        self.writer.write(data)
+        return await asyncio.wait_for(self.reader.readexactly(len(data)), 5)
 
-    async def hears_nothing(self, said: bytes) -> bool:
-        self.writer.write(said)
+    async def gets_no_answer(self, data: bytes) -> bool:
+        self.writer.write(data)
         try:
             await asyncio.wait_for(self.reader.readexactly(1), SILENCE_S)
         except TimeoutError:
@@ -48,15 +48,15 @@ class Caller:
 
 
 @pytest.fixture
-async def heard() -> bytearray:
+async def received() -> bytearray:
     return bytearray()
 
 
 @pytest.fixture
-async def proxy(heard: bytearray) -> AsyncIterator[Proxy]:
+async def proxy(received: bytearray) -> AsyncIterator[Proxy]:
     async def answer(reader: StreamReader, writer: StreamWriter) -> None:
         while data := await reader.read(65536):
-            heard.extend(data)
+            received.extend(data)
             writer.write(data)
         writer.close()
 
@@ -67,98 +67,98 @@ async def proxy(heard: bytearray) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def call(proxy: Proxy) -> AsyncIterator[Caller]:
-    made = await caller(proxy)
-    assert await made.hears(b"hello") == b"hello"
-    yield made
-    made.writer.close()
+async def client(proxy: Proxy) -> AsyncIterator[EchoClient]:
+    opened = await connect(proxy)
+    assert await opened.echo(b"hello") == b"hello"
+    yield opened
+    opened.writer.close()
 
 
-async def caller(proxy: Proxy) -> Caller:
-    return Caller(*await asyncio.open_connection("127.0.0.1", proxy.port))
+async def connect(proxy: Proxy) -> EchoClient:
+    return EchoClient(*await asyncio.open_connection("127.0.0.1", proxy.port))
 
 
-async def test_what_goes_into_a_black_hole_is_gone(proxy: Proxy, call: Caller, heard: bytearray) -> None:
+async def test_data_sent_into_a_black_hole_is_lost(proxy: Proxy, client: EchoClient, received: bytearray) -> None:
     proxy.audible.clear()
-    assert await call.hears_nothing(b"lost")
+    assert await client.gets_no_answer(b"lost")
     proxy.audible.set()
-    assert await call.hears(b"found") == b"found"
-    assert heard == b"hellofound"
+    assert await client.echo(b"found") == b"found"
+    assert received == b"hellofound"
 
 
 @pytest.mark.parametrize(("way", "arrives"), [(Way.THERE, b"hello"), (Way.BACK, b"hellolost")])
-async def test_one_direction_is_cut_without_a_word(
-    proxy: Proxy, call: Caller, heard: bytearray, way: Way, arrives: bytes
+async def test_one_direction_is_dropped_silently(
+    proxy: Proxy, client: EchoClient, received: bytearray, way: Way, arrives: bytes
 ) -> None:
     proxy.deaf.add(way)
-    assert await call.hears_nothing(b"lost")
-    assert heard == arrives
+    assert await client.gets_no_answer(b"lost")
+    assert received == arrives
     proxy.deaf.clear()
-    assert await call.hears(b"found") == b"found"
+    assert await client.echo(b"found") == b"found"
 
 
-async def test_a_slow_wire_takes_its_time_in_each_direction(proxy: Proxy, call: Caller) -> None:
+async def test_a_delay_applies_to_each_direction(proxy: Proxy, client: EchoClient) -> None:
     proxy.delay_s = 0.2
     began = monotonic()
-    await call.hears(b"x")
+    await client.echo(b"x")
     assert monotonic() - began >= 0.4
 
 
-async def test_a_narrow_wire_carries_no_more_than_it_may(proxy: Proxy, call: Caller) -> None:
+async def test_the_bandwidth_is_limited(proxy: Proxy, client: EchoClient) -> None:
     proxy.bytes_per_s = 100_000
     began = monotonic()
     for _ in range(3):
-        await call.hears(bytes(20_000))
-    assert monotonic() - began >= 0.4  # the last piece is paid for by whoever comes next
+        await client.echo(bytes(20_000))
+    assert monotonic() - began >= 0.4  # the wait for the last chunk delays only the next one
 
 
-async def test_an_abandoned_connection_stays_open_and_mute_and_a_new_one_is_well(proxy: Proxy, call: Caller) -> None:
+async def test_an_abandoned_connection_stays_silent_and_a_new_one_works(proxy: Proxy, client: EchoClient) -> None:
     proxy.abandon()
-    assert await call.hears_nothing(b"lost")
-    other = await caller(proxy)
-    assert await other.hears(b"found") == b"found"
+    assert await client.gets_no_answer(b"lost")
+    other = await connect(proxy)
+    assert await other.echo(b"found") == b"found"
     other.writer.close()
-    assert await call.hears_nothing(b"still lost")
+    assert await client.gets_no_answer(b"still lost")
 
 
-async def test_a_healed_wire_carries_everything_and_keeps_no_connection_that_lost_something(
-    proxy: Proxy, call: Caller
+async def test_healing_resets_connections_that_have_lost_data_and_new_ones_work(
+    proxy: Proxy, client: EchoClient
 ) -> None:
     proxy.delay_s, proxy.bytes_per_s, proxy.flips = 100, 1, 1
     proxy.deaf.update(Way)
     proxy.audible.clear()
     proxy.heal()
-    assert await call.is_reset()
-    other = await caller(proxy)
-    assert await other.hears(b"hello") == b"hello"
+    assert await client.is_reset()
+    other = await connect(proxy)
+    assert await other.echo(b"hello") == b"hello"
     other.writer.close()
 
 
-async def test_a_flipped_byte_in_a_fetched_batch_is_noticed_by_its_checksum() -> None:
+async def test_a_flipped_byte_in_a_fetched_batch_fails_its_checksum() -> None:
     async with wired_kafka("t") as (proxy, bootstrap_servers):
-        # Given a batch of records in a log, and a consumer of it by way of a wire that gets one byte wrong,
+        # Given a batch of records, and a consumer behind a proxy that flips one byte,
         messages = [Message(b"k", b"value" * n) for n in range(50)]
         await asyncio.to_thread(publish, foreign_producer(bootstrap_servers), "t", messages)
         async with AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="none") as consumer:
             consumer.assign([TopicPartition("t", 0)])
             consumer.seek(TopicPartition("t", 0), 0)
             proxy.flips = 1
-            # when it fetches, then it notices,
+            # when it fetches, then the checksum fails,
             with pytest.raises(CorruptRecordException):
                 await fetch(consumer)
             assert proxy.flips == 0
-            # and what it fetches again is well.
+            # and the next fetch succeeds.
             consumer.seek(TopicPartition("t", 0), 0)
             assert (await fetch(consumer))[0] == b""
 
 
 async def fetch(consumer: AIOKafkaConsumer) -> list[bytes]:
-    """The values of what comes next."""
+    """The values of the next records."""
     while not (arrived := await consumer.getmany(timeout_ms=1000)):
         pass
     return [record.value for records in arrived.values() for record in records]
 
 
-def test_what_only_looks_like_a_batch_of_records_is_left_alone() -> None:
+def test_data_that_only_looks_like_a_batch_is_unchanged() -> None:
     data = bytes([2]) * 500
     assert KafkaProxy().spoilt(data) is data
