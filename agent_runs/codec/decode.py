@@ -124,7 +124,7 @@ def _build_event(envelope: Envelope, message: dict[str, Any]) -> RunEvent:
 
 
 def read_envelope(value: bytes) -> Envelope | UnknownEnvelope:
-    """Validate one message and return its envelope; the whole message is validated, payload included.
+    """Validate one message, including its payload, and return its envelope.
 
     Raises:
         NotJson: `value` is not one JSON value, or is nested more than 512 deep.
@@ -153,7 +153,7 @@ def _decode_fast(value: bytes) -> Envelope | None:
 
 
 def _decode_slow(value: bytes) -> Envelope | UnknownEnvelope:
-    """Decode with the standard library; every refusal of a message is raised here or by the id and timestamp rules."""
+    """Decode with the standard library, and raise the error that names what is wrong."""
     message = strict_json.parse(value)
     if not isinstance(message, dict):
         raise InvalidEvent(f"expected an object, got {strict_json.json_type(message)}", value)

@@ -25,7 +25,6 @@ IGNORED = {
     "dist",
 }
 
-FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 STATEMENT = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|COPY|CREATE|ALTER|DROP|TRUNCATE)\s")
 
 
@@ -283,51 +282,6 @@ def test_no_file_names_the_host_of_a_package_registry() -> None:
     assert found == []
 
 
-# --- what the documentation names ---
-
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "schema" / "README.md"])
-QUOTED = re.compile(r"`([^`\n]+)`")
-# A path of the repository, and a name in that file: `consumer/ingest/ingest.py:ingest`.
-PLACE = re.compile(r"((?:agent_runs|consumer|viewer|deploy|docs|examples|schema|tests)/[\w./-]*)(?::([\w.]+))?")
-
-
-def names_in(path: Path) -> set[str]:
-    """The names that a file defines: classes, functions, methods and constants, or queries."""
-    if path.suffix == ".sql":
-        return set(re.findall(r"^-- (\w+) --$", path.read_text(encoding="utf-8"), re.MULTILINE))
-    names: set[str] = set()
-    for node in parsed(path).body:
-        if isinstance(node, ast.ClassDef | FUNCTION):
-            names.add(node.name)
-        if isinstance(node, ast.ClassDef):
-            names |= {f"{node.name}.{child.name}" for child in node.body if isinstance(child, FUNCTION)}
-    return names
-
-
-def places(page: Path) -> set[tuple[str, str]]:
-    """The paths that a page quotes, each with the name in the file, or an empty one."""
-    quoted = QUOTED.findall(page.read_text(encoding="utf-8"))
-    return {(match[1], match[2] or "") for text in quoted if (match := PLACE.fullmatch(text))}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_file_and_every_name_in_a_file_that_a_page_quotes_exists(page: Path) -> None:
-    found = places(page)
-    missing = {(path, name) for path, name in found if not (ROOT / path).exists()}
-    missing |= {(path, name) for path, name in found - missing if name and name not in names_in(ROOT / path)}
-
-    assert missing == set()
-
-
-def test_a_quoted_file_and_a_quoted_name_are_recognized(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("See `consumer/loop.py`, `consumer/lanes/lanes.py:Lanes.submit`, `make test` and `Lane.run`.")
-
-    assert places(page) == {("consumer/loop.py", ""), ("consumer/lanes/lanes.py", "Lanes.submit")}
-    assert "Lanes.submit" in names_in(ROOT / "consumer" / "lanes" / "lanes.py")
-    assert "move_offsets" in names_in(ROOT / "consumer" / "postgres" / "queries.sql")
-
-
 # --- how long code may be ---
 
 
@@ -341,7 +295,7 @@ def test_a_function_has_at_most_40_lines(path: Path) -> None:
     lengths = {
         node.name: (node.end_lineno or 0) - node.lineno + 1
         for node in ast.walk(parsed(path))
-        if isinstance(node, FUNCTION)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 
     assert {name: length for name, length in lengths.items() if length > 40} == {}
