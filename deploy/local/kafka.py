@@ -69,7 +69,7 @@ class Kafka(Server):
         properties: added to `PROPERTIES`, or replacing them, in the names of Kafka's server.properties. They also name
             the other servers of a cluster.
         cluster_id: 16 bytes in URL-safe base64; empty for a new one. All servers of a cluster have the same.
-        fast_start: start with half the processor time, but run slower. For tests.
+        fast_start: start with half the processor time, but run slower afterwards. For tests.
     """
 
     name = "Kafka"

@@ -21,7 +21,7 @@ SETTINGS = {
     "max_connections": "200",
 }
 
-# With these, a crash of the server loses nothing; a crash of the machine does.
+# Data survives a crash of the server, but not a crash of the machine.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -31,7 +31,7 @@ class PostgreSQL(Server):
     Args:
         directory: holds its data and log.
         port: 0 is any free port.
-        durable: False for tests: the server does not wait for the disk. Never use it for measurements.
+        durable: False does not wait for the disk. For tests, never for measurements.
         settings: added to `SETTINGS`, or replacing them, in the names of postgresql.conf.
     """
 

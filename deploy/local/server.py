@@ -26,7 +26,7 @@ class Server(ABC):
 
     name: ClassVar[str]
     stop_signal: ClassVar[Signals]
-    start_timeout_s: ClassVar[float] = 120  # usual are 4 s; this allows for a very busy machine
+    start_timeout_s: ClassVar[float] = 120  # a start usually takes 4 s; on a very busy machine much longer
     stop_timeout_s: ClassVar[float] = 30
 
     def __init__(self, directory: Path, port: int = 0) -> None:

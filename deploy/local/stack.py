@@ -17,7 +17,8 @@ class LocalStack:
         directory: holds data, logs and addresses of both servers.
         durable: False is for tests. PostgreSQL then does not wait for the disk, Kafka starts as with `fast_start`, and
             `stop` kills both.
-        fast_start: Kafka starts with half the processor time, but is slower afterwards. For a run of about a minute.
+        fast_start: Kafka starts with half the processor time, but is slower afterwards. For stacks that run for about a
+            minute.
         kafka_port: 0 is any free port.
         postgres_port: 0 is any free port.
     """

@@ -16,7 +16,7 @@ def is_root() -> bool:
 
 
 def unprivileged_prefix(directory: Path) -> list[str]:
-    """The words to put before a command to run it as an unprivileged user with access to the directory.
+    """The command prefix that runs a command as an unprivileged user with access to the directory.
 
     Empty if this process is not root. A checkout below /root is closed to other users: then the command also gets the
     capability `dac_override`. The alternatives are worse: to change the modes of the parent directories, or to move

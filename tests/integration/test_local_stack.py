@@ -79,7 +79,7 @@ async def test_two_stacks_run_side_by_side(own_servers: OwnServers) -> None:
 async def test_the_role_of_the_url_may_create_databases_and_roles(tmp_path: Path) -> None:
     with PostgreSQL(tmp_path, durable=False) as server:
         await execute(server.url, "CREATE DATABASE another")
-        await execute(server.url, "CREATE ROLE somebody NOLOGIN")
+        await execute(server.url, "CREATE ROLE another NOLOGIN")
         assert await fetch_value(server.url, "SHOW server_encoding") == "UTF8"
 
 

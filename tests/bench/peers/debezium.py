@@ -42,7 +42,7 @@ _SAFE: Final = {**_FAST, "use.reduction.buffer": "true"}
 
 
 def debezium(servers: Servers, dataset: Dataset, tasks: int, *, safe: bool) -> System:
-    """The sink with so many tasks. `safe`: with the setting that lets it survive a repeated id within a batch."""
+    """The sink with the given number of tasks. `safe`: with the setting that survives a repeated id within a batch."""
     settings = {**(_SAFE if safe else _FAST), "tasks.max": str(tasks), "topics": dataset.topic}
     name = f"Debezium, {tasks} {'task' if tasks == 1 else 'tasks'}{', survives repeats' if safe else ''}"
 

@@ -13,7 +13,7 @@ from eventsourcing.postgres import PostgresAggregateRecorder, PostgresDatastore
 
 
 def main(url: str, transaction_events: str) -> None:
-    """Insert the events into the library's own table, with so many in each transaction."""
+    """Insert the events into the library's own table, `transaction_events` in each transaction."""
     address = urlsplit(url)
     datastore = PostgresDatastore(
         address.path.lstrip("/"), address.hostname or "", address.port or 5432, address.username or "", ""

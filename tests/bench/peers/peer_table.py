@@ -20,7 +20,7 @@ async def create_table(database: Database) -> None:
 
 
 async def wait_until_stored(database: Database, events: int, check_running: Callable[[], None]) -> None:
-    """Wait until so many events are stored.
+    """Wait until the peer has stored the number of events.
 
     Args:
         check_running: called at every poll; raises an error if the peer has failed.

@@ -33,7 +33,7 @@ def quix(servers: Servers, dataset: Dataset) -> System:
 
 
 def eventsourcing(records: Sequence[PlannedRecord], transaction_events: int) -> System:
-    """The recorder of `eventsourcing`, with so many events in each transaction. Without Kafka."""
+    """The recorder of `eventsourcing`, with `transaction_events` in each transaction. Without Kafka."""
     counts: Counter[str] = Counter()
     rows = []
     for record in records:

@@ -136,7 +136,7 @@ def _check_deadline(publisher: Publisher, pending: list[int]) -> None:
 
 
 def main(mode: str, topic: str, rate: str, seconds: str) -> dict[str, Any]:
-    """Publish `rate` events/s for so many seconds; return the figures."""
+    """Publish `rate` events/s for `seconds`; return the figures."""
     publisher = Publisher(topic, int(rate), int(seconds))
     observe: Callable[[Publisher], Any] = {"visible": visible, "bare": bare}[mode]
     cpu_s, started = time.process_time(), time.perf_counter()
