@@ -18,7 +18,7 @@ SYSTEM_PROMPT = "You answer questions about the weather. Tools: weather(city)."
 
 
 def ask_model(run: Run, prompt: str) -> dict[str, Any]:
-    """Publish a call of a model. A real model takes some seconds; this one is played by two lines of code."""
+    """Publish a call of a model. A real agent calls its model here; this one takes the last word as the city."""
     city = prompt.rstrip("?").split()[-1]
     answer = {"tool": "weather", "args": {"city": city}}
     run.llm_called(model="example-1", system_prompt=SYSTEM_PROMPT, user_prompt=prompt, raw_response=repr(answer))

@@ -1,4 +1,4 @@
-"""Runs the demo: start servers, create tables and a topic, perform the scenario, verify, report, clean up."""
+"""Runs the demo: starts servers, creates tables and a topic, performs the scenario, verifies, reports, cleans up."""
 
 import argparse
 import asyncio
@@ -41,7 +41,7 @@ accounted for. This takes half a minute; servers and data are temporary.
 
 
 def main() -> int:
-    """Run the demo. Returns 0 when everything is as promised, 130 when it was interrupted, else 1."""
+    """Run the demo. Returns 0 when all checks passed, 130 when it was interrupted, else 1."""
     options = _options()
     _treat_signals_as_ctrl_c()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)

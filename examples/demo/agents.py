@@ -1,6 +1,6 @@
 """Scripted agents that publish their runs with the emitter, as real agents do.
 
-`Random` plays the models, the tools and the people: the same seed gives the same conversation.
+Random numbers decide what models, tools and humans answer: the same seed gives the same conversation.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class ToolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One run of an agent, and what plays its models, its tools and its humans."""
+    """One run of an agent, with the random numbers and the sleep function that drive it."""
 
     run: Run
     dice: Random
@@ -55,7 +55,7 @@ class Agent:
 
         Args:
             question: what the human has to decide.
-            probability: that somebody answers. The answer is always yes.
+            probability: that somebody answers. The answer is always "yes".
 
         Returns:
             Whether somebody has answered.
@@ -120,7 +120,7 @@ async def plan_report(agent: Agent) -> None:
 
 
 async def research_in_child_run(agent: Agent, question: str) -> str:
-    """Answer a question in a run of its own, whose parent is this agent's run."""
+    """Answer a question in a child run of this agent's run. When the child run fails, this run fails too."""
     async with agent.run.child(agent_id="market-researcher") as run:
         return await research(Agent(run, agent.dice, agent.sleep), question)
 
@@ -160,7 +160,7 @@ AGENTS: dict[str, tuple[Callable[[Agent], Awaitable[None]], int]] = {
 
 
 async def converse(emitter: Emitter, dice: Random, sleep: Sleep = asyncio.sleep) -> None:
-    """Play one conversation. The dice choose the agent, and everything that happens in its run."""
+    """Run one conversation. The random numbers decide which agent it is and what happens."""
     (agent_id,) = dice.choices(list(AGENTS), weights=[share for _, share in AGENTS.values()])
     script, _ = AGENTS[agent_id]
     # At its end, the `with` block publishes `run_completed` or `run_failed`, unless the run waits or has ended.

@@ -1,4 +1,4 @@
-"""What is shown while the demo runs: a table that changes on a terminal, one line a second in a pipe or a log."""
+"""Shows the progress of the demo: a table that changes on a terminal, one line a second in a pipe or a log."""
 
 import time
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ LINE_INTERVAL_S = 1.0
 
 
 class Display:
-    """Shows what happens, with the seconds since the start. As a context it owns the terminal's last lines."""
+    """Shows actions and counts, with the seconds since the start. A context: within it, a terminal shows the table."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        # Drawn by `update` only; rich's own refresh would draw from another thread.
+        # Drawn by `update` only; rich's own refresh would draw from another thread. In a pipe it draws nothing.
         self._live = Live(console=console, auto_refresh=False, transient=not console.is_interactive)
         self._started = time.monotonic()
         self._next_line = 0.0
         self._highest_lag = 100  # at least, or the bar of a small lag would be long
 
     def log(self, text: str) -> None:
-        """Print a line about something that has happened; `text` may contain rich's markup."""
+        """Print a line about an action; `text` may contain rich's markup."""
         self._console.print(f"{time.monotonic() - self._started:6.1f} s  {text}")
 
     def update(self, counts: Counts, published: int, consumers: Sequence[Consumer]) -> None:

@@ -15,7 +15,7 @@ from examples.demo.foreign_producer import rejections
 from examples.demo.scenario import Outcome
 from examples.demo.tables import Database, query
 
-# Fields that every event has, and prompts, which are long.
+# Ids, times, and prompts, which are long.
 NOT_SHOWN = {"id", "parent_event_id", "timestamp", "session_id", "system_prompt", "user_prompt"}
 
 NEXT_STEPS = """
@@ -104,7 +104,7 @@ def _seconds(began_at: datetime, moment: datetime) -> str:
 
 
 def _content(event: RunEvent | UnknownEvent) -> str:
-    """The fields of an event on one line, without those that are not shown or empty."""
+    """The fields of an event on one line, without empty ones and those in NOT_SHOWN."""
     values = (value for name, value in asdict(event).items() if name not in NOT_SHOWN and value not in (None, {}))
     texts = (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values)
     return " ".join(" ".join(texts).split())

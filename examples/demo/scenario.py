@@ -26,8 +26,8 @@ ASSIGN_TIMEOUT_S = 60.0
 FLUSH_TIMEOUT_S = 30.0
 CATCH_UP_TIMEOUT_S = 60.0
 
-# When things happen, as parts of the time within which the conversations begin: the kill is late enough to hit many
-# runs in the middle, and early enough that many runs follow.
+# When the actions happen, as parts of `Plan.seconds`. The kill is late enough to interrupt many runs, and early enough
+# that many runs follow.
 KILL_AT = 0.3
 REPLACE_AT = 0.45
 FOREIGN_RECORDS_AT = 0.8
@@ -35,11 +35,11 @@ FOREIGN_RECORDS_AT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much happens.
+    """The size of the scenario.
 
     Attributes:
-        conversations: the number of runs that users and schedules start; child runs are not counted.
-        seconds: within which they start. The last one ends some seconds later.
+        conversations: the number of runs, without child runs.
+        seconds: the time within which they start. The last one ends some seconds later.
     """
 
     conversations: int
@@ -59,11 +59,11 @@ class Scenario:
     """Performs the plan once.
 
     Args:
-        plan: how much happens.
+        plan: the size of the scenario.
         settings: the environment of the consumers; agents and the foreign producer use its Kafka and topic.
         logs: the directory for the logs of the consumers.
-        database: to read the counts.
-        display: shows them, and what happens.
+        database: for reading the counts.
+        display: shows the counts and the actions.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Scenario:
         self._foreign_records = 0
 
     async def perform(self) -> Outcome:
-        """Start the consumers, do everything, wait until every record is processed, and stop the consumers.
+        """Start the consumers, perform all actions, wait until every record is processed, and stop the consumers.
 
         Raises:
             DemoFailed: a consumer ended unexpectedly, or something took too long.
@@ -122,7 +122,7 @@ class Scenario:
         return consumer
 
     async def _act(self) -> datetime:
-        """Do everything, and return the time of the kill."""
+        """Perform all actions, and return the time of the kill."""
         count = self._plan.conversations
         self._display.log(f"{CONSUMERS} consumers are ready; {count} agents begin")
         killing = asyncio.create_task(self._kill_and_replace())

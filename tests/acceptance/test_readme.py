@@ -1,4 +1,4 @@
-"""What the README shows is what works."""
+"""The code in README.md works unchanged."""
 
 import os
 import re
@@ -23,17 +23,17 @@ async def run(*arguments: str, servers: Servers, database: str) -> int:
     return await process.wait()
 
 
-async def test_the_event_of_the_readme_becomes_a_row(servers: Servers, database: str) -> None:
-    # Given the topic that the README's code publishes to,
+async def test_the_run_of_the_readme_is_stored(servers: Servers, database: str) -> None:
+    # Given the topic to which the README's code publishes,
     await create_topic(servers.bootstrap_servers, "run-events", 2, {"message.timestamp.type": "LogAppendTime"})
     try:
-        # when its only block of Python runs as it stands, and the consumer after it,
+        # when its only Python block runs unchanged, and then the consumer runs,
         (block,) = python_blocks(CHECKOUT / "README.md")
         assert await run("-c", block, servers=servers, database=database) == 0
         assert await run("-m", "consumer", "run", "--until-end", servers=servers, database=database) == 0
     finally:
         await delete_topics(servers.bootstrap_servers, ["run-events"])
-    # then the run that it names is there.
+    # then the run is stored with all its events.
     connection = await asyncpg.connect(database)
     try:
         row = await connection.fetchrow("SELECT agent_id, status, event_count FROM agent_runs")
