@@ -64,7 +64,7 @@ class Delivery:
         left = queue.drain(deadline)
         if left:
             text = (
-                "The process ends, and Kafka has not acknowledged %d events; they may be lost. "
+                "The process ends before Kafka acknowledged all events; %d may be lost. "
                 "With a longer AGENT_RUNS_EXIT_TIMEOUT_S the emitter waits for them longer"
             )
             self._log.warn("end", text, left)

@@ -143,7 +143,7 @@ class Pipeline:
         given_up = self._queue.give_up()
         if given_up:
             text = (
-                "The emitter was closed before Kafka acknowledged %d events; they are dropped (given_up). "
+                "The emitter was closed before Kafka acknowledged all events; %d dropped (given_up). "
                 "With a longer timeout_s `close` waits longer"
             )
             self._log.warn("close", text, given_up)
@@ -205,7 +205,7 @@ class Pipeline:
     def _log_drop(self, key: bytes | None, reason: DropReason, subject: str, why: str) -> None:
         run = "no run" if key is None else f"run {key.decode()!r}"
         dropped = self._queue.stats().dropped.get(reason, 0)
-        message = "Dropped an event of %s, %s: %s (%d events dropped so far for this reason)"
+        message = "Dropped an event of %s, %s: %s (%d dropped so far for this reason)"
         self._log.warn(f"{reason} {subject}", message, run, reason, why, dropped)
 
     def _log_mask_failure(self, field: str, failure: str) -> None:

@@ -1,4 +1,4 @@
-"""Kafka is away, mute or forgetful, and no agent notices: what is accepted arrives, what is not is recorded."""
+"""Kafka is down, unresponsive, or loses acknowledgements: accepted events arrive, and dropped events are recorded."""
 
 import asyncio
 import os
@@ -20,8 +20,8 @@ from agent_runs.emitter.stats import Stats
 from deploy.local import Kafka
 from deploy.local.ports import HOST, free_port
 from tests.checker import read_log
-from tests.support.agent_process import run
-from tests.support.ledgers.emitted import Found, Ledger, in_log, in_tables
+from tests.support.agent_process import run_agent
+from tests.support.ledgers.emitted import Arrivals, Ledger, in_log, in_tables
 from tests.support.proxy.proxied_kafka import wired_kafka
 from tests.support.proxy.proxy import Fate
 from tests.support.scene import Scene
@@ -34,7 +34,7 @@ KILLS = 2
 
 @pytest.fixture
 def emitters() -> Iterator[list[Emitter]]:
-    """Whatever is put here is closed after the test, without waiting for anything."""
+    """Emitters in this list are closed after the test, without a wait."""
     made: list[Emitter] = []
     yield made
     for emitter in made:
@@ -47,7 +47,7 @@ def make(emitters: list[Emitter], bootstrap_servers: str, topic: str = "t", **op
     return emitters[-1]
 
 
-async def found_in_log(bootstrap_servers: str, topic: str) -> Found:
+async def arrivals_in_log(bootstrap_servers: str, topic: str) -> Arrivals:
     return in_log(await asyncio.to_thread(read_log, bootstrap_servers, topic))
 
 
@@ -55,32 +55,32 @@ async def flush(emitter: Emitter, timeout_s: float = 30) -> int:
     return await asyncio.to_thread(emitter.flush, timeout_s)
 
 
-def speak(emitter: Emitter, ledger: Ledger, runs: int, events: int, size: int = KB) -> None:
-    """Every run says so many events, in turns."""
-    voices = [emitter.run(f"run-{number}") for number in range(runs)]
-    for _ in range(events):
-        for voice in voices:
-            ledger.said[voice.id].append(voice.tool_succeeded("t", os.urandom(size // 2).hex()))
+def emit_events(emitter: Emitter, ledger: Ledger, runs: int, events_per_run: int, size: int = KB) -> None:
+    """Emit events of `size` bytes; the runs take turns."""
+    all_runs = [emitter.run(f"run-{number}") for number in range(runs)]
+    for _ in range(events_per_run):
+        for run in all_runs:
+            ledger.emitted[run.id].append(run.tool_succeeded("t", os.urandom(size // 2).hex()))
 
 
-class Talker:
-    """Threads that emit all the while, and one that checks the balance."""
+class BackgroundLoad:
+    """Threads that emit until the end of the block, and one that collects the balance of the counts."""
 
     def __init__(self, emitter: Emitter, threads: int = 4) -> None:
         self.ledger = Ledger()
         self.balances: set[int] = set()
         self._emitter = emitter
         self._over = Event()
-        self._threads = [Thread(target=self._talk, args=(number,)) for number in range(threads)]
-        self._threads.append(Thread(target=self._weigh))
+        self._threads = [Thread(target=self._emit, args=(number,)) for number in range(threads)]
+        self._threads.append(Thread(target=self._collect_balances))
 
-    def _talk(self, number: int) -> None:
-        run = self._emitter.run(f"talker-{number}")
+    def _emit(self, number: int) -> None:
+        run = self._emitter.run(f"load-{number}")
         while not self._over.is_set():
-            self.ledger.said[run.id].append(run.input("t", "x" * 500))
+            self.ledger.emitted[run.id].append(run.input("t", "x" * 500))
             sleep(0.002)
 
-    def _weigh(self) -> None:
+    def _collect_balances(self) -> None:
         while not self._over.is_set():
             stats = self._emitter.stats()
             self.balances.add(stats.emitted - stats.sent - stats.pending - sum(stats.dropped.values()))
@@ -97,37 +97,37 @@ class Talker:
             thread.join()
 
 
-async def test_a_broker_that_is_down_at_the_start_gets_everything_once_it_is_up(
+async def test_events_emitted_while_the_broker_is_down_arrive_when_it_starts(
     scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, emitters: list[Emitter], caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a broker that is down,
     scene = scene_of_mortal_kafka
     await asyncio.to_thread(mortal_kafka.kill)
     emitter, ledger = make(emitters, mortal_kafka.bootstrap_servers, scene.topic), Ledger()
-    # when agents emit, and it comes up,
+    # when an agent emits, and the broker starts,
     began = perf_counter()
-    speak(emitter, ledger, runs=20, events=50)
-    assert perf_counter() - began < 5  # a thousand calls, none of which waited for anything
+    emit_events(emitter, ledger, runs=20, events_per_run=50)
+    assert perf_counter() - began < 5  # a thousand calls, none of which waits for Kafka
     assert await flush(emitter, 1) == 1000
     await asyncio.to_thread(mortal_kafka.start)
-    # then everything arrives, and the outage was told once.
+    # then everything arrives, and one warning was logged.
     assert await flush(emitter) == 0
-    found = await found_in_log(mortal_kafka.bootstrap_servers, scene.topic)
-    assert ledger.differences(found) == []
-    assert found.repeats == 0
+    arrivals = await arrivals_in_log(mortal_kafka.bootstrap_servers, scene.topic)
+    assert ledger.differences(arrivals) == []
+    assert arrivals.repeats == 0
     assert emitter.stats() == Stats(emitted=1000, sent=1000, pending=0, dropped={}, recorded=0)
     assert [record.name for record in caplog.records if record.levelname == "WARNING"] == ["agent_runs"]
 
 
-async def test_a_broker_killed_again_and_again_under_load_costs_nothing(
+async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
     scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, emitters: list[Emitter], rng: Random
 ) -> None:
-    # Given agents that emit all the while, and a consumer,
+    # Given agents that emit, and a consumer,
     scene = scene_of_mortal_kafka
     emitter = make(emitters, mortal_kafka.bootstrap_servers, scene.topic)
     consumer = scene.start()
-    with Talker(emitter) as talker:
-        # when the broker is killed under them and comes back,
+    with BackgroundLoad(emitter) as load:
+        # when the broker is killed and restarted,
         for _ in range(KILLS):
             before = emitter.stats().sent
             await until(lambda: emitter.stats().sent > before + 200, "events arrive")  # noqa: B023
@@ -135,61 +135,61 @@ async def test_a_broker_killed_again_and_again_under_load_costs_nothing(
             await asyncio.to_thread(mortal_kafka.kill)
             await asyncio.to_thread(mortal_kafka.start)
     assert await flush(emitter) == 0
-    # then what was said is in the log, in order, perhaps some of it twice,
-    found = await found_in_log(mortal_kafka.bootstrap_servers, scene.topic)
-    assert talker.ledger.differences(found) == []
-    said = talker.ledger.size
-    assert said > 1000
-    assert emitter.stats() == Stats(emitted=said, sent=said, pending=0, dropped={}, recorded=0)
-    assert talker.balances == {0}
+    # then every event is in the log, in order, perhaps some twice,
+    arrivals = await arrivals_in_log(mortal_kafka.bootstrap_servers, scene.topic)
+    assert load.ledger.differences(arrivals) == []
+    emitted = load.ledger.size
+    assert emitted > 1000
+    assert emitter.stats() == Stats(emitted=emitted, sent=emitted, pending=0, dropped={}, recorded=0)
+    assert load.balances == {0}
     # and in the tables once.
     await scene.drained()
     await consumer.terminated()
     stored = in_tables(await scene.tables())
-    assert talker.ledger.differences(stored) == []
-    assert stored.repeats == found.repeats
+    assert load.ledger.differences(stored) == []
+    assert stored.repeats == arrivals.repeats
     await scene.assert_in_order()
 
 
-async def test_a_broker_that_stops_answering_is_left_for_a_new_connection(
+async def test_the_emitter_reconnects_to_a_broker_that_stops_answering(
     scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, emitters: list[Emitter]
 ) -> None:
     # Given a broker that accepts connections and answers nothing,
     scene = scene_of_mortal_kafka
     emitter = make(emitters, mortal_kafka.bootstrap_servers, scene.topic)
     assert mortal_kafka.pid is not None
-    with Talker(emitter) as talker:
+    with BackgroundLoad(emitter) as load:
         await until(lambda: emitter.stats().sent > 100, "events arrive")
         os.kill(mortal_kafka.pid, SIGSTOP)
         try:
             sent = emitter.stats().sent
-            await asyncio.sleep(4)  # for longer than an answer is waited for
+            await asyncio.sleep(4)  # longer than all timeouts of a request
             assert emitter.stats().pending > 1000
             assert emitter.stats().sent <= sent + 500
         finally:
             os.kill(mortal_kafka.pid, SIGCONT)
         # when it answers again,
-        await until(lambda: emitter.stats().pending < 500, "it catches up")
+        await until(lambda: emitter.stats().pending < 500, "the pending events are sent")
     assert await flush(emitter) == 0
     # then nothing is missing.
-    found = await found_in_log(mortal_kafka.bootstrap_servers, scene.topic)
-    assert talker.ledger.differences(found) == []
-    assert talker.balances == {0}
+    arrivals = await arrivals_in_log(mortal_kafka.bootstrap_servers, scene.topic)
+    assert load.ledger.differences(arrivals) == []
+    assert load.balances == {0}
 
 
-async def test_a_black_hole_costs_an_agent_nothing(emitters: list[Emitter]) -> None:
-    # Given something that takes connections and never says a word,
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as hole:
-        emitter, ledger = make(emitters, f"127.0.0.1:{hole.getsockname()[1]}"), Ledger()
-        # when agents emit, flush and close,
+async def test_a_server_that_never_answers_delays_no_call_beyond_its_timeout(emitters: list[Emitter]) -> None:
+    # Given a server that accepts connections and never answers,
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        emitter, ledger = make(emitters, f"127.0.0.1:{server.getsockname()[1]}"), Ledger()
+        # when an agent emits, flushes and closes,
         began = perf_counter()
-        speak(emitter, ledger, runs=10, events=100)
+        emit_events(emitter, ledger, runs=10, events_per_run=100)
         emitted = perf_counter()
         left = await flush(emitter, 0.5)
         flushed = perf_counter()
         left_at_the_end = await asyncio.to_thread(emitter.close, 2.5)
         closed = perf_counter()
-    # then each takes no longer than it may, and says what is left.
+    # then each call ends in time, and returns the number of pending events.
     assert emitted - began < 5
     assert 0.5 <= flushed - emitted < 5
     assert 2.5 <= closed - flushed < 8
@@ -197,83 +197,83 @@ async def test_a_black_hole_costs_an_agent_nothing(emitters: list[Emitter]) -> N
     assert emitter.stats() == Stats(emitted=1000, sent=0, pending=0, dropped={"given_up": 1000}, recorded=0)
 
 
-async def test_without_kafka_for_ever_a_run_keeps_its_beginning_and_its_end(emitters: list[Emitter]) -> None:
-    # Given a queue of 100 events, and nobody who takes them,
+async def test_a_full_queue_keeps_the_start_and_the_end_of_a_run(emitters: list[Emitter]) -> None:
+    # Given a queue of 160 events, and no broker,
     emitter = make(emitters, "127.0.0.1:1", queue_events=160, queue_bytes=10_000_000)
     with emitter.start_run(agent_id="a") as run:
         for number in range(1000):
             run.input("t", number)
-    # then what came first is kept, and the end of the run too; all that lies between is counted.
+    # then the first events are kept, and the end of the run; those in between are counted as dropped.
     stats = emitter.stats()
     assert stats == Stats(emitted=1002, sent=0, pending=151, dropped={"queue_full": 851}, recorded=0)
 
 
-async def test_a_hole_is_recorded_in_its_run_when_kafka_is_back(
+async def test_dropped_events_are_recorded_in_their_run_when_kafka_is_back(
     scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, emitters: list[Emitter]
 ) -> None:
-    # Given agents that say more than the queue holds while the broker is down,
+    # Given agents that emit more than the queue holds while the broker is down,
     scene = scene_of_mortal_kafka
     await asyncio.to_thread(mortal_kafka.kill)
     emitter = make(emitters, mortal_kafka.bootstrap_servers, scene.topic, queue_bytes=500_000)
     ledger = Ledger()
-    speak(emitter, ledger, runs=7, events=200)
+    emit_events(emitter, ledger, runs=7, events_per_run=200)
     run = emitter.run("run-0")
-    ledger.said["run-0"].append(run.run_completed())  # there is room kept for this
+    ledger.emitted["run-0"].append(run.run_completed())  # fits into the reserved part of the queue
     before = emitter.stats()
     assert before.dropped["queue_full"] > 500
-    # when it comes up, and they go on,
+    # when the broker starts, and the agents continue,
     await asyncio.to_thread(mortal_kafka.start)
     assert await flush(emitter) == 0
-    speak(emitter, ledger, runs=7, events=10)
+    emit_events(emitter, ledger, runs=7, events_per_run=10)
     assert await asyncio.to_thread(emitter.close, 30) == 0
-    # then every run has its beginning, a marker of exactly what is missing, and the rest,
-    found = await found_in_log(mortal_kafka.bootstrap_servers, scene.topic)
-    assert ledger.differences(found) == []
+    # then every run has its first events, a marker with the number of missing events, and the last events,
+    arrivals = await arrivals_in_log(mortal_kafka.bootstrap_servers, scene.topic)
+    assert ledger.differences(arrivals) == []
     dropped = before.dropped["queue_full"]
-    assert found.admitted == dropped
+    assert arrivals.dropped_count == dropped
     assert emitter.stats() == Stats(
         emitted=1471, sent=1471 - dropped, pending=0, dropped={"queue_full": dropped}, recorded=dropped
     )
-    # and the tables know it.
+    # and so have the tables.
     await scene.consume()
     assert sum(row.dropped_events for row in (await scene.tables()).runs) == dropped
 
 
-async def test_an_acknowledgement_that_is_lost_makes_a_repeat_in_the_log_and_one_row_in_the_tables(
+async def test_a_lost_acknowledgement_makes_repeats_in_the_log_and_one_row_in_the_tables(
     scene: Scene, emitters: list[Emitter], tmp_path: Path
 ) -> None:
     async with wired_kafka(scene.topic) as (proxy, bootstrap_servers):
         emitter, ledger = make(emitters, bootstrap_servers, scene.topic), Ledger()
-        # Given a first event that made the connection, when the answers to the next two batches are lost,
-        speak(emitter, ledger, runs=1, events=1)
+        # Given a connection, when the answer to one batch and the whole of the next one are lost,
+        emit_events(emitter, ledger, runs=1, events_per_run=1)
         assert await flush(emitter) == 0
         for fate in (Fate.ANSWER_IS_LOST, Fate.NEVER_ARRIVES):
             proxy.fates.append(fate)
-            speak(emitter, ledger, runs=1, events=5)
+            emit_events(emitter, ledger, runs=1, events_per_run=5)
             assert await flush(emitter) == 0
             assert not proxy.fates
-        # then they were sent again: those that had arrived are there twice,
-        found = await found_in_log(bootstrap_servers, scene.topic)
-        assert ledger.differences(found) == []
-        assert 1 <= found.repeats <= 5
+        # then both are sent again: the events of the first one are in the log twice,
+        arrivals = await arrivals_in_log(bootstrap_servers, scene.topic)
+        assert ledger.differences(arrivals) == []
+        assert 1 <= arrivals.repeats <= 5
         assert emitter.stats() == Stats(emitted=11, sent=11, pending=0, dropped={}, recorded=0)
-        # and stored once.
+        # and in the tables once.
         await consume_from(scene, bootstrap_servers)
         stored = in_tables(await scene.tables())
         assert ledger.differences(stored) == []
-        assert stored.repeats == found.repeats
+        assert stored.repeats == arrivals.repeats
 
 
-class Doors(NamedTuple):
-    """Addresses of one broker: one for everybody, one with a password."""
+class Listeners(NamedTuple):
+    """The addresses of one broker, without and with authentication."""
 
-    open: str
-    secured: str
+    plaintext: str
+    sasl: str
 
 
 @pytest.fixture(scope="module")
-def doors() -> Iterator[Doors]:
-    """A broker that makes a topic for whoever asks for one."""
+def listeners() -> Iterator[Listeners]:
+    """A broker that creates a missing topic when a client asks for it."""
     plain, secured, controller = free_port(), free_port(), free_port()
     properties = {
         "auto.create.topics.enable": "true",
@@ -288,44 +288,44 @@ def doors() -> Iterator[Doors]:
     with ExitStack() as opened:
         directory = opened.enter_context(TemporaryDirectory(prefix="agent-runs-tests-"))
         kafka = opened.enter_context(Kafka(Path(directory), plain, properties, fast_start=True))
-        yield Doors(kafka.bootstrap_servers, f"{HOST}:{secured}")
+        yield Listeners(kafka.bootstrap_servers, f"{HOST}:{secured}")
         kafka.kill()
 
 
-async def test_a_missing_topic_is_not_made_by_asking_for_it(doors: Doors, emitters: list[Emitter]) -> None:
-    # Given a broker that would make it, with defaults that nobody has thought about,
-    emitter = make(emitters, doors.open, "not-there")
+async def test_the_emitter_does_not_create_a_missing_topic(listeners: Listeners, emitters: list[Emitter]) -> None:
+    # Given a broker that creates missing topics with its defaults,
+    emitter = make(emitters, listeners.plaintext, "not-there")
     emitter.run("r").run_completed()
-    # when an emitter has events for a topic that is missing, then they wait, and it stays missing.
+    # when an emitter has events for a missing topic, then they wait, and the topic is still missing.
     assert await flush(emitter, 3) == 1
-    await create_topic(doors.open, "not-there", 1, LOG_APPEND_TIME)
+    await create_topic(listeners.plaintext, "not-there", 1, LOG_APPEND_TIME)
     assert await flush(emitter) == 0
 
 
-async def test_credentials_are_used_and_wrong_ones_are_told(
-    doors: Doors, emitters: list[Emitter], caplog: pytest.LogCaptureFixture, tmp_path: Path
+async def test_credentials_are_used_and_wrong_ones_are_logged(
+    listeners: Listeners, emitters: list[Emitter], caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    await create_topic(doors.open, "secured", 1, LOG_APPEND_TIME)
+    await create_topic(listeners.plaintext, "secured", 1, LOG_APPEND_TIME)
     who = {"security_protocol": "SASL_PLAINTEXT", "sasl_username": "agent"}
-    right = make(emitters, doors.secured, "secured", **who, sasl_password="open sesame")
-    wrong = make(emitters, doors.secured, "secured", **who, sasl_password="please")
-    nobody = make(emitters, doors.secured, "secured", security_protocol="SASL_PLAINTEXT")
-    for emitter in (right, wrong, nobody):
+    right = make(emitters, listeners.sasl, "secured", **who, sasl_password="open sesame")
+    wrong = make(emitters, listeners.sasl, "secured", **who, sasl_password="please")
+    incomplete = make(emitters, listeners.sasl, "secured", security_protocol="SASL_PLAINTEXT")
+    for emitter in (right, wrong, incomplete):
         emitter.run("r").run_completed()
 
     assert await flush(right) == 0
     assert await flush(wrong, 2) == 1
     assert "Authentication failed: Invalid username or password" in caplog.text
-    assert nobody.stats().dropped == {"not_configured": 1}
+    assert incomplete.stats().dropped == {"not_configured": 1}
     assert "KAFKA_SASL_PASSWORD: KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT needs both" in caplog.text
-    # At the end of a program too, when no thread can be started to check the password.
-    environment = {"KAFKA_BOOTSTRAP_SERVERS": doors.secured, "AGENT_RUNS_TOPIC": "secured"}
+    # This also works at the end of a program, when no thread can be started to check the password.
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": listeners.sasl, "AGENT_RUNS_TOPIC": "secured"}
     credentials = {"KAFKA_SASL_USERNAME": "agent", "KAFKA_SASL_PASSWORD": "open sesame"}
     protocol = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"}
-    ended = await run(("say(Emitter().run('r'), 1)",), tmp_path, **environment, **credentials, **protocol)
-    assert (ended.exit_code, ended.errors) == (0, "")
-    found = await found_in_log(doors.open, "secured")
-    assert [arrival.id for arrival in found.runs["r"]][-1:] == ended.ledger.said["r"]
+    result = await run_agent(("emit(Emitter().run('r'), 1)",), tmp_path, **environment, **credentials, **protocol)
+    assert (result.exit_code, result.errors) == (0, "")
+    arrivals = await arrivals_in_log(listeners.plaintext, "secured")
+    assert [arrival.id for arrival in arrivals.runs["r"]][-1:] == result.ledger.emitted["r"]
     assert "open sesame" not in caplog.text
     assert "please" not in caplog.text
 

@@ -1,4 +1,4 @@
-"""From the emitter through Kafka into the tables."""
+"""Events go from the emitter through Kafka into the tables."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ KB = 1000
 
 @pytest.fixture
 async def make_emitter(servers: Servers) -> AsyncIterator[MakeEmitter]:
-    """A factory of emitters; they are closed after the test, and leave nothing behind."""
+    """Makes emitters. They are closed after the test; then no thread and no socket of theirs may be left."""
     sockets_before = sockets()
     made: list[Emitter] = []
 
@@ -37,11 +37,11 @@ async def make_emitter(servers: Servers) -> AsyncIterator[MakeEmitter]:
     yield make
     for emitter in made:
         emitter.close()
-    await until(lambda: not emitting_threads(), "the emitter's thread has ended")
+    await until(lambda: not emitter_threads(), "the emitter's thread has ended")
     assert sockets() <= sockets_before
 
 
-def emitting_threads() -> list[str]:
+def emitter_threads() -> list[str]:
     return [thread.name for thread in enumerate_threads() if thread.name == "agent-runs-emitter"]
 
 
@@ -57,19 +57,19 @@ async def flush(emitter: Emitter) -> int:
     return await asyncio.to_thread(emitter.flush)
 
 
-async def test_what_was_sent_is_in_the_tables_once_and_in_the_order_of_emission(
+async def test_events_are_in_the_tables_once_and_in_the_order_of_the_calls(
     servers: Servers, make_topic: MakeTopic, database: str, make_emitter: MakeEmitter
 ) -> None:
-    # Given agents that say everything there is to say, side by side,
+    # Given agents whose runs take turns to emit events of many types,
     topic = await make_topic(6)
     emitter, ledger = make_emitter(topic), Ledger()
     parents = [emitter.start_run(agent_id="planner", session_id=f"s{number}") for number in range(10)]
     runs = [*parents, *(parent.child(agent_id="worker") for parent in parents for _ in range(2))]
     for run in runs:
-        ledger.said[run.id].append(str(run._chain.last_event_id))
+        ledger.emitted[run.id].append(str(run._chain.last_event_id))
     for step in range(20):
         for run in runs:
-            ledger.said[run.id] += [
+            ledger.emitted[run.id] += [
                 run.input("message_from_user", {"text": "Grüße\0 \ud800 😀"}),
                 run.context_assembled([step, None, {"nan": float("nan")}]),
                 run.llm_called(model="m", system_prompt="s", user_prompt="u" * 4000, raw_response="{}"),
@@ -78,26 +78,26 @@ async def test_what_was_sent_is_in_the_tables_once_and_in_the_order_of_emission(
             ]
     for number, run in enumerate(runs):
         ends = (run.run_completed, run.run_failed, run.run_waiting)
-        ledger.said[run.id].append(ends[number % 3]("over"))
+        ledger.emitted[run.id].append(ends[number % 3]("over"))
     # when they are consumed,
     assert await flush(emitter) == 0
     finished = await consume_to_the_end(servers.bootstrap_servers, topic, database)
     assert finished.exit_code == 0, finished.output
-    # then every event is there once and in order, by the numbers of the emitter and by the checker's,
+    # then every event is there once and in order, and the emitter's counts and the checker agree,
     tables = await read_tables(database)
     assert ledger.differences(in_tables(tables)) == []
     events = 30 * (1 + 100 + 1)
     assert emitter.stats() == Stats(emitted=events, sent=events, pending=0, dropped={}, recorded=0)
     assert len(tables.events) == events
     assert await check(servers.bootstrap_servers, topic, database) == []
-    # and the runs are what their agents said they are.
+    # and the runs have the status and the parent that their agents recorded.
     rows = {row.id: row for row in tables.runs}
     assert [rows[run.id].status for run in runs] == ["completed", "failed", "waiting"] * 10
     assert {rows[run.id].parent_run_id for run in runs[10:]} == {parent.id for parent in parents}
     assert tables.dead_letters == []
 
 
-async def test_a_run_is_in_the_partition_where_every_client_looks_for_it(
+async def test_a_run_is_in_the_partition_that_other_clients_compute(
     servers: Servers, make_topic: MakeTopic, make_emitter: MakeEmitter
 ) -> None:
     topic = await make_topic(7)
@@ -111,7 +111,7 @@ async def test_a_run_is_in_the_partition_where_every_client_looks_for_it(
     assert all(record.place.partition == aiokafka_partition(record.key or b"", 7) for record in records)
 
 
-async def test_the_trace_goes_along_as_a_header(servers: Servers, topic: str, make_emitter: MakeEmitter) -> None:
+async def test_the_trace_is_sent_as_a_header(servers: Servers, topic: str, make_emitter: MakeEmitter) -> None:
     emitter = make_emitter(topic)
     span = trace.NonRecordingSpan(trace.SpanContext(10, 11, is_remote=False))
     with trace.use_span(span):
@@ -123,10 +123,10 @@ async def test_the_trace_goes_along_as_a_header(servers: Servers, topic: str, ma
     assert headers == [(("traceparent", b"00-0000000000000000000000000000000a-000000000000000b-00"),), ()]
 
 
-async def test_a_record_that_the_topic_refuses_costs_itself_and_nothing_else(
+async def test_a_record_that_is_too_large_for_the_topic_is_dropped_alone(
     servers: Servers, make_topic: MakeTopic, database: str, make_emitter: MakeEmitter
 ) -> None:
-    # Given a topic that takes less than the emitter accepts,
+    # Given a topic with a smaller limit than the emitter's,
     topic = await make_topic(configs={"max.message.bytes": str(100 * KB)})
     emitter, ledger = make_emitter(topic), Ledger()
     runs = [emitter.run(f"run-{number}") for number in range(3)]
@@ -135,13 +135,13 @@ async def test_a_record_that_the_topic_refuses_costs_itself_and_nothing_else(
         for run in runs:
             too_large = number in (0, 17, 18, 59) and run is not runs[2]
             result = os.urandom(150 * KB if too_large else KB).hex()
-            ledger.said[run.id].append(run.tool_succeeded("t", result))
+            ledger.emitted[run.id].append(run.tool_succeeded("t", result))
     assert await flush(emitter) == 0
-    # then exactly they are missing, and their runs say so in the very places.
-    found = in_log(await log_of(servers, topic))
-    assert ledger.differences(found) == []
-    assert found.admitted == 8
-    assert [len(found.runs[run.id]) for run in runs] == [60, 60, 60]
+    # then exactly these events are missing, with markers in their places.
+    arrivals = in_log(await log_of(servers, topic))
+    assert ledger.differences(arrivals) == []
+    assert arrivals.dropped_count == 8
+    assert [len(arrivals.runs[run.id]) for run in runs] == [60, 60, 60]
     assert emitter.stats() == Stats(emitted=180, sent=172, pending=0, dropped={"too_large": 8}, recorded=8)
     finished = await consume_to_the_end(servers.bootstrap_servers, topic, database)
     assert finished.exit_code == 0
@@ -149,21 +149,21 @@ async def test_a_record_that_the_topic_refuses_costs_itself_and_nothing_else(
     assert rows == {"run-0": 4, "run-1": 4, "run-2": 0}
 
 
-async def test_batches_larger_than_the_topic_takes_are_sent_in_parts(
+async def test_a_batch_that_is_too_large_for_the_topic_is_sent_in_parts(
     servers: Servers, make_topic: MakeTopic, make_emitter: MakeEmitter
 ) -> None:
     topic = await make_topic(configs={"max.message.bytes": str(60 * KB)})
     emitter, ledger = make_emitter(topic), Ledger()
     run = emitter.run("run")
     for _ in range(100):
-        ledger.said["run"].append(run.tool_succeeded("t", os.urandom(20 * KB).hex()))
+        ledger.emitted["run"].append(run.tool_succeeded("t", os.urandom(20 * KB).hex()))
     assert await flush(emitter) == 0
 
     assert ledger.differences(in_log(await log_of(servers, topic))) == []
     assert emitter.stats() == Stats(emitted=100, sent=100, pending=0, dropped={}, recorded=0)
 
 
-async def test_an_event_of_the_largest_size_goes_as_it_is(
+async def test_an_event_of_the_largest_size_is_sent_unchanged(
     servers: Servers, make_topic: MakeTopic, make_emitter: MakeEmitter
 ) -> None:
     topic = await make_topic(configs={"max.message.bytes": str(17 * 1024 * 1024)})
@@ -177,14 +177,14 @@ async def test_an_event_of_the_largest_size_goes_as_it_is(
     assert json.loads(first.value or b"")["user_prompt"] == prompt
 
 
-async def test_events_wait_for_a_topic_that_is_missing(
+async def test_events_wait_for_a_missing_topic(
     servers: Servers, make_emitter: MakeEmitter, caplog: pytest.LogCaptureFixture
 ) -> None:
     topic = f"late-{os.urandom(6).hex()}"
     emitter = make_emitter(topic)
     emitter.run("r").run_completed()
     remedy = f"topic '{topic}' does not exist: create it with `python -m consumer create-topic`"
-    await until(lambda: remedy in caplog.text, "it says so")
+    await until(lambda: remedy in caplog.text, "the remedy is logged")
 
     await create_topic(servers.bootstrap_servers, topic, 1, {})
     try:
@@ -194,18 +194,16 @@ async def test_events_wait_for_a_topic_that_is_missing(
         await delete_topics(servers.bootstrap_servers, [topic])
 
 
-async def test_an_emitter_that_nobody_waits_for_delivers_within_moments(
-    servers: Servers, topic: str, make_emitter: MakeEmitter
-) -> None:
+async def test_events_are_delivered_without_a_flush(servers: Servers, topic: str, make_emitter: MakeEmitter) -> None:
     emitter = make_emitter(topic)
-    for number in range(3):  # the first connects, the others wake a thread that sleeps
+    for number in range(3):  # the first event starts the thread, the others wake it
         emitter.run("r").input("t", number)
-        await until(lambda: not emitter.stats().pending, "it is sent")
+        await until(lambda: not emitter.stats().pending, "the event is sent")
 
     assert len((await log_of(servers, topic)).records) == 3
 
 
-async def test_an_emitter_that_is_closed_says_what_comes_later_is_lost(topic: str, make_emitter: MakeEmitter) -> None:
+async def test_a_closed_emitter_counts_later_events_as_dropped(topic: str, make_emitter: MakeEmitter) -> None:
     async with make_emitter(topic) as emitter:
         run = emitter.run("r")
         run.run_waiting()

@@ -1,4 +1,4 @@
-"""Processes that fork, end, and are ended: nothing that was said before is lost, and nothing is said twice."""
+"""Agent processes that fork, end, or are terminated: emitted events are neither lost nor sent twice."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from time import monotonic
 import pytest
 
 from tests.checker import read_log
-from tests.support.agent_process import Ended, run, started
-from tests.support.ledgers.emitted import Found, in_log
+from tests.support.agent_process import Result, run_agent, start_agent
+from tests.support.ledgers.emitted import Arrivals, in_log
 from tests.support.servers import Servers
 
 pytestmark = pytest.mark.timeout(120)
 
-BEGIN = """
+START = """
     emitter = Emitter()
     run = emitter.run("run")
     for number in range(20):
-        say(run, number)
+        emit(run, number)
 """
 
 
-class Stage:
-    """A topic, and programs that emit to it."""
+class Agents:
+    """Runs agent programs that emit to one topic."""
 
     def __init__(self, servers: Servers, topic: str, directory: Path) -> None:
         self.bootstrap_servers = servers.bootstrap_servers
@@ -35,88 +35,91 @@ class Stage:
     def environment(self) -> dict[str, str]:
         return {"KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers, "AGENT_RUNS_TOPIC": self.topic}
 
-    async def play(self, *parts: str, **environment: str) -> Ended:
-        return await run(parts, self.directory, **self.environment, **environment)
+    async def run(self, *parts: str, **environment: str) -> Result:
+        return await run_agent(parts, self.directory, **self.environment, **environment)
 
-    async def found(self) -> Found:
+    async def arrivals(self) -> Arrivals:
         return in_log(await asyncio.to_thread(read_log, self.bootstrap_servers, self.topic))
 
-    async def assert_all_arrived(self, ended: Ended, events: int) -> None:
-        """All that was said is in the log, once and in order; nobody complained."""
-        assert ended.errors == ""
-        assert ended.ledger.size == events, ended.output[-2000:]
-        found = await self.found()
-        assert ended.ledger.differences(found) == []
-        assert (found.repeats, found.admitted) == (0, 0)
+    async def assert_all_arrived(self, result: Result, events: int) -> None:
+        """Every event is in the log once and in order, and the program printed no error."""
+        assert result.errors == ""
+        assert result.ledger.size == events, result.output[-2000:]
+        arrivals = await self.arrivals()
+        assert result.ledger.differences(arrivals) == []
+        assert (arrivals.repeats, arrivals.dropped_count) == (0, 0)
 
 
 @pytest.fixture
-def stage(servers: Servers, topic: str, tmp_path: Path) -> Stage:
-    return Stage(servers, topic, tmp_path)
+def agents(servers: Servers, topic: str, tmp_path: Path) -> Agents:
+    return Agents(servers, topic, tmp_path)
 
 
-# --- the end ---
+# --- the end of a process ---
 
 ENDS: dict[str, tuple[str, int]] = {
     "by itself": ("", 0),
     "with sys.exit": ("sys.exit(3)", 3),
-    "with a thread that goes on": ("threading.Timer(0.5, say, (run, 'later')).start()", 0),
-    "with a callback that is called before ours": ("atexit.register(say, run, 'registered last, called first')", 0),
+    "with a running thread": ("threading.Timer(0.5, emit, (run, 'later')).start()", 0),
+    "with a callback that runs before the emitter's": (
+        "atexit.register(emit, run, 'registered last, runs first')",
+        0,
+    ),
 }
 
 
 @pytest.mark.parametrize(("end", "exit_code"), ENDS.values(), ids=ENDS)
-async def test_a_program_that_ends_without_a_word_to_its_emitter_loses_nothing(
-    stage: Stage, end: str, exit_code: int
+async def test_a_program_that_ends_without_closing_its_emitter_loses_nothing(
+    agents: Agents, end: str, exit_code: int
 ) -> None:
-    # The first callback of all is called last, after ours: what it says has no time but its own.
-    before = "atexit.register(lambda: say(run, 'registered first, called last'))\n"
-    ended = await stage.play(before, BEGIN, end)
+    # The callback registered first runs last, after the emitter's: its event is sent in the call that emits it.
+    before = "atexit.register(lambda: emit(run, 'registered first, runs last'))\n"
+    result = await agents.run(before, START, end)
 
-    assert ended.exit_code == exit_code
-    await stage.assert_all_arrived(ended, 21 + ("say" in end))
-
-
-async def test_a_program_that_fails_loses_nothing(stage: Stage) -> None:
-    ended = await stage.play(BEGIN, "with emitter.run('other') as other: say(other, 1); raise LookupError('no')")
-
-    assert ended.exit_code == 1
-    assert ended.errors.rstrip().endswith("LookupError: no")
-    found = await stage.found()
-    assert len(found.runs["run"]) == 20
-    assert len(found.runs["other"]) == 2  # what it said, and that it has failed
+    assert result.exit_code == exit_code
+    await agents.assert_all_arrived(result, 21 + ("emit" in end))
 
 
-async def test_a_program_of_one_event_is_over_before_kafka_is_reached_and_loses_nothing(stage: Stage) -> None:
-    # By a name: to look it up asyncio would start a thread, and threads cannot be started any more.
-    by_name = stage.bootstrap_servers.replace("127.0.0.1", "localhost")
-    ended = await stage.play(f"say(Emitter(bootstrap_servers={by_name!r}).run('run'), 1)")
+async def test_a_program_that_ends_with_an_exception_loses_nothing(agents: Agents) -> None:
+    result = await agents.run(START, "with emitter.run('other') as other: emit(other, 1); raise LookupError('no')")
 
-    await stage.assert_all_arrived(ended, 1)
+    assert result.exit_code == 1
+    assert result.errors.rstrip().endswith("LookupError: no")
+    arrivals = await agents.arrivals()
+    assert len(arrivals.runs["run"]) == 20
+    assert len(arrivals.runs["other"]) == 2  # its event, and `run_failed`
 
 
-async def test_a_closed_emitter_has_sent_everything_and_ends_its_thread(stage: Stage) -> None:
-    ended = await stage.play(
-        BEGIN,
+async def test_a_program_that_ends_before_kafka_is_connected_loses_nothing(agents: Agents) -> None:
+    # A host name: asyncio would resolve it in a thread, but no thread can be started while the process ends.
+    by_name = agents.bootstrap_servers.replace("127.0.0.1", "localhost")
+    result = await agents.run(f"emit(Emitter(bootstrap_servers={by_name!r}).run('run'), 1)")
+
+    await agents.assert_all_arrived(result, 1)
+
+
+async def test_a_closed_emitter_has_sent_all_events_and_ended_its_thread(agents: Agents) -> None:
+    result = await agents.run(
+        START,
         """
         assert emitter.close() == 0
-        tell_stats(emitter)
+        print_stats(emitter)
         deadline = time.monotonic() + 10
         while threading.active_count() > 1 and time.monotonic() < deadline:
             time.sleep(0.01)
         os.write(1, f"threads {threading.active_count()}\\n".encode())
-        os._exit(0)  # nothing is left for the end
+        os._exit(0)  # without the emitter's atexit callback
         """,
     )
 
-    assert "threads 1\n" in ended.output
-    assert ended.stats == [{"emitted": 20, "sent": 20, "pending": 0, "dropped": {}, "recorded": 0}]
-    await stage.assert_all_arrived(ended, 20)
+    assert "threads 1\n" in result.output
+    assert result.stats == [{"emitted": 20, "sent": 20, "pending": 0, "dropped": {}, "recorded": 0}]
+    await agents.assert_all_arrived(result, 20)
 
 
-async def test_an_emitter_that_nobody_holds_sends_what_it_has_and_ends_its_thread(stage: Stage) -> None:
-    ended = await stage.play(
-        BEGIN,
+async def test_an_emitter_without_references_sends_its_events_and_ends_its_thread(agents: Agents) -> None:
+    result = await agents.run(
+        START,
         """
         del emitter, run
         deadline = time.monotonic() + 20
@@ -127,117 +130,119 @@ async def test_an_emitter_that_nobody_holds_sends_what_it_has_and_ends_its_threa
         """,
     )
 
-    assert "threads 1\n" in ended.output
-    await stage.assert_all_arrived(ended, 20)
+    assert "threads 1\n" in result.output
+    await agents.assert_all_arrived(result, 20)
 
 
-async def test_without_kafka_the_end_takes_no_longer_than_it_may_and_says_what_is_lost(tmp_path: Path) -> None:
+async def test_without_kafka_the_process_ends_after_the_timeout_and_logs_what_may_be_lost(
+    tmp_path: Path,
+) -> None:
     began = monotonic()
-    ended = await run(
-        (BEGIN,), tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", AGENT_RUNS_EXIT_TIMEOUT_S="1", PYTHONWARNINGS=""
+    result = await run_agent(
+        (START,), tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", AGENT_RUNS_EXIT_TIMEOUT_S="1", PYTHONWARNINGS=""
     )
 
     assert monotonic() - began < 15
-    assert ended.exit_code == 0
-    *_, last = ended.errors.splitlines()
-    assert last.startswith("The process ends, and Kafka has not acknowledged 20 events; they may be lost. ")
-    assert "Traceback" not in ended.errors
-    assert len(ended.errors.splitlines()) == 2  # the other: that Kafka takes no events
+    assert result.exit_code == 0
+    *_, last = result.errors.splitlines()
+    assert last.startswith("The process ends before Kafka acknowledged all events; 20 may be lost. ")
+    assert "Traceback" not in result.errors
+    assert len(result.errors.splitlines()) == 2  # the other one: Kafka accepts no events
 
 
-async def test_what_close_gave_up_is_not_waited_for_again_at_the_end(tmp_path: Path) -> None:
+async def test_the_end_of_the_process_does_not_wait_for_events_that_close_gave_up(tmp_path: Path) -> None:
     began = monotonic()
-    ended = await run(
-        (BEGIN, "assert emitter.close(0.5) == 20\ntell_stats(emitter)"),
+    result = await run_agent(
+        (START, "assert emitter.close(0.5) == 20\nprint_stats(emitter)"),
         tmp_path,
         KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
         AGENT_RUNS_EXIT_TIMEOUT_S="60",
     )
 
     assert monotonic() - began < 30
-    assert ended.exit_code == 0
-    assert ended.stats == [{"emitted": 20, "sent": 0, "pending": 0, "dropped": {"given_up": 20}, "recorded": 0}]
-    *_, last = ended.errors.splitlines()
-    assert last.startswith("The emitter was closed before Kafka acknowledged 20 events; they are dropped (given_up). ")
+    assert result.exit_code == 0
+    assert result.stats == [{"emitted": 20, "sent": 0, "pending": 0, "dropped": {"given_up": 20}, "recorded": 0}]
+    *_, last = result.errors.splitlines()
+    assert last.startswith("The emitter was closed before Kafka acknowledged all events; 20 dropped (given_up). ")
 
 
-async def test_sigterm_that_ends_a_program_in_good_order_loses_nothing(stage: Stage) -> None:
+async def test_a_sigterm_handler_that_exits_loses_nothing(agents: Agents) -> None:
     code = """
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         while True:
-            say(run, "working")
+            emit(run, "working")
             time.sleep(0.001)
     """
-    async with started((BEGIN, code), stage.directory, **stage.environment) as program:
+    async with start_agent((START, code), agents.directory, **agents.environment) as agent:
         for _ in range(100):
-            await program.says("said run")
-        program.signal(SIGTERM)
-        ended = await program.ended()
+            await agent.wait_for_line("emitted run")
+        agent.signal(SIGTERM)
+        result = await agent.wait()
 
-    assert ended.exit_code == 0
-    # The signal may come between an event and its line in the ledger.
-    found = await stage.found()
-    said, arrived = ended.ledger.said["run"], [arrival.id for arrival in found.runs["run"]]
-    assert len(said) >= 100
-    assert arrived[: len(said)] == said
-    assert len(arrived) - len(said) in (0, 1)
+    assert result.exit_code == 0
+    # The signal can arrive between an event and its line in the output.
+    arrivals = await agents.arrivals()
+    emitted, arrived = result.ledger.emitted["run"], [arrival.id for arrival in arrivals.runs["run"]]
+    assert len(emitted) >= 100
+    assert arrived[: len(emitted)] == emitted
+    assert len(arrived) - len(emitted) in (0, 1)
 
 
-async def test_sigterm_without_a_handler_loses_at_most_what_was_said_last(stage: Stage) -> None:
-    async with started(
-        (BEGIN, "emitter.flush()\nsay(run, 'last')\ntime.sleep(60)"), stage.directory, **stage.environment
-    ) as program:
+async def test_sigterm_without_a_handler_loses_at_most_the_last_event(agents: Agents) -> None:
+    async with start_agent(
+        (START, "emitter.flush()\nemit(run, 'last')\ntime.sleep(60)"), agents.directory, **agents.environment
+    ) as agent:
         for _ in range(21):
-            await program.says("said run")
-        program.signal(SIGTERM)
-        ended = await program.ended()
+            await agent.wait_for_line("emitted run")
+        agent.signal(SIGTERM)
+        result = await agent.wait()
 
-    assert ended.exit_code == -SIGTERM
-    arrived = [arrival.id for arrival in (await stage.found()).runs["run"]]
-    assert arrived == ended.ledger.said["run"][: len(arrived)]
+    assert result.exit_code == -SIGTERM
+    arrived = [arrival.id for arrival in (await agents.arrivals()).runs["run"]]
+    assert arrived == result.ledger.emitted["run"][: len(arrived)]
     assert len(arrived) >= 20
 
 
-async def test_a_signal_handler_may_emit(stage: Stage) -> None:
+async def test_a_signal_handler_may_emit(agents: Agents) -> None:
     code = """
-        signal.signal(signal.SIGTERM, lambda *_: (say(run, "in the handler"), sys.exit(0)))
+        signal.signal(signal.SIGTERM, lambda *_: (emit(run, "in the handler"), sys.exit(0)))
         os.write(1, b"ready\\n")
         while True:
             emitter.stats()
     """
-    async with started((BEGIN, code), stage.directory, **stage.environment) as program:
-        await program.says("ready")
-        program.signal(SIGTERM)
-        ended = await program.ended()
+    async with start_agent((START, code), agents.directory, **agents.environment) as agent:
+        await agent.wait_for_line("ready")
+        agent.signal(SIGTERM)
+        result = await agent.wait()
 
-    await stage.assert_all_arrived(ended, 21)
+    await agents.assert_all_arrived(result, 21)
 
 
-async def test_what_finalisers_say_at_the_very_end_hurts_nobody(stage: Stage) -> None:
+async def test_events_of_finalisers_during_interpreter_shutdown_are_dropped_and_counted(agents: Agents) -> None:
     code = """
         class Resource:
             def __init__(self, name):
                 self.name = name
-            def __del__(self, is_finalizing=sys.is_finalizing, tell_stats=tell_stats, emitter=emitter, run=run):
+            def __del__(self, is_finalizing=sys.is_finalizing, print_stats=print_stats, emitter=emitter, run=run):
                 assert is_finalizing()
                 assert run.input("t", self.name)
-                tell_stats(emitter)
+                print_stats(emitter)
         module_global, ring = Resource("global"), Resource("ring")
         ring.ring = ring
         sys.modules["kept"] = Resource("in sys.modules")
     """
     began = monotonic()
-    ended = await stage.play(BEGIN, code, AGENT_RUNS_EXIT_TIMEOUT_S="60")
+    result = await agents.run(START, code, AGENT_RUNS_EXIT_TIMEOUT_S="60")
 
-    # Nothing can be sent then, so nothing waits; it is counted.
+    # Nothing can be sent any more, so the emitter does not wait.
     assert monotonic() - began < 30
-    assert (ended.exit_code, ended.errors.count("Traceback")) == (0, 0)
-    assert [stats["dropped"] for stats in ended.stats] == [{"closed": 1}, {"closed": 2}, {"closed": 3}]
-    found = await stage.found()
-    assert [arrival.id for arrival in found.runs["run"]] == ended.ledger.said["run"]
+    assert (result.exit_code, result.errors.count("Traceback")) == (0, 0)
+    assert [stats["dropped"] for stats in result.stats] == [{"closed": 1}, {"closed": 2}, {"closed": 3}]
+    arrivals = await agents.arrivals()
+    assert [arrival.id for arrival in arrivals.runs["run"]] == result.ledger.emitted["run"]
 
 
-async def test_a_log_handler_that_emits_what_it_hears_is_no_trap(tmp_path: Path, stage: Stage) -> None:
+async def test_a_log_handler_may_emit_and_flush(tmp_path: Path, agents: Agents) -> None:
     code = """
         import logging
         class Emitting(logging.Handler):
@@ -249,50 +254,52 @@ async def test_a_log_handler_that_emits_what_it_hears_is_no_trap(tmp_path: Path,
         logging.basicConfig(level="DEBUG", handlers=[Emitting()])
         run.tool_requested(5)
         time.sleep(1)
-        tell_stats(emitter)
+        print_stats(emitter)
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    assert ended.exit_code == 0
-    (stats,) = ended.stats
+    assert result.exit_code == 0
+    (stats,) = result.stats
     assert stats["dropped"] == {"invalid": 1}
     assert stats["pending"] >= 2
 
 
-async def test_a_first_event_that_is_said_last_of_all_arrives(stage: Stage) -> None:
-    ended = await stage.play("atexit.register(lambda: say(run, 1))\n", "emitter = Emitter()\nrun = emitter.run('run')")
+async def test_a_first_event_from_the_last_atexit_callback_arrives(agents: Agents) -> None:
+    result = await agents.run(
+        "atexit.register(lambda: emit(run, 1))\n", "emitter = Emitter()\nrun = emitter.run('run')"
+    )
 
-    await stage.assert_all_arrived(ended, 1)
+    await agents.assert_all_arrived(result, 1)
 
 
-async def test_sigterm_in_the_middle_of_the_first_event_loses_nothing(stage: Stage) -> None:
-    # Given a handler that ends the program, and that strikes while the emitter's thread is being started,
+async def test_sigterm_while_the_thread_starts_loses_nothing(agents: Agents) -> None:
+    # Given a handler that ends the program, and a signal while the emitter's thread is being started,
     code = """
         emitter = Emitter()
         run = emitter.run("run")
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        def strike(frame, event, argument):
+        def terminate(frame, event, argument):
             if frame.f_code.co_name == "wait" and "threading" in frame.f_code.co_filename:
                 sys.settrace(None)
                 os.kill(os.getpid(), signal.SIGTERM)
-        sys.settrace(strike)
+        sys.settrace(terminate)
         run.run_waiting()
         os.write(1, b"not interrupted\\n")
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    # then the event arrives all the same.
-    assert (ended.exit_code, ended.output, ended.errors) == (0, "", "")
-    assert len((await stage.found()).runs["run"]) == 1
+    # then the event arrives.
+    assert (result.exit_code, result.output, result.errors) == (0, "", "")
+    assert len((await agents.arrivals()).runs["run"]) == 1
 
 
-async def test_exceptions_out_of_signal_handlers_leave_one_thread_and_everything_in_order(stage: Stage) -> None:
+async def test_exceptions_from_signal_handlers_leave_one_thread_and_right_counts(agents: Agents) -> None:
     code = """
         class Interrupted(BaseException):  # as KeyboardInterrupt and SystemExit are
             pass
-        def strike(*_):
+        def interrupt(*_):
             raise Interrupted
-        signal.signal(signal.SIGALRM, strike)
+        signal.signal(signal.SIGALRM, interrupt)
         interrupted = 0
         for number in range(60):
             emitter = Emitter()
@@ -305,32 +312,32 @@ async def test_exceptions_out_of_signal_handlers_leave_one_thread_and_everything
                 except Interrupted:
                     interrupted += 1
             run.run_completed()
-            settle_down = time.monotonic() + 10  # the thread of the emitter before ends by itself
+            deadline = time.monotonic() + 10  # the thread of the previous emitter ends by itself
             while sum(thread.is_alive() for thread in threading.enumerate()) > 2:
-                assert time.monotonic() < settle_down, threading.enumerate()
+                assert time.monotonic() < deadline, threading.enumerate()
                 time.sleep(0.01)
             assert emitter.close(20) == 0
             stats = emitter.stats()
             assert stats.emitted == stats.sent, stats
         assert interrupted > 20, interrupted
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    # They reach the agent, as its own alarm should, but for those that strike where Python itself ignores exceptions.
-    assert ended.exit_code == 0, ended.errors
+    # The agent gets its exceptions, except those raised where Python itself ignores them, such as in a finaliser.
+    assert result.exit_code == 0, result.errors
 
 
-async def test_an_alarm_of_the_agent_reaches_the_agent(stage: Stage) -> None:
+async def test_an_exception_from_a_signal_handler_reaches_the_agent(agents: Agents) -> None:
     code = """
         class TooLate(Exception):
             pass
-        def strike(*_):
+        def time_out(*_):
             raise TooLate
         emitter = Emitter()
         run = emitter.run("run")
         run.input("t", "first")
         emitter.flush()
-        signal.signal(signal.SIGALRM, strike)
+        signal.signal(signal.SIGALRM, time_out)
         for number in range(300):
             try:
                 signal.setitimer(signal.ITIMER_REAL, 0.0002 + 0.00001 * (number % 20))
@@ -343,13 +350,13 @@ async def test_an_alarm_of_the_agent_reaches_the_agent(stage: Stage) -> None:
         stats = emitter.stats()
         assert stats.emitted == stats.sent, stats
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    assert (ended.exit_code, ended.errors) == (0, "")
+    assert (result.exit_code, result.errors) == (0, "")
 
 
-async def test_an_emitter_may_be_closed_by_a_signal_handler(stage: Stage) -> None:
-    # Given handlers that come in the middle of an emit, and close,
+async def test_an_emitter_may_be_closed_by_a_signal_handler(agents: Agents) -> None:
+    # Given signal handlers that interrupt an emit and close the emitter,
     code = """
         for number in range(12):
             emitter = Emitter()
@@ -369,13 +376,13 @@ async def test_an_emitter_may_be_closed_by_a_signal_handler(stage: Stage) -> Non
                 time.sleep(0.01)
             assert emitter.stats().dropped.keys() <= {"closed", "queue_full"}, emitter.stats()
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    # then they return at once, and what was said before is sent.
-    assert ended.exit_code == 0, ended.errors
+    # then they return at once, and the events from before are sent.
+    assert result.exit_code == 0, result.errors
 
 
-async def test_threads_that_are_frozen_in_the_middle_do_not_keep_a_program_from_its_end(tmp_path: Path) -> None:
+async def test_threads_stopped_by_the_shutdown_during_an_emit_do_not_block_the_end_of_a_program(tmp_path: Path) -> None:
     code = """
         emitter = Emitter(exit_timeout_s=0.0)
         run = emitter.run("main")
@@ -392,11 +399,11 @@ async def test_threads_that_are_frozen_in_the_middle_do_not_keep_a_program_from_
         time.sleep(0.2)
     """
     for _ in range(8):
-        ended = await run((code,), tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
-        assert ended.exit_code == 0, ended.errors
+        result = await run_agent((code,), tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+        assert result.exit_code == 0, result.errors
 
 
-async def test_several_emitters_take_one_timeout_at_the_end_and_not_one_each(tmp_path: Path) -> None:
+async def test_several_emitters_share_one_timeout_at_the_end(tmp_path: Path) -> None:
     code = """
         import multiprocessing.util
         emitters = [Emitter(exit_timeout_s=2.0) for _ in range(4)]
@@ -404,23 +411,23 @@ async def test_several_emitters_take_one_timeout_at_the_end_and_not_one_each(tmp
             emitter.run("r").run_waiting()
     """
     began = monotonic()
-    ended = await run((code,), tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    result = await run_agent((code,), tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
 
     assert 2 <= monotonic() - began < 6
-    assert ended.errors.count("The process ends, and Kafka has not acknowledged 1 events") == 4
+    assert result.errors.count("The process ends before Kafka acknowledged all events; 1 may be lost") == 4
 
 
-async def test_an_emitter_works_where_there_is_no_fork(stage: Stage) -> None:
-    ended = await stage.play("del os.register_at_fork\n", "say(Emitter().run('run'), 1)")
+async def test_an_emitter_works_where_there_is_no_fork(agents: Agents) -> None:
+    result = await agents.run("del os.register_at_fork\n", "emit(Emitter().run('run'), 1)")
 
-    await stage.assert_all_arrived(ended, 1)
+    await agents.assert_all_arrived(result, 1)
 
 
 # --- forks ---
 
 
 def forking(start: str) -> Sequence[str]:
-    """A parent that goes on emitting while it has children by this method, which emit too."""
+    """A parent that emits while its children, started by this method, emit too."""
     return (
         """
         emitter = Emitter()
@@ -429,19 +436,19 @@ def forking(start: str) -> Sequence[str]:
             assert emitter.stats().emitted == 0
             run = emitter.run(run_id)
             for number in range(200):
-                say(run, number)
-            tell_stats(emitter)
+                emit(run, number)
+            print_stats(emitter)
         """,
         f"""
         if __name__ == "__main__":
             context = multiprocessing.get_context({start!r})
             stop = threading.Event()
-            def busy():
+            def emit_until_stopped():
                 run = emitter.run("parent")
                 while not stop.is_set():
-                    say(run, "busy")
+                    emit(run, "busy")
                     time.sleep(0.0005)
-            thread = threading.Thread(target=busy)
+            thread = threading.Thread(target=emit_until_stopped)
             thread.start()
             children = [context.Process(target=work, args=(f"child-{{number}}",)) for number in range(4)]
             for child in children:
@@ -451,44 +458,44 @@ def forking(start: str) -> Sequence[str]:
             stop.set()
             thread.join()
             assert [child.exitcode for child in children] == [0] * 4
-            tell_stats(emitter)
+            print_stats(emitter)
         """,
     )
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
-async def test_children_of_a_busy_parent_start_empty_and_alive(stage: Stage, start: str) -> None:
-    ended = await stage.play(*forking(start))
+async def test_children_of_an_emitting_parent_start_empty_and_can_emit(agents: Agents, start: str) -> None:
+    result = await agents.run(*forking(start))
 
-    parents = len(ended.ledger.said["parent"])
-    assert ended.exit_code == 0, ended.errors
-    assert parents > 20
-    assert [stats["emitted"] for stats in ended.stats] == [200] * 4 + [parents]
-    await stage.assert_all_arrived(ended, 800 + parents)
+    from_parent = len(result.ledger.emitted["parent"])
+    assert result.exit_code == 0, result.errors
+    assert from_parent > 20
+    assert [stats["emitted"] for stats in result.stats] == [200] * 4 + [from_parent]
+    await agents.assert_all_arrived(result, 800 + from_parent)
 
 
-async def test_a_child_may_have_a_thread_that_goes_on_when_its_work_is_over(stage: Stage) -> None:
+async def test_a_thread_of_a_child_may_emit_after_the_child_s_target_function_has_returned(agents: Agents) -> None:
     code = """
         emitter = Emitter(exit_timeout_s=1.0)
         def work():
             run = emitter.run("run")
-            say(run, "work")
+            emit(run, "work")
             def late():
                 time.sleep(1.5)
-                say(run, "late")
+                emit(run, "late")
             threading.Thread(target=late).start()
         if __name__ == "__main__":
             child = multiprocessing.get_context("fork").Process(target=work)
             child.start()
             child.join()
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    await stage.assert_all_arrived(ended, 2)
+    await agents.assert_all_arrived(result, 2)
 
 
-async def test_workers_forked_before_and_after_the_first_event_both_emit(stage: Stage) -> None:
-    # As a pre-forking server does it. The second fork hits the parent's thread while it imports or connects.
+async def test_workers_forked_before_and_after_the_first_event_both_emit(agents: Agents) -> None:
+    # As a pre-forking server does. The second fork happens while the parent's thread imports or connects.
     code = """
         emitter = Emitter()
         run = emitter.run("parent")
@@ -499,116 +506,116 @@ async def test_workers_forked_before_and_after_the_first_event_both_emit(stage: 
                 return pid
             child = emitter.run(name)
             for number in range(50):
-                say(child, number)
-            say(run, "of the parent's run")
+                emit(child, number)
+            emit(run, "of the parent's run")
             sys.exit(0)
 
         pids = [serve("before")]
-        say(run, 1)
+        emit(run, 1)
         pids += [serve(f"after-{number}") for number in range(3)]
-        say(run, 2)
+        emit(run, 2)
         assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * 4
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    assert ended.exit_code == 0, ended.errors
-    found = await stage.found()
-    assert ended.errors == ""
-    assert found.repeats == 0
+    assert result.exit_code == 0, result.errors
+    arrivals = await agents.arrivals()
+    assert result.errors == ""
+    assert arrivals.repeats == 0
     for name in ("before", "after-0", "after-1", "after-2"):
-        assert [arrival.id for arrival in found.runs[name]] == ended.ledger.said[name]
-        assert len(found.runs[name]) == 50
-    # Between processes no order is promised.
-    assert sorted(arrival.id for arrival in found.runs["parent"]) == sorted(ended.ledger.said["parent"])
-    assert len(found.runs["parent"]) == 6
+        assert [arrival.id for arrival in arrivals.runs[name]] == result.ledger.emitted[name]
+        assert len(arrivals.runs[name]) == 50
+    # There is no order between processes.
+    assert sorted(arrival.id for arrival in arrivals.runs["parent"]) == sorted(result.ledger.emitted["parent"])
+    assert len(arrivals.runs["parent"]) == 6
 
 
-async def test_a_child_does_not_send_what_its_parent_has_pending(stage: Stage) -> None:
+async def test_a_child_does_not_send_the_pending_events_of_its_parent(agents: Agents) -> None:
     # Given a parent whose events are still pending, and a child that only flushes and ends,
     code = """
         emitter = Emitter()
         run = emitter.run("run")
         for number in range(500):
-            say(run, number)
+            emit(run, number)
         pid = os.fork()
         if not pid:
             assert emitter.flush() == 0
-            tell_stats(emitter)
+            print_stats(emitter)
             sys.exit(0)
         assert os.waitpid(pid, 0)[1] == 0
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
     # then each event is in the log once.
-    assert ended.stats == [{"emitted": 0, "sent": 0, "pending": 0, "dropped": {}, "recorded": 0}]
-    await stage.assert_all_arrived(ended, 500)
+    assert result.stats == [{"emitted": 0, "sent": 0, "pending": 0, "dropped": {}, "recorded": 0}]
+    await agents.assert_all_arrived(result, 500)
 
 
-async def test_a_worker_that_was_forked_in_c_emits_too(stage: Stage) -> None:
-    # No hook of Python's is called: the emitter sees by itself that it is in another process.
+async def test_a_worker_forked_in_c_may_emit(agents: Agents) -> None:
+    # Python's fork hooks do not run: the emitter compares process ids.
     code = """
         import ctypes
         emitter = Emitter()
         run = emitter.run("run")
-        say(run, "parent")
+        emit(run, "parent")
         emitter.flush()
-        time.sleep(0.3)  # its thread sleeps: in the middle of Python no fork in C would be safe
+        time.sleep(0.3)  # until its thread waits: a fork in C is not safe while it runs Python code
         pid = ctypes.PyDLL(None).fork()
         if not pid:
-            say(run, "child")
+            emit(run, "child")
             assert emitter.flush() == 0
-            tell_stats(emitter)
+            print_stats(emitter)
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
-        say(run, "parent again")
+        emit(run, "parent again")
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    assert ended.exit_code == 0, ended.errors
-    assert ended.stats == [{"emitted": 1, "sent": 1, "pending": 0, "dropped": {}, "recorded": 0}]
-    await stage.assert_all_arrived(ended, 3)
+    assert result.exit_code == 0, result.errors
+    assert result.stats == [{"emitted": 1, "sent": 1, "pending": 0, "dropped": {}, "recorded": 0}]
+    await agents.assert_all_arrived(result, 3)
 
 
-async def test_a_thread_that_cannot_be_started_is_tried_again_with_the_next_event(stage: Stage) -> None:
+async def test_after_a_failed_start_of_the_thread_the_next_event_starts_it(agents: Agents) -> None:
     code = """
         import types
-        sys.modules["multiprocessing.util"] = types.ModuleType("half of it, as another thread imports it")
+        sys.modules["multiprocessing.util"] = types.ModuleType("incomplete, as while another thread imports it")
         emitter = Emitter()
         run = emitter.run("run")
         started = threading.Thread.start
         def refuse(thread):
             raise RuntimeError("can't start new thread")
         threading.Thread.start = refuse
-        say(run, 1)
-        say(run, 2)
+        emit(run, 1)
+        emit(run, 2)
         assert emitter.flush(0.1) == 2
         threading.Thread.start = started
         time.sleep(0.3)
-        say(run, 3)
+        emit(run, 3)
         assert emitter.flush() == 0
-        tell_stats(emitter)
+        print_stats(emitter)
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    assert ended.stats == [{"emitted": 3, "sent": 3, "pending": 0, "dropped": {}, "recorded": 0}]
-    assert ended.errors.count("Cannot start the emitter's thread (RuntimeError(\"can't start new thread\"))") == 1
-    found = await stage.found()
-    assert ended.ledger.differences(found) == []
-
-
-# --- loops and threads ---
+    assert result.stats == [{"emitted": 3, "sent": 3, "pending": 0, "dropped": {}, "recorded": 0}]
+    assert result.errors.count("Cannot start the emitter's thread (RuntimeError(\"can't start new thread\"))") == 1
+    arrivals = await agents.arrivals()
+    assert result.ledger.differences(arrivals) == []
 
 
-async def test_two_event_loops_and_many_threads_share_one_emitter(stage: Stage) -> None:
+# --- event loops and threads ---
+
+
+async def test_two_event_loops_and_many_threads_share_one_emitter(agents: Agents) -> None:
     code = """
         emitter = Emitter()
 
         async def agent(name):
             async with emitter.run(name) as run:
                 for number in range(20):
-                    say(run, number)
+                    emit(run, number)
                     await asyncio.sleep(0.001)
-                note(name, run.run_completed())
+                print_emitted(name, run.run_completed())
 
         async def agents(loop):
             await asyncio.gather(*(agent(f"{loop}-{number}") for number in range(10)))
@@ -616,22 +623,22 @@ async def test_two_event_loops_and_many_threads_share_one_emitter(stage: Stage) 
         def in_thread(number):
             run = emitter.run(f"thread-{number}")
             for step in range(20):
-                say(run, step)
+                emit(run, step)
                 time.sleep(0.001)
 
         threads = [threading.Thread(target=asyncio.run, args=(agents(f"loop-{loop}"),)) for loop in range(2)]
         threads += [threading.Thread(target=in_thread, args=(number,)) for number in range(64)]
         balances = []
-        def watch():
+        def collect_balances():
             while any(thread.is_alive() for thread in threads):
                 stats = emitter.stats()
                 balances.append(stats.emitted - stats.sent - stats.pending - sum(stats.dropped.values()))
         for thread in threads:
             thread.start()
-        watch()
+        collect_balances()
         assert len(balances) > 3 and set(balances) == {0}, balances[:20]
     """
-    ended = await stage.play(code)
+    result = await agents.run(code)
 
-    assert ended.exit_code == 0, ended.errors
-    await stage.assert_all_arrived(ended, 20 * 21 + 64 * 20)
+    assert result.exit_code == 0, result.errors
+    await agents.assert_all_arrived(result, 20 * 21 + 64 * 20)

@@ -57,7 +57,7 @@ class Agent:
             self._write(run.id, run.run_completed())
 
     def _write(self, run_id: str, event_id: str) -> None:
-        os.write(self._ledger, f"said {run_id} {event_id}\n".encode())
+        os.write(self._ledger, f"emitted {run_id} {event_id}\n".encode())
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def _check_agents(sources: Sources, tables: Tables) -> list[str]:
     ledger = emitting.Ledger()
     for file in sources.agents:
         with file.open() as lines:
-            ledger.said.update(emitting.Ledger.read(lines).said)
+            ledger.emitted.update(emitting.Ledger.read(lines).emitted)
     theirs = Tables(
         [run for run in tables.runs if run.id.startswith(PREFIX)],
         [event for event in tables.events if event.run_id.startswith(PREFIX)],
@@ -94,11 +94,11 @@ def _check_agents(sources: Sources, tables: Tables) -> list[str]:
         [letter for letter in tables.dead_letters if (letter.key or b"").startswith(PREFIX.encode())],
     )
     found, counts = emitting.in_tables(theirs), _sum(sources.counts)
-    stored = sum(not arrival.admits for arrivals in found.runs.values() for arrival in arrivals)
+    stored = sum(not arrival.dropped_count for arrivals in found.runs.values() for arrival in arrivals)
     expected = {
         "number of emitted events": (ledger.size, counts["emitted"]),
         "number of stored events": (stored, counts["sent"]),
-        "sum of events_dropped": (found.admitted, counts["dropped"]),
+        "sum of events_dropped": (found.dropped_count, counts["dropped"]),
         "sum of agent_runs.dropped_events": (sum(run.dropped_events for run in theirs.runs), counts["dropped"]),
         "number of recorded drops": (counts["recorded"], counts["dropped"]),
         "number of events left after close": (counts["left"], 0),

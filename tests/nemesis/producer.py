@@ -26,7 +26,7 @@ from tests.nemesis.environment import MAX_MESSAGE_BYTES
 from tests.nemesis.faults.operators import SMALL_BYTES
 from tests.support.corpus import Message, corpus, scripts
 from tests.support.foreign_producer import foreign_producer
-from tests.support.ledgers.produced import Outcome, line
+from tests.support.ledgers.produced import Outcome, ledger_line
 from tests.support.workloads.stories import new_id
 from tests.support.workloads.troubled import bulky, ordinary, without_end
 
@@ -169,7 +169,7 @@ def main(ledger: int, seed: str, rate: float) -> None:
     servers, topic = os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["AGENT_RUNS_TOPIC"]
 
     def write(outcome: Outcome, message: Message, place: Place | None) -> None:
-        os.write(ledger, line(outcome, message, place).encode())
+        os.write(ledger, ledger_line(outcome, message, place).encode())
 
     def publisher(name: str, share: float, messages: Callable[[Random], Iterator[Message]]) -> PacedPublisher:
         return PacedPublisher(rate * share, messages(Random(f"{seed}:{name}")), write, topic)

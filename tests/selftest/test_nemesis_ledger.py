@@ -4,7 +4,7 @@ import pytest
 
 from tests.checker.log import Extent, Log, Place, Record
 from tests.support.corpus import Message
-from tests.support.ledgers.produced import Ledger, Outcome, line
+from tests.support.ledgers.produced import Ledger, Outcome, ledger_line
 
 FIRST, SECOND = Message(b"run", b"1"), Message(b"run", b"2")
 OTHERS = "agent-"
@@ -16,7 +16,7 @@ def log(*records: tuple[Message, Place]) -> Log:
 
 def ledger(*entries: tuple[Outcome, Message, Place | None]) -> Ledger:
     read = Ledger()
-    read.read(line(*entry) for entry in entries)
+    read.read(ledger_line(*entry) for entry in entries)
     return read
 
 
@@ -31,11 +31,11 @@ def test_acknowledged_messages_are_in_the_log_and_unknown_ones_may_be() -> None:
 @pytest.mark.parametrize(
     ("entries", "records", "problem"),
     [
-        ([(Outcome.ACKED, FIRST, Place(0, 4))], [], "not in the log at its place"),
-        ([(Outcome.ACKED, FIRST, Place(0, 4))], [(FIRST, Place(0, 5))], "not in the log at its place"),
+        ([(Outcome.ACKED, FIRST, Place(0, 4))], [], "not in the log at that place"),
+        ([(Outcome.ACKED, FIRST, Place(0, 4))], [(FIRST, Place(0, 5))], "not in the log at that place"),
         ([(Outcome.ABORTED, FIRST, None)], [(FIRST, Place(0, 4))], "in an aborted transaction"),
-        ([(Outcome.FAILED, FIRST, None)], [(FIRST, Place(0, 4))], "refused, and in the log"),
-        ([], [(FIRST, Place(0, 4))], "never sent"),
+        ([(Outcome.FAILED, FIRST, None)], [(FIRST, Place(0, 4))], "refused, but in the log"),
+        ([], [(FIRST, Place(0, 4))], "neither acknowledged nor of unknown outcome"),
         ([(Outcome.ACKED, FIRST, Place(0, 4))] * 2, [(FIRST, Place(0, 4))], "acknowledged twice at one place"),
     ],
 )

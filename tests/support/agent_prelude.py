@@ -1,4 +1,4 @@
-"""For programs under test: say something, and write it down on standard output where no crash can take it back."""
+"""Imported by agent programs under test: emits events, and prints their ids for the ledger."""
 
 import json
 import os
@@ -8,20 +8,22 @@ from agent_runs import Emitter, Run
 STDOUT = 1
 
 
-def say(run: Run, result: object) -> str:
-    """One event. The line in the ledger comes after it: what is written down was said."""
+def emit(run: Run, result: object) -> str:
+    """Emit an event and then print its id: what is printed was emitted."""
     event_id = run.tool_succeeded("work", result)
-    note(run.id, event_id)
+    print_emitted(run.id, event_id)
     return event_id
 
 
-def note(run_id: str, event_id: str) -> None:
-    # One call of the system, without a buffer: lines of several processes don't mix, and none is written twice.
-    os.write(STDOUT, f"said {run_id} {event_id}\n".encode())
+def print_emitted(run_id: str, event_id: str) -> None:
+    """Print a line for `Ledger.read`."""
+    # One system call, without a buffer: a crash loses no line, lines of several processes do not mix, and no line is
+    # printed twice after a fork.
+    os.write(STDOUT, f"emitted {run_id} {event_id}\n".encode())
 
 
-def tell_stats(emitter: Emitter) -> None:
-    """The counts of this process."""
+def print_stats(emitter: Emitter) -> None:
+    """Print the counts of this process."""
     stats = emitter.stats()
     counts = {name: getattr(stats, name) for name in stats.__struct_fields__}
     os.write(STDOUT, f"stats {json.dumps(counts)}\n".encode())

@@ -1,4 +1,4 @@
-"""An agent as a process: a program with the environment that it would have."""
+"""Runs an agent program as a process of its own, with the environment that it would have."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ DEADLINE_S = 60.0
 PRELUDE = """
 import asyncio, atexit, multiprocessing, os, signal, sys, threading, time
 from agent_runs import Emitter
-from tests.support.agent_prelude import note, say, tell_stats
+from tests.support.agent_prelude import emit, print_emitted, print_stats
 """
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A process that has ended, and all that it said."""
+class Result:
+    """The exit code and the output of a process that has ended."""
 
     exit_code: int
     output: str
@@ -41,42 +41,42 @@ class Ended:
 
     @property
     def stats(self) -> list[dict[str, Any]]:
-        """The counts that its processes have told, in the order of telling."""
+        """The counts that the program and its children have printed, in order."""
         return [json.loads(line[6:]) for line in self.output.splitlines() if line.startswith("stats ")]
 
 
-class Program:
-    """One that runs."""
+class AgentProcess:
+    """A running agent program."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        self._heard: list[bytes] = []
+        self._lines_read: list[bytes] = []
 
-    async def says(self, words: str) -> None:
-        """Wait for a line that begins so."""
+    async def wait_for_line(self, prefix: str) -> None:
+        """Read the output up to the next line that begins with `prefix`."""
         assert self.process.stdout is not None
         async with asyncio.timeout(DEADLINE_S):
             while line := await self.process.stdout.readline():
-                self._heard.append(line)
-                if line.startswith(words.encode()):
+                self._lines_read.append(line)
+                if line.startswith(prefix.encode()):
                     return
-        raise AssertionError(f"ended without saying {words!r}")
+        raise AssertionError(f"the program ended without a line {prefix!r}")
 
     def signal(self, number: Signals) -> None:
         self.process.send_signal(number)
 
-    async def ended(self, deadline_s: float = DEADLINE_S) -> Ended:
-        """Wait for its end, and hear what there is left to hear."""
+    async def wait(self, deadline_s: float = DEADLINE_S) -> Result:
+        """Wait for the end of the process, and read the rest of its output."""
         async with asyncio.timeout(deadline_s):
             output, errors = await self.process.communicate()
-        text = b"".join([*self._heard, output]).decode()
-        return Ended(await self.process.wait(), text, errors.decode())
+        text = b"".join([*self._lines_read, output]).decode()
+        return Result(await self.process.wait(), text, errors.decode())
 
 
 @asynccontextmanager
-async def started(parts: Sequence[str], directory: Path, **environment: str) -> AsyncIterator[Program]:
-    """Start a program that consists of these parts; it is killed at the latest at the end of the block."""
-    file = directory / "agent.py"  # a file: children by spawn import it again
+async def start_agent(parts: Sequence[str], directory: Path, **environment: str) -> AsyncIterator[AgentProcess]:
+    """Start a program that consists of the prelude and these parts; it is killed at the end of the block."""
+    file = directory / "agent.py"  # a file, because children of the start method `spawn` import it again
     file.write_text(PRELUDE + "".join(map(dedent, parts)))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AGENT_RUNS_", "KAFKA_"))}
     process = await asyncio.create_subprocess_exec(
@@ -87,14 +87,14 @@ async def started(parts: Sequence[str], directory: Path, **environment: str) -> 
         limit=2**24,
     )
     try:
-        yield Program(process)
+        yield AgentProcess(process)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
 
 
-async def run(parts: Sequence[str], directory: Path, **environment: str) -> Ended:
+async def run_agent(parts: Sequence[str], directory: Path, **environment: str) -> Result:
     """Run a program to its end."""
-    async with started(parts, directory, **environment) as program:
-        return await program.ended()
+    async with start_agent(parts, directory, **environment) as agent:
+        return await agent.wait()
