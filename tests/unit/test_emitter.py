@@ -1,4 +1,4 @@
-"""The emitter as an agent uses it, up to Kafka."""
+"""The emitter as an agent uses it, with records kept in memory instead of sent to Kafka."""
 
 import asyncio
 import gc
@@ -40,23 +40,21 @@ from agent_runs.settings import KafkaSettings
 from agent_runs.testing import RecordingEmitter
 from tests.support.builders import message
 
-SILENCE = Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
-
-
+NO_EVENTS = Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
 BYTES: Any = b"text"
 
 
-class Unspeakable(Exception):
+class BrokenStr(Exception):
     def __str__(self) -> str:
         raise LookupError
 
     def __repr__(self) -> str:
-        return "Unspeakable()"
+        return "BrokenStr()"
 
 
 class Unhashable:
     def __hash__(self) -> int:
-        raise Unspeakable
+        raise BrokenStr
 
 
 @pytest.fixture
@@ -69,10 +67,10 @@ def run(emitter: RecordingEmitter) -> Run:
     return emitter.run("run-1", session_id="session-1")
 
 
-# --- what is said ---
+# --- events ---
 
-# Every type of the contract, said by the method of its name.
-SAYINGS: dict[str, Callable[[Run], str]] = {
+# For every type of the contract, a call of the method with its name, and the fields that the event must have.
+CALLS: dict[str, Callable[[Run], str]] = {
     "input": lambda run: run.input("message_from_user", {"text": "hi"}),
     "context_assembled": lambda run: run.context_assembled(["all", None]),
     "llm_called": lambda run: run.llm_called(model="m", system_prompt="s", user_prompt="u", raw_response="r"),
@@ -102,15 +100,15 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_there_is_a_method_for_every_type_of_the_contract() -> None:
-    assert set(SAYINGS) == set(FIELDS) == set(EVENT_CLASSES)
+def test_every_type_of_the_contract_has_a_method() -> None:
+    assert set(CALLS) == set(FIELDS) == set(EVENT_CLASSES)
     assert all(callable(getattr(Run, name)) for name in EVENT_CLASSES)
 
 
 @pytest.mark.parametrize("name", EVENT_CLASSES)
-def test_a_method_says_its_event_and_returns_the_id(emitter: RecordingEmitter, run: Run, name: str) -> None:
+def test_a_method_emits_its_event_and_returns_the_id(emitter: RecordingEmitter, run: Run, name: str) -> None:
     before = datetime.now(UTC)
-    event_id = SAYINGS[name](run)
+    event_id = CALLS[name](run)
 
     (event,) = emitter.events("run-1")
     assert (event.type, event.id, event.parent_event_id) == (name, event_id, None)
@@ -119,7 +117,7 @@ def test_a_method_says_its_event_and_returns_the_id(emitter: RecordingEmitter, r
     assert emitter.stats() == Stats(emitted=1, sent=1, pending=0, dropped={}, recorded=0)
 
 
-def test_a_run_starts_with_its_facts(emitter: RecordingEmitter) -> None:
+def test_start_run_emits_run_started(emitter: RecordingEmitter) -> None:
     run = emitter.start_run(agent_id="scheduler", session_id="s", parent_run_id="p")
 
     assert emitter.run_ids == [run.id]
@@ -129,12 +127,12 @@ def test_a_run_starts_with_its_facts(emitter: RecordingEmitter) -> None:
     assert (event.agent_id, event.session_id, event.parent_run_id) == ("scheduler", "s", "p")
 
 
-def test_a_run_may_be_given_its_id(emitter: RecordingEmitter) -> None:
+def test_start_run_takes_an_id(emitter: RecordingEmitter) -> None:
     assert emitter.start_run(agent_id="scheduler", run_id="job/7").id == "job/7"
     assert emitter.run_ids == ["job/7"]
 
 
-def test_a_child_has_its_parent_and_the_same_session(emitter: RecordingEmitter, run: Run) -> None:
+def test_a_child_has_this_run_as_its_parent_and_the_same_session(emitter: RecordingEmitter, run: Run) -> None:
     child = run.child(agent_id="researcher")
 
     (event,) = emitter.events(child.id)
@@ -143,7 +141,7 @@ def test_a_child_has_its_parent_and_the_same_session(emitter: RecordingEmitter, 
     assert child.child(agent_id="x").session_id == "session-1"
 
 
-def test_an_event_names_the_last_one_before_it_unless_told_otherwise(emitter: RecordingEmitter, run: Run) -> None:
+def test_the_default_parent_is_the_last_event(emitter: RecordingEmitter, run: Run) -> None:
     first = run.input("message_from_user", 1)
     second = run.context_assembled(2)
     run.run_waiting(parent=first)
@@ -154,7 +152,7 @@ def test_an_event_names_the_last_one_before_it_unless_told_otherwise(emitter: Re
     assert parents[3] not in (first, second, None)
 
 
-def test_no_event_names_one_that_was_dropped(emitter: RecordingEmitter, run: Run) -> None:
+def test_a_dropped_event_is_no_default_parent(emitter: RecordingEmitter, run: Run) -> None:
     first = run.input("message_from_user", 1)
     dropped = run.input(tool=5)  # type: ignore[arg-type]
     run.run_completed()
@@ -165,7 +163,7 @@ def test_no_event_names_one_that_was_dropped(emitter: RecordingEmitter, run: Run
     assert last.parent_event_id == first != dropped
 
 
-def test_any_event_of_the_contract_can_be_emitted_by_hand(emitter: RecordingEmitter) -> None:
+def test_emit_takes_any_event(emitter: RecordingEmitter) -> None:
     event = Input(id="e1", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool="t", data=1)
     unknown = decode_event(message("brand_new", id="e2", more=[1]))
 
@@ -174,7 +172,7 @@ def test_any_event_of_the_contract_can_be_emitted_by_hand(emitter: RecordingEmit
     assert emitter.events("r") == [event, unknown]
 
 
-def test_what_is_emitted_is_what_it_was_at_the_call(emitter: RecordingEmitter, run: Run) -> None:
+def test_payloads_are_encoded_during_the_call(emitter: RecordingEmitter, run: Run) -> None:
     arguments = {"list": [1]}
     run.tool_requested("t", arguments)
     arguments["list"].append(2)
@@ -184,7 +182,7 @@ def test_what_is_emitted_is_what_it_was_at_the_call(emitter: RecordingEmitter, r
     assert event.tool_args == {"list": [1]}
 
 
-def test_what_json_cannot_hold_is_not_lost(emitter: RecordingEmitter, run: Run) -> None:
+def test_payloads_that_json_cannot_express_are_sent_as_repr(emitter: RecordingEmitter, run: Run) -> None:
     deep: Any = 0
     for _ in range(2000):
         deep = [deep]
@@ -192,29 +190,29 @@ def test_what_json_cannot_hold_is_not_lost(emitter: RecordingEmitter, run: Run) 
     run.tool_succeeded("t", deep)
     run.tool_succeeded("t", msgspec.Raw(b"{no json"))
 
-    shallow, cut, raw = emitter.events()
-    assert isinstance(shallow, ToolSucceeded)
-    assert shallow.result == {
+    object_event, deep_event, raw_event = emitter.events()
+    assert isinstance(object_event, ToolSucceeded)
+    assert object_event.result == {
         "nan": {"$repr": "nan"},
         "object": {"$repr": "<class 'agent_runs.emitter.emitter.Emitter'>"},
         "text": "\ud800",
     }
-    assert b"$repr" in (cut.original or b"")
-    assert b"<msgspec.Raw object" in (raw.original or b"")
+    assert b"$repr" in (deep_event.original or b"")
+    assert b"<msgspec.Raw object" in (raw_event.original or b"")
     assert emitter.stats().dropped == {}
 
 
-# --- contexts ---
+# --- runs and tool calls as context managers ---
 
 
-def test_a_run_that_ends_well_is_completed(emitter: RecordingEmitter) -> None:
+def test_a_run_without_an_exception_is_completed(emitter: RecordingEmitter) -> None:
     with emitter.start_run(agent_id="a") as run:
         run.input("message_from_user")
 
     assert emitter.types() == ["run_started", "input", "run_completed"]
 
 
-def test_a_run_that_ends_with_an_exception_has_failed_and_the_exception_goes_on(emitter: RecordingEmitter) -> None:
+def test_a_run_with_an_exception_has_failed_and_the_exception_propagates(emitter: RecordingEmitter) -> None:
     error = LookupError("no such order")
     with pytest.raises(LookupError) as caught, emitter.start_run(agent_id="a"):
         raise error
@@ -226,27 +224,27 @@ def test_a_run_that_ends_with_an_exception_has_failed_and_the_exception_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("say", "status"),
+    ("emit", "status"),
     [
         (lambda run: run.run_completed(7), RunStatus.COMPLETED),
-        (lambda run: run.run_failed("by itself"), RunStatus.FAILED),
+        (lambda run: run.run_failed("explicitly"), RunStatus.FAILED),
         (lambda run: run.run_waiting(), RunStatus.WAITING),
         (lambda run: run.tool_requested("ask_human"), RunStatus.WAITING),
         (lambda run: run.tool_succeeded("respond_to_user"), RunStatus.COMPLETED),
     ],
     ids=["completed", "failed", "waiting", "ask_human", "respond_to_user"],
 )
-def test_a_run_that_has_ended_or_waits_is_left_as_it_is(
-    emitter: RecordingEmitter, say: Callable[[Run], str], status: RunStatus
+def test_a_run_that_has_ended_or_waits_gets_no_closing_event(
+    emitter: RecordingEmitter, emit: Callable[[Run], str], status: RunStatus
 ) -> None:
     with emitter.start_run(agent_id="a") as run:
-        say(run)
+        emit(run)
 
     assert len(emitter.events()) == 2
     assert emitter.status(run.id) is status
 
 
-def test_a_run_that_was_taken_up_again_ends_again(emitter: RecordingEmitter) -> None:
+def test_a_run_that_was_resumed_gets_a_closing_event(emitter: RecordingEmitter) -> None:
     with emitter.run("r") as run:
         run.run_waiting()
         run.input("human_response", "yes")
@@ -254,7 +252,7 @@ def test_a_run_that_was_taken_up_again_ends_again(emitter: RecordingEmitter) -> 
     assert emitter.types() == ["run_waiting", "input", "run_completed"]
 
 
-def test_what_a_run_ended_with_may_be_dropped_and_not_that_it_ended(emitter: RecordingEmitter) -> None:
+def test_a_dropped_closing_event_is_replaced_by_one_without_its_content(emitter: RecordingEmitter) -> None:
     with emitter.start_run(agent_id="a") as completed:
         completed.run_completed("x" * 17_000_000)
     with emitter.start_run(agent_id="a") as failed:
@@ -267,15 +265,15 @@ def test_what_a_run_ended_with_may_be_dropped_and_not_that_it_ended(emitter: Rec
     assert emitter.types(answered.id) == ["run_started", "events_dropped", "run_completed"]
 
 
-def test_a_question_that_was_dropped_leaves_the_run_waiting(emitter: RecordingEmitter) -> None:
+def test_a_dropped_request_of_ask_human_leaves_the_run_waiting(emitter: RecordingEmitter) -> None:
     with emitter.start_run(agent_id="a") as run:
         run.tool_requested("ask_human", "x" * 17_000_000)
 
     assert emitter.types(run.id) == ["run_started", "events_dropped"]
 
 
-@pytest.mark.parametrize("error", [SyntaxError("bad", ("f.py", 1, 1, BYTES)), Unspeakable()], ids=repr)
-def test_a_broken_exception_goes_on_as_it_is(emitter: RecordingEmitter, error: Exception) -> None:
+@pytest.mark.parametrize("error", [SyntaxError("bad", ("f.py", 1, 1, BYTES)), BrokenStr()], ids=repr)
+def test_an_exception_without_a_text_propagates_unchanged(emitter: RecordingEmitter, error: Exception) -> None:
     with pytest.raises(type(error)) as caught, emitter.run("r") as run, run.tool("t"):
         raise error
 
@@ -284,21 +282,23 @@ def test_a_broken_exception_goes_on_as_it_is(emitter: RecordingEmitter, error: E
 
 
 def test_a_tool_call_is_requested_and_succeeds(emitter: RecordingEmitter, run: Run) -> None:
-    before = run.input("message_from_user")
+    first = run.input("message_from_user")
     with run.tool("search", {"q": 1}) as call:
-        during = run.context_assembled("in between")
+        inside = run.context_assembled("in between")
         call.result = ["hit"]
-    after = run.run_completed()
+    last = run.run_completed()
 
     _, requested, assembled, succeeded, completed = emitter.events()
     assert isinstance(requested, ToolRequested)
     assert isinstance(succeeded, ToolSucceeded)
-    assert (requested.tool_name, requested.tool_args, requested.parent_event_id) == ("search", {"q": 1}, before)
+    assert (requested.tool_name, requested.tool_args, requested.parent_event_id) == ("search", {"q": 1}, first)
     assert (succeeded.tool_name, succeeded.result, succeeded.parent_event_id) == ("search", ["hit"], requested.id)
-    assert (assembled.id, completed.id, completed.parent_event_id) == (during, after, succeeded.id)
+    assert (assembled.id, completed.id, completed.parent_event_id) == (inside, last, succeeded.id)
 
 
-def test_a_tool_call_that_raises_has_failed_and_the_exception_goes_on(emitter: RecordingEmitter, run: Run) -> None:
+def test_a_tool_call_with_an_exception_has_failed_and_the_exception_propagates(
+    emitter: RecordingEmitter, run: Run
+) -> None:
     with pytest.raises(KeyboardInterrupt), run.tool("search"):
         raise KeyboardInterrupt
 
@@ -317,7 +317,7 @@ def test_a_tool_call_may_fail_without_an_exception(emitter: RecordingEmitter, ru
     assert failed.error == "it was cut off"
 
 
-def test_an_exception_is_an_error_in_words(emitter: RecordingEmitter, run: Run) -> None:
+def test_an_exception_is_formatted_as_the_error(emitter: RecordingEmitter, run: Run) -> None:
     run.tool_failed("search", LookupError("no such page"))
     run.run_failed(KeyError("order"))
 
@@ -327,7 +327,7 @@ def test_an_exception_is_an_error_in_words(emitter: RecordingEmitter, run: Run) 
     ]
 
 
-def test_an_answer_names_no_request_that_was_dropped(emitter: RecordingEmitter, run: Run) -> None:
+def test_the_answer_to_a_dropped_request_has_the_request_s_parent(emitter: RecordingEmitter, run: Run) -> None:
     before = run.input("message_from_user")
     huge = "x" * 17_000_000
     with run.tool("search", huge, parent=before):
@@ -339,7 +339,7 @@ def test_an_answer_names_no_request_that_was_dropped(emitter: RecordingEmitter, 
     assert succeeded.parent_event_id == before
 
 
-async def test_contexts_of_asyncio_are_the_same(emitter: RecordingEmitter) -> None:
+async def test_async_context_managers_do_the_same(emitter: RecordingEmitter) -> None:
     async with emitter.start_run(agent_id="a") as run:
 
         async def call(number: int) -> None:
@@ -357,7 +357,7 @@ async def test_contexts_of_asyncio_are_the_same(emitter: RecordingEmitter) -> No
     assert isinstance(events[-1], RunCompleted)
 
 
-async def test_a_cancelled_run_has_failed_and_stays_cancelled(emitter: RecordingEmitter) -> None:
+async def test_a_cancelled_run_has_failed_and_the_cancellation_propagates(emitter: RecordingEmitter) -> None:
     async def work() -> None:
         async with emitter.start_run(agent_id="a"):
             await asyncio.Event().wait()
@@ -370,7 +370,7 @@ async def test_a_cancelled_run_has_failed_and_stays_cancelled(emitter: Recording
     assert emitter.types() == ["run_started", "run_failed"]
 
 
-async def test_an_emitter_is_closed_at_the_end_of_its_context() -> None:
+async def test_an_emitter_is_closed_at_the_end_of_its_block() -> None:
     async with RecordingEmitter() as one:
         pass
     with RecordingEmitter() as other:
@@ -381,31 +381,31 @@ async def test_an_emitter_is_closed_at_the_end_of_its_context() -> None:
         assert closed.stats().dropped == {"closed": 1}
 
 
-# --- wrong use ---
+# --- misuse ---
 
-WRONG: dict[str, Callable[[Any], Any]] = {
+MISUSE: dict[str, Callable[[Any], Any]] = {
     "no arguments": lambda run: run.input(),
     "an argument of another type": lambda run: run.tool_requested(7),
-    "a name that has no hash": lambda run: run.tool_requested(["search"]),
-    "a name whose hash and message fail": lambda run: run.tool_requested(Unhashable()),
+    "a name without a hash": lambda run: run.tool_requested(["search"]),
+    "a name whose hash raises": lambda run: run.tool_requested(Unhashable()),
     "null for a text": lambda run: run.tool_failed("t", None),
-    "an argument that there is not": lambda run: run.llm_called(model="m", prompt="p"),
+    "an unknown argument": lambda run: run.llm_called(model="m", prompt="p"),
     "too many arguments": lambda run: run.run_completed(1, 2, 3),
     "a parent that is no id": lambda run: run.run_waiting(parent=5),
-    "a parent without a name": lambda run: run.run_waiting(parent=""),
+    "an empty parent": lambda run: run.run_waiting(parent=""),
     "a parent that is too long": lambda run: run.run_waiting(parent="x" * 256),
-    "a count of nothing": lambda run: run.events_dropped(0),
-    "a count of too much": lambda run: run.events_dropped(2**31),
-    "an agent without a name": lambda run: run.run_started(agent_id=""),
+    "a count of 0": lambda run: run.events_dropped(0),
+    "a count above the limit": lambda run: run.events_dropped(2**31),
+    "an empty agent id": lambda run: run.run_started(agent_id=""),
     "an id with a surrogate": lambda run: run.run_started(agent_id="a", session_id="\ud800"),
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_wrong_use_is_counted_logged_once_recorded_in_the_run_and_returns_an_id(
-    emitter: RecordingEmitter, run: Run, wrong: Callable[[Run], Any], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("misuse", MISUSE.values(), ids=MISUSE)
+def test_misuse_is_counted_and_logged_once_and_recorded_in_the_run_and_returns_an_id(
+    emitter: RecordingEmitter, run: Run, misuse: Callable[[Run], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    ids = {wrong(run) for _ in range(3)}
+    ids = {misuse(run) for _ in range(3)}
 
     assert len(ids) == 3
     assert all(isinstance(event_id, str) and event_id for event_id in ids)
@@ -416,7 +416,7 @@ def test_wrong_use_is_counted_logged_once_recorded_in_the_run_and_returns_an_id(
 
 
 @pytest.mark.parametrize("run_id", ["", "\0", "\ud800", "x" * 256, 5, None, b"bytes"], ids=ascii)
-def test_a_run_that_has_no_valid_id_costs_its_events_and_nothing_else(emitter: RecordingEmitter, run_id: Any) -> None:
+def test_events_of_a_run_without_a_valid_id_are_dropped(emitter: RecordingEmitter, run_id: Any) -> None:
     with emitter.run(run_id) as run, run.tool("t") as call:
         call.result = 1
     emitter.emit(run_id, Input(id="e", timestamp=datetime.now(UTC), tool="t", data=1))
@@ -428,8 +428,8 @@ def test_a_run_that_has_no_valid_id_costs_its_events_and_nothing_else(emitter: R
     assert emitter.records == []
 
 
-def test_calls_that_start_a_run_return_one_even_if_they_are_wrong(emitter: RecordingEmitter, run: Run) -> None:
-    wrong: list[Any] = [
+def test_misused_calls_that_return_a_run_return_a_usable_run(emitter: RecordingEmitter, run: Run) -> None:
+    runs: list[Any] = [
         emitter.start_run(),  # type: ignore[call-arg]
         emitter.start_run(agent_id=7),  # type: ignore[arg-type]
         emitter.start_run("a", "b"),  # type: ignore[call-arg]
@@ -437,14 +437,14 @@ def test_calls_that_start_a_run_return_one_even_if_they_are_wrong(emitter: Recor
         run.child(),  # type: ignore[call-arg]
     ]
 
-    assert len({one.id for one in wrong}) == 5
+    assert len({one.id for one in runs}) == 5
     assert emitter.stats().dropped == {"invalid": 5}
-    for one in wrong:
+    for one in runs:
         one.run_completed()
     assert emitter.stats().sent == 5
 
 
-def test_a_wrong_tool_call_is_a_context_all_the_same(emitter: RecordingEmitter, run: Run) -> None:
+def test_a_misused_tool_call_is_still_a_context_manager(emitter: RecordingEmitter, run: Run) -> None:
     with run.tool() as call:  # type: ignore[call-arg]
         call.result = 1
 
@@ -452,16 +452,16 @@ def test_a_wrong_tool_call_is_a_context_all_the_same(emitter: RecordingEmitter, 
 
 
 @pytest.mark.parametrize("event", ["text", None, 5, {"type": "input"}], ids=repr)
-def test_what_is_no_event_is_counted(emitter: RecordingEmitter, event: Any) -> None:
+def test_emit_of_something_that_is_no_event_is_counted(emitter: RecordingEmitter, event: Any) -> None:
     assert emitter.emit("r", event)
     assert emitter.stats().dropped == {"invalid": 1}
 
 
-def test_waiting_for_nonsense_returns(emitter: RecordingEmitter) -> None:
+def test_flush_and_close_accept_invalid_timeouts(emitter: RecordingEmitter) -> None:
     assert emitter.flush("soon") == 0  # type: ignore[arg-type]
     assert emitter.flush(math.nan) == emitter.flush(math.inf) == emitter.flush(-1) == 0
     assert emitter.close("later") == 0  # type: ignore[arg-type]
-    assert emitter.stats() == SILENCE
+    assert emitter.stats() == NO_EVENTS
 
 
 def test_an_event_larger_than_allowed_is_dropped_and_recorded(emitter: RecordingEmitter, run: Run) -> None:
@@ -473,7 +473,7 @@ def test_an_event_larger_than_allowed_is_dropped_and_recorded(emitter: Recording
     assert emitter.stats().dropped == {"too_large": 2}
 
 
-def test_an_event_that_would_fit_into_no_queue_is_too_large_and_not_refused_for_ever() -> None:
+def test_an_event_that_does_not_fit_into_an_empty_queue_is_too_large() -> None:
     emitter = Emitter(environ={}, bootstrap_servers="127.0.0.1:1", queue_bytes=65536, exit_timeout_s=0)
     for size in range(60_000, 62_000, 100):
         emitter.run("r").input("t", "x" * size)
@@ -481,14 +481,14 @@ def test_an_event_that_would_fit_into_no_queue_is_too_large_and_not_refused_for_
     dropped = emitter.stats().dropped
     emitter.close(0)
     assert dropped["too_large"] > 10
-    # What is smaller was accepted, or would have been into an empty queue.
+    # The smaller events fit, one of them at a time.
     assert dropped["too_large"] + dropped.get("queue_full", 0) + 1 == 20
 
 
 # --- settings ---
 
 
-def test_without_settings_nothing_is_raised_and_everything_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_settings_nothing_raises_and_every_event_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     emitter = Emitter(environ={})
     run = emitter.start_run(agent_id="a")
 
@@ -516,7 +516,7 @@ def test_without_settings_nothing_is_raised_and_everything_counted(caplog: pytes
         ({"AGENT_RUNS_ENABLED": "?", "AGENT_RUNS_TOPIC": "t"}, {"topic": 1}, "topic: Expected `str`, got `int`"),
     ],
 )
-def test_settings_that_cannot_be_used_are_named(
+def test_invalid_settings_are_logged_by_name(
     environ: dict[str, str], options: dict[str, Any], problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     emitter = Emitter(environ={"KAFKA_BOOTSTRAP_SERVERS": "localhost:1", **environ}, **options)
@@ -526,7 +526,7 @@ def test_settings_that_cannot_be_used_are_named(
     assert emitter.stats().dropped == {"not_configured": 1}
 
 
-def test_even_a_positional_argument_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_positional_argument_is_logged_and_does_not_raise(caplog: pytest.LogCaptureFixture) -> None:
     emitter = Emitter("localhost:1", environ={})  # type: ignore[arg-type]
     emitter.run("r").run_completed()
 
@@ -534,13 +534,13 @@ def test_even_a_positional_argument_raises_nothing(caplog: pytest.LogCaptureFixt
     assert "'localhost:1': there is no such setting" in caplog.text
 
 
-def test_what_stands_in_the_environment_stands_in_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_signature_shows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_RUNS_TEST_SECRET", "open sesame")
 
     assert "open sesame" not in f"{signature(Emitter)} {signature(RecordingEmitter)}"
 
 
-def test_an_emitter_says_at_its_start_where_content_goes(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_emitter_logs_at_its_start_where_content_is_sent(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     Emitter(environ={"KAFKA_BOOTSTRAP_SERVERS": "from.environ:1"}, bootstrap_servers="given:2", topic="mine")
 
@@ -549,7 +549,7 @@ def test_an_emitter_says_at_its_start_where_content_goes(caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize("switch", ["0", "false"])
-def test_one_that_is_switched_off_does_nothing_and_returns_ids(switch: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disabled_emitter_does_nothing_and_returns_ids(switch: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     emitter = Emitter(environ={"AGENT_RUNS_ENABLED": switch, "AGENT_RUNS_QUEUE_BYTES": "lots"})
     with emitter.start_run(agent_id="a") as run, run.tool("t") as call:
@@ -558,7 +558,7 @@ def test_one_that_is_switched_off_does_nothing_and_returns_ids(switch: str, capl
 
     assert len(ids) == 3
     assert all(len(event_id) == 12 for event_id in ids)
-    assert emitter.stats() == SILENCE
+    assert emitter.stats() == NO_EVENTS
     assert emitter.flush() == emitter.close() == 0
     assert [record.getMessage() for record in caplog.records] == ["Agent Runs is switched off: no event is sent"]
 
@@ -575,7 +575,7 @@ def test_every_setting_can_be_given_as_an_argument() -> None:
 # --- redaction ---
 
 
-def test_a_mask_sees_every_content_with_its_name_before_it_is_encoded() -> None:
+def test_a_mask_gets_every_content_field_and_its_name() -> None:
     seen: dict[str, Any] = {}
 
     def mask(field: str, value: Any) -> Any:
@@ -584,8 +584,8 @@ def test_a_mask_sees_every_content_with_its_name_before_it_is_encoded() -> None:
 
     emitter = RecordingEmitter(mask=mask)
     run = emitter.run("r")
-    for say in SAYINGS.values():
-        say(run)
+    for call in CALLS.values():
+        call(run)
     emitter.emit("r", decode_event(message("brand_new", secret=[1])))
 
     expected = {
@@ -605,8 +605,8 @@ def test_a_mask_sees_every_content_with_its_name_before_it_is_encoded() -> None:
     assert emitter.stats().dropped == {}
 
 
-def test_every_field_of_the_contract_is_either_a_name_or_masked() -> None:
-    # A new field is one or the other: whoever adds it decides, here and in `masking`.
+def test_every_field_of_the_contract_is_either_a_name_or_content() -> None:
+    # A new field belongs to one of these sets: add it here, and its content to `redaction`.
     names = {"tool", "tool_name", "model", "agent_id", "session_id", "parent_run_id", "count"}
     contents = {"data", "context", "tool_args", "result", "system_prompt", "user_prompt", "raw_response"}
     fields = {field for cls in EVENT_CLASSES.values() for field in cls.__struct_fields__}
@@ -614,7 +614,7 @@ def test_every_field_of_the_contract_is_either_a_name_or_masked() -> None:
     assert fields == names | contents | {"error", "reason", "id", "parent_event_id", "timestamp"}
 
 
-def test_where_the_mask_fails_nothing_is_sent_unmasked_and_nothing_raised(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mask_that_fails_leaves_a_placeholder_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def mask(field: str, value: Any) -> Any:
         if field == "llm_called.user_prompt":
             raise LookupError(value)
@@ -630,14 +630,14 @@ def test_where_the_mask_fails_nothing_is_sent_unmasked_and_nothing_raised(caplog
     assert event.user_prompt == "[masked: the mask raised LookupError]"
     assert event.raw_response == "[masked: the mask returned int, not text]"
     assert all(b"secret" not in record.value for record in emitter.records)
-    # It is told once for each field, so that nobody finds out weeks later.
+    # Each field is logged once, at its first failure.
     assert [record.getMessage() for record in caplog.records] == [
         "The mask failed for llm_called.user_prompt: it raised LookupError; a placeholder replaces the content",
         "The mask failed for llm_called.raw_response: it returned int, not text; a placeholder replaces the content",
     ]
 
 
-def test_a_mask_that_changes_nothing_changes_nothing() -> None:
+def test_an_identity_mask_leaves_an_unknown_event_unchanged() -> None:
     emitter = RecordingEmitter(mask=lambda _, value: value)
     event = decode_event(message("brand_new", error={"code": 5}, reason=None, data=[1]))
     emitter.emit("r", event)
@@ -645,7 +645,7 @@ def test_a_mask_that_changes_nothing_changes_nothing() -> None:
     assert emitter.events() == [event]
 
 
-def test_the_error_of_a_run_is_masked_too() -> None:
+def test_the_error_of_a_failed_run_is_masked() -> None:
     emitter = RecordingEmitter(mask=lambda _, value: str(value).replace("4711", "****"))
     with pytest.raises(ValueError, match="4711"), emitter.run("r"):
         raise ValueError("card 4711")
@@ -664,7 +664,7 @@ def test_without_a_span_there_is_no_header(emitter: RecordingEmitter, run: Run) 
     assert emitter.records[0].headers == ()
 
 
-def test_an_event_carries_the_trace_that_it_belongs_to(emitter: RecordingEmitter, run: Run) -> None:
+def test_the_header_has_the_current_span(emitter: RecordingEmitter, run: Run) -> None:
     from opentelemetry import trace
 
     context = trace.SpanContext(0xA, 0xB, is_remote=False, trace_flags=trace.TraceFlags(1))
@@ -676,10 +676,10 @@ def test_an_event_carries_the_trace_that_it_belongs_to(emitter: RecordingEmitter
     assert [record.headers for record in emitter.records] == [(("traceparent", traceparent),), ()]
 
 
-def test_a_trace_that_cannot_be_told_costs_no_event(
+def test_a_trace_api_that_fails_drops_no_event(
     emitter: RecordingEmitter, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As it is while another thread imports it, and as tests of agents may replace it.
+    # An incomplete module, as while another thread imports it, and replacements that tests of agents may use.
     for tracer in (ModuleType("opentelemetry.trace"), MagicMock(), None):
         monkeypatch.setitem(sys.modules, "opentelemetry.trace", tracer)
         run.run_completed()
@@ -687,27 +687,27 @@ def test_a_trace_that_cannot_be_told_costs_no_event(
     assert emitter.stats() == Stats(emitted=3, sent=3, pending=0, dropped={}, recorded=0)
 
 
-# --- from anywhere ---
+# --- threads, signal handlers, finalisers ---
 
 
-def test_what_is_wrong_in_ever_new_ways_is_told_so_often_and_no_more_until_the_minute_is_over(
+def test_at_most_twenty_warnings_are_logged_a_minute(
     run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def say_nonsense() -> None:
+    def misuse() -> None:
         caplog.clear()
         for number in range(50):
             run.input("t", **{f"wrong{number}": 1})  # type: ignore[arg-type]
 
-    say_nonsense()
+    misuse()
     assert len(caplog.records) == 20
-    say_nonsense()
+    misuse()
     assert caplog.records == []
     monkeypatch.setattr("agent_runs.emitter.rate_limited_log.monotonic", lambda: monotonic() + 61)
-    say_nonsense()
+    misuse()
     assert len(caplog.records) == 20
 
 
-def test_what_was_closed_stays_closed_when_it_begins_anew(emitter: RecordingEmitter, run: Run) -> None:
+def test_a_closed_emitter_stays_closed_after_a_fork(emitter: RecordingEmitter, run: Run) -> None:
     emitter.close()
 
     emitter._pipeline.reset()  # type: ignore[union-attr]  # as in the child of a fork
@@ -716,7 +716,7 @@ def test_what_was_closed_stays_closed_when_it_begins_anew(emitter: RecordingEmit
     assert emitter.stats().dropped == {"closed": 1}
 
 
-def test_a_log_handler_that_raises_costs_nothing(emitter: RecordingEmitter, run: Run) -> None:
+def test_a_log_handler_that_raises_changes_no_count(emitter: RecordingEmitter, run: Run) -> None:
     class Broken(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             raise LookupError(record)
@@ -751,43 +751,43 @@ def test_many_threads_share_an_emitter(emitter: RecordingEmitter) -> None:
 
 
 @pytest.fixture
-def alarms() -> Iterator[Callable[[Callable[[], object]], None]]:
-    """Interrupt the main thread again and again."""
+def call_repeatedly() -> Iterator[Callable[[Callable[[], object]], None]]:
+    """Call a function in a signal handler of the main thread every half millisecond."""
     before = signal.getsignal(signal.SIGALRM)
 
-    def every_half_millisecond(act: Callable[[], object]) -> None:
-        signal.signal(signal.SIGALRM, lambda *_: act())
+    def start(function: Callable[[], object]) -> None:
+        signal.signal(signal.SIGALRM, lambda *_: function())
         signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
 
-    yield every_half_millisecond
+    yield start
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
-def test_a_signal_handler_may_emit_in_the_middle_of_an_emit(
-    emitter: RecordingEmitter, alarms: Callable[[Callable[[], object]], None]
+def test_a_signal_handler_may_emit_inside_an_emit(
+    emitter: RecordingEmitter, call_repeatedly: Callable[[Callable[[], object]], None]
 ) -> None:
     handler, main = emitter.run("handler"), emitter.run("main")
-    alarms(handler.run_waiting)
-    deadline, said = monotonic() + 1, 0
+    call_repeatedly(handler.run_waiting)
+    deadline, emitted = monotonic() + 1, 0
     while monotonic() < deadline:
-        said += bool(main.input("t", said))
+        emitted += bool(main.input("t", emitted))
     signal.setitimer(signal.ITIMER_REAL, 0)
     main.run_completed()
 
     interrupted = len(emitter.events("handler"))
     assert interrupted > 100
-    assert emitter.stats().emitted == said + 1 + interrupted
+    assert emitter.stats().emitted == emitted + 1 + interrupted
     assert emitter.stats() == Stats(
-        emitted=said + 1 + interrupted, sent=said + 1 + interrupted, pending=0, dropped={}, recorded=0
+        emitted=emitted + 1 + interrupted, sent=emitted + 1 + interrupted, pending=0, dropped={}, recorded=0
     )
-    assert [event.data for event in emitter.events("main") if isinstance(event, Input)] == list(range(said))
+    assert [event.data for event in emitter.events("main") if isinstance(event, Input)] == list(range(emitted))
 
 
-def test_finalisers_and_threads_do_not_wait_for_each_other(emitter: RecordingEmitter) -> None:
-    class Ring:
+def test_finalisers_that_emit_and_threads_do_not_block_each_other(emitter: RecordingEmitter) -> None:
+    class Cycle:
         def __init__(self) -> None:
-            self.ring = self
+            self.itself = self
 
         def __del__(self) -> None:
             emitter.run("finalised").run_waiting()
@@ -795,7 +795,7 @@ def test_finalisers_and_threads_do_not_wait_for_each_other(emitter: RecordingEmi
     def work(number: int) -> None:
         run = emitter.run(f"run-{number}")
         for step in range(1_500):
-            Ring()
+            Cycle()
             run.input("t", [[step]])
 
     thresholds = gc.get_threshold()
@@ -811,16 +811,16 @@ def test_finalisers_and_threads_do_not_wait_for_each_other(emitter: RecordingEmi
     assert not any(thread.is_alive() for thread in threads)
     gc.collect()
     emitter.run("last").run_completed()
-    # So many objects may end within one change that they are not all put off.
+    # The number of deferred events is bounded: if more finalisers run inside one update, some events are dropped.
     stats = emitter.stats()
     assert (stats.emitted, stats.sent + stats.dropped.get("queue_full", 0)) == (12_001, 12_001)
     assert stats.recorded == 12_001 - stats.sent
 
 
-def test_a_finaliser_may_emit_whatever_it_interrupts(emitter: RecordingEmitter, run: Run) -> None:
-    class Ring:
+def test_a_finaliser_may_emit_inside_an_emit(emitter: RecordingEmitter, run: Run) -> None:
+    class Cycle:
         def __init__(self) -> None:
-            self.ring = self
+            self.itself = self
 
         def __del__(self) -> None:
             run.run_waiting("finalised")
@@ -829,7 +829,7 @@ def test_a_finaliser_may_emit_whatever_it_interrupts(emitter: RecordingEmitter, 
     gc.set_threshold(5)
     try:
         for number in range(2000):
-            Ring()
+            Cycle()
             run.input("t", [[number]])
     finally:
         gc.set_threshold(*thresholds)

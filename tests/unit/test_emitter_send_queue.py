@@ -1,4 +1,4 @@
-"""The queue between an agent and Kafka: bounded, in order, every event in one place."""
+"""The send queue: bounded, in order, and every event counted in one place."""
 
 import math
 import signal
@@ -23,11 +23,11 @@ from agent_runs.emitter.stats import DropReason, Stats
 
 KIB = 1024
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-PLENTY = 10**9
+UNBOUNDED = 10**9
 
 
 def record(run: str = "run", size: int = KIB, essential: bool = False, name: str = "e") -> Record:
-    """An event of this id that takes so many bytes of the queue."""
+    """A record that takes `size` bytes of the queue; `name` is the id of its event."""
     value = encode_event(Input(id=name, timestamp=AT, tool="t", data=None))
     empty = Record(run.encode(), b"").size
     return Record(run.encode(), value.ljust(size - empty, b" "), essential=essential)
@@ -38,7 +38,7 @@ def name_of(one: Record) -> str:
 
 
 def markers(records: list[Record]) -> list[tuple[str, int, str | None]]:
-    """Run, count and reason of those among them."""
+    """Run, count and reason of the markers among the records."""
     events = [(one.key.decode(), decode_event(one.value)) for one in records if one.dropped_count]
     return [(run, event.count, event.reason) for run, event in events if isinstance(event, EventsDropped)]
 
@@ -47,8 +47,8 @@ def balance(stats: Stats) -> int:
     return stats.emitted - stats.sent - stats.pending - sum(stats.dropped.values())
 
 
-def test_what_is_accepted_is_pending_until_it_is_settled() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_an_event_is_pending_from_its_acceptance_to_its_acknowledgement() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     records = [record(name=name) for name in "abc"]
 
     assert [queue.offer(one) for one in records] == [True, True, True]
@@ -63,8 +63,8 @@ def test_what_is_accepted_is_pending_until_it_is_settled() -> None:
     assert queue.is_empty
 
 
-def test_it_says_when_there_is_something_to_take() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_an_event_and_a_drop_wake_the_delivery() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     woken: list[bool] = []
     queue.wake = lambda: woken.append(queue.has_waiting)
 
@@ -75,20 +75,20 @@ def test_it_says_when_there_is_something_to_take() -> None:
     assert woken == [True, True]
 
 
-@pytest.mark.parametrize(("most_bytes", "most_records"), [(160 * KIB, PLENTY), (PLENTY, 160)])
-def test_when_it_is_full_the_newest_is_refused_and_a_part_is_kept_for_what_is_essential(
+@pytest.mark.parametrize(("most_bytes", "most_records"), [(160 * KIB, UNBOUNDED), (UNBOUNDED, 160)])
+def test_a_full_queue_refuses_new_events_and_reserves_a_part_for_essential_ones(
     most_bytes: int, most_records: int
 ) -> None:
     queue = SendQueue(most_bytes, most_records)
 
     assert [queue.offer(record()) for _ in range(152)] == [True] * 150 + [False] * 2
-    # Before the end of the run comes the marker of its hole; together they fill what was kept.
+    # The reserved sixteenth has room for ten records.
     assert [queue.offer(record("other", essential=True)) for _ in range(12)] == [True] * 10 + [False] * 2
     assert queue.stats() == Stats(emitted=164, sent=0, pending=160, dropped={"queue_full": 4}, recorded=0)
 
 
-def test_a_hole_is_recorded_as_soon_as_there_is_room_once_for_many_events() -> None:
-    queue = SendQueue(160 * KIB, PLENTY)
+def test_one_marker_records_many_drops_as_soon_as_there_is_room() -> None:
+    queue = SendQueue(160 * KIB, UNBOUNDED)
     for _ in range(155):
         queue.offer(record())
     full = queue.take()
@@ -104,8 +104,8 @@ def test_a_hole_is_recorded_as_soon_as_there_is_room_once_for_many_events() -> N
     assert queue.is_empty
 
 
-def test_many_events_that_have_no_room_are_one_hole_even_where_their_marker_has_room() -> None:
-    queue = SendQueue(160 * KIB, PLENTY)
+def test_drops_of_a_full_queue_share_one_marker_even_if_there_is_room_for_more() -> None:
+    queue = SendQueue(160 * KIB, UNBOUNDED)
     full = [record() for _ in range(148)]
     for one in full:
         queue.offer(one)
@@ -117,8 +117,8 @@ def test_many_events_that_have_no_room_are_one_hole_even_where_their_marker_has_
     assert markers(queue.take()) == [("run", 10, "queue_full")]
 
 
-def test_markers_leave_what_is_kept_for_essential_events_alone() -> None:
-    queue = SendQueue(PLENTY, 160)
+def test_markers_do_not_use_the_reserved_part() -> None:
+    queue = SendQueue(UNBOUNDED, 160)
     for number in range(300):
         queue.drop(b"run-%d" % number, DropReason.INVALID)
 
@@ -126,19 +126,19 @@ def test_markers_leave_what_is_kept_for_essential_events_alone() -> None:
     assert [queue.offer(record(essential=True)) for _ in range(11)] == [True] * 10 + [False]
 
 
-def test_what_was_replaced_leaves_as_much_room_as_it_took() -> None:
-    queue = SendQueue(160 * KIB, PLENTY)
+def test_a_replaced_record_frees_the_room_that_it_took() -> None:
+    queue = SendQueue(160 * KIB, UNBOUNDED)
     large = record(size=100 * KIB)
     queue.offer(large)
-    substitute = queue.replace(large)
-    assert substitute is not None
-    queue.acknowledge([substitute])
+    marker = queue.replace(large)
+    assert marker is not None
+    queue.acknowledge([marker])
 
     assert [queue.offer(record()) for _ in range(151)] == [True] * 150 + [False]
 
 
-def test_what_was_put_off_is_there_to_be_taken_and_comes_before_what_is_said_next() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_deferred_event_counts_as_waiting_and_goes_before_the_next_one() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue._lock.defer(queue._buffer.offer, first := record(name="first"))
 
     assert queue.has_waiting
@@ -147,8 +147,8 @@ def test_what_was_put_off_is_there_to_be_taken_and_comes_before_what_is_said_nex
     assert queue.take() == [first, second]
 
 
-def test_a_hole_that_an_exception_left_unrecorded_is_recorded_before_the_end() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_flush_records_drops_whose_marker_an_exception_prevented() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     with (
         patch.object(queue._buffer, "_record_drops", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
@@ -161,20 +161,20 @@ def test_a_hole_that_an_exception_left_unrecorded_is_recorded_before_the_end() -
     assert markers(queue.take()) == [("run", 1, "invalid")]
 
 
-def test_a_hole_is_recorded_before_the_next_event_of_its_run_even_from_the_part_that_is_kept() -> None:
-    queue = SendQueue(160 * KIB, PLENTY)
+def test_a_marker_goes_before_an_essential_event_of_its_run_in_the_reserved_part() -> None:
+    queue = SendQueue(160 * KIB, UNBOUNDED)
     for _ in range(152):
         queue.offer(record())
 
     assert queue.offer(end := record(essential=True)) is True
 
-    *_, last_but_one, last = queue.take()
-    assert markers([last_but_one]) == [("run", 2, "queue_full")]
+    *_, marker, last = queue.take()
+    assert markers([marker]) == [("run", 2, "queue_full")]
     assert last is end
 
 
-def test_an_event_that_has_no_room_beside_its_marker_has_none() -> None:
-    queue = SendQueue(160 * KIB, PLENTY)
+def test_an_event_that_does_not_fit_together_with_its_marker_is_dropped() -> None:
+    queue = SendQueue(160 * KIB, UNBOUNDED)
     for _ in range(151):
         queue.offer(record())
 
@@ -183,8 +183,8 @@ def test_an_event_that_has_no_room_beside_its_marker_has_none() -> None:
     assert queue.offer(record(size=9 * KIB, essential=True)) is True
 
 
-def test_each_reason_has_a_marker_of_its_own_and_a_run_that_is_none_has_no_marker() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_each_reason_has_its_own_marker_and_an_event_without_a_run_has_none() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     for key, reason in [(b"a", DropReason.INVALID), (b"a", DropReason.TOO_LARGE), (None, DropReason.INVALID)]:
         queue.drop(key, reason)
 
@@ -193,8 +193,8 @@ def test_each_reason_has_a_marker_of_its_own_and_a_run_that_is_none_has_no_marke
     assert queue.stats().emitted == 3
 
 
-def test_of_more_runs_than_are_remembered_the_holes_are_counted_all_the_same() -> None:
-    queue = SendQueue(160 * KIB, PLENTY)
+def test_drops_of_more_than_10_000_runs_are_counted_and_not_recorded() -> None:
+    queue = SendQueue(160 * KIB, UNBOUNDED)
     for _ in range(150):
         queue.offer(record())
     full = queue.take()
@@ -210,26 +210,26 @@ def test_of_more_runs_than_are_remembered_the_holes_are_counted_all_the_same() -
     assert queue.stats().recorded == 10_000
 
 
-def test_what_kafka_will_not_take_is_replaced_by_its_marker() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_record_that_is_too_large_for_the_topic_is_replaced_by_a_marker() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue.offer(large := record(size=99 * KIB, name="too large"))
     queue.offer(small := record())
     queue.take()
 
-    substitute = queue.replace(large)
+    marker = queue.replace(large)
 
-    assert substitute is not None
-    # It has the event's id: what came later may name that as its parent.
-    assert markers([substitute]) == [("run", 1, "too_large")]
-    assert name_of(substitute) == "too large"
+    assert marker is not None
+    # The marker has the event's id, because later events may name it as their parent.
+    assert markers([marker]) == [("run", 1, "too_large")]
+    assert name_of(marker) == "too large"
     assert queue.stats() == Stats(emitted=2, sent=0, pending=1, dropped={"too_large": 1}, recorded=0)
-    queue.acknowledge([substitute, small])
+    queue.acknowledge([marker, small])
     assert queue.stats() == Stats(emitted=2, sent=1, pending=0, dropped={"too_large": 1}, recorded=1)
     assert queue.is_empty
 
 
-def test_a_marker_that_kafka_will_not_take_has_no_substitute() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_marker_that_is_too_large_for_the_topic_is_dropped() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue.drop(b"run", DropReason.INVALID)
     (refused,) = queue.take()
 
@@ -238,8 +238,8 @@ def test_a_marker_that_kafka_will_not_take_has_no_substitute() -> None:
     assert queue.stats() == Stats(emitted=1, sent=0, pending=0, dropped={"invalid": 1}, recorded=0)
 
 
-def test_a_closed_one_refuses_everything_and_keeps_what_it_has() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_closed_queue_refuses_events_and_keeps_its_records() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue.offer(kept := record())
     queue.close()
 
@@ -249,8 +249,8 @@ def test_a_closed_one_refuses_everything_and_keeps_what_it_has() -> None:
     assert queue.stats() == Stats(emitted=2, sent=0, pending=1, dropped={"closed": 1}, recorded=0)
 
 
-def test_one_that_nothing_is_configured_for_says_so_even_when_closed() -> None:
-    queue = SendQueue(PLENTY, PLENTY, refusal=DropReason.NOT_CONFIGURED)
+def test_the_reason_not_configured_remains_after_close() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED, refusal=DropReason.NOT_CONFIGURED)
     queue.offer(record())
     queue.close()
     queue.offer(record())
@@ -259,11 +259,11 @@ def test_one_that_nothing_is_configured_for_says_so_even_when_closed() -> None:
     assert queue.is_empty
 
 
-# --- waiting ---
+# --- flush ---
 
 
-def test_a_flush_waits_for_what_came_before_it_and_not_for_what_comes_after() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_flush_waits_for_earlier_records_only() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     before, after = [record(), record()], record()
     for one in before:
         queue.offer(one)
@@ -276,8 +276,8 @@ def test_a_flush_waits_for_what_came_before_it_and_not_for_what_comes_after() ->
     assert barrier.events == 0
 
 
-def test_a_flush_ends_when_the_last_of_its_records_is_settled() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_flush_ends_when_its_last_record_is_acknowledged() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     records = [record() for _ in range(3)]
     for one in records:
         queue.offer(one)
@@ -290,8 +290,8 @@ def test_a_flush_ends_when_the_last_of_its_records_is_settled() -> None:
     thread.join()
 
 
-def test_a_flush_returns_at_its_deadline_with_what_is_left() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_flush_returns_the_number_of_pending_events_at_its_deadline() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     for _ in range(3):
         queue.offer(record())
     began = monotonic()
@@ -299,12 +299,11 @@ def test_a_flush_returns_at_its_deadline_with_what_is_left() -> None:
     assert queue.flush(began + 0.1) == 3
     assert 0.1 <= monotonic() - began < 2
     assert queue.flush(began - 1) == 3
-    # Nobody waits any more, and nothing is left of it.
     assert queue._buffer._barriers == []
 
 
-def test_a_flush_without_an_end_ends_with_its_records() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_flush_without_a_deadline_ends_with_its_last_record() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue.offer(one := record())
     thread = Thread(target=queue.acknowledge, args=([one],))
     thread.start()
@@ -313,20 +312,20 @@ def test_a_flush_without_an_end_ends_with_its_records() -> None:
     thread.join()
 
 
-def test_who_waits_for_a_refused_record_waits_for_its_marker() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_flush_waits_for_the_marker_of_a_replaced_record() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue.offer(large := record(size=9 * KIB))
     barrier = queue._buffer.add_barrier()
-    substitute = queue.replace(large)
+    marker = queue.replace(large)
 
-    assert substitute is not None
+    assert marker is not None
     assert (barrier.events, barrier._released.is_set()) == (0, False)
-    queue.acknowledge([substitute])
+    queue.acknowledge([marker])
     assert barrier._released.is_set()
 
 
-def test_who_waits_for_a_marker_that_kafka_will_not_take_waits_no_longer() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_flush_does_not_wait_for_a_dropped_marker() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue.drop(b"run", DropReason.INVALID)
     waiting = Thread(target=queue.flush, args=(monotonic() + 60,))
     waiting.start()
@@ -340,7 +339,7 @@ def test_who_waits_for_a_marker_that_kafka_will_not_take_waits_no_longer() -> No
     assert not waiting.is_alive()
 
 
-def test_what_is_replaced_later_is_not_waited_for() -> None:
+def test_a_replaced_record_after_the_flush_does_not_count() -> None:
     barrier = FlushBarrier(last_ordinal=1, records=1, events=1)
     later = record()
     later.ordinal = 2
@@ -350,8 +349,8 @@ def test_what_is_replaced_later_is_not_waited_for() -> None:
     assert barrier.events == 1
 
 
-def test_who_carries_must_not_wait_for_itself() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_the_delivery_thread_does_not_wait_for_itself() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue.set_delivery_thread()
     queue.offer(record())
     began = monotonic()
@@ -361,32 +360,32 @@ def test_who_carries_must_not_wait_for_itself() -> None:
     assert monotonic() < began + 10
 
 
-def test_a_drained_one_has_no_hole_that_its_run_does_not_know_of() -> None:
-    queue = SendQueue(160 * KIB, PLENTY)
+def test_a_drained_queue_has_recorded_every_drop() -> None:
+    queue = SendQueue(160 * KIB, UNBOUNDED)
     for _ in range(155):
         queue.offer(record())
 
-    def carry() -> None:
+    def deliver() -> None:
         while not queue.is_empty:
             queue.acknowledge(queue.take())
 
-    thread = Thread(target=carry)
+    thread = Thread(target=deliver)
     thread.start()
     assert queue.drain(monotonic() + 10) == 0
     thread.join()
     assert queue.stats() == Stats(emitted=155, sent=150, pending=0, dropped={"queue_full": 5}, recorded=5)
 
 
-def test_what_is_given_up_is_dropped_and_whoever_waited_for_it_goes_on() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_giving_up_drops_pending_events_and_ends_a_flush() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     queue.drop(b"run", DropReason.INVALID)
     records = [record(), record(), record()]
     for one in records:
         queue.offer(one)
     taken: list[Record] = []
-    carrier = Thread(target=lambda: taken.extend(queue.take()))
-    carrier.start()
-    carrier.join()
+    delivery = Thread(target=lambda: taken.extend(queue.take()))
+    delivery.start()
+    delivery.join()
     queue.acknowledge(taken[1:2])
     waiting = Thread(target=queue.flush, args=(monotonic() + 60,))
     waiting.start()
@@ -395,7 +394,7 @@ def test_what_is_given_up_is_dropped_and_whoever_waited_for_it_goes_on() -> None
     assert queue.give_up() == 2
     waiting.join(10)
     assert not waiting.is_alive()
-    # What the carrier still learns changes nothing.
+    # Later acknowledgements and replacements change nothing.
     queue.acknowledge(taken[2:3])
     assert queue.replace(taken[3]) is None
     assert queue.stats() == Stats(emitted=4, sent=1, pending=0, dropped={"invalid": 1, "given_up": 2}, recorded=0)
@@ -403,58 +402,58 @@ def test_what_is_given_up_is_dropped_and_whoever_waited_for_it_goes_on() -> None
     assert queue.give_up() == 0
 
 
-# --- interrupted ---
+# --- interrupted updates ---
 
 
-def test_what_is_emitted_in_the_middle_of_a_change_is_put_off_until_the_change_is_complete() -> None:
-    # Given a change that a finaliser interrupts, which emits,
-    queue = SendQueue(PLENTY, PLENTY)
-    interrupting = record("finalised")
+def test_an_event_emitted_inside_an_update_is_deferred_until_its_end() -> None:
+    # Given an update that a finaliser interrupts, which emits,
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
+    from_finaliser = record("finalised")
     answers: list[bool | None] = []
 
     def interrupted(size: int, records: int, *, essential: bool) -> bool:
         if not answers:
-            answers.append(queue.offer(interrupting))
+            answers.append(queue.offer(from_finaliser))
         return True
 
     queue._buffer._has_room = interrupted  # type: ignore[method-assign]
-    # when the change is over,
+    # when the update is over,
     assert queue.offer(first := record()) is True
-    # then the finaliser was not told yet what became of its event, and it is there, behind.
+    # then the finaliser got no answer, and its event comes second.
     assert answers == [None]
-    assert queue.take() == [first, interrupting]
+    assert queue.take() == [first, from_finaliser]
     assert queue.stats() == Stats(emitted=2, sent=0, pending=2, dropped={}, recorded=0)
 
 
-def held(queue: SendQueue) -> tuple[Thread, Event]:
-    """Another thread in the middle of a change, until it is told to go on: a finaliser waits there for something."""
-    within, go_on = Event(), Event()
+def block(queue: SendQueue) -> tuple[Thread, Event]:
+    """Start a thread that stays inside an update until the event is set, as a finaliser that waits would make it."""
+    is_inside, proceed = Event(), Event()
 
-    def change() -> None:
-        within.set()
-        go_on.wait(60)
+    def update() -> None:
+        is_inside.set()
+        proceed.wait(60)
 
-    thread = Thread(target=queue._lock.run, args=(change,))
+    thread = Thread(target=queue._lock.run, args=(update,))
     thread.start()
-    assert within.wait(10)
-    return thread, go_on
+    assert is_inside.wait(10)
+    return thread, proceed
 
 
-def test_an_agent_does_not_wait_for_a_change_that_does_not_end() -> None:
-    # Given a thread that stands still in the middle of a change,
-    queue = SendQueue(PLENTY, PLENTY)
-    thread, go_on = held(queue)
-    # when agents emit, and look,
+def test_an_agent_does_not_wait_for_an_update_that_does_not_end() -> None:
+    # Given a thread that is blocked inside an update,
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
+    thread, proceed = block(queue)
+    # when an agent emits, drops, flushes and reads the counts,
     began = monotonic()
-    said = [record(name=str(number)) for number in range(5)]
-    assert [queue.offer(one) for one in said] == [None] * 5
+    offered = [record(name=str(number)) for number in range(5)]
+    assert [queue.offer(one) for one in offered] == [None] * 5
     queue.drop(b"run", DropReason.INVALID)
     assert queue.flush(monotonic() + 0.1) == 0
     assert queue.stats().emitted == 0
     assert monotonic() - began < 5
     assert not queue.is_empty
-    # then all of it is there once it goes on, in order and before what comes later.
-    go_on.set()
+    # then all of it is in the queue once the thread proceeds, in order and before a later event.
+    proceed.set()
     thread.join()
     queue.offer(record(name="later"))
     taken = queue.take()
@@ -463,13 +462,13 @@ def test_an_agent_does_not_wait_for_a_change_that_does_not_end() -> None:
     assert queue.stats().emitted == 7
 
 
-def test_what_comes_during_a_change_that_does_not_end_is_bounded_too() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
-    thread, go_on = held(queue)
+def test_the_number_of_deferred_events_is_bounded() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
+    thread, proceed = block(queue)
     with patch("agent_runs.emitter.send_queue._LOCK_TIMEOUT_S", 0.0):
         for number in range(1_100):
             queue.offer(record(name=str(number)))
-    go_on.set()
+    proceed.set()
     thread.join()
 
     assert len([one for one in queue.take() if not one.dropped_count]) == 1_000
@@ -477,28 +476,28 @@ def test_what_comes_during_a_change_that_does_not_end_is_bounded_too() -> None:
     assert queue.stats().emitted == 1_100
 
 
-class Struck:
-    """The lock of an queue, and a signal that strikes whenever it is just taken."""
+class InterruptedLock:
+    """Replaces the lock of a queue, and calls a function, as a signal would, each time just after it is acquired."""
 
-    def __init__(self, queue: SendQueue, strike: Callable[[], None]) -> None:
+    def __init__(self, queue: SendQueue, interrupt: Callable[[], None]) -> None:
         self._lock = queue._lock._lock
-        self._strike = strike
+        self._interrupt = interrupt
         queue._lock._lock = self  # type: ignore[assignment]
 
     def acquire(self, timeout: float) -> bool:
-        taken = self._lock.acquire(timeout=timeout)
-        self._strike()
-        return taken
+        is_acquired = self._lock.acquire(timeout=timeout)
+        self._interrupt()
+        return is_acquired
 
     def release(self) -> None:
         self._lock.release()
 
 
-def test_who_interrupts_a_thread_that_has_just_taken_the_lock_does_not_wait_for_it() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
+def test_a_signal_handler_does_not_wait_for_the_lock_of_the_thread_that_it_interrupts() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     waited: list[float] = []
 
-    def strike() -> None:
+    def interrupt() -> None:
         if waited:
             return
         began = monotonic()
@@ -506,24 +505,24 @@ def test_who_interrupts_a_thread_that_has_just_taken_the_lock_does_not_wait_for_
         queue.drain(began + 5)
         waited.append(monotonic() - began)
 
-    Struck(queue, strike)
+    InterruptedLock(queue, interrupt)
     assert queue.offer(record()) is True
     assert waited[0] < 1
     assert len(queue.take()) == 2
 
 
-def test_an_exception_out_of_a_signal_handler_leaves_the_lock_free() -> None:
-    queue = SendQueue(PLENTY, PLENTY)
-    alarms = [KeyboardInterrupt()]
+def test_an_exception_from_a_signal_handler_releases_the_lock() -> None:
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
+    errors = [KeyboardInterrupt()]
 
-    def strike() -> None:
-        if alarms:
-            raise alarms.pop()
+    def interrupt() -> None:
+        if errors:
+            raise errors.pop()
 
-    Struck(queue, strike)
+    InterruptedLock(queue, interrupt)
     with pytest.raises(KeyboardInterrupt):
         queue.offer(record())
-    # This thread and others go on.
+    # Other threads and this one can use the queue.
     other = Thread(target=queue.offer, args=(record(),))
     other.start()
     other.join()
@@ -531,22 +530,22 @@ def test_an_exception_out_of_a_signal_handler_leaves_the_lock_free() -> None:
     assert len(queue.take()) == 2
 
 
-def test_exceptions_from_everywhere_leave_the_counts_right() -> None:
-    # Given a signal handler that raises, wherever it strikes,
-    queue = SendQueue(PLENTY, PLENTY)
+def test_exceptions_at_any_point_leave_the_counts_right() -> None:
+    # Given a signal handler that raises,
+    queue = SendQueue(UNBOUNDED, UNBOUNDED)
     random = Random(1)
     before = signal.getsignal(signal.SIGALRM)
 
     class Interrupted(Exception):
         pass
 
-    def strike(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise Interrupted
 
-    signal.signal(signal.SIGALRM, strike)
+    signal.signal(signal.SIGALRM, interrupt)
     interrupted = 0
     try:
-        # when it does so again and again while an agent emits,
+        # when it interrupts an agent that emits, at many different points,
         for _ in range(4_000):
             try:
                 signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-4))
@@ -558,79 +557,79 @@ def test_exceptions_from_everywhere_leave_the_counts_right() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    # then what is counted as pending is what is there.
+    # then the pending events are those in the queue.
     assert interrupted > 1_000
     assert queue.stats().pending == len(queue.take())
     assert balance(queue.stats()) == 0
 
 
-# --- whatever happens ---
+# --- any sequence of calls ---
 
 RUNS = ("a", "b", "c")
 steps = st.one_of(
     st.tuples(st.just("offer"), st.sampled_from(RUNS), st.integers(1, 12), st.booleans()),
     st.tuples(st.just("drop"), st.sampled_from(RUNS)),
-    st.tuples(st.just("settle"), st.integers(1, 6)),
+    st.tuples(st.just("acknowledge"), st.integers(1, 6)),
     st.tuples(st.just("replace")),
 )
 
 
 @given(st.lists(steps, max_size=120))
 @settings(max_examples=200)
-def test_every_event_is_in_one_place_and_every_gap_of_a_run_is_marked_where_it_is(history: list[Any]) -> None:
-    # Given a small queue, and what each run was told to be: its events by name, and None for each that was dropped,
+def test_every_event_is_counted_once_and_markers_stand_where_events_are_missing(history: list[Any]) -> None:
+    # Given a small queue, and for each run the names of its events, with None for each dropped one,
     queue = SendQueue(64 * KIB, 40)
-    told: dict[str, list[str | None]] = defaultdict(list)
-    on_their_way: list[Record] = []
+    expected: dict[str, list[str | None]] = defaultdict(list)
+    taken: list[Record] = []
     sent: list[Record] = []
     for number, step in enumerate(history):
         match step:
             case ("offer", run, size, essential):
                 accepted = queue.offer(record(run, size * KIB, essential, name=str(number)))
-                told[run].append(str(number) if accepted else None)
+                expected[run].append(str(number) if accepted else None)
             case ("drop", run):
                 queue.drop(run.encode(), DropReason.INVALID)
-                told[run].append(None)
-            case ("settle", count):
-                on_their_way += queue.take()
-                queue.acknowledge(on_their_way[:count])
-                sent += on_their_way[:count]
-                del on_their_way[:count]
-            case ("replace",) if on_their_way:
-                refused = on_their_way.pop(0)
+                expected[run].append(None)
+            case ("acknowledge", count):
+                taken += queue.take()
+                queue.acknowledge(taken[:count])
+                sent += taken[:count]
+                del taken[:count]
+            case ("replace",) if taken:
+                refused = taken.pop(0)
                 if not refused.dropped_count:
                     run, name = refused.key.decode(), name_of(refused)
-                    told[run][told[run].index(name)] = None
-                    on_their_way.insert(0, queue.replace(refused) or refused)
+                    expected[run][expected[run].index(name)] = None
+                    taken.insert(0, queue.replace(refused) or refused)
                 else:
-                    on_their_way.insert(0, refused)
+                    taken.insert(0, refused)
         assert balance(queue.stats()) == 0
         assert queue._buffer._bytes <= 64 * KIB
         assert queue._buffer._records <= 40
-    # when all of it has arrived,
+    # when all records are acknowledged,
     while not queue.is_empty:
-        on_their_way += queue.take()
-        queue.acknowledge(on_their_way)
-        sent += on_their_way
-        on_their_way = []
-    # then each run has its events in order, and between them markers of exactly what is missing there.
+        taken += queue.take()
+        queue.acknowledge(taken)
+        sent += taken
+        taken = []
+    # then each run has its events in order, and markers that count exactly the missing ones in their places.
     for run in RUNS:
-        assert arrived(sent, run) == gaps_joined(told[run])
+        assert names_and_gaps(sent, run) == expected_gaps(expected[run])
     assert queue.stats().recorded == sum(queue.stats().dropped.values())
     assert balance(queue.stats()) == 0
 
 
-def arrived(records: list[Record], run: str) -> list[str | int]:
-    """Names, and numbers for holes."""
+def names_and_gaps(records: list[Record], run: str) -> list[str | int]:
+    """The names of a run's events, with the counts of its markers between them."""
     own = [one for one in records if one.key.decode() == run]
-    return joined([one.dropped_count or name_of(one) for one in own])
+    return join_gaps([one.dropped_count or name_of(one) for one in own])
 
 
-def gaps_joined(told: list[str | None]) -> list[str | int]:
-    return joined([1 if name is None else name for name in told])
+def expected_gaps(names: list[str | None]) -> list[str | int]:
+    return join_gaps([1 if name is None else name for name in names])
 
 
-def joined(items: list[str | int]) -> list[str | int]:
+def join_gaps(items: list[str | int]) -> list[str | int]:
     result: list[str | int] = []
     for item in items:
         if isinstance(item, int) and result and isinstance(result[-1], int):

@@ -1,4 +1,4 @@
-"""What strangers wrote, as a terminal and a log get to see it."""
+"""Untrusted text is escaped for a terminal and for a log line."""
 
 import logging
 from collections.abc import Iterator
@@ -12,30 +12,30 @@ from consumer.config import ServiceConfig
 from consumer.telemetry.observer import set_up_logging
 
 HOSTILE = [
-    ("\x1b]0;owned\x07", r"\x1b]0;owned\x07"),  # names the window
+    ("\x1b]0;owned\x07", r"\x1b]0;owned\x07"),  # sets the window title
     ("\x1b[2J\x1b[31m", r"\x1b[2J\x1b[31m"),  # clears the screen
-    ("\x9b31m\x85", r"\x9b31m\x85"),  # the same in one character, and a newline that is none
+    ("\x9b31m\x85", r"\x9b31m\x85"),  # the same as one C1 control character, and a C1 newline
     ("a\nb\r\tc\x0b\x0c", r"a\nb\r\tc\x0b\x0c"),
-    ("\u202egnp.exe\u2066", r"\u202egnp.exe\u2066"),  # the reading direction
+    ("\u202egnp.exe\u2066", r"\u202egnp.exe\u2066"),  # change the reading direction
     ("\u2028\u200b\ufeff\ue000", r"\u2028\u200b\ufeff\ue000"),
-    ("\ud800", r"\ud800"),  # would end the one who prints it
+    ("\ud800", r"\ud800"),  # cannot be encoded, so printing it raises
     ("\U000e0041", r"\U000e0041"),  # an invisible letter
 ]
-IN_ONE = "".join(text for text, _ in HOSTILE)
+ALL_HOSTILE = "".join(text for text, _ in HOSTILE)
 
 
 @pytest.mark.parametrize(("text", "shown"), HOSTILE)
-def test_what_a_terminal_would_act_on_is_shown_as_an_escape(text: str, shown: str) -> None:
+def test_characters_that_a_terminal_interprets_are_escaped(text: str, shown: str) -> None:
     assert escape_line(text) == shown
 
 
-def test_what_simply_prints_stays_as_it_is() -> None:
+def test_printable_text_is_unchanged() -> None:
     text = "Zoë's run: naïve «quotes» 'a' \"b\" \\n [bold] 日本語 🙂"
 
     assert escape_line(text) is text
 
 
-def test_no_line_of_a_traceback_looks_like_a_line_of_the_log() -> None:
+def test_lines_of_a_traceback_are_indented() -> None:
     text = "Traceback\n  File x\nError: a\x1b[1m\n2026-01-01T00:00:00Z [info] All is well\n"
 
     assert escape_lines(text).split("\n") == [
@@ -62,10 +62,8 @@ def _last_resort() -> logging.Handler:
 
 @pytest.mark.usefixtures("_logging")
 @pytest.mark.parametrize("log_format", ["console", "json"])
-@pytest.mark.parametrize("text", [IN_ONE, f"with a space {IN_ONE}"])
-def test_a_line_of_the_log_is_one_line_and_prints(
-    log_format: str, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("text", [ALL_HOSTILE, f"with a space {ALL_HOSTILE}"])
+def test_a_log_line_is_one_printable_line(log_format: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging(ServiceConfig(log_format=log_format))  # type: ignore[arg-type]
     structlog.get_logger().warning("A record was refused", action="dead_letter", detail=text, partitions=[text])
 
@@ -74,10 +72,10 @@ def test_a_line_of_the_log_is_one_line_and_prints(
 
 
 @pytest.mark.usefixtures("_logging")
-def test_an_error_that_nobody_saw_to_prints_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unhandled_error_is_logged_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging(ServiceConfig())
     record = logging.LogRecord("asyncio", logging.ERROR, "", 0, "Task exception was never retrieved", None, None)
-    error = ValueError(f"{IN_ONE}\nforged line")
+    error = ValueError(f"{ALL_HOSTILE}\nforged line")
     record.exc_info = type(error), error, None
     _last_resort().handle(record)
 
@@ -86,7 +84,7 @@ def test_an_error_that_nobody_saw_to_prints_too(capsys: pytest.CaptureFixture[st
     assert all(line.startswith("    ") and line.isprintable() for line in others)
 
 
-def test_a_warning_of_the_emitter_prints(caplog: pytest.LogCaptureFixture) -> None:
-    RateLimitedLog().warn("test", "Dropped an event: %s (%d so far)", IN_ONE, 3)
+def test_a_warning_of_the_emitter_is_escaped(caplog: pytest.LogCaptureFixture) -> None:
+    RateLimitedLog().warn("test", "Dropped an event: %s (%d so far)", ALL_HOSTILE, 3)
 
-    assert caplog.messages == [f"Dropped an event: {escape_line(IN_ONE)} (3 so far)"]
+    assert caplog.messages == [f"Dropped an event: {escape_line(ALL_HOSTILE)} (3 so far)"]

@@ -1,3 +1,5 @@
+"""Exceptions that an agent's signal handlers raise pass through the library, wherever they interrupt it."""
+
 import logging
 import math
 import os
@@ -21,35 +23,35 @@ from agent_runs.testing import RecordingEmitter
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class TooLate(Exception):
+class TimeLimit(Exception):
     pass
 
 
-def strike(*_: object) -> None:
-    raise_too_late()
+def handler(*_: object) -> None:
+    raise_time_limit()
 
 
-def raise_too_late() -> None:
-    raise TooLate
+def raise_time_limit() -> None:
+    raise TimeLimit
 
 
 class Handlers:
     def method(self, *_: object) -> None:
-        raise TooLate
+        raise TimeLimit
 
     def __call__(self, *_: object) -> None:
-        raise TooLate
+        raise TimeLimit
 
 
 @pytest.fixture(autouse=True)
-def _handler_stays() -> Iterator[None]:
+def _restore_handler() -> Iterator[None]:
     before = signal.getsignal(signal.SIGUSR1)
     yield
     signal.signal(signal.SIGUSR1, before)
 
 
 def catch(action: Callable[[], object]) -> Exception | None:
-    """What is caught by one who passes alarms on."""
+    """The error that a broad `except` of the library catches; None if there is none."""
     try:
         action()
     except Exception as error:  # noqa: BLE001
@@ -59,43 +61,43 @@ def catch(action: Callable[[], object]) -> Exception | None:
 
 
 HANDLERS: list[Any] = [
-    strike,
+    handler,
     Handlers().method,
     Handlers(),
-    partial(strike, "more"),
+    partial(handler, "more"),
 ]
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=["function", "method", "object", "partial"])
-def test_what_a_signal_handler_raises_passes(handler: Any) -> None:
+def test_the_exception_of_a_signal_handler_passes(handler: Any) -> None:
     signal.signal(signal.SIGUSR1, handler)
 
-    with pytest.raises(TooLate):
+    with pytest.raises(TimeLimit):
         catch(lambda: signal.raise_signal(signal.SIGUSR1))
 
 
-def test_what_anybody_else_raises_is_caught() -> None:
-    signal.signal(signal.SIGUSR1, strike)
+def test_other_exceptions_are_caught() -> None:
+    signal.signal(signal.SIGUSR1, handler)
 
-    assert isinstance(catch(raise_too_late), TooLate)
+    assert isinstance(catch(raise_time_limit), TimeLimit)
     assert isinstance(catch(lambda: int("x")), ValueError)
-    # Looking for a member of an enum is what the default handlers, members of one, would do if they were called.
+    # The default handlers are members of an enum: calling one would run the code that looks up a member, as this does.
     assert isinstance(catch(lambda: signal.Signals(1000)), ValueError)
 
 
-def test_a_thread_other_than_the_main_one_handles_no_signals() -> None:
-    signal.signal(signal.SIGUSR1, strike)
+def test_an_exception_in_another_thread_is_caught() -> None:
+    signal.signal(signal.SIGUSR1, handler)
     caught: list[Exception | None] = []
 
-    thread = Thread(target=lambda: caught.append(catch(lambda: strike(signal.SIGUSR1, None))))
+    thread = Thread(target=lambda: caught.append(catch(lambda: handler(signal.SIGUSR1, None))))
     thread.start()
     thread.join()
 
-    assert isinstance(caught[0], TooLate)
+    assert isinstance(caught[0], TimeLimit)
 
 
-class Alarm:
-    """To be called; a signal strikes in one of the calls."""
+class SignalInCall:
+    """A callable that raises the signal in the call after `calls_before` others."""
 
     def __init__(self, calls_before: int = 0) -> None:
         self.calls_before = calls_before
@@ -112,56 +114,56 @@ BASES: dict[str, tuple[type, ...]] = {"__fspath__": (os.PathLike,), "isoformat":
 
 @pytest.mark.parametrize("beside", [0, math.nan], ids=["fast", "slow"])
 @pytest.mark.parametrize("method", ["__repr__", "__fspath__", "isoformat", "keys", "__class__"])
-def test_an_alarm_passes_in_whatever_call_of_an_object_that_is_encoded(method: str, beside: float) -> None:
-    signal.signal(signal.SIGUSR1, strike)
+def test_the_exception_passes_in_every_method_of_an_object_that_is_encoded(method: str, beside: float) -> None:
+    signal.signal(signal.SIGUSR1, handler)
     for calls_before in range(20):
-        alarm = Alarm(calls_before)
-        body: Any = property(alarm) if method == "__class__" else alarm
+        call = SignalInCall(calls_before)
+        body: Any = property(call) if method == "__class__" else call
         payload = [beside, type("Payload", BASES.get(method, ()), {method: body})()]
         try:
             encode_event(Input(id="e", timestamp=AT, tool="t", data=payload))
-        except TooLate:
+        except TimeLimit:
             continue
-        assert alarm.calls_before >= 0, "it was swallowed"
-        assert calls_before > 0, "it was never called"
+        assert call.calls_before >= 0, "the exception was caught"
+        assert calls_before > 0, "the method was never called"
         return
-    pytest.fail("it is called again and again")
+    pytest.fail("the method is called more than 20 times")
 
 
-def _say_with_a_mask(alarm: Alarm, _: pytest.MonkeyPatch) -> None:
-    RecordingEmitter(mask=alarm).run("r").input("t", 1)
+def _in_a_mask(call: SignalInCall, _: pytest.MonkeyPatch) -> None:
+    RecordingEmitter(mask=call).run("r").input("t", 1)
 
 
-def _say_nonsense_where_a_handler_listens(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
-    handler = logging.Handler()
-    monkeypatch.setattr(handler, "emit", alarm)
-    monkeypatch.setattr(logging.getLogger("agent_runs"), "handlers", [handler])
+def _in_a_log_handler(call: SignalInCall, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_handler = logging.Handler()
+    monkeypatch.setattr(log_handler, "emit", call)
+    monkeypatch.setattr(logging.getLogger("agent_runs"), "handlers", [log_handler])
     RecordingEmitter().run("r").input(tool=5)  # type: ignore[arg-type]
 
 
-def _say_an_error(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent_runs.emitter.never_raise.format_exception_only", alarm)
+def _in_a_traceback(call: SignalInCall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent_runs.emitter.never_raise.format_exception_only", call)
     RecordingEmitter().run("r").run_failed(ValueError())
 
 
-def _say_in_a_trace(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_a_trace_api(call: SignalInCall, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = ModuleType("opentelemetry.trace")
-    trace.get_current_span = alarm  # type: ignore[attr-defined]
+    trace.get_current_span = call  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "opentelemetry.trace", trace)
     RecordingEmitter().run("r").run_completed()
 
 
-def _say_something(alarm: Alarm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent_runs.emitter.event_chain.new_id", alarm)
+def _in_new_id(call: SignalInCall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent_runs.emitter.event_chain.new_id", call)
     RecordingEmitter().run("r").run_completed()
 
 
 @pytest.mark.parametrize(
-    "say",
-    [_say_with_a_mask, _say_nonsense_where_a_handler_listens, _say_an_error, _say_in_a_trace, _say_something],
+    "emit",
+    [_in_a_mask, _in_a_log_handler, _in_a_traceback, _in_a_trace_api, _in_new_id],
 )
-def test_an_alarm_passes_wherever_it_strikes_the_agent(say: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    signal.signal(signal.SIGUSR1, strike)
+def test_the_exception_passes_wherever_it_is_raised(emit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    signal.signal(signal.SIGUSR1, handler)
 
-    with pytest.raises(TooLate):
-        say(Alarm(), monkeypatch)
+    with pytest.raises(TimeLimit):
+        emit(SignalInCall(), monkeypatch)
