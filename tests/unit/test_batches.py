@@ -1,4 +1,4 @@
-"""Slices keep every record exactly once, in order, whatever is done to them."""
+"""Slices keep every record exactly once and in order when they are merged, split or have events rejected."""
 
 from itertools import pairwise
 
@@ -15,21 +15,21 @@ CLAIM = Claim(0)
 
 
 @st.composite
-def slices(draw: st.DrawFn, begins: int = 0) -> Slice:
-    """A slice with gaps between its records, before them and behind them."""
-    offset, judged = begins, list[Event | Rejection]()
+def slices(draw: st.DrawFn, start: int = 0) -> Slice:
+    """A slice with gaps before, between and after its records."""
+    offset, items = start, list[Event | Rejection]()
     for is_event in draw(st.lists(st.booleans(), max_size=8)):
         offset += draw(st.integers(0, 3))
-        judged.append(event(offset=offset, timestamp=1000 + offset) if is_event else rejection(offset=offset))
+        items.append(event(offset=offset, timestamp=1000 + offset) if is_event else rejection(offset=offset))
         offset += 1
-    return Slice.of(CLAIM, begins, offset + draw(st.integers(1, 3)), judged)
+    return Slice.of(CLAIM, start, offset + draw(st.integers(1, 3)), items)
 
 
 def offsets(slice_: Slice) -> list[int]:
     return [item.record.offset for item in slice_.items()]
 
 
-def test_a_slice_of_records_knows_what_it_holds() -> None:
+def test_a_slice_holds_events_and_rejections() -> None:
     first, second, third = event(offset=5), rejection(offset=7), event(offset=9, timestamp=77)
     slice_ = Slice.of(CLAIM, 4, 12, [first, second, third])
 
@@ -46,7 +46,7 @@ def test_a_slice_without_records_has_no_fingerprint() -> None:
     assert (slice_.records, slice_.fingerprint, slice_.size_bytes) == (0, None, 0)
 
 
-def test_a_record_has_the_size_of_all_that_is_in_it() -> None:
+def test_the_size_of_a_record_includes_key_value_and_headers() -> None:
     record = FakeRecord(key=None, value=None)
     assert Slice.of(CLAIM, 0, 1, [decode(record, 1024)]).size_bytes == 0
 
@@ -54,15 +54,15 @@ def test_a_record_has_the_size_of_all_that_is_in_it() -> None:
     assert Slice.of(CLAIM, 0, 1, [decode(record, 1024)]).size_bytes == 300 + 50 + 4 + 1000 + 4
 
 
-def test_a_timestamp_that_no_column_can_hold_counts_as_nothing_in_the_fingerprint() -> None:
-    unheard_of = Rejection(FakeRecord(offset=3, timestamp=2**62), Reason.STORE_REJECTED, "")
+def test_a_timestamp_that_no_column_can_hold_is_zero_in_the_fingerprint() -> None:
+    unstorable = Rejection(FakeRecord(offset=3, timestamp=2**62), Reason.STORE_REJECTED, "")
 
-    assert Slice.of(CLAIM, 0, 4, [unheard_of]).fingerprint == (3, 0)
+    assert Slice.of(CLAIM, 0, 4, [unstorable]).fingerprint == (3, 0)
 
 
 @given(slices(), st.integers(1, 10))
-def test_splitting_keeps_every_record_once_in_adjacent_slices(slice_: Slice, pieces: int) -> None:
-    parts = slice_.split(pieces)
+def test_splitting_keeps_every_record_once_in_adjacent_slices(slice_: Slice, count: int) -> None:
+    parts = slice_.split(count)
 
     assert [offset for part in parts for offset in offsets(part)] == offsets(slice_)
     assert [item for part in parts for item in part.items()] == slice_.items()
@@ -75,35 +75,35 @@ def test_splitting_keeps_every_record_once_in_adjacent_slices(slice_: Slice, pie
 
 
 @given(slices(), st.integers(1, 10))
-def test_splitting_makes_slices_of_about_the_same_size(slice_: Slice, pieces: int) -> None:
-    sizes = [part.records for part in slice_.split(pieces)]
+def test_splitting_makes_slices_of_about_the_same_size(slice_: Slice, count: int) -> None:
+    sizes = [part.records for part in slice_.split(count)]
 
-    assert len(sizes) <= pieces
-    assert max(sizes) == -(-slice_.records // pieces)
+    assert len(sizes) <= count
+    assert max(sizes) == -(-slice_.records // count)
     assert slice_.records == 0 or min(sizes) > 0
 
 
 @given(slices())
-def test_splitting_into_as_many_as_there_are_records_leaves_one_each(slice_: Slice) -> None:
+def test_splitting_into_as_many_slices_as_records_gives_slices_of_one_record(slice_: Slice) -> None:
     if slice_.records:
         assert [part.records for part in slice_.split(slice_.records)] == [1] * slice_.records
 
 
 @given(slices(), st.data())
-def test_extending_takes_in_all_of_what_follows(slice_: Slice, data: st.DataObject) -> None:
-    begins, size, before = slice_.start_offset, slice_.size_bytes, slice_.items()
+def test_extending_adds_all_records_of_the_following_slice(slice_: Slice, data: st.DataObject) -> None:
+    start, size, before = slice_.start_offset, slice_.size_bytes, slice_.items()
     following = data.draw(slices(slice_.end_offset))
     last = following.fingerprint or slice_.fingerprint
     slice_.extend(following)
 
-    assert (slice_.start_offset, slice_.end_offset) == (begins, following.end_offset)
+    assert (slice_.start_offset, slice_.end_offset) == (start, following.end_offset)
     assert slice_.items() == before + following.items()
     assert slice_.size_bytes == size + following.size_bytes
     assert slice_.fingerprint == last
 
 
 @given(slices(), st.data())
-def test_setting_aside_makes_letters_of_events_and_loses_none(slice_: Slice, data: st.DataObject) -> None:
+def test_rejecting_events_keeps_every_record(slice_: Slice, data: st.DataObject) -> None:
     before, bounds = offsets(slice_), (slice_.start_offset, slice_.end_offset, slice_.fingerprint, slice_.size_bytes)
     bad = [item for item in slice_.events if data.draw(st.booleans())]
     kept = [item for item in slice_.events if item not in bad]

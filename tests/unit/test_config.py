@@ -1,15 +1,15 @@
-"""The service's settings, section by section."""
+"""The settings of the service, section by section."""
 
 import pytest
 
 from agent_runs.errors import SettingsError
 from consumer.config import read_config
 
-RIGHT = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "DATABASE_URL": "postgresql://db"}
+REQUIRED = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "DATABASE_URL": "postgresql://db"}
 
 
-def test_two_variables_are_all_that_is_needed() -> None:
-    config = read_config(RIGHT)
+def test_two_variables_are_required() -> None:
+    config = read_config(REQUIRED)
 
     assert (config.kafka.bootstrap_servers, config.database.url) == ("kafka:9092", "postgresql://db")
     assert (config.topic.topic, config.topic.group, config.topic.max_event_bytes) == (
@@ -34,10 +34,10 @@ def test_two_variables_are_all_that_is_needed() -> None:
     ],
 )
 def test_a_setting_is_read_from_its_variable(variable: str, text: str, section: str, field: str, value: object) -> None:
-    assert getattr(getattr(read_config({**RIGHT, variable: text}), section), field) == value
+    assert getattr(getattr(read_config({**REQUIRED, variable: text}), section), field) == value
 
 
-def test_the_problems_of_all_sections_come_at_once() -> None:
+def test_the_problems_of_all_sections_are_reported_together() -> None:
     with pytest.raises(SettingsError) as caught:
         read_config({"AGENT_RUNS_LANES": "0", "AGENT_RUNS_HTTP_PORT": "99999", "AGENT_RUNS_MAX_EVENT_BYTES": "1"})
 
@@ -50,9 +50,9 @@ def test_the_problems_of_all_sections_come_at_once() -> None:
     }
 
 
-def test_a_command_needs_only_the_sections_that_it_names() -> None:
+def test_only_the_named_sections_are_read() -> None:
     config = read_config({"DATABASE_URL": "postgresql://db", "AGENT_RUNS_LANES": "0"}, "database", "service")
 
     assert config.database.url == "postgresql://db"
     assert config.service.give_up_s == 60.0
-    assert config.kafka is None, "of no use to that command"
+    assert config.kafka is None, "not read"

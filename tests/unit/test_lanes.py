@@ -1,4 +1,4 @@
-"""Lanes: which slices make the next transaction, and how they begin and end."""
+"""Lanes: which slices make the next batch, back-pressure, start and finish."""
 
 import asyncio
 
@@ -18,30 +18,30 @@ CONFIG = IngestConfig(batch_records=4)
 
 
 class SlowWriter(FakeWriter):
-    """One that writes when it is let."""
+    """Blocks each write until `released` is set."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun = asyncio.Event()
-        self.let = asyncio.Event()
+        self.began = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def write(self, batch: Batch, *, check_existing: bool) -> Stored:
         self.busy = True
-        self.begun.set()
-        await self.let.wait()
+        self.began.set()
+        await self.released.wait()
         self.busy = False
         return await super().write(batch, check_existing=check_existing)
 
     def disconnect(self) -> None:
         super().disconnect()
-        self.let.set()
+        self.released.set()
 
 
 def lane_of(writer: FakeWriter, config: IngestConfig = CONFIG) -> Lane:
     return Lane(writer, config, Observer(60.0))
 
 
-async def test_partitions_share_a_transaction_in_their_order() -> None:
+async def test_partitions_share_a_batch_in_the_order_of_their_numbers() -> None:
     writer = FakeWriter()
     lane = lane_of(writer)
     for number in (2, 0, 1):
@@ -51,7 +51,7 @@ async def test_partitions_share_a_transaction_in_their_order() -> None:
     assert writer.stored == [[(0, 0, 1), (1, 0, 1), (2, 0, 1)]]
 
 
-async def test_a_transaction_is_bounded_and_whoever_was_left_out_goes_first() -> None:
+async def test_a_batch_is_bounded_in_records_and_the_partitions_left_out_come_first_in_the_next() -> None:
     writer = FakeWriter()
     lane = lane_of(writer)
     claims = [ready(number, writer) for number in range(3)]
@@ -65,7 +65,7 @@ async def test_a_transaction_is_bounded_and_whoever_was_left_out_goes_first() ->
     assert writer.position == {0: 5, 1: 5, 2: 5}
 
 
-async def test_a_transaction_is_bounded_in_bytes_too() -> None:
+async def test_a_batch_is_bounded_in_bytes() -> None:
     writer = FakeWriter()
     size = len(b"r1") + len(event(data="x" * 900).value)
     lane = lane_of(writer, IngestConfig(batch_bytes=2 * size))
@@ -77,7 +77,7 @@ async def test_a_transaction_is_bounded_in_bytes_too() -> None:
     assert writer.stored == [[(0, 0, 1), (1, 0, 1)], [(2, 0, 1)]]
 
 
-async def test_a_slice_that_is_larger_than_a_batch_goes_alone() -> None:
+async def test_a_slice_larger_than_a_batch_is_written_alone() -> None:
     writer = FakeWriter()
     lane = lane_of(writer)
     lane.submit(slice_of(ready(0, writer), 0, 9))
@@ -87,34 +87,34 @@ async def test_a_slice_that_is_larger_than_a_batch_goes_alone() -> None:
     assert writer.stored == [[(0, 0, 9)], [(1, 0, 1)]]
 
 
-async def test_a_partition_in_trouble_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given a partition that can't be written, and waits long before it is tried again,
+async def test_a_failing_partition_does_not_delay_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a partition that cannot be written, and whose next attempt is an hour away,
     monkeypatch.setattr(queues, "retry_delay_s", lambda failures: 3600.0)
     writer = FakeWriter()
     lane = lane_of(writer)
-    troubled, other = ready(0, writer), ready(1, writer)
-    writer.failure = lambda batch: Unavailable("lock") if batch[0].claim is troubled else None
-    lane.submit(slice_of(troubled, 0, 1))
+    failing, other = ready(0, writer), ready(1, writer)
+    writer.failure = lambda batch: Unavailable("lock") if batch[0].claim is failing else None
+    lane.submit(slice_of(failing, 0, 1))
     running = asyncio.create_task(lane.run())
     await until(lambda: bool(writer.attempts))
 
-    # when records of another one come,
+    # when records of another partition are submitted,
     for offset in range(3):
         lane.submit(slice_of(other, offset, offset + 1))
         await until(lambda: not lane.queues[other].slices)
 
-    # then they are stored, and the troubled one is not asked again before its time.
+    # then they are stored, and the failing partition is not attempted again.
     assert writer.position == {0: 0, 1: 3}
     assert [batch for batch in writer.attempts if batch[0][0] == 0] == [[(0, 0, 1)]]
     lane.stop()
     await running
 
 
-async def test_what_failed_is_tried_again_without_new_work(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_slice_is_retried_when_no_other_slice_is_submitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "retry_delay_s", lambda failures: 0.01)
     writer = FakeWriter()
-    troubles = [Unavailable("no"), Unavailable("no")]
-    writer.failure = lambda batch: troubles.pop() if troubles else None
+    errors = [Unavailable("no"), Unavailable("no")]
+    writer.failure = lambda batch: errors.pop() if errors else None
     lane = lane_of(writer)
     lane.submit(slice_of(ready(0, writer), 0, 1))
     await write_all(lane)
@@ -122,7 +122,7 @@ async def test_what_failed_is_tried_again_without_new_work(monkeypatch: pytest.M
     assert len(writer.attempts) == 3
 
 
-async def test_a_partition_has_room_while_less_than_a_batch_waits() -> None:
+async def test_a_partition_has_room_while_fewer_records_than_a_batch_wait() -> None:
     writer = FakeWriter()
     lane, claim = lane_of(writer), ready(0, writer)
 
@@ -131,13 +131,13 @@ async def test_a_partition_has_room_while_less_than_a_batch_waits() -> None:
     assert lane.has_room(claim)
     lane.submit(slice_of(claim, 3, 4))
     assert not lane.has_room(claim)
-    lane.queues[claim].begin()  # it is being written: the next batch may fill
+    lane.queues[claim].begin()  # a slice that is being written does not count
     assert lane.has_room(claim)
     lane.submit(slice_of(claim, 4, 8))
     assert not lane.has_room(claim)
 
 
-async def test_a_partition_has_no_room_when_its_bytes_make_a_batch() -> None:
+async def test_a_partition_has_no_room_when_as_many_bytes_as_a_batch_wait() -> None:
     writer = FakeWriter()
     lane, claim = lane_of(writer, IngestConfig(batch_bytes=1024)), ready(0, writer)
     rest = 1024 - len(b"r1") - len(event(data="").value)
@@ -147,7 +147,7 @@ async def test_a_partition_has_no_room_when_its_bytes_make_a_batch() -> None:
     assert not lane.has_room(claim)
 
 
-async def test_a_partition_in_trouble_keeps_no_more_than_a_batch_either() -> None:
+async def test_a_failing_partition_has_no_room_when_a_batch_waits() -> None:
     writer = FakeWriter()
     lane, claim = lane_of(writer), ready(0, writer)
     lane.submit(slice_of(claim, 0, 4))
@@ -156,7 +156,7 @@ async def test_a_partition_in_trouble_keeps_no_more_than_a_batch_either() -> Non
     assert not lane.has_room(claim)
 
 
-async def test_a_transaction_that_ended_leaves_its_partition_idle_and_its_queue_growing() -> None:
+async def test_after_a_transaction_its_claim_is_idle_and_new_slices_are_merged() -> None:
     writer = FakeWriter()
     lane, claim = lane_of(writer), ready(0, writer)
     lane.submit(slice_of(claim, 0, 1))
@@ -168,7 +168,7 @@ async def test_a_transaction_that_ended_leaves_its_partition_idle_and_its_queue_
     assert bounds(lane.queues[claim].slices) == [(0, 1, 3)]
 
 
-async def test_what_all_partitions_of_a_lane_hold_is_bounded_but_for_those_in_trouble() -> None:
+async def test_the_waiting_slices_of_a_lane_are_bounded_without_those_of_failing_partitions() -> None:
     writer = FakeWriter()
     lane = lane_of(writer)
     one, two, third = (ready(number, writer) for number in range(3))
@@ -191,7 +191,7 @@ def test_a_partition_always_goes_to_the_same_lane() -> None:
     assert [sorted(claim.partition for claim in lane.queues) for lane in lanes] == [[0, 2, 2], [1, 3]]
 
 
-def test_room_is_the_room_of_a_partitions_lane() -> None:
+def test_a_partition_has_the_room_of_its_lane() -> None:
     writer = FakeWriter()
     lanes = Lanes([lane_of(writer), lane_of(writer)])
     full, other = ready(0, writer), ready(1, writer)
@@ -201,7 +201,7 @@ def test_room_is_the_room_of_a_partitions_lane() -> None:
     assert lanes.has_room(other) is True
 
 
-async def test_lanes_that_never_began_or_have_finished_may_be_finished() -> None:
+async def test_finish_may_be_called_before_start_and_twice() -> None:
     lanes = Lanes([lane_of(FakeWriter())])
     async with asyncio.timeout(5):
         await lanes.finish(60)
@@ -210,7 +210,7 @@ async def test_lanes_that_never_began_or_have_finished_may_be_finished() -> None
         await lanes.finish(60)
 
 
-async def test_lanes_write_side_by_side() -> None:
+async def test_lanes_write_at_the_same_time() -> None:
     writers = [SlowWriter(), SlowWriter()]
     lanes = Lanes([lane_of(writer) for writer in writers])
     lanes.start()
@@ -218,43 +218,43 @@ async def test_lanes_write_side_by_side() -> None:
         lanes.submit(slice_of(ready(number, writer), 0, 1))
 
     async with asyncio.timeout(5):
-        await asyncio.gather(*(writer.begun.wait() for writer in writers))
+        await asyncio.gather(*(writer.began.wait() for writer in writers))
     await lanes.finish(0)
 
 
-async def test_finishing_lets_a_transaction_end_and_begins_no_other() -> None:
+async def test_finish_lets_an_open_transaction_end_and_begins_no_other() -> None:
     writer = SlowWriter()
     lanes = Lanes([lane_of(writer)])
     claim = ready(0, writer)
     lanes.start()
     lanes.submit(slice_of(claim, 0, 1))
     async with asyncio.timeout(5):
-        await writer.begun.wait()
+        await writer.began.wait()
         lanes.submit(slice_of(claim, 1, 2))
         finishing = asyncio.create_task(lanes.finish(timeout_s=60))
         await asyncio.sleep(0)
         assert not finishing.done()
-        writer.let.set()
+        writer.released.set()
         await finishing
 
     assert writer.stored == [[(0, 0, 1)]]
     assert writer.disconnected == 1
 
 
-async def test_finishing_cuts_a_transaction_that_takes_too_long() -> None:
+async def test_finish_cuts_the_connection_of_a_transaction_that_takes_too_long() -> None:
     writer = SlowWriter()
     lanes = Lanes([lane_of(writer)])
     (task,) = lanes.start()
     lanes.submit(slice_of(ready(0, writer), 0, 1))
     async with asyncio.timeout(5):
-        await writer.begun.wait()
+        await writer.began.wait()
         await lanes.finish(timeout_s=0)
 
     assert task.done()
     assert writer.disconnected == 1
 
 
-async def test_finishing_ends_lanes_that_wait_for_work() -> None:
+async def test_finish_ends_lanes_that_wait_for_slices() -> None:
     lanes = Lanes([lane_of(FakeWriter()), lane_of(FakeWriter())])
     tasks = lanes.start()
     async with asyncio.timeout(5):
@@ -263,7 +263,7 @@ async def test_finishing_ends_lanes_that_wait_for_work() -> None:
     assert all(task.done() for task in tasks)
 
 
-async def test_a_lane_that_ends_with_an_error_says_so() -> None:
+async def test_the_task_of_a_lane_ends_with_its_error() -> None:
     writer = FakeWriter()
     writer.failure = lambda batch: OperatorNeeded("undefined_table")
     lanes = Lanes([lane_of(writer)])

@@ -1,4 +1,4 @@
-"""Taking partitions up while somebody else still writes them."""
+"""Starting a partition that another consumer still writes."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,13 +22,13 @@ CONFIG = Config(
 )
 
 
-class World:
-    """A log that has grown whenever one looks, and all of which the last owner has stored already."""
+class GrowingPartition:
+    """A log that grows between any two requests, and whose records another owner stores at once."""
 
     def __init__(self) -> None:
         self.end = 0
         self.claim = Claim(0)
-        self.taken_up = asyncio.Event()
+        self.started = asyncio.Event()
 
     def grown(self) -> int:
         self.end += 1
@@ -36,16 +36,16 @@ class World:
 
 
 class GrowingLog(TopicReader):
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, growing: GrowingPartition) -> None:
+        self.growing = growing
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
-        return dict.fromkeys(partitions, Bounds(0, self.world.grown()))
+        return dict.fromkeys(partitions, Bounds(0, self.growing.grown()))
 
 
 class FollowingStore(Store):
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, growing: GrowingPartition) -> None:
+        self.growing = growing
         self.topic = "topic"
 
     async def fetch(self, query: str, *parameters: object) -> list[Row]:
@@ -53,7 +53,7 @@ class FollowingStore(Store):
         return []
 
     async def offsets(self) -> dict[int, Offsets]:
-        return {0: Offsets(0, 0, self.world.grown(), None, None, 0, 0)}
+        return {0: Offsets(0, 0, self.growing.grown(), None, None, 0, 0)}
 
     @property
     def usable(self) -> bool:
@@ -63,30 +63,30 @@ class FollowingStore(Store):
 
 
 class OneClaim(GroupConsumer):
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, growing: GrowingPartition) -> None:
+        self.growing = growing
 
     @property
     def claims(self) -> list[Claim]:
-        if self.world.claim.state is not ClaimState.NEW:
-            self.world.taken_up.set()
-        return [self.world.claim]
+        if self.growing.claim.state is not ClaimState.NEW:
+            self.growing.started.set()
+        return [self.growing.claim]
 
     def begin(self, claim: Claim, offset: int, fingerprint: Fingerprint | None) -> None:
         claim.begin(offset, fingerprint)
 
 
-async def test_a_partition_that_grows_while_it_is_taken_up_has_lost_nothing() -> None:
-    # Given a partition whose last owner still stores what comes,
-    world = World()
+async def test_a_partition_that_grows_while_it_is_started_is_not_halted() -> None:
+    # Given a partition whose last owner still stores new records,
+    growing = GrowingPartition()
 
     async def connect() -> Store:
-        return FollowingStore(world)
+        return FollowingStore(growing)
 
-    ownership = Ownership(OneClaim(world), GrowingLog(world), connect, CONFIG, lambda claim: True)
-    # when it is taken up,
+    ownership = Ownership(OneClaim(growing), GrowingLog(growing), connect, CONFIG, lambda claim: True)
+    # when it is started,
     running = asyncio.create_task(ownership.run())
-    await asyncio.wait_for(world.taken_up.wait(), 10)
+    await asyncio.wait_for(growing.started.wait(), 10)
     await cancel_all([running])
-    # then what was stored is not held against a log that was looked at before.
-    assert (world.claim.state, world.claim.halt_reason) == (ClaimState.READY, "")
+    # then the stored offset is not compared with an end of the log that was read before it.
+    assert (growing.claim.state, growing.claim.halt_reason) == (ClaimState.READY, "")

@@ -1,4 +1,4 @@
-"""What a lane does about a transaction that failed: one remedy for each kind of error."""
+"""Recovery from a failed transaction: one action for each kind of error."""
 
 from collections.abc import Callable
 
@@ -28,16 +28,16 @@ from tests.support.fakes import Bounds, Failure, FakeWriter, ready, slice_of, ti
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many failures in a row each wait was for; none of them takes any time."""
-    waited: list[int] = []
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The consecutive failures before each delay; no delay takes time."""
+    requested: list[int] = []
 
     def retry_delay_s(failures: int) -> float:
-        waited.append(failures)
+        requested.append(failures)
         return 0.0
 
     monkeypatch.setattr(queues, "retry_delay_s", retry_delay_s)
-    return waited
+    return requested
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def lane(writer: FakeWriter) -> Lane:
     return Lane(writer, IngestConfig(), Observer(60.0))
 
 
-def holding(offset: int, error: Callable[[], ConsumerError], partition: int = 0) -> Failure:
+def if_batch_has(offset: int, error: Callable[[], ConsumerError], partition: int = 0) -> Failure:
     """Fail every batch that holds this event."""
 
     def failure(batch: Batch) -> ConsumerError | None:
@@ -65,14 +65,14 @@ def stored(lane: Lane) -> float | None:
 
 
 def committed(lane: Lane) -> float | None:
-    """How many transactions the observer has heard of."""
+    """The number of transactions that were reported to the observer."""
     return lane._observer.registry.get_sample_value("agent_runs_batch_records_count")
 
 
-# --- somebody else has moved on ---
+# --- stale offsets ---
 
 
-async def test_a_stale_partition_is_given_up(lane: Lane, writer: FakeWriter) -> None:
+async def test_a_claim_with_stale_offsets_is_revoked(lane: Lane, writer: FakeWriter) -> None:
     claim = ready(0, writer)
     writer.position[0] = 7
     lane.submit(slice_of(claim, 0, 3))
@@ -83,7 +83,7 @@ async def test_a_stale_partition_is_given_up(lane: Lane, writer: FakeWriter) -> 
     assert writer.stored == []
 
 
-async def test_of_several_partitions_only_the_stale_one_is_given_up(lane: Lane, writer: FakeWriter) -> None:
+async def test_of_several_claims_only_the_one_with_stale_offsets_is_revoked(lane: Lane, writer: FakeWriter) -> None:
     claims = [ready(number, writer) for number in range(3)]
     writer.position[1] = 7
     for claim in claims:
@@ -95,21 +95,21 @@ async def test_of_several_partitions_only_the_stale_one_is_given_up(lane: Lane, 
     assert sorted(writer.stored) == [[(0, 0, 3)], [(2, 0, 3)]]
 
 
-async def test_what_is_queued_for_a_lost_claim_is_not_written(lane: Lane, writer: FakeWriter) -> None:
-    lost, kept = ready(0, writer), ready(1, writer)
-    lane.submit(slice_of(lost, 0, 3))
+async def test_the_slices_of_a_revoked_claim_are_not_written(lane: Lane, writer: FakeWriter) -> None:
+    revoked, kept = ready(0, writer), ready(1, writer)
+    lane.submit(slice_of(revoked, 0, 3))
     lane.submit(slice_of(kept, 0, 3))
-    lost.revoke()
+    revoked.revoke()
     await write_all(lane)
 
     assert writer.attempts == [[(1, 0, 3)]]
 
 
-# --- what should help at once ---
+# --- errors that an immediate retry resolves ---
 
 
-async def test_repeated_ids_are_tried_again_at_once_and_together(
-    lane: Lane, writer: FakeWriter, waits: list[int]
+async def test_a_batch_with_repeated_ids_is_retried_at_once_and_as_a_whole(
+    lane: Lane, writer: FakeWriter, delays: list[int]
 ) -> None:
     writer.failure = times(1, lambda: RepeatedIds("a"))
     for claim in (ready(0, writer), ready(1, writer)):
@@ -119,11 +119,11 @@ async def test_repeated_ids_are_tried_again_at_once_and_together(
     together: list[Bounds] = [(0, 0, 3), (1, 0, 3)]
     assert writer.attempts == [together, together]
     assert writer.disconnected == 0
-    assert waits == []
+    assert delays == []
 
 
-async def test_ids_are_looked_up_first_for_as_long_as_repeats_come(lane: Lane, writer: FakeWriter) -> None:
-    # Given a batch with a repeated id, one more with repeats, and then none,
+async def test_ids_are_looked_up_until_a_batch_has_no_repeats(lane: Lane, writer: FakeWriter) -> None:
+    # Given a batch with a repeated id, one more with repeats, and then batches without repeats,
     claim = ready(0, writer)
     writer.failure = times(1, lambda: RepeatedIds("a"))
     writer.repeats = [3, 1, 0, 0]
@@ -132,7 +132,7 @@ async def test_ids_are_looked_up_first_for_as_long_as_repeats_come(lane: Lane, w
         lane.submit(slice_of(claim, begins, begins + 3))
         await write_all(lane)
 
-    # then only the first is copied without asking, until a batch was without a repeat.
+    # then ids are looked up from the first retry on, up to and including the first batch without repeats.
     assert writer.checked == [False, True, True, True, False]
 
 
@@ -147,8 +147,8 @@ async def test_the_ids_of_other_partitions_are_not_looked_up(lane: Lane, writer:
     assert writer.checked == [False, True, False]
 
 
-async def test_what_a_connection_is_to_blame_for_is_tried_again_on_a_new_one(
-    lane: Lane, writer: FakeWriter, waits: list[int]
+async def test_an_error_of_the_connection_is_retried_on_a_new_one(
+    lane: Lane, writer: FakeWriter, delays: list[int]
 ) -> None:
     writer.failure = times(1, lambda: NewConnection("cached plan"))
     lane.submit(slice_of(ready(0, writer), 0, 3))
@@ -156,11 +156,11 @@ async def test_what_a_connection_is_to_blame_for_is_tried_again_on_a_new_one(
 
     assert writer.stored == [[(0, 0, 3)]]
     assert writer.disconnected == 1
-    assert waits == []
+    assert delays == []
 
 
 @pytest.mark.parametrize("error", [RepeatedIds, NewConnection])
-async def test_what_should_have_helped_and_does_not_needs_an_operator(
+async def test_immediate_retries_that_do_not_help_need_an_operator(
     lane: Lane, writer: FakeWriter, error: type[StoreError]
 ) -> None:
     claim = ready(4, writer)
@@ -175,12 +175,12 @@ async def test_what_should_have_helped_and_does_not_needs_an_operator(
 
 
 @pytest.mark.parametrize("error", [RepeatedIds, NewConnection])
-async def test_a_long_trouble_of_the_world_is_not_held_against_what_helps_at_once(
+async def test_failures_that_need_waiting_do_not_count_as_immediate_retries(
     lane: Lane, writer: FakeWriter, error: type[StoreError]
 ) -> None:
-    # Given a database that is read-only for a while, and an error that one more try would mend,
-    troubles: list[StoreError] = [*(Unavailable("read-only") for _ in range(20)), error("a")]
-    writer.failure = lambda batch: troubles.pop(0) if troubles else None
+    # Given a database that is read-only for a while, then an error that one retry resolves,
+    errors: list[StoreError] = [*(Unavailable("read-only") for _ in range(20)), error("a")]
+    writer.failure = lambda batch: errors.pop(0) if errors else None
     lane.submit(slice_of(ready(0, writer), 0, 3))
 
     # when the lane goes on, then it stores the batch.
@@ -188,7 +188,7 @@ async def test_a_long_trouble_of_the_world_is_not_held_against_what_helps_at_onc
     assert writer.stored == [[(0, 0, 3)]]
 
 
-async def test_tries_are_counted_anew_for_each_batch(lane: Lane, writer: FakeWriter) -> None:
+async def test_immediate_retries_are_counted_for_each_batch(lane: Lane, writer: FakeWriter) -> None:
     claim = ready(0, writer)
     for begins in range(3):
         writer.failure = times(5, lambda: RepeatedIds("a"))
@@ -199,7 +199,7 @@ async def test_tries_are_counted_anew_for_each_batch(lane: Lane, writer: FakeWri
     assert writer.position[0] == 3
 
 
-async def test_what_nobody_has_a_remedy_for_ends_the_lane(lane: Lane, writer: FakeWriter) -> None:
+async def test_an_error_without_a_recovery_ends_the_lane(lane: Lane, writer: FakeWriter) -> None:
     writer.failure = lambda batch: OperatorNeeded("undefined_table")
     lane.submit(slice_of(ready(0, writer), 0, 3))
 
@@ -211,12 +211,12 @@ async def test_what_nobody_has_a_remedy_for_ends_the_lane(lane: Lane, writer: Fa
 # --- data that PostgreSQL refuses ---
 
 
-def letters(writer: FakeWriter) -> list[tuple[int, Reason, str]]:
+def rejections(writer: FakeWriter) -> list[tuple[int, Reason, str]]:
     return [
-        (letter.record.offset, letter.reason, letter.detail)
+        (rejection.record.offset, rejection.reason, rejection.detail)
         for batch in writer.batches
         for slice_ in batch
-        for letter in slice_.rejections
+        for rejection in slice_.rejections
     ]
 
 
@@ -224,7 +224,9 @@ def events(writer: FakeWriter) -> list[Event]:
     return [event for batch in writer.batches for slice_ in batch for event in slice_.events]
 
 
-async def test_what_jsonb_cannot_hold_is_made_storable_and_kept_as_it_came(lane: Lane, writer: FakeWriter) -> None:
+async def test_a_message_that_jsonb_cannot_hold_is_made_storable_and_its_bytes_are_kept(
+    lane: Lane, writer: FakeWriter
+) -> None:
     claim = ready(0, writer)
     plain, nul = event(offset=0), event(offset=1, data="a\0")
     original = nul.value
@@ -239,79 +241,83 @@ async def test_what_jsonb_cannot_hold_is_made_storable_and_kept_as_it_came(lane:
         (original, original.replace(rb"\u0000", rb"\ufffd")),
     ]
     assert len(writer.attempts) == 2
-    assert letters(writer) == []
+    assert rejections(writer) == []
 
 
-async def test_a_message_that_postgresql_names_is_set_aside_with_what_it_says(lane: Lane, writer: FakeWriter) -> None:
+async def test_a_message_that_jsonb_refuses_is_rejected_with_the_message_of_postgresql(
+    lane: Lane, writer: FakeWriter
+) -> None:
     claim = ready(0, writer)
-    writer.failure = holding(1, lambda: DataRefused("22003"))
+    writer.failure = if_batch_has(1, lambda: DataRefused("22003"))
     writer.refused = lambda values: {1: "value overflows numeric format"}
     lane.submit(slice_of(claim, 0, 4))
     await write_all(lane)
 
-    assert letters(writer) == [(1, Reason.STORE_REJECTED, "value overflows numeric format")]
+    assert rejections(writer) == [(1, Reason.STORE_REJECTED, "value overflows numeric format")]
     assert [event.record.offset for event in events(writer)] == [0, 2, 3]
     assert writer.stored == [[(0, 0, 4)]]
 
 
-async def test_a_message_that_nobody_names_is_found_by_halving(lane: Lane, writer: FakeWriter) -> None:
+async def test_a_refused_message_is_found_by_halving_when_jsonb_refuses_none(lane: Lane, writer: FakeWriter) -> None:
     claim = ready(0, writer)
-    writer.failure = holding(5, lambda: DataRefused("23514 for no visible reason"))
+    writer.failure = if_batch_has(5, lambda: DataRefused("23514 for no visible reason"))
     lane.submit(slice_of(claim, 0, 8))
     await write_all(lane)
 
-    assert letters(writer) == [(5, Reason.STORE_REJECTED, "23514 for no visible reason")]
+    assert rejections(writer) == [(5, Reason.STORE_REJECTED, "23514 for no visible reason")]
     assert [event.record.offset for event in events(writer)] == [0, 1, 2, 3, 4, 6, 7]
     assert claim.next_offset == writer.position[0] == 8
     assert claim.state is ClaimState.READY
 
 
-async def test_two_messages_that_nobody_names_are_both_found(lane: Lane, writer: FakeWriter) -> None:
-    first, second = holding(0, lambda: DataRefused("one")), holding(6, lambda: DataRefused("two"))
+async def test_two_refused_messages_are_both_found_by_halving(lane: Lane, writer: FakeWriter) -> None:
+    first, second = if_batch_has(0, lambda: DataRefused("one")), if_batch_has(6, lambda: DataRefused("two"))
     writer.failure = lambda batch: first(batch) or second(batch)
     lane.submit(slice_of(ready(0, writer), 0, 7))
     await write_all(lane)
 
-    assert letters(writer) == [(0, Reason.STORE_REJECTED, "one"), (6, Reason.STORE_REJECTED, "two")]
+    assert rejections(writer) == [(0, Reason.STORE_REJECTED, "one"), (6, Reason.STORE_REJECTED, "two")]
     assert len(events(writer)) == 5
 
 
-async def test_a_refusal_of_several_partitions_is_looked_into_one_by_one(lane: Lane, writer: FakeWriter) -> None:
-    writer.failure = holding(1, lambda: DataRefused("no"), partition=1)
+async def test_after_a_refusal_the_partitions_of_the_batch_are_written_one_by_one(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    writer.failure = if_batch_has(1, lambda: DataRefused("no"), partition=1)
     for number in range(3):
         lane.submit(slice_of(ready(number, writer), 0, 2))
     await write_all(lane)
 
     assert writer.attempts[:2] == [[(0, 0, 2), (1, 0, 2), (2, 0, 2)], [(0, 0, 2)]]
-    assert letters(writer) == [(1, Reason.STORE_REJECTED, "no")]
+    assert rejections(writer) == [(1, Reason.STORE_REJECTED, "no")]
     assert writer.position == {0: 2, 1: 2, 2: 2}
 
 
-async def test_a_refusal_of_letters_alone_needs_an_operator(lane: Lane, writer: FakeWriter) -> None:
-    writer.failure = lambda batch: DataRefused("what we wrote about it")
+async def test_a_refusal_without_events_needs_an_operator(lane: Lane, writer: FakeWriter) -> None:
+    writer.failure = lambda batch: DataRefused("the detail of a rejection")
     lane.submit(Slice.of(ready(2, writer), 0, 1, [rejection(partition=2)]))
 
-    with pytest.raises(OperatorNeeded, match="partition 2: what we wrote about it"):
+    with pytest.raises(OperatorNeeded, match="partition 2: the detail of a rejection"):
         await write_all(lane)
 
 
-async def test_when_nobody_can_be_asked_what_was_refused_the_batch_waits(
-    lane: Lane, writer: FakeWriter, waits: list[int]
+async def test_the_batch_is_retried_later_when_the_refused_values_cannot_be_queried(
+    lane: Lane, writer: FakeWriter, delays: list[int]
 ) -> None:
-    writer.failure = holding(1, lambda: DataRefused("no"))
+    writer.failure = if_batch_has(1, lambda: DataRefused("no"))
     writer.query_errors = [ConnectionLost("while asking")]
     writer.refused = lambda values: {1: "this one"}
     lane.submit(slice_of(ready(0, writer), 0, 3))
     await write_all(lane)
 
-    assert letters(writer) == [(1, Reason.STORE_REJECTED, "this one")]
-    assert waits == [0]
+    assert rejections(writer) == [(1, Reason.STORE_REJECTED, "this one")]
+    assert delays == [0]
 
 
 # --- a connection that is lost ---
 
 
-async def test_a_commit_that_was_not_answered_but_happened_is_a_success(lane: Lane, writer: FakeWriter) -> None:
+async def test_an_unanswered_commit_that_was_executed_is_a_success(lane: Lane, writer: FakeWriter) -> None:
     claims = [ready(0, writer), ready(1, writer)]
     writer.unanswered_commits = 1
     for claim in claims:
@@ -325,32 +331,32 @@ async def test_a_commit_that_was_not_answered_but_happened_is_a_success(lane: La
     assert committed(lane) == 1
 
 
-async def test_a_commit_that_did_not_happen_is_tried_again_later(
-    lane: Lane, writer: FakeWriter, waits: list[int]
+async def test_a_batch_that_was_not_committed_is_retried_later(
+    lane: Lane, writer: FakeWriter, delays: list[int]
 ) -> None:
     writer.failure = times(1, lambda: ConnectionLost("before COMMIT"))
     lane.submit(slice_of(ready(0, writer), 0, 3))
     await write_all(lane)
 
     assert writer.attempts == [[(0, 0, 3)], [(0, 0, 3)]]
-    assert waits == [0]
+    assert delays == [0]
     assert stored(lane) == 3
     assert committed(lane) == 1
 
 
 @pytest.mark.parametrize("elsewhere", [5, None])
-async def test_offsets_that_are_neither_here_nor_there_give_the_partition_up(
+async def test_after_a_lost_connection_offsets_elsewhere_revoke_the_claim(
     lane: Lane, writer: FakeWriter, elsewhere: int | None
 ) -> None:
     claim = ready(0, writer)
 
-    def lose(batch: Batch) -> ConnectionLost:
+    def lose_connection(batch: Batch) -> ConnectionLost:
         del writer.position[0]
         if elsewhere is not None:
             writer.position[0] = elsewhere
-        return ConnectionLost("meanwhile somebody else has moved on")
+        return ConnectionLost("meanwhile another process has moved the offsets")
 
-    writer.failure = lose
+    writer.failure = lose_connection
     lane.submit(slice_of(claim, 0, 3))
     await write_all(lane)
 
@@ -359,8 +365,27 @@ async def test_offsets_that_are_neither_here_nor_there_give_the_partition_up(
     assert committed(lane) == 0
 
 
-async def test_when_nobody_can_be_asked_what_happened_it_is_tried_again(
-    lane: Lane, writer: FakeWriter, waits: list[int]
+async def test_offsets_at_the_end_of_a_batch_that_was_not_committed_revoke_the_claim(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    # Given a batch whose records another process stores while this one loses its connection before COMMIT,
+    claim = ready(0, writer)
+
+    def store_elsewhere(batch: Batch) -> ConnectionLost:
+        writer.position[0] = 3
+        return ConnectionLost("before COMMIT")
+
+    writer.failure = store_elsewhere
+    lane.submit(slice_of(claim, 0, 3))
+    # when the lane has found the moved offsets,
+    await write_all(lane)
+    # then it leaves the partition to the other process, and reports nothing as stored.
+    assert claim.state is ClaimState.REVOKED
+    assert committed(lane) == 0
+
+
+async def test_the_batch_is_retried_when_the_offsets_cannot_be_queried(
+    lane: Lane, writer: FakeWriter, delays: list[int]
 ) -> None:
     claim = ready(0, writer)
     writer.failure = times(1, lambda: ConnectionLost("cut"))
@@ -369,10 +394,10 @@ async def test_when_nobody_can_be_asked_what_happened_it_is_tried_again(
     await write_all(lane)
 
     assert claim.next_offset == 3
-    assert waits == [0]
+    assert delays == [0]
 
 
-async def test_two_lost_connections_may_be_restarts(lane: Lane, writer: FakeWriter) -> None:
+async def test_a_slice_is_not_split_after_two_lost_connections(lane: Lane, writer: FakeWriter) -> None:
     writer.failure = times(2, lambda: ConnectionLost("restart"))
     lane.submit(slice_of(ready(0, writer), 0, 3))
     await write_all(lane)
@@ -380,28 +405,30 @@ async def test_two_lost_connections_may_be_restarts(lane: Lane, writer: FakeWrit
     assert writer.stored == [[(0, 0, 3)]]
 
 
-async def test_a_record_that_kills_the_connection_is_narrowed_down_halted_and_named(
+async def test_the_record_over_which_the_connection_is_lost_is_found_and_its_partition_halts(
     lane: Lane, writer: FakeWriter
 ) -> None:
-    # Given a record that nobody survives,
+    # Given a record over which the server crashes,
     claim = ready(0, writer)
-    writer.failure = holding(2, lambda: ConnectionLost("the server crashed"))
+    writer.failure = if_batch_has(2, lambda: ConnectionLost("the server crashed"))
     lane.submit(slice_of(claim, 0, 4))
 
-    # when the lane has had its tries,
+    # when the lane has retried,
     await write_all(lane)
 
-    # then those before it are stored one by one, and its partition waits for a person; no letter is written.
+    # then the records before it are stored one by one, and the partition is halted; no record is rejected.
     assert writer.stored == [[(0, 0, 1)], [(0, 1, 2)]]
     assert writer.attempts == [[(0, 0, 4)]] * 3 + writer.stored + [[(0, 2, 3)]] * 3
     assert claim.state is ClaimState.HALTED
     assert "the record at offset 2" in claim.halt_reason
-    assert letters(writer) == []
+    assert rejections(writer) == []
 
 
-async def test_of_two_records_the_one_that_kills_the_connection_is_found(lane: Lane, writer: FakeWriter) -> None:
+async def test_of_two_records_the_one_over_which_the_connection_is_lost_is_found(
+    lane: Lane, writer: FakeWriter
+) -> None:
     claim = ready(0, writer)
-    writer.failure = holding(1, lambda: ConnectionLost("the server crashed"))
+    writer.failure = if_batch_has(1, lambda: ConnectionLost("the server crashed"))
     lane.submit(slice_of(claim, 0, 2))
     await write_all(lane)
 
@@ -409,33 +436,33 @@ async def test_of_two_records_the_one_that_kills_the_connection_is_found(lane: L
     assert "the record at offset 1" in claim.halt_reason
 
 
-async def test_the_record_that_is_named_is_the_one_there_is_behind_a_gap_of_the_log(
+async def test_the_halt_reason_has_the_offset_of_the_record_when_the_log_has_gaps(
     lane: Lane, writer: FakeWriter
 ) -> None:
     claim = ready(0, writer)
-    writer.failure = holding(7, lambda: ConnectionLost("the server crashed"))
+    writer.failure = if_batch_has(7, lambda: ConnectionLost("the server crashed"))
     lane.submit(Slice.of(claim, 0, 9, [event(offset=7)]))
     await write_all(lane)
 
     assert "the record at offset 7" in claim.halt_reason
 
 
-async def test_a_record_that_kills_the_connection_does_not_stop_the_other_partitions(
+async def test_a_record_over_which_the_connection_is_lost_does_not_stop_other_partitions(
     lane: Lane, writer: FakeWriter
 ) -> None:
-    poisoned, other = ready(0, writer), ready(1, writer)
-    writer.failure = holding(0, lambda: ConnectionLost("the server crashed"))
-    for claim in (poisoned, other):
+    halted, other = ready(0, writer), ready(1, writer)
+    writer.failure = if_batch_has(0, lambda: ConnectionLost("the server crashed"))
+    for claim in (halted, other):
         lane.submit(slice_of(claim, 0, 2))
     lane.submit(slice_of(other, 2, 4))
     await write_all(lane)
 
-    assert poisoned.state is ClaimState.HALTED
+    assert halted.state is ClaimState.HALTED
     assert other.state is ClaimState.READY
     assert writer.position == {0: 0, 1: 4}
 
 
-async def test_a_stretch_without_records_is_never_to_blame(lane: Lane, writer: FakeWriter) -> None:
+async def test_a_slice_without_records_never_halts_its_partition(lane: Lane, writer: FakeWriter) -> None:
     claim = ready(0, writer)
     writer.failure = times(7, lambda: ConnectionLost("cut"))
     lane.submit(Slice.of(claim, 0, 5, []))
@@ -444,11 +471,11 @@ async def test_a_stretch_without_records_is_never_to_blame(lane: Lane, writer: F
     assert (claim.state, claim.next_offset) == (ClaimState.READY, 5)
 
 
-# --- the world ---
+# --- PostgreSQL is unavailable ---
 
 
-async def test_the_world_is_waited_for_as_long_as_it_takes_on_a_new_connection(
-    lane: Lane, writer: FakeWriter, waits: list[int]
+async def test_an_unavailable_database_is_retried_without_end_on_new_connections(
+    lane: Lane, writer: FakeWriter, delays: list[int]
 ) -> None:
     claim = ready(0, writer)
     writer.failure = times(40, lambda: Unavailable("disk full"))
@@ -456,14 +483,14 @@ async def test_the_world_is_waited_for_as_long_as_it_takes_on_a_new_connection(
     await write_all(lane)
 
     assert writer.stored == [[(0, 0, 3)]]
-    assert waits == list(range(40))
+    assert delays == list(range(40))
     assert writer.disconnected == 40
-    assert letters(writer) == []
+    assert rejections(writer) == []
     assert claim.state is ClaimState.READY
 
 
-async def test_a_stalled_owner_is_ended_and_the_batch_tried_again_at_once(
-    lane: Lane, writer: FakeWriter, waits: list[int]
+async def test_a_stalled_owner_is_terminated_and_the_batch_retried_at_once(
+    lane: Lane, writer: FakeWriter, delays: list[int]
 ) -> None:
     writer.failure = times(1, lambda: Blocked("lock"))
     writer.stalled = [4711]
@@ -472,24 +499,24 @@ async def test_a_stalled_owner_is_ended_and_the_batch_tried_again_at_once(
 
     assert writer.stored == [[(0, 0, 3)]]
     assert writer.stalled == []
-    assert waits == []
+    assert delays == []
 
 
-@pytest.mark.parametrize("asking", [[], [ConnectionLost("cut")]], ids=["a busy one", "nobody answers"])
-async def test_an_owner_that_is_not_stalled_is_waited_for(
-    lane: Lane, writer: FakeWriter, waits: list[int], asking: list[StoreError]
+@pytest.mark.parametrize("query_errors", [[], [ConnectionLost("cut")]], ids=["the owner is busy", "the query fails"])
+async def test_a_blocked_batch_is_retried_later_when_no_owner_is_stalled(
+    lane: Lane, writer: FakeWriter, delays: list[int], query_errors: list[StoreError]
 ) -> None:
     writer.failure = times(1, lambda: Blocked("lock"))
-    writer.query_errors = asking
+    writer.query_errors = query_errors
     lane.submit(slice_of(ready(0, writer), 0, 3))
     await write_all(lane)
 
     assert writer.stored == [[(0, 0, 3)]]
-    assert waits == [0]
+    assert delays == [0]
 
 
 @pytest.mark.parametrize("error", [StaleOffsets, DataRefused, ConnectionLost, Blocked, NewConnection, Unavailable])
-async def test_after_a_failure_partitions_go_alone_until_each_has_succeeded(
+async def test_after_a_failure_partitions_are_written_alone_until_each_has_succeeded(
     lane: Lane, writer: FakeWriter, error: type[StoreError]
 ) -> None:
     claims = [ready(number, writer) for number in range(3)]
@@ -507,7 +534,7 @@ async def test_after_a_failure_partitions_go_alone_until_each_has_succeeded(
 
 
 @pytest.mark.parametrize("error", [StaleOffsets, RepeatedIds, DataRefused, ConnectionLost, Blocked, Unavailable])
-async def test_every_failure_is_counted_by_its_kind(lane: Lane, writer: FakeWriter, error: type[StoreError]) -> None:
+async def test_failures_are_counted_by_error_class(lane: Lane, writer: FakeWriter, error: type[StoreError]) -> None:
     writer.failure = times(1, lambda: error("once"))
     lane.submit(slice_of(ready(0, writer), 0, 1))
     await write_all(lane)
