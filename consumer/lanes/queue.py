@@ -12,25 +12,24 @@ from consumer.model.records import Rejection
 from consumer.partitions.circuit_breaker import CircuitBreaker
 from consumer.runtime.retrying import retry_delay_s
 
-# After so many lost connections over one slice its records are written one by one, and after so many over one record
-# the partition halts. Two could be restarts: of the server, and of its stand-by.
+# Two lost connections could be two restarts: of the server, and of its stand-by.
 _MAX_CONNECTION_LOSSES: Final = 3
-_MAX_PERMANENT_RETRIES: Final = 5
+_MAX_IMMEDIATE_RETRIES: Final = 5
 
 
 class Queue:
     """The slices of one claim that are not stored yet, in the order of their offsets.
 
-    Only the methods below change a queue; everybody else reads the attributes.
+    Only the methods of this class change a queue; other code reads its attributes.
 
     Attributes:
-        isolated: a transaction of the lane failed since the last success of this queue: the first slice is written in
-            a transaction of its own.
-        check_existing: the last batches had repeats: event ids are looked up before events are copied. Without this, a
-            topic that is consumed again would be copied twice.
+        isolated: the first slice is written in a transaction of its own: one of the lane's transactions has failed
+            since this queue last succeeded.
+        check_existing: event ids are looked up before events are copied: the last batch had repeats. Without this,
+            each batch of a topic that is consumed again would first be copied and refused.
         consecutive_failures: of the first slice, where waiting may help.
         connection_losses: while the first slice was written.
-        permanent_retries: of the first slice, after errors that an immediate retry resolves.
+        immediate_retries: of the first slice, after errors that an immediate retry resolves.
         not_before: the event loop's time of the next attempt.
     """
 
@@ -45,7 +44,7 @@ class Queue:
         self._reset_attempts()
 
     def _reset_attempts(self) -> None:
-        self.consecutive_failures = self.connection_losses = self.permanent_retries = 0
+        self.consecutive_failures = self.connection_losses = self.immediate_retries = 0
         self.not_before = 0.0
 
     @property
@@ -114,21 +113,21 @@ class Queue:
         self.consecutive_failures += 1
 
     def retry_at_once(self, error: StoreError) -> None:
-        """Try the first slice again without a delay, looking ids up if they were repeated.
+        """Try the first slice again without a delay; after repeated ids, with the ids looked up.
 
         Raises:
-            OperatorNeeded: the retries were of no use: this is a bug, or another program writes the tables.
+            OperatorNeeded: five retries did not help: a bug, or another program writes to the tables.
         """
         self.check_existing = self.check_existing or isinstance(error, RepeatedIds)
-        self.permanent_retries += 1
-        if self.permanent_retries > _MAX_PERMANENT_RETRIES:
+        self.immediate_retries += 1
+        if self.immediate_retries > _MAX_IMMEDIATE_RETRIES:
             raise OperatorNeeded(f"partition {self.claim.partition}: {error}") from error
 
     def lose_connection(self, now: float) -> None:
-        """Try the first slice again later; when that has failed often, find the record that ends the connection.
+        """Try the first slice again later; after three lost connections, find the record that causes them.
 
-        PostgreSQL answered in between, so one of the records may be what makes it fail: they are written one by one,
-        and the claim is halted at the one over which the connection is lost again.
+        PostgreSQL answers between these attempts, so a record of the slice may be the cause. The slice is split into
+        slices of one record. If three connections are lost over one of these, the claim is halted.
         """
         self.back_off(now)
         self.connection_losses += 1
@@ -143,4 +142,4 @@ class Queue:
     def split_first(self, count: int) -> None:
         """Replace the first slice by at most `count` slices with the same records."""
         self.slices.extendleft(reversed(self.slices.popleft().split(count)))
-        self.connection_losses = self.permanent_retries = 0
+        self.connection_losses = self.immediate_retries = 0

@@ -25,20 +25,23 @@ _log = structlog.get_logger()
 
 
 class Recovery:
-    """Recovers one lane. `queues` are always those whose first slices were the failed batch."""
+    """The recovery of one lane. In its methods, `queues` are those whose first slices were the failed batch."""
 
     def __init__(self, writer: Writer, observer: Observer) -> None:
         self._writer = writer
         self._observer = observer
 
     async def handle(self, error: StoreError, queues: Sequence[Queue]) -> None:
-        """Change the queues so that the next transaction succeeds, or fails with less left to examine.
+        """Prepare the queues for the next attempt.
+
+        If the batch has several partitions and the error may concern one of them only, it is retried at once: the lane
+        now writes each partition alone, and the error comes back with the queue that it concerns.
 
         Raises:
             OperatorNeeded: no retry can help.
         """
         partitions = [queue.claim.partition for queue in queues]
-        # Repeated ids are part of normal work: their retry looks them up and counts the repeats.
+        # Repeated ids are normal: the retry looks them up and counts the repeats.
         log = _log.info if isinstance(error, RepeatedIds) else _log.warning
         log("A batch was not stored", action="batch_failed", partitions=partitions, error=repr(error))
         self._observer.failed(error)

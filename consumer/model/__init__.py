@@ -1,4 +1,4 @@
-"""What flows through the service: records, events, rejections, slices, claims. No I/O.
+"""The data of the service: records, events, rejections, slices, claims. No I/O.
 
 May import: agent_runs.
 """

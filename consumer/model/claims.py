@@ -12,25 +12,25 @@ class ClaimState(Enum):
     NEW = auto()  # assigned; the start offset is not known yet
     READY = auto()  # its records are fetched and written
     HALTED = auto()  # waits for an operator
-    REVOKED = auto()  # the group took the partition away, or its stored offset was moved by another process
+    REVOKED = auto()  # taken away by the group, or continued by another process
 
 
 class Claim:
     """One partition assigned to this process.
 
-    Only the methods below change a claim; everybody else reads the attributes.
+    Only the methods of this class change a claim; other code reads its attributes.
 
     Attributes:
         position: the offset of the next fetch.
         next_offset: the start of the next batch; as far as this process knows, the value in `consumer_offsets`.
         end_offset: the end of the partition's log, as last reported by the broker.
-        end_offset_reports: how often the broker has reported the end of the log. A count that stands still means
-            that the lag is not known.
+        end_offset_reports: how often the broker has reported the end of the log. While this does not grow, the lag is
+            not known.
         fingerprint: of the last record passed; None before the first.
         anchor: the fingerprint of a record that was found in the log. If the log no longer holds that record, it is
             another log: the topic was deleted and created again.
         halt_reason: why the claim is halted; empty in the other states.
-        idle: set while no transaction of this claim is open. To be waited for, not to be set.
+        idle: set while no transaction of this claim is open; other code may wait for it.
     """
 
     def __init__(self, partition: int) -> None:
@@ -76,15 +76,15 @@ class Claim:
         self.idle.set()
 
     def stored(self, next_offset: int, fingerprint: Fingerprint | None) -> None:
-        """Records up to, not including, `next_offset` are stored; `fingerprint` is the last one's, None without any."""
+        """Records up to, not including, `next_offset` are stored; `fingerprint` is of the last, None without any."""
         self.next_offset = next_offset
         self.fingerprint = fingerprint or self.fingerprint
-        # A claim that began without one is anchored by its first record, not at the next look at the log: until then
-        # the topic could be deleted and created again, unnoticed.
+        # If the claim began without an anchor, its first record becomes the anchor at once. If it were set at the next
+        # check of the log only, a topic that is deleted and created again before that would go unnoticed.
         self.anchor = self.anchor or self.fingerprint
 
     def move_anchor(self, fingerprint: Fingerprint | None) -> None:
-        """The log still held the anchor after the record of this fingerprint was stored: anchor the claim there."""
+        """Replace the anchor, which the log still held after the record with this fingerprint was stored."""
         self.anchor = fingerprint
 
     def halt(self, reason: str) -> None:

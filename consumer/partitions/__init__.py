@@ -1,4 +1,4 @@
-"""Starting an assigned partition: stored offsets, lost logs, the circuit breaker; the `offsets` commands.
+"""Starts and checks assigned partitions: stored offsets, lost offsets, the circuit breaker; the `offsets` commands.
 
 May import: agent_runs, config, errors, kafka, model, postgres, runtime, structlog.
 """

@@ -28,7 +28,7 @@ async def test_nothing_is_fetched_for_a_partition_before_the_answer_where_it_beg
     await asyncio.to_thread(_lie, scene)
     # when a consumer has its partitions, and PostgreSQL takes its time to say where they begin,
     consumer = scene.start(fault="LATE=2 before offsets 1")
-    await consumer.says("Struck")
+    await consumer.says("Injected fault")
     await consumer.consumes()
     # then not a record is written that was fetched before the answer: not even one that would be refused.
     await scene.drained()

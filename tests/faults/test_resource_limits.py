@@ -17,7 +17,7 @@ async def test_a_clock_that_is_set_by_hours_concerns_nobody(scene: Scene, seed: 
     # Given a consumer at work, when its clock jumps an hour ahead, and then two hours back,
     async with load(scene, seed):
         consumer = scene.start(fault=f"CLOCK={HOUR_S} after fetch 2; CLOCK=-{2 * HOUR_S} after fetch 6")
-        await consumer.says("Struck", times=2)
+        await consumer.says("Injected fault", times=2)
         await scene.stores_more(500)
     # then it works on as if nothing had happened,
     await scene.drained()
@@ -34,7 +34,7 @@ async def test_64_open_files_are_enough_and_without_any_left_a_consumer_waits_an
     # Given a consumer that may have 64 files open, and later none but those that it has,
     async with load(scene, seed):
         consumer = scene.start(fault="FILES=64 before fetch 1; FILES=8 after commit 20")
-        await consumer.says("Struck by FILES=8")
+        await consumer.says("Injected fault: FILES=8")
         # when it loses its connections, and can't make others,
         await scene.terminate_backends()
         await consumer.says("Too many open files", times=3)

@@ -22,7 +22,7 @@ async def test_an_event_loop_that_is_blocked_past_the_session_is_unhealthy_and_i
     port = free_port()
     settings = {**STALL, **SHORT_SESSION, "AGENT_RUNS_HTTP_PORT": str(port)}
     blocked = scene.start(fault="BLOCK=4 before commit 2", **settings)
-    await blocked.says("Struck")
+    await blocked.says("Injected fault")
     # when another one does all the work meanwhile,
     other = scene.start(**SHORT_SESSION)
     # then the first one's health is red, for that is asked of another thread,
@@ -48,7 +48,7 @@ async def test_a_fetch_that_fails_costs_nothing_and_a_client_that_falls_silent_i
     async with load(scene, seed):
         consumer = scene.start(fault=faults, AGENT_RUNS_HTTP_PORT=str(port), **STALL)
         # when records keep coming,
-        await consumer.says("Struck by SILENCE")
+        await consumer.says("Injected fault: SILENCE")
         # then its health goes red while nothing moves; the watch over it outlived the first fault,
         await is_unhealthy(port, "stands still")
         # and has another client made, by which it catches up.
@@ -64,7 +64,7 @@ async def test_a_fetch_that_is_cancelled_by_nobody_does_not_end_the_consumer(sce
     # Given a Kafka client whose own troubles end a fetch as if we had cancelled it,
     async with load(scene, seed):
         consumer = scene.start(fault="CANCEL after getmany 2")
-        await consumer.says("Struck")
+        await consumer.says("Injected fault")
         # then the consumer doesn't take that for an order to end.
         await scene.stores_more(200)
     await scene.drained()

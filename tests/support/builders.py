@@ -1,4 +1,4 @@
-"""Messages, records and events for the tests, written by hand: nothing here is derived from the contract's code."""
+"""Messages, records and events for tests. The messages are written by hand, not derived from the code under test."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from consumer.model.records import Event, Rejection
 
 TIME = "2026-01-31T23:59:59Z"
 
-# The least that each type needs beside the common fields.
+# The required fields of each type, without the common ones.
 MINIMAL: dict[str, dict[str, Any]] = {
     "input": {"tool": "message_from_user", "data": {"text": "hi"}},
     "context_assembled": {"context": []},
@@ -28,13 +28,13 @@ MINIMAL: dict[str, dict[str, Any]] = {
 
 
 def message(event_type: str = "input", /, **fields: Any) -> bytes:
-    """A message of this type, the least there is of it; with these fields instead, or besides."""
+    """Return a message of this type with the required fields and `fields`, which replace or extend them."""
     common = {"type": event_type, "id": "e1", "timestamp": TIME}
     return json.dumps(common | MINIMAL.get(event_type, {}) | fields).encode()
 
 
 def message_without(event_type: str, field: str) -> bytes:
-    """The same without one field."""
+    """Return a message of this type with the required fields but this one."""
     fields = json.loads(message(event_type))
     del fields[field]
     return json.dumps(fields).encode()
@@ -42,7 +42,7 @@ def message_without(event_type: str, field: str) -> bytes:
 
 @dataclass
 class FakeRecord:
-    """A record as the Kafka client gives it."""
+    """A record as the Kafka client returns it."""
 
     partition: int = 0
     offset: int = 0
@@ -53,7 +53,7 @@ class FakeRecord:
 
 
 def decoded(value: bytes | None, *, key: bytes | None = b"r1", timestamp: int = 1000) -> Event | Rejection:
-    """What becomes of a record with this value."""
+    """Return what `decode` makes of a record with this value."""
     return decode(FakeRecord(key=key, value=value, timestamp=timestamp), 16 * 1024 * 1024)
 
 
@@ -66,15 +66,15 @@ def event(
     timestamp: int = 1000,
     **fields: Any,
 ) -> Event:
-    """A decoded event of this type; its id comes from its offset unless told."""
+    """Return a decoded event of this type; its id is `e<offset>` unless `fields` has one."""
     value = message(event_type, **{"id": f"e{offset}", **fields})
-    judged = decode(FakeRecord(partition, offset, timestamp, run.encode(), value), 16 * 1024 * 1024)
-    assert isinstance(judged, Event), judged
-    return judged
+    item = decode(FakeRecord(partition, offset, timestamp, run.encode(), value), 16 * 1024 * 1024)
+    assert isinstance(item, Event), item
+    return item
 
 
 def rejection(*, partition: int = 0, offset: int = 0) -> Rejection:
-    """A record that was refused."""
-    judged = decode(FakeRecord(partition, offset, value=b"{"), 1024)
-    assert isinstance(judged, Rejection)
-    return judged
+    """Return the rejection of a record whose value is not JSON."""
+    item = decode(FakeRecord(partition, offset, value=b"{"), 1024)
+    assert isinstance(item, Rejection)
+    return item

@@ -1,7 +1,7 @@
-"""The consumer, put together so that it breaks where a test says. The product itself has no such switch.
+"""Runs the consumer with faults at named steps, or with a bug. The product itself has no such switch.
 
     FAULT_AT="SIGKILL before insert_events 2" python -m tests.support.fault_injection [--until-end]
 
-sends itself the signal just before it calls `insert_events` for the second time. Several faults are separated by `;`.
-With the name of one of `bugs` it lives on, and does that wrong.
+sends the process SIGKILL before its second call of `insert_events`. Several faults are separated by `;`. The name
+of one of the `bugs` gives the process that bug.
 """

@@ -1,4 +1,4 @@
-"""The places in the life of a process where something happens to it."""
+"""Faults, and the steps of the process at which they are injected."""
 
 import asyncio
 import os
@@ -16,13 +16,17 @@ MB = 1_000_000
 
 
 class Silence(Exception):
-    """From here on the Kafka client returns nothing, and doesn't know that anything is wrong."""
+    """From now on the Kafka client returns no records, and reports no error."""
 
 
 class Fault(NamedTuple):
-    """What happens, and where: before or after so many calls of a step.
+    """A fault, and the step at which it is injected.
 
-    `what` is a signal, or one of `EFFECTS`, which may take a number: `BLOCK=3`.
+    Attributes:
+        what: a signal, `LATE` or one of `EFFECTS`; with a number, if it takes one: `BLOCK=3`.
+        when: "before" or "after".
+        step: the name of the step.
+        call: which call of the step, from 1.
     """
 
     what: str
@@ -32,27 +36,27 @@ class Fault(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `SIGKILL before insert_events 2`."""
+        """Parse a text like `SIGKILL before insert_events 2`."""
         what, when, step, call = text.split()
         return cls(what, when, step, int(call))
 
-    def strike(self) -> float:
-        """Let it happen. Returns how many seconds late the step is."""
-        # Before it happens: who is killed can't tell any more.
-        print(f"Struck by {' '.join(map(str, self))}", file=sys.stderr, flush=True)
+    def inject(self) -> float:
+        """Inject the fault. Returns the seconds by which the step must be delayed."""
+        # Printed first: a process that is killed prints nothing more.
+        print(f"Injected fault: {' '.join(map(str, self))}", file=sys.stderr, flush=True)
         name, _, number = self.what.partition("=")
         if name == "LATE":
             return float(number)
         if name in EFFECTS:
             EFFECTS[name](float(number or 0))
         else:
-            # A signal to oneself is delivered before `kill` returns: no instruction of ours comes in between.
+            # A signal to the own process is delivered before `kill` returns: no other code runs in between.
             os.kill(os.getpid(), Signals[name])
         return 0.0
 
 
 class Faults:
-    """Counts the steps, and strikes at those that were chosen."""
+    """Counts the calls of the steps, and injects the chosen faults."""
 
     def __init__(self, chosen: Sequence[Fault]) -> None:
         self._chosen = {fault[1:]: fault for fault in chosen}
@@ -60,19 +64,19 @@ class Faults:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read any number of faults, separated by `;`."""
+        """Parse any number of faults, separated by `;`."""
         return cls([Fault.parse(part) for part in text.split(";")])
 
     async def reach(self, when: str, step: str) -> None:
-        """We are before, or after, this step; it may be late."""
-        if late_s := self.pass_by(when, step):
+        """Called before and after each step; may wait."""
+        if late_s := self.reach_at_once(when, step):
             await asyncio.sleep(late_s)
 
-    def pass_by(self, when: str, step: str) -> float:
-        """The same for a step that isn't one to wait in."""
+    def reach_at_once(self, when: str, step: str) -> float:
+        """Do the same for a step that cannot wait. Returns the seconds of delay that were not waited."""
         self._calls[when, step] += 1
         fault = self._chosen.get((when, step, self._calls[when, step]))
-        return fault.strike() if fault else 0.0
+        return fault.inject() if fault else 0.0
 
 
 def _raise(error: BaseException) -> None:
@@ -80,9 +84,9 @@ def _raise(error: BaseException) -> None:
 
 
 def _move_clock(by_s: float) -> None:
-    """The wall clock says another time from now on; timers, as on a machine whose clock is set, are not concerned."""
-    true = time.time
-    time.time = lambda: true() + by_s
+    """Set the wall clock of this process; its monotonic clock goes on, as on a machine whose clock is set."""
+    unmoved = time.time
+    time.time = lambda: unmoved() + by_s
 
 
 def _limit_files(most: float) -> None:
@@ -90,17 +94,17 @@ def _limit_files(most: float) -> None:
 
 
 def _limit_memory(more_mb: float) -> None:
-    """So much more address space than we have now, and no more."""
+    """Limit the address space to its present size and `more_mb` more."""
     most = psutil.Process().memory_info().vms + int(more_mb * MB)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 EFFECTS: Mapping[str, Callable[[float], None]] = {
-    "BLOCK": time.sleep,  # and with it the event loop
+    "BLOCK": time.sleep,  # blocks the event loop
     "CANCEL": lambda _: _raise(asyncio.CancelledError()),
     "CLOCK": _move_clock,
     "FILES": _limit_files,
     "MEMORY": _limit_memory,
-    "RAISE": lambda _: _raise(RuntimeError("a fault of the test's")),
+    "RAISE": lambda _: _raise(RuntimeError("an injected fault")),
     "SILENCE": lambda _: _raise(Silence()),
 }

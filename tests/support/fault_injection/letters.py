@@ -1,4 +1,4 @@
-"""`python -m consumer dead-letters …`, with a fault at one of its queries.
+"""`python -m consumer dead-letters …` with a fault at one of its queries.
 
 FAULT_AT="SIGKILL before close_letter 2" python -m tests.support.fault_injection.letters retry --all
 """
@@ -13,7 +13,7 @@ from consumer.cli.main import main
 from consumer.postgres.store import Row, Store
 from tests.support.fault_injection.fault import Faults
 
-# What a retry asks, in its order; of a letter that becomes an event, and of one that is refused again.
+# The steps of a retry, in order: of a letter that becomes an event, and of one that is rejected again.
 STEPS: Final = (
     *("lock_open_letter", "letter", "look_up", "insert_runs", "lock_runs", "copy_events", "update_runs"),
     *("stored_beside", "close_letter", "refuse_letter_again", "commit"),
@@ -21,7 +21,7 @@ STEPS: Final = (
 
 
 def break_store(faults: Faults) -> None:
-    """Tell `faults` of each query, and of the end of each transaction."""
+    """Make the store report each query, and the end of each transaction, to `faults`."""
     fetch, copy_events, transaction = Store.fetch, Store.copy_events, Store.transaction
 
     async def breakable_fetch(store: Store, query: str, *parameters: object) -> list[Row]:

@@ -44,9 +44,9 @@ def _breakable_group_consumer(faults: Faults) -> type[GroupConsumer]:
             return fetched
 
         def advise(self) -> None:
-            faults.pass_by("before", "advise")
+            faults.reach_at_once("before", "advise")
             super().advise()
-            faults.pass_by("after", "advise")
+            faults.reach_at_once("after", "advise")
 
     return BreakableGroupConsumer
 
