@@ -25,8 +25,8 @@ async def run(group_consumer: GroupConsumer, lanes: Lanes, observer: Observer, c
         for part in fetched:
             lanes.submit(_decode_all(part, config.topic.max_event_bytes))
             await asyncio.sleep(0)  # the group's heartbeat and the lanes run on this event loop too
-        group_consumer.advise()
-        observer.beat(group_consumer.claims)
+        group_consumer.commit_offsets()
+        observer.on_loop(group_consumer.claims)
 
 
 def _decode_all(fetched: Fetched, max_event_bytes: int) -> Slice:

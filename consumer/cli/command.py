@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from consumer.config import Config
 from consumer.postgres.session import PatientSession
 from consumer.postgres.store import Store
-from consumer.telemetry.observer import set_up_logging
+from consumer.telemetry.log_setup import set_up_logging
 
 _T = TypeVar("_T")
 

@@ -1,46 +1,47 @@
-"""Finding the record that cannot be read, after a fetch failed over one."""
+"""Finds the record that makes a fetch fail."""
 
 from collections.abc import Collection
 from typing import Final
 
 from consumer.model.claims import Claim
 
-# So many times a record may fail to be read, asked for alone: a byte that fell over on the way is sent again.
+# How many fetches of one record alone must fail before the record counts as unreadable. More than one, because a bit
+# that was flipped in transit is not flipped again.
 _TRIES: Final = 3
-# So many records of a partition are read one by one, at most, before it is trusted again.
+# How many records of a partition are fetched one by one, at most, until the partition is fetched normally again.
 _RECORDS: Final = 10_000
 
 
 class PoisonSearch:
-    """The partitions of a failed fetch, asked alone and record by record until it is clear which record it was.
+    """Chooses the partition to fetch alone, record by record, after a fetch failed over a record that cannot be read.
 
-    Alone, because a fetch that fails loses what it had read of other partitions; record by record, because then all
-    that stands before the one that cannot be read is stored.
+    Alone, because a fetch that fails loses the records of all its partitions. Record by record, so that all records
+    before the unreadable one are stored.
     """
 
     def __init__(self) -> None:
-        self._left: dict[Claim, int] = {}
+        self._records_left: dict[Claim, int] = {}
+        self._failures = 0
+
+    def start(self, claims: Collection[Claim]) -> None:
+        """Search these partitions: a fetch of all of them failed."""
+        self._records_left = dict.fromkeys(claims, _RECORDS)
         self._failures = 0
 
     def next(self, ready: Collection[Claim]) -> Claim | None:
-        """The partition to ask alone, if one is to be."""
-        self._left = {claim: records for claim, records in self._left.items() if claim in ready}
-        return next(iter(self._left), None)
+        """The partition to fetch alone, one record at a time; None if no search is under way."""
+        self._records_left = {claim: left for claim, left in self._records_left.items() if claim in ready}
+        return next(iter(self._records_left), None)
 
-    def accuse(self, claims: Collection[Claim]) -> None:
-        """A fetch of these has failed."""
-        self._left = dict.fromkeys(claims, _RECORDS)
-        self._failures = 0
+    def on_read(self, claim: Claim, records: int) -> None:
+        """Count what a fetch of this partition alone returned. Without records the partition is done."""
+        if claim in self._records_left:
+            self._failures = 0
+            self._records_left[claim] -= records
+            if not records or self._records_left[claim] <= 0:
+                del self._records_left[claim]
 
-    def failed(self) -> bool:
-        """The next record of the one asked alone failed; says whether it has often enough."""
+    def on_failure(self) -> bool:
+        """Count a failed fetch of the partition alone. True: its next record is the unreadable one."""
         self._failures += 1
         return self._failures >= _TRIES
-
-    def read(self, claim: Claim, records: int) -> None:
-        """So many records were read; a partition that has no more of them is cleared."""
-        if claim in self._left:
-            self._failures = 0
-            self._left[claim] -= records
-            if not records or self._left[claim] <= 0:
-                del self._left[claim]

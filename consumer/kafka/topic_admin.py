@@ -1,4 +1,4 @@
-"""The topic itself: made right, or compared with what it should be."""
+"""Creates the topic with the settings that the service needs, and checks the settings of an existing topic."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,32 +8,27 @@ from typing import Any, Final
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import (
-    IllegalArgumentError,
-    KafkaError,
-    TopicAlreadyExistsError,
-    UnknownTopicOrPartitionError,
-    for_code,
-)
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.config import CLIENT_ID, TopicConfig
-from consumer.errors import Unavailable, UsageError
+from consumer.errors import UsageError
+from consumer.kafka.errors import translated_errors
 
 _log = structlog.get_logger()
 
-# A record is its value, its key and headers, and what the format adds.
+# Room for the key, the headers and the record format, beside the value.
 _RECORD_OVERHEAD_BYTES: Final = 1024 * 1024
-_REPLICAS: Final = 3  # where there are as many brokers
+_REPLICAS: Final = 3  # fewer where there are fewer brokers
 _TIMEOUT_S: Final = 15.0
 
 
 def wanted_configs(config: TopicConfig, retention_ms: int) -> dict[str, str]:
-    """The topic's settings that the product's promises rest on."""
+    """The topic settings that the service's guarantees depend on, as Kafka names them."""
     return {
-        "cleanup.policy": "delete",  # compaction would keep one event of a run
-        "message.timestamp.type": "LogAppendTime",  # one clock for a run, and the fingerprint of the log
+        "cleanup.policy": "delete",  # compaction keeps only the last event of a run
+        "message.timestamp.type": "LogAppendTime",  # one clock for all events of a run, and for fingerprints
         "retention.ms": str(retention_ms),
         "retention.bytes": "-1",
         "max.message.bytes": str(config.max_event_bytes + _RECORD_OVERHEAD_BYTES),
@@ -43,11 +38,14 @@ def wanted_configs(config: TopicConfig, retention_ms: int) -> dict[str, str]:
 async def create_topic(
     kafka: KafkaSettings, config: TopicConfig, partitions: int, replicas: int | None, retention_ms: int
 ) -> list[str]:
-    """Make the topic; where it exists, compare. Returns what is other than it should be, a sentence each.
+    """Create the topic. If it exists, return the differences from what was asked for, one sentence each.
+
+    `replicas` are the copies of each partition; None means 3, or the number of brokers if that is smaller. A
+    `retention_ms` of -1 means no limit.
 
     Raises:
         Unavailable: no broker answers.
-        UsageError: the broker refuses the topic.
+        UsageError: the broker refuses to create the topic.
     """
     configs = wanted_configs(config, retention_ms)
     async with _admin(kafka) as admin:
@@ -58,43 +56,46 @@ async def create_topic(
         if error is TopicAlreadyExistsError:
             return await _differences(admin, config.topic, configs, partitions)
         if code:
-            raise UsageError(f"the broker refuses topic {config.topic!r}: {error.__name__}: {message}")
+            raise UsageError(f"the broker refuses to create topic {config.topic!r}: {error.__name__}: {message}")
         return []
 
 
 async def _differences(admin: AIOKafkaAdminClient, topic: str, wanted: dict[str, str], partitions: int) -> list[str]:
     actual = await _configs(admin, topic)
     differences = [
-        f"{name} is {actual.get(name)}, it should be {value}"
+        f"{name} is {actual.get(name)} and should be {value}"
         for name, value in wanted.items()
         if actual.get(name) != value
     ]
     count = await _partitions(admin, topic)
     if count != partitions:
-        differences.append(f"it has {count} partitions, not {partitions} (more would move keys: runs would be split)")
+        differences.append(
+            f"it has {count} partitions, not {partitions} (adding partitions moves keys and splits runs)"
+        )
     return differences
 
 
 async def check_topic(kafka: KafkaSettings, config: TopicConfig) -> list[int]:
-    """The topic's partitions, if it can be consumed without loss.
+    """The numbers of the topic's partitions, after checking that it can be consumed without loss.
 
     Raises:
         Unavailable: no broker answers.
-        UsageError: the topic is missing, or compacted.
+        UsageError: the topic does not exist, or is compacted.
     """
     async with _admin(kafka) as admin:
         count = await _partitions(admin, config.topic)
         if not count:
-            raise UsageError(f"topic {config.topic!r} does not exist: make it with `python -m consumer create-topic`")
+            raise UsageError(f"topic {config.topic!r} does not exist: create it with `python -m consumer create-topic`")
         actual = await _configs(admin, config.topic)
     if "compact" in actual["cleanup.policy"]:
         raise UsageError(
-            f"topic {config.topic!r} is compacted (cleanup.policy={actual['cleanup.policy']}): Kafka would delete all "
+            f"topic {config.topic!r} is compacted (cleanup.policy={actual['cleanup.policy']}): Kafka deletes all "
             "but the last event of a run; set cleanup.policy=delete"
         )
     if actual["message.timestamp.type"] != "LogAppendTime":
         _log.warning(
-            "The topic's timestamps are the producers' (message.timestamp.type): times in the tables are only as right",
+            "Record timestamps are set by producers, so times in the tables depend on their clocks; "
+            "set message.timestamp.type=LogAppendTime",
             action="check_topic",
             topic=config.topic,
         )
@@ -105,16 +106,12 @@ async def check_topic(kafka: KafkaSettings, config: TopicConfig) -> list[int]:
 async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     options = client_options(kafka, CLIENT_ID)
     admin = AIOKafkaAdminClient(**options)
-    try:
+    with translated_errors():
         try:
             await asyncio.wait_for(admin.start(), _TIMEOUT_S)
             yield admin
         finally:
             await admin.close()
-    except IllegalArgumentError:
-        raise
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Kafka: {error!r}") from error
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> int:

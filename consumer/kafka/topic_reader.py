@@ -1,7 +1,6 @@
-"""The topic's log, read beside the consumer group: its bounds, single records, all of them.
+"""Reads a topic outside the consumer group: the bounds of its partitions, single records, all records.
 
-A second client, because the group's client cannot be trusted to notice that it stands still, and must not be made to
-seek.
+A second client, because the group's client may stop fetching without noticing, and because a seek would disturb it.
 """
 
 import asyncio
@@ -10,107 +9,111 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.config import CLIENT_ID
 from consumer.errors import Unavailable
+from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
 from consumer.model.records import Record
 
-_ANSWER_TIMEOUT_S: Final = 10.0
+_TIMEOUT_S: Final = 10.0
 _SCAN_RECORDS: Final = 2000
 
 
 class Bounds(NamedTuple):
-    """A partition's log: its first offset, and the one behind its last committed record."""
+    """The offsets of a partition's log: of its first record, and after its last committed record."""
 
     start_offset: int
     end_offset: int
 
 
 class TopicReader:
-    """One topic's log."""
+    """Reads one topic. Any number of tasks may use it: reads of records wait for each other."""
 
     def __init__(self, kafka: KafkaSettings, topic: str) -> None:
         self._topic = topic
-        self._one_at_a_time = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._consumer = AIOKafkaConsumer(
             **client_options(kafka, CLIENT_ID),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
-            request_timeout_ms=int(_ANSWER_TIMEOUT_S * 1000),
-            # A broker answers a connection's requests one after the other: what is asked next waits behind a fetch.
+            request_timeout_ms=int(_TIMEOUT_S * 1000),
+            # A broker answers the requests of a connection one after the other: a fetch delays the next one by this.
             fetch_max_wait_ms=20,
         )
 
     @classmethod
     async def open(cls, kafka: KafkaSettings, topic: str) -> "TopicReader":
-        """The log, with a client that is connected.
+        """Connect.
 
         Raises:
             Unavailable: no broker answers.
         """
-        log = cls(kafka, topic)
+        reader = cls(kafka, topic)
         try:
-            await log._consumer.start()
-        except (KafkaError, OSError) as error:
-            await log.close()
-            raise Unavailable(f"Kafka: {error}") from error
-        except asyncio.CancelledError:
-            await log.close()
+            with translated_errors():
+                await reader._consumer.start()
+        except (Unavailable, asyncio.CancelledError):
+            await reader.close()
             raise
-        return log
+        return reader
 
     async def close(self) -> None:
         """Disconnect."""
-        with suppress(KafkaError, OSError, TimeoutError):  # nothing of ours depends on a clean end
-            await asyncio.wait_for(self._consumer.stop(), _ANSWER_TIMEOUT_S)
+        with suppress(*CLIENT_ERRORS):  # a client outside a group has nothing to hand over
+            await asyncio.wait_for(self._consumer.stop(), _TIMEOUT_S)
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
-        """Where the partitions' logs begin and end.
+        """The bounds of each partition.
 
         Raises:
-            Unavailable: a broker does not answer, or a partition is not there.
+            Unavailable: a broker does not answer, or a partition does not exist.
         """
         tps = [TopicPartition(self._topic, partition) for partition in partitions]
-        begins = await self._answer(self._consumer.beginning_offsets(tps))
-        ends = await self._answer(self._consumer.end_offsets(tps))
+        begins = await self._with_deadline(self._consumer.beginning_offsets(tps))
+        ends = await self._with_deadline(self._consumer.end_offsets(tps))
         return {tp.partition: Bounds(begins[tp], ends[tp]) for tp in tps}
 
     async def timestamp_at(self, partition: int, offset: int) -> int | None:
-        """The timestamp (ms) of the record at an offset; None if no committed record stands there.
+        """The timestamp, in milliseconds since 1970, of the record at an offset; None if there is no committed record.
 
         Raises:
-            Unavailable: the broker did not say.
+            Unavailable: the broker does not answer.
         """
-        async with self._one_at_a_time:
+        async with self._reading:
             tp = TopicPartition(self._topic, partition)
             self._consumer.assign([tp])
             self._consumer.seek(tp, offset)
-            arrived = await self._answer(self._consumer.getmany(tp, timeout_ms=2000, max_records=1))
+            fetched = await self._with_deadline(self._consumer.getmany(tp, timeout_ms=2000, max_records=1))
             passed = await self._consumer.position(tp) > offset
-        records = arrived.get(tp, [])
+        records = fetched.get(tp, [])
         if not passed:
-            raise Unavailable(f"Kafka: no answer about the record at offset {offset} of partition {partition}")
+            raise Unavailable(
+                f"Kafka: partition {partition}: the record at offset {offset} could not be fetched in time"
+            )
         return records[0].timestamp if records and records[0].offset == offset else None
 
     async def scan(self, partition: int, start_offset: int, end_offset: int) -> AsyncIterator[list[Record]]:
-        """The records from `start_offset` up to, not including, `end_offset`, a few thousand at a time."""
-        async with self._one_at_a_time:
+        """The records of a partition from `start_offset` up to, not including, `end_offset`, 2,000 at a time.
+
+        Raises:
+            Unavailable: a broker does not answer.
+        """
+        async with self._reading:
             tp = TopicPartition(self._topic, partition)
             self._consumer.assign([tp])
             self._consumer.seek(tp, start_offset)
             while await self._consumer.position(tp) < end_offset:
-                arrived = await self._answer(self._consumer.getmany(tp, timeout_ms=1000, max_records=_SCAN_RECORDS))
-                records = [record for record in arrived.get(tp, []) if record.offset < end_offset]
+                fetched = await self._with_deadline(
+                    self._consumer.getmany(tp, timeout_ms=1000, max_records=_SCAN_RECORDS)
+                )
+                records = [record for record in fetched.get(tp, []) if record.offset < end_offset]
                 if records:
                     yield records
 
-    async def _answer(self, request: Any) -> Any:
-        try:
-            return await asyncio.wait_for(request, _ANSWER_TIMEOUT_S)
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise Unavailable(f"Kafka: {error!r}") from error
+    async def _with_deadline(self, request: Any) -> Any:
+        with translated_errors():
+            return await asyncio.wait_for(request, _TIMEOUT_S)

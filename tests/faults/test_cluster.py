@@ -98,7 +98,7 @@ async def test_a_cluster_that_is_away_for_longer_than_any_timeout_is_waited_for(
         await scene.stores_more(500)
     # when the whole cluster is away for long,
     await asyncio.to_thread(cluster.kill)
-    await is_unhealthy(port, "Kafka has not said", OUTAGE_S)
+    await is_unhealthy(port, "Kafka has not reported", OUTAGE_S)
     await asyncio.sleep(OUTAGE_S)
     assert all(consumer.alive for consumer in consumers)
     # then, once it is back, the same two processes go on by themselves, and soon.

@@ -57,7 +57,7 @@ async def test_a_consumer_outlives_a_dead_wire_to_kafka_and_can_be_stopped_meanw
         goes_dead(proxy)
         # then one that is told to end does so in time, and the other one's health is red;
         await leaves.terminated(STOP_S)
-        await is_unhealthy(port, "Kafka has not said")
+        await is_unhealthy(port, "Kafka has not reported")
         # and when the wire is back, it catches up by itself.
         proxy.audible.set()
         proxy.deaf.clear()

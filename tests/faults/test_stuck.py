@@ -26,7 +26,7 @@ async def test_an_event_loop_that_is_blocked_past_the_session_is_unhealthy_and_i
     # when another one does all the work meanwhile,
     other = scene.start(**SHORT_SESSION)
     # then the first one's health is red, for that is asked of another thread,
-    await is_unhealthy(port, "the loop has not come round")
+    await is_unhealthy(port, "the consume loop has not run")
     await scene.drained(5)
     # and when its loop goes on, what it had begun is refused, it is given its share again, and it is healthy.
     await blocked.says("A batch was not stored")
@@ -50,7 +50,7 @@ async def test_a_fetch_that_fails_costs_nothing_and_a_client_that_falls_silent_i
         # when records keep coming,
         await consumer.says("Injected fault: SILENCE")
         # then its health goes red while nothing moves; the watch over it outlived the first fault,
-        await is_unhealthy(port, "stands still")
+        await is_unhealthy(port, "has made no progress")
         # and has another client made, by which it catches up.
         await consumer.says("The Kafka client no longer works; creating a new one")
         await scene.stores_more(100)

@@ -40,17 +40,17 @@ def no_compare_and_set(patch: Patch) -> None:
 
 def revoked_claims_receive_records(patch: Patch) -> None:
     """Fetched records are passed to the claims that requested them, even if a claim was revoked meanwhile."""
-    patch(GroupConsumer, "_stands", lambda self, claim: True)
+    patch(GroupConsumer, "_is_current", lambda self, claim: True)
 
 
 def no_seek_back(patch: Patch) -> None:
     """A fetch does not seek to the positions of its claims first."""
 
-    async def ask(self: GroupConsumer, claims: Sequence[Claim], wait_s: float, max_records: int) -> Any:
+    async def poll(self: GroupConsumer, claims: Sequence[Claim], wait_s: float, max_records: int) -> Any:
         tps = map(self._tp, claims)
         return await self._consumer.getmany(*tps, timeout_ms=int(wait_s * 1000), max_records=max_records)
 
-    patch(GroupConsumer, "_ask", ask)
+    patch(GroupConsumer, "_poll", poll)
 
 
 def unanswered_commits_count_as_committed(patch: Patch) -> None:

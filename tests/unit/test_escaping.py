@@ -9,7 +9,7 @@ import structlog
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.escaping import escape_line, escape_lines
 from consumer.config import ServiceConfig
-from consumer.telemetry.observer import set_up_logging
+from consumer.telemetry.log_setup import set_up_logging
 
 HOSTILE = [
     ("\x1b]0;owned\x07", r"\x1b]0;owned\x07"),  # sets the window title

@@ -1,4 +1,4 @@
-"""The source against a client that a rebalance surprises in the middle of a fetch."""
+"""`GroupConsumer` with a client that rebalances during a fetch, fails, or cannot read a record."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,13 +20,13 @@ BEGIN, END = 100, 120
 
 
 class Client:
-    """What the source uses of the Kafka client: logs that end at 120, positions in them, records that can't be read."""
+    """The used part of the Kafka client: logs that end at offset 120, positions, and records that cannot be read."""
 
     def __init__(self) -> None:
         self.positions: dict[TopicPartition, int] = {}
         self.unreadable: dict[TopicPartition, int] = {}
-        self.troubles: list[Exception] = []
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.errors: list[Exception] = []
+        self.during_fetch: Callable[[], None] = lambda: None
 
     def pause(self, *partitions: TopicPartition) -> None: ...
 
@@ -42,21 +42,21 @@ class Client:
         return END
 
     async def getmany(
-        self, *wanted: TopicPartition, timeout_ms: int, max_records: int
+        self, *partitions: TopicPartition, timeout_ms: int, max_records: int
     ) -> dict[TopicPartition, list[Record]]:
-        self.meanwhile()
-        if self.troubles:
-            raise self.troubles.pop(0)
-        arrived: dict[TopicPartition, list[Record]] = {}
-        for partition in wanted:
+        self.during_fetch()
+        if self.errors:
+            raise self.errors.pop(0)
+        records: dict[TopicPartition, list[Record]] = {}
+        for partition in partitions:
             start = self.positions[partition]
             end = min(start + max_records, END)
             if self.unreadable.get(partition, END) in range(start, end):
-                # What was read of other partitions is lost with it, but their positions stay moved.
+                # The records of the other partitions are lost, but their positions have moved.
                 raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "the name of a header")
             self.positions[partition] = end
-            arrived[partition] = [FakeRecord(partition=partition.partition, offset=at) for at in range(start, end)]
-        return arrived
+            records[partition] = [FakeRecord(partition=partition.partition, offset=at) for at in range(start, end)]
+        return records
 
     async def stop(self) -> None: ...
 
@@ -86,7 +86,7 @@ async def fetch(source: GroupConsumer) -> list[Fetched]:
 
 
 def bounds(fetched: Sequence[Fetched]) -> list[tuple[int, int]]:
-    return [(slice_.start_offset, slice_.end_offset) for slice_ in fetched]
+    return [(each.start_offset, each.end_offset) for each in fetched]
 
 
 async def test_records_that_came_for_a_claim_that_ended_are_fetched_again_by_the_next_one(
@@ -95,60 +95,60 @@ async def test_records_that_came_for_a_claim_that_ended_are_fetched_again_by_the
     # Given a fetch that is under way for one claim,
     (old,) = await assign(source, FIRST)
 
-    # when meanwhile the partition is revoked, assigned to us again, and taken up,
+    # when the partition is revoked meanwhile, assigned to the same member again, and begun,
     def rebalance() -> None:
         old.revoke()
         source._claims = {0: Claim(0)}
         source.begin(source._claims[0], BEGIN, None)
-        client.meanwhile = lambda: None
+        client.during_fetch = lambda: None
 
-    client.meanwhile = rebalance
-    # then what came is dropped, and the new claim begins where it should: no record is passed unseen.
+    client.during_fetch = rebalance
+    # then the fetched records are dropped, and the new claim starts at its own offset: no record is skipped.
     assert await fetch(source) == []
     assert bounds(await fetch(source)) == [(BEGIN, END)]
 
 
-async def test_all_that_stands_before_a_record_that_cannot_be_read_is_fetched_and_the_others_go_on(
+async def test_all_records_before_an_unreadable_one_are_fetched_and_other_partitions_continue(
     source: GroupConsumer, client: Client
 ) -> None:
     # Given two partitions, one of which has a record that cannot be read,
     first, second = await assign(source, FIRST, SECOND)
     client.unreadable = {SECOND: 107}
-    # when they are fetched until the first one has come to its end and the second one has halted,
+    # when they are fetched until the first one is at its end and the second one is halted,
     fetched: list[Fetched] = []
     while first.position < END or second.state is not ClaimState.HALTED:
         fetched += await fetch(source)
     # then nothing was skipped, and the halt names the record.
     for claim, end in ((first, END), (second, 107)):
-        pieces = [slice_ for slice_ in fetched if slice_.claim is claim]
-        assert [record.offset for slice_ in pieces for record in slice_.records] == [*range(BEGIN, end)]
-        assert [slice_.start_offset for slice_ in pieces] == [BEGIN, *(slice_.end_offset for slice_ in pieces[:-1])]
+        own = [each for each in fetched if each.claim is claim]
+        assert [record.offset for each in own for record in each.records] == [*range(BEGIN, end)]
+        assert [each.start_offset for each in own] == [BEGIN, *(each.end_offset for each in own[:-1])]
     assert "offset 107" in second.halt_reason
 
 
-async def test_a_record_that_can_be_read_after_all_halts_nothing(source: GroupConsumer, client: Client) -> None:
-    # Given a byte that fell over on the way from the broker, once together with others and twice alone,
+async def test_a_record_that_can_be_read_on_a_later_try_halts_nothing(source: GroupConsumer, client: Client) -> None:
+    # Given a record that is corrupted in transit: once in a fetch of all partitions, twice in a fetch of its own,
     await assign(source, FIRST, SECOND)
-    client.troubles = [CorruptRecordException("crc")] * 3
-    # when it is sent again,
+    client.errors = [CorruptRecordException("crc")] * 3
+    # when it is fetched again,
     fetched: list[Fetched] = []
     while any(claim.position < END for claim in source.claims):
         fetched += await fetch(source)
-    # then all is read, and nothing halts.
-    assert sum(len(slice_.records) for slice_ in fetched) == 2 * (END - BEGIN)
+    # then every record is fetched, and no partition halts.
+    assert sum(len(each.records) for each in fetched) == 2 * (END - BEGIN)
     assert {claim.state for claim in source.claims} == {ClaimState.READY}
 
 
-async def test_an_offset_that_the_log_does_not_have_is_looked_into(source: GroupConsumer, client: Client) -> None:
+async def test_an_offset_that_the_log_does_not_have_replaces_the_claim(source: GroupConsumer, client: Client) -> None:
     (claim,) = await assign(source, FIRST)
-    client.troubles = [OffsetOutOfRangeError({FIRST: 100})]
+    client.errors = [OffsetOutOfRangeError({FIRST: 100})]
     assert await fetch(source) == []
     assert claim.state is ClaimState.REVOKED
     assert [claim.state for claim in source.claims] == [ClaimState.NEW]
 
 
-async def test_a_client_that_cannot_go_on_is_made_anew(source: GroupConsumer, client: Client) -> None:
+async def test_an_error_that_is_not_retriable_raises_kafka_client_broken(source: GroupConsumer, client: Client) -> None:
     await assign(source, FIRST)
-    client.troubles = [KafkaError("the coordination task is dead")]
+    client.errors = [KafkaError("the coordination task is dead")]
     with pytest.raises(KafkaClientBroken, match="coordination task"):
         await fetch(source)

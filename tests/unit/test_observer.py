@@ -1,4 +1,4 @@
-"""Whether all is well, as an operator is told."""
+"""Metrics, health and log lines of the Observer."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ WATCH_INTERVAL_S = 10.0
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -50,88 +50,86 @@ def metric(observer: Observer, name: str, **labels: Any) -> float | None:
     return observer.registry.get_sample_value(name, {key: str(value) for key, value in labels.items()})
 
 
-def test_in_the_beginning_all_is_well(observer: Observer) -> None:
+def test_a_new_observer_has_no_problems(observer: Observer) -> None:
     assert observer.problems() == []
 
 
-def test_a_broker_that_says_nothing_is_a_problem_also_where_nothing_is_known_to_be_left(
-    observer: Observer, clock: Clock
-) -> None:
-    # Given a partition that was stored to its end, as far as the broker has said,
+def test_end_offsets_that_are_not_reported_are_a_problem_also_at_lag_0(observer: Observer, clock: Clock) -> None:
+    # Given a partition that is stored to its last known end offset,
     claim = ready(partition=4, stored=10, end=10)
-    observer.beat([claim])
-    # when it says nothing more for longer than a partition may stand still, and that is asked for,
+    observer.on_loop([claim])
+    # when Kafka reports no end offset for longer than the stall time and the watch interval,
     clock.now += STALL_S + WATCH_INTERVAL_S
-    observer.beat([claim])
+    observer.on_loop([claim])
     assert observer.problems() == []
     clock.now += 0.1
-    observer.beat([claim])
-    # then that is a problem, until it answers.
-    assert observer.problems() == ["Kafka has not said for 70 s where partitions [4] end"]
+    observer.on_loop([claim])
+    # then that is a problem until the next report.
+    assert observer.problems() == ["Kafka has not reported the end offsets of partitions [4] for 70 s"]
     claim.report_end_offset(claim.end_offset)
-    observer.beat([claim])
+    observer.on_loop([claim])
     assert observer.problems() == []
 
 
-def test_a_loop_that_does_not_come_round_is_a_problem(observer: Observer, clock: Clock) -> None:
+def test_a_consume_loop_that_does_not_run_is_a_problem(observer: Observer, clock: Clock) -> None:
     clock.now += STALL_S
     assert observer.problems() == []
     clock.now += 0.1
-    assert observer.problems() == ["the loop has not come round for 60 s"]
-    observer.beat([])
+    assert observer.problems() == ["the consume loop has not run for 60 s"]
+    observer.on_loop([])
     assert observer.problems() == []
 
 
-def test_a_halted_partition_is_a_problem_that_says_why(observer: Observer, clock: Clock) -> None:
+def test_a_halted_partition_is_a_problem_with_its_reason(observer: Observer, clock: Clock) -> None:
     claim, other = ready(3, end=10), ready(4)
     claim.halt("the log is gone")
-    observer.beat([claim, other])
+    observer.on_loop([claim, other])
 
     assert observer.halted() == {3: "the log is gone"}
     assert observer.problems() == ["partition 3 is halted: the log is gone"]
 
-    clock.now += STALL_S + 1  # it stands still, and that is said already
-    observer.beat([claim, other])
+    clock.now += STALL_S + 1  # it makes no progress either, which is no second problem
+    observer.on_loop([claim, other])
     assert observer.problems() == ["partition 3 is halted: the log is gone"]
 
 
 def test_lag_without_progress_is_a_problem_until_something_is_stored(observer: Observer, clock: Clock) -> None:
     claim, other = ready(0, end=10), ready(1, end=10)
-    observer.beat([claim, other])
+    observer.on_loop([claim, other])
     clock.now += STALL_S
     other.stored(5, None)
-    observer.beat([claim, other])
+    observer.on_loop([claim, other])
     assert observer.problems() == []
 
     clock.now += 0.1
-    observer.beat([claim, other])
+    observer.on_loop([claim, other])
     assert observer.stalled() == [claim]
-    assert observer.problems() == ["partition 0 stands still, with a lag of 10"]
+    assert observer.problems() == ["partition 0 has made no progress for 60 s: lag 10"]
 
     claim.stored(1, None)
-    observer.beat([claim, other])
+    observer.on_loop([claim, other])
     assert observer.problems() == []
 
 
-def test_without_lag_standing_still_is_no_problem(observer: Observer, clock: Clock) -> None:
+def test_no_progress_without_lag_is_no_problem(observer: Observer, clock: Clock) -> None:
     claim = ready(0, stored=10, end=10)
     for _ in range(3):
         claim.report_end_offset(claim.end_offset)
-        observer.beat([claim])
+        observer.on_loop([claim])
         clock.now += STALL_S - 1
     assert observer.stalled() == []
 
-    claim.report_end_offset(11)  # new records come after a quiet hour: the time counts from here
-    observer.beat([claim])
+    claim.report_end_offset(11)  # new records after an hour without any: the stall time counts from here
+    observer.on_loop([claim])
     assert observer.problems() == []
 
 
-def test_a_partition_that_is_not_ours_any_more_is_forgotten(observer: Observer, clock: Clock) -> None:
+def test_a_partition_that_is_no_longer_assigned_is_forgotten(observer: Observer, clock: Clock) -> None:
     claim = ready(0, end=10)
-    observer.beat([claim])
+    observer.on_loop([claim])
     claim.halt("gone")
     clock.now += STALL_S + 1
-    observer.beat([])
+    observer.on_loop([])
 
     assert observer.problems() == []
     assert observer.halted() == {}
@@ -141,19 +139,19 @@ def test_lag_and_halted_partitions_are_gauges(observer: Observer, clock: Clock) 
     healthy, halted = ready(0, stored=3, end=10), ready(1)
     halted.halt("gone")
     clock.now += 10
-    observer.beat([healthy, halted])
+    observer.on_loop([healthy, halted])
 
     assert metric(observer, "agent_runs_lag_records", partition=0) == 7
     assert metric(observer, "agent_runs_halted", partition=0) == 0
     assert metric(observer, "agent_runs_halted", partition=1) == 1
 
     clock.now += 10
-    observer.beat([healthy])
+    observer.on_loop([healthy])
     assert metric(observer, "agent_runs_halted", partition=1) is None
     assert metric(observer, "agent_runs_lag_records", partition=1) is None
 
 
-def test_what_was_stored_is_counted(observer: Observer) -> None:
+def test_events_repeats_and_rejections_are_counted(observer: Observer) -> None:
     batch = [Slice.of(ready(), 0, 4, [event(offset=offset) for offset in range(4)])]
     observer.stored(batch, Stored(events=2, new_dead_letters=[rejection(), rejection(offset=1)], repeats=1))
 
@@ -163,37 +161,37 @@ def test_what_was_stored_is_counted(observer: Observer) -> None:
     assert metric(observer, "agent_runs_batch_records_sum") == 4
 
 
-def test_every_letter_is_counted_however_many_are_logged(observer: Observer) -> None:
-    letters = [rejection(offset=offset) for offset in range(100)]
-    observer.stored([Slice.of(ready(), 0, 100, letters)], Stored(0, letters, 0))
+def test_every_rejection_is_counted_however_many_are_logged(observer: Observer) -> None:
+    rejections = [rejection(offset=offset) for offset in range(100)]
+    observer.stored([Slice.of(ready(), 0, 100, rejections)], Stored(0, rejections, 0))
 
     assert metric(observer, "agent_runs_dead_letters_total", reason="not_json") == 100
 
 
 @pytest.mark.parametrize(("count", "actions"), [(5, ["dead_letter"] * 5), (9, ["dead_letter"] * 5 + ["dead_letters"])])
-def test_a_few_letters_of_a_batch_are_logged_and_the_others_said(
+def test_the_first_rejections_of_a_batch_are_logged_and_the_number_of_the_others(
     observer: Observer, count: int, actions: list[str]
 ) -> None:
-    letters = [rejection(offset=offset) for offset in range(count)]
+    rejections = [rejection(offset=offset) for offset in range(count)]
     with capture_logs() as lines:
-        observer.stored([Slice.of(ready(), 0, count, letters)], Stored(0, letters, 0))
+        observer.stored([Slice.of(ready(), 0, count, rejections)], Stored(0, rejections, 0))
 
     assert [line["action"] for line in lines] == actions
     assert lines[0]["offset"] == 0
     assert lines[-1].get("more", 4) == 4
 
 
-def test_a_halt_is_logged_once_until_the_partition_was_well_again(observer: Observer) -> None:
+def test_a_halt_is_logged_once_until_the_partition_is_ready_again(observer: Observer) -> None:
     halted, well = ready(0), ready(0)
     halted.halt("the log is gone")
     with capture_logs() as lines:
         for claim in (well, halted, halted, well, halted):
-            observer.beat([claim])
+            observer.on_loop([claim])
 
     assert [(line["action"], line["reason"]) for line in lines] == [("halted", "the log is gone")] * 2
 
 
-def test_failures_are_counted_by_their_kind(observer: Observer) -> None:
+def test_failures_are_counted_by_error(observer: Observer) -> None:
     observer.failed(StaleOffsets("moved"))
 
     assert metric(observer, "agent_runs_batch_failures_total", error="StaleOffsets") == 1

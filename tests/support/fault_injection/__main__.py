@@ -6,7 +6,7 @@ import sys
 
 from consumer.config import read_config
 from consumer.service import serve
-from consumer.telemetry.observer import set_up_logging
+from consumer.telemetry.log_setup import set_up_logging
 from tests.support.fault_injection.bugs import BUGS, install_bug
 from tests.support.fault_injection.fault import Faults
 from tests.support.fault_injection.steps import install_faults

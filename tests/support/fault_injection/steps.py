@@ -20,7 +20,7 @@ from tests.support.fault_injection.fault import Faults, Silence
 
 # All statements of a transaction are steps, also those that are added later.
 STATEMENTS: Final = [name for name, _ in getmembers(Transaction, iscoroutinefunction) if not name.startswith("_")]
-STEPS: Final = ["fetch", "begin", *STATEMENTS, "commit", "advise"]
+STEPS: Final = ["fetch", "begin", *STATEMENTS, "commit", "commit_offsets"]
 
 
 def install_faults(faults: Faults) -> None:
@@ -43,10 +43,10 @@ def _breakable_group_consumer(faults: Faults) -> type[GroupConsumer]:
                 await faults.reach("after", "fetch")
             return fetched
 
-        def advise(self) -> None:
-            faults.reach_at_once("before", "advise")
-            super().advise()
-            faults.reach_at_once("after", "advise")
+        def commit_offsets(self) -> None:
+            faults.reach_at_once("before", "commit_offsets")
+            super().commit_offsets()
+            faults.reach_at_once("after", "commit_offsets")
 
     return BreakableGroupConsumer
 

@@ -1,0 +1,39 @@
+"""Configures logging: one line per message on standard error, with a stable `action` key."""
+
+import logging
+import sys
+
+import structlog
+
+from agent_runs.escaping import escape_line, escape_lines
+from consumer.config import ServiceConfig
+
+
+def set_up_logging(config: ServiceConfig) -> None:
+    """Configure structlog and the standard library's logging for this process."""
+    console = [_escape_values, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *(console if config.log_format == "console" else [structlog.processors.JSONRenderer()]),  # JSON escapes all
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[config.log_level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    if logging.lastResort is not None:  # handles the messages of libraries, because no other handler is configured
+        logging.lastResort.setFormatter(_EscapingFormatter())
+    # aiokafka logs every short interruption of a broker as an error. The service logs those that matter itself.
+    logging.getLogger("aiokafka").setLevel(logging.DEBUG if config.log_level == "debug" else logging.CRITICAL)
+
+
+def _escape_values(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape control characters: a value may quote a record, and structlog prints a text without spaces as it is."""
+    return {key: escape_line(value) if isinstance(value, str) else value for key, value in line.items()}
+
+
+class _EscapingFormatter(logging.Formatter):
+    """Escapes control characters in messages and tracebacks: the last line of a traceback may quote a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escape_lines(super().format(record))
