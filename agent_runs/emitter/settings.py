@@ -1,4 +1,4 @@
-"""The emitter's settings, on top of those for every Kafka client."""
+"""The settings of the emitter, in addition to those of every Kafka client."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypedDict
@@ -9,21 +9,21 @@ from msgspec.structs import fields
 from agent_runs.errors import SettingsError
 from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections, read_settings
 
-_LONGEST_S = 86_400
+_MAX_TIMEOUT_S = 86_400
 
 
 class EmitterSettings(Struct, frozen=True, kw_only=True):
-    """What is emitted, and how much of it may wait in this process."""
+    """The topic, the bounds of events and queue, and timeouts in seconds."""
 
     topic: Annotated[str, env("AGENT_RUNS_TOPIC", min_length=1)] = DEFAULT_TOPIC
     max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
-    # Of events that Kafka has not acknowledged yet; what is beyond is refused, counted, and recorded in its run.
+    # Bounds of the unacknowledged events. Further events are dropped, counted, and recorded in their run.
     queue_bytes: Annotated[int, env("AGENT_RUNS_QUEUE_BYTES", ge=65_536)] = 64 * 1024 * 1024
     queue_events: Annotated[int, env("AGENT_RUNS_QUEUE_EVENTS", ge=16)] = 100_000
-    # Without an answer for so long, a connection is given up for a new one.
-    request_timeout_s: Annotated[float, env("AGENT_RUNS_REQUEST_TIMEOUT_S", gt=0, le=_LONGEST_S)] = 10.0
-    # How long the end of the process may wait for what is pending.
-    exit_timeout_s: Annotated[float, env("AGENT_RUNS_EXIT_TIMEOUT_S", ge=0, le=_LONGEST_S)] = 5.0
+    # A connection without an answer for this time is replaced by a new one.
+    request_timeout_s: Annotated[float, env("AGENT_RUNS_REQUEST_TIMEOUT_S", gt=0, le=_MAX_TIMEOUT_S)] = 10.0
+    # How long the end of the process may wait for pending events.
+    exit_timeout_s: Annotated[float, env("AGENT_RUNS_EXIT_TIMEOUT_S", ge=0, le=_MAX_TIMEOUT_S)] = 5.0
 
 
 class _Switch(Struct, frozen=True):
@@ -31,7 +31,7 @@ class _Switch(Struct, frozen=True):
 
 
 class Options(TypedDict, total=False):
-    """The same settings as arguments; they count before the environment."""
+    """The settings as arguments of `Emitter`; they take precedence over the environment."""
 
     enabled: bool
     bootstrap_servers: str
@@ -51,17 +51,21 @@ class Options(TypedDict, total=False):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """What an emitter that is switched on needs."""
+    """The settings of an emitter that is switched on."""
 
     kafka: KafkaSettings
     emitter: EmitterSettings
 
 
 def read_config(environ: Mapping[str, str], given: Mapping[str, object]) -> Config | None:
-    """The settings; None when the emitter is switched off, and then nothing else has to be right.
+    """Read the settings. Returns None if the emitter is switched off; then no other setting has to be valid.
+
+    Args:
+        environ: the environment variables.
+        given: settings by the names of `Options`; they take precedence.
 
     Raises:
-        SettingsError: with one sentence for everything that is missing or cannot be used.
+        SettingsError: one or more settings are missing, unknown or not valid; it has one sentence for each.
     """
     problems = [f"{name}: there is no such setting" for name in given if name not in Options.__annotations__]
     try:
