@@ -1,4 +1,4 @@
-"""Servers, topics and databases for all tests. Only those that ask for one wait for the servers."""
+"""Fixtures for all tests: servers, topics, databases and scenes. The servers start for the first test that uses one."""
 
 import asyncio
 import os
@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
+from secrets import randbits
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 from uuid import uuid4
@@ -13,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local import LocalStack
+from tests.support.scene import MakeScene, Scene
 from tests.support.servers import (
     LOG_APPEND_TIME,
     MakeDatabase,
@@ -29,7 +32,7 @@ Result = TypeVar("Result")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Processes that share the tests (`-n`) share the servers too, which the first one has open for all of them."""
+    """With `-n`, the controlling process opens the servers for all workers."""
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         opened = ExitStack()
         config.add_cleanup(opened.close)
@@ -39,14 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """Kafka and PostgreSQL, shared by all tests of the session. See tests/support/servers/choice.py for which ones."""
+    """Kafka and PostgreSQL, shared by all tests of the session; tests/support/servers/choice.py chooses them."""
     with open_servers(os.environ) as opened:
         yield opened
 
 
 @pytest.fixture
 async def make_topic(servers: Servers) -> AsyncIterator[MakeTopic]:
-    """A factory of topics with names of their own, deleted after the test."""
+    """A factory of topics with unique names, deleted after the test."""
     made: list[str] = []
 
     async def make(partitions: int = 1, configs: Mapping[str, str] | None = None) -> str:
@@ -66,10 +69,10 @@ async def topic(make_topic: MakeTopic) -> str:
 
 @pytest.fixture(scope="session")
 def template_database(servers: Servers) -> Iterator[TemplateDatabase]:
-    """The database that all tests' databases are copies of."""
-    template = _apart(lambda: TemplateDatabase.create(servers.database_url))
+    """The database that the databases of all tests are cloned from."""
+    template = _in_thread(lambda: TemplateDatabase.create(servers.database_url))
     yield template
-    _apart(lambda: template.drop(template.name))
+    _in_thread(lambda: template.drop(template.name))
 
 
 @pytest.fixture
@@ -93,8 +96,46 @@ async def database(make_database: MakeDatabase) -> str:
 
 
 @pytest.fixture
+async def make_scene(
+    servers: Servers, make_topic: MakeTopic, make_database: MakeDatabase, tmp_path: Path
+) -> AsyncIterator[MakeScene]:
+    """A factory of scenes; their consumers are killed after the test."""
+    made: list[Scene] = []
+
+    async def make(partitions: int = 1, configs: Mapping[str, str] | None = None) -> Scene:
+        made.append(Scene(servers, await make_topic(partitions, configs), await make_database(), tmp_path))
+        return made[-1]
+
+    yield make
+    for scene in made:
+        scene.stop_consumers()
+
+
+@pytest.fixture
+async def scene(servers: Servers, topic: str, database: str, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A topic of one partition, and an empty database."""
+    scene = Scene(servers, topic, database, tmp_path)
+    yield scene
+    scene.stop_consumers()
+
+
+@pytest.fixture
+def seed() -> int:
+    """A new random seed, printed when the test fails; `AGENT_RUNS_TEST_SEED` sets it."""
+    number = int(os.environ.get("AGENT_RUNS_TEST_SEED") or randbits(32))
+    print(f"AGENT_RUNS_TEST_SEED={number}")
+    return number
+
+
+@pytest.fixture
+def rng(seed: int) -> Random:
+    """Random numbers of the test's seed."""
+    return Random(seed)
+
+
+@pytest.fixture
 def own_servers() -> Iterator[OwnServers]:
-    """A factory of local stacks, ended after the test."""
+    """A factory of local stacks, stopped after the test."""
     with ExitStack() as opened:
 
         def start(durable: bool = False) -> LocalStack:
@@ -104,7 +145,7 @@ def own_servers() -> Iterator[OwnServers]:
         yield start
 
 
-def _apart(work: Callable[[], Coroutine[object, object, Result]]) -> Result:
-    """Run a session's coroutine in a thread of its own: the loop of this one belongs to the tests."""
+def _in_thread(work: Callable[[], Coroutine[object, object, Result]]) -> Result:
+    """Run the coroutine of a session fixture in another thread: this thread's event loop belongs to the tests."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(work())).result()

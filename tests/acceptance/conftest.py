@@ -1,25 +1,16 @@
-"""What the tests of foreign records share."""
+"""A topic that accepts larger records than the service."""
 
-import os
-from secrets import randbits
+from pathlib import Path
 
 import pytest
 
 from tests.support.foreign_producer import MAX_MESSAGE_BYTES
-from tests.support.road import Road
+from tests.support.scene import PARTITIONS, Scene
 from tests.support.servers import MakeTopic, Servers
 
 
 @pytest.fixture
-async def road(servers: Servers, make_topic: MakeTopic, database: str) -> Road:
-    """Three partitions that take larger records than the service does."""
+async def scene(servers: Servers, make_topic: MakeTopic, database: str, tmp_path: Path) -> Scene:
+    """Three partitions that accept larger records than the service does, and an empty database."""
     configs = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    return Road(servers, await make_topic(partitions=3, configs=configs), database)
-
-
-@pytest.fixture
-def seed() -> int:
-    """Another one each time, printed when a test fails; `AGENT_RUNS_TEST_SEED` brings it back."""
-    number = int(os.environ.get("AGENT_RUNS_TEST_SEED") or randbits(32))
-    print(f"AGENT_RUNS_TEST_SEED={number}")
-    return number
+    return Scene(servers, await make_topic(PARTITIONS, configs), database, tmp_path)

@@ -1,7 +1,7 @@
-"""The image and the compose file as they stand: build, up, emit from this machine, read back, stop.
+"""The image and the compose file: build, start, emit from this machine, read the rows, stop.
 
-Opt-in (AGENT_RUNS_TEST_CONTAINER=1), since it builds images and takes minutes; it needs a Docker engine with one of
-the two compose commands. Where no image registry can be reached, `python -m tests.images.build` makes stand-ins.
+Set AGENT_RUNS_TEST_CONTAINER=1 to run it: it builds images and takes minutes. It needs a Docker engine with one of the
+two compose commands. Where no image registry is reachable, `python -m tests.images.build` builds stand-ins.
 """
 
 import asyncio
@@ -9,12 +9,10 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -22,11 +20,12 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.local import jars
+from deploy.local.ports import free_port
+from tests.support.paths import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-UP_TIMEOUT_S = 600  # with everything to download and to build
+UP_TIMEOUT_S = 600  # includes downloads and the build
 DEADLINE_S = 60
-STOP_GRACE_S = 20  # `stop_grace_period` of the consumer: after it comes SIGKILL, and exit code 137
+STOP_GRACE_S = 20  # the consumer's `stop_grace_period`: after it comes SIGKILL, and exit code 137
 
 RUNS, EVENTS_A_RUN = 5, 20
 
@@ -34,12 +33,12 @@ pytestmark = pytest.mark.timeout(UP_TIMEOUT_S + 120)
 
 
 class Project:
-    """The compose file under a name, ports and an image tag of its own, beside whatever else runs here."""
+    """The compose file with a unique project name, free ports and a unique image tag."""
 
     def __init__(self) -> None:
         self.name = f"agent-runs-test-{secrets.token_hex(4)}"
         self.image = f"{self.name}:test"
-        self.kafka_port, self.postgres_port = _free_ports(2)
+        self.kafka_port, self.postgres_port = free_port(), free_port()
         self._environment = {
             **os.environ,
             "AGENT_RUNS_IMAGE": self.image,
@@ -73,7 +72,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project() -> Iterator[Project]:
-    """Everything, with two consumers; gone afterwards whatever happened."""
+    """All services with two consumers; removed after the tests."""
     if reason := _reason_to_skip():
         pytest.skip(reason)
     project = Project()
@@ -109,11 +108,11 @@ def _succeeds(*command: str) -> bool:
         return False
 
 
-def test_compose_has_the_kafka_of_the_local_stack() -> None:
+def test_compose_uses_the_kafka_version_of_the_local_stack() -> None:
     assert f"image: apache/kafka:{jars.kafka_version()}\n" in (CHECKOUT / "docker-compose.yml").read_text()
 
 
-def test_both_jobs_end_with_exit_code_0(project: Project) -> None:
+def test_both_jobs_exit_with_code_0(project: Project) -> None:
     for job in ("migrate", "create-topic"):
         assert [_inspect(container)["State"]["ExitCode"] for container in project.containers(job)] == [0]
 
@@ -127,25 +126,25 @@ def test_each_consumer_becomes_healthy_and_is_not_root(project: Project) -> None
 
 
 def test_events_emitted_on_this_machine_become_rows_in_order(project: Project) -> None:
-    # given runs whose events are interleaved
+    # Given runs whose events are interleaved,
     runs = [f"run-{number}-{secrets.token_hex(3)}" for number in range(RUNS)]
     emitted = [(run, f"event-{number}") for number in range(EVENTS_A_RUN) for run in runs]
 
-    # when an agent outside of the compose network emits them
+    # when an agent outside of the compose network emits them,
     asyncio.run(_emit(project, emitted))
 
-    # then each run has its events, numbered from 0 in the order of emission, and none twice
+    # then each run has its events once, numbered from 0 in the order of emission.
     expected = {(run, number): f"event-{number}" for number in range(EVENTS_A_RUN) for run in runs}
     _wait_until(lambda: len(asyncio.run(_stored(project, runs))) >= len(expected), "all events are rows")
     assert dict(asyncio.run(_stored(project, runs))) == expected
 
 
-def test_the_jobs_have_nothing_to_do_the_second_time(project: Project) -> None:
+def test_the_jobs_succeed_when_they_run_again(project: Project) -> None:
     for job in ("migrate", "create-topic"):
         project.compose("run", "--rm", "-T", job)
 
 
-def test_sigterm_ends_each_consumer_within_its_grace_with_exit_code_0(project: Project) -> None:
+def test_sigterm_ends_each_consumer_within_its_grace_period_with_exit_code_0(project: Project) -> None:
     containers = project.containers("consumer")
     started = time.monotonic()
     project.compose("stop", "consumer")
@@ -189,11 +188,3 @@ def _wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
         time.sleep(0.5)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [found.getsockname()[1] for found in sockets]
-    for found in sockets:
-        found.close()
-    return ports

@@ -1,4 +1,4 @@
-"""Every example runs as it stands, and what it says is in the tables."""
+"""Every example runs, and its events are stored."""
 
 import asyncio
 import re
@@ -7,15 +7,15 @@ from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 from tests.checker.tables import EventRow, RunRow
-from tests.support.foreign_producer import CHECKOUT
-from tests.support.road import Road
+from tests.support.paths import CHECKOUT
+from tests.support.scene import Scene
 
 EXAMPLES = CHECKOUT / "examples"
 
 
-async def play(road: Road, *arguments: str) -> str:
-    """What it printed. It has to succeed."""
-    environment = {"KAFKA_BOOTSTRAP_SERVERS": road.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": road.topic}
+async def run_example(scene: Scene, *arguments: str) -> str:
+    """Run an example, which must succeed, and return its output."""
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": scene.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": scene.topic}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=EXAMPLES, env=environment, stdout=PIPE, stderr=STDOUT
     )
@@ -24,11 +24,11 @@ async def play(road: Road, *arguments: str) -> str:
     return output.decode()
 
 
-async def stored(road: Road) -> tuple[dict[str, RunRow], dict[str, list[EventRow]]]:
-    """The runs, and their events in order. Nothing may be missing or refused."""
-    await road.consume()
-    await road.assert_in_order()
-    tables = await road.tables()
+async def stored(scene: Scene) -> tuple[dict[str, RunRow], dict[str, list[EventRow]]]:
+    """The runs, and their events in order. No event may be missing, dropped or rejected."""
+    await scene.run_until_end()
+    await scene.assert_consistent()
+    tables = await scene.tables()
     assert tables.dead_letters == []
     assert {run.dropped_events for run in tables.runs} == {0}
     runs = {run.id: run for run in tables.runs}
@@ -40,16 +40,16 @@ def types(events: list[EventRow]) -> list[str]:
     return [event.event_type for event in events]
 
 
-def test_there_is_a_test_for_each() -> None:
+def test_every_example_has_a_test() -> None:
     programs = {path.name for path in EXAMPLES.glob("*.py")}
 
     assert programs == set(re.findall(r"\w+_\w+\.py", Path(__file__).read_text())) - {Path(__file__).name}
 
 
-async def test_the_plain_agent(road: Road) -> None:
-    output = await play(road, "plain_agent.py", "How warm is it in Lyon?")
+async def test_the_plain_agent(scene: Scene) -> None:
+    output = await run_example(scene, "plain_agent.py", "How warm is it in Lyon?")
 
-    runs, events = await stored(road)
+    runs, events = await stored(scene)
     ((run_id, run),) = runs.items()
     assert f"run {run_id}: 7 events are in Kafka" in output
     assert (run.agent_id, run.status) == ("weather-desk", "completed")
@@ -57,17 +57,17 @@ async def test_the_plain_agent(road: Road) -> None:
     assert types(events[run_id]) == ["run_started", "input", "llm_called", *call, *call]
 
 
-async def test_the_plain_agent_when_its_tool_fails(road: Road) -> None:
+async def test_the_plain_agent_when_its_tool_fails(scene: Scene) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(EXAMPLES / "plain_agent.py"), "How warm is it in Atlantis?"),
-        env={"KAFKA_BOOTSTRAP_SERVERS": road.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": road.topic},
+        env={"KAFKA_BOOTSTRAP_SERVERS": scene.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": scene.topic},
         stderr=PIPE,
     )
     _, errors = await process.communicate()
 
     assert process.returncode == 1
     assert errors.decode().rstrip().endswith("LookupError: no weather station is known there")
-    runs, events = await stored(road)
+    runs, events = await stored(scene)
     ((run_id, run),) = runs.items()
     assert run.status == "failed"
     assert types(events[run_id])[-3:] == ["tool_requested", "tool_failed", "run_failed"]
@@ -84,10 +84,10 @@ async def test_the_plain_agent_without_kafka() -> None:
     assert "It is 21.5 °C in Lyon." in output.decode()
 
 
-async def test_the_agent_in_asyncio(road: Road) -> None:
-    await play(road, "asyncio_agent.py")
+async def test_the_agent_in_asyncio(scene: Scene) -> None:
+    await run_example(scene, "asyncio_agent.py")
 
-    runs, events = await stored(road)
+    runs, events = await stored(scene)
     (parent,) = [run for run in runs.values() if run.parent_run_id is None]
     children = [run for run in runs.values() if run.parent_run_id == parent.id]
     assert (parent.agent_id, len(children)) == ("stock-taker", 3)
@@ -100,14 +100,14 @@ async def test_the_agent_in_asyncio(road: Road) -> None:
     assert sum(event.event_type == "tool_failed" for rows in events.values() for event in rows) == 1
 
 
-async def test_a_run_is_paused_in_one_process_and_resumed_in_another(road: Road) -> None:
-    asked = await play(road, "ask_human.py")
+async def test_a_run_is_paused_in_one_process_and_resumed_in_another(scene: Scene) -> None:
+    asked = await run_example(scene, "ask_human.py")
     (run_id,) = re.findall(r"ask_human\.py (\w+) yes", asked)
-    await road.consume()
-    (waiting,) = (await road.tables()).runs
-    await play(road, "ask_human.py", run_id, "yes")
+    await scene.run_until_end()
+    (waiting,) = (await scene.tables()).runs
+    await run_example(scene, "ask_human.py", run_id, "yes")
 
-    runs, events = await stored(road)
+    runs, events = await stored(scene)
     assert (waiting.id, waiting.status) == (run_id, "waiting")
     assert [(run.id, run.status) for run in runs.values()] == [(run_id, "completed")]
     answer = ["tool_succeeded", "tool_requested", "tool_succeeded"]

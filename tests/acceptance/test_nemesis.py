@@ -1,4 +1,4 @@
-"""A short round of the machine, another one each time; and the rounds that once failed, as long as they were."""
+"""A short nemesis round with a new seed, and the rounds that once failed, at their full length."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def pool() -> Iterator[Executor]:
 
 
 @pytest.mark.timeout(300)
-async def test_every_record_is_in_one_place_whatever_was_hurt(tmp_path: Path, pool: Executor) -> None:
+async def test_every_record_is_in_one_place_after_random_faults(tmp_path: Path, pool: Executor) -> None:
     seed = os.environ.get("AGENT_RUNS_TEST_SEED") or str(randbits(32))
     print(f"AGENT_RUNS_TEST_SEED={seed}")
     await _assert_nothing_is_violated(short_plan(seed), tmp_path, pool)

@@ -6,11 +6,9 @@ import sys
 from asyncio import create_subprocess_exec
 from pathlib import Path
 
-import asyncpg
-
-from tests.support.servers import Servers, create_topic, delete_topics
-
-CHECKOUT = Path(__file__).parents[2]
+from tests.support.paths import CHECKOUT
+from tests.support.servers import LOG_APPEND_TIME, Servers, create_topic, delete_topics
+from tests.support.servers.clients import connect
 
 
 def python_blocks(path: Path) -> list[str]:
@@ -25,7 +23,7 @@ async def run(*arguments: str, servers: Servers, database: str) -> int:
 
 async def test_the_run_of_the_readme_is_stored(servers: Servers, database: str) -> None:
     # Given the topic to which the README's code publishes,
-    await create_topic(servers.bootstrap_servers, "run-events", 2, {"message.timestamp.type": "LogAppendTime"})
+    await create_topic(servers.bootstrap_servers, "run-events", 2, LOG_APPEND_TIME)
     try:
         # when its only Python block runs unchanged, and then the consumer runs,
         (block,) = python_blocks(CHECKOUT / "README.md")
@@ -34,10 +32,7 @@ async def test_the_run_of_the_readme_is_stored(servers: Servers, database: str) 
     finally:
         await delete_topics(servers.bootstrap_servers, ["run-events"])
     # then the run is stored with all its events.
-    connection = await asyncpg.connect(database)
-    try:
+    async with connect(database) as connection:
         row = await connection.fetchrow("SELECT agent_id, status, event_count FROM agent_runs")
-    finally:
-        await connection.close()
     assert row is not None
     assert tuple(row) == ("scheduler", "completed", 6)

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 from tests.bench.sampling import run_periodically
-from tests.support.servers.databases import CHECKOUT
+from tests.support.paths import CHECKOUT
 
 _MEMORY_INTERVAL_S: Final = 0.05
 

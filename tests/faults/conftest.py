@@ -1,46 +1,37 @@
-"""Scenes, and servers that may be killed."""
+"""Scenes with small batches and short timeouts, and servers that a test may kill."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from random import Random
-from secrets import randbits
 from tempfile import TemporaryDirectory
 
 import pytest
 
 from deploy.local import Kafka, PostgreSQL
-from tests.support.proxy.proxied_kafka import WiredKafka
-from tests.support.scene import Scene
+from tests.support.proxy.proxied_kafka import ProxiedKafka
+from tests.support.scene import FAULT_SETTINGS, PARTITIONS, Scene
 from tests.support.servers import LOG_APPEND_TIME, MakeTopic, Servers, TemplateDatabase, create_topic
-
-PARTITIONS = 3
-
-
-@pytest.fixture
-def seed() -> int:
-    """Another one each time, printed when a test fails; `AGENT_RUNS_TEST_SEED` brings it back."""
-    number = int(os.environ.get("AGENT_RUNS_TEST_SEED") or randbits(32))
-    print(f"AGENT_RUNS_TEST_SEED={number}")
-    return number
-
-
-@pytest.fixture
-def rng(seed: int) -> Random:
-    return Random(seed)
+from tests.support.servers.clients import Connection, connect
 
 
 @pytest.fixture
 async def scene(servers: Servers, make_topic: MakeTopic, database: str, tmp_path: Path) -> AsyncIterator[Scene]:
     """A topic of three partitions and an empty database, on the servers that all tests share."""
-    scene = Scene(servers, await make_topic(PARTITIONS), database, tmp_path)
+    topic = await make_topic(PARTITIONS)
+    scene = Scene(servers, topic, database, tmp_path, consumer_settings=FAULT_SETTINGS)
     yield scene
-    _clear(scene)
+    scene.stop_consumers()
+
+
+@pytest.fixture
+async def other_session(database: str) -> AsyncIterator[Connection]:
+    """A session of another client in the scene's database."""
+    async with connect(database) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")
-def mortal_postgres() -> Iterator[PostgreSQL]:
-    """A PostgreSQL that tests may kill. Without fsync: what a killed process wrote is the kernel's, and stays."""
+def killable_postgres() -> Iterator[PostgreSQL]:
+    """A PostgreSQL that tests may kill. Without fsync: what a killed process wrote is in the kernel and survives it."""
     with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
         server = PostgreSQL(Path(directory) / "postgresql", durable=False)
         with server:
@@ -49,44 +40,39 @@ def mortal_postgres() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(scope="session")
-def mortal_kafka() -> Iterator[WiredKafka]:
-    """A Kafka that tests may kill, and whose wire they may cut."""
+def killable_kafka() -> Iterator[ProxiedKafka]:
+    """A Kafka that tests may kill, with a listener behind a proxy."""
     with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
-        server = WiredKafka(Path(directory) / "kafka")
+        server = ProxiedKafka(Path(directory) / "kafka")
         with server:
             yield server
             server.kill()
 
 
 @pytest.fixture
-async def scene_of_mortal_postgres(
-    servers: Servers, make_topic: MakeTopic, mortal_postgres: PostgreSQL, tmp_path: Path
+async def scene_on_killable_postgres(
+    servers: Servers, make_topic: MakeTopic, killable_postgres: PostgreSQL, tmp_path: Path
 ) -> AsyncIterator[Scene]:
-    """A scene whose database may go down. It is up again for the next test."""
-    template = await TemplateDatabase.create(mortal_postgres.url)
-    scene = Scene(servers, await make_topic(PARTITIONS), template.url_of(await template.clone()), tmp_path)
+    """A scene whose database a test may take down; it is up again for the next test."""
+    template = await TemplateDatabase.create(killable_postgres.url)
+    topic, database = await make_topic(PARTITIONS), template.url_of(await template.clone())
+    scene = Scene(servers, topic, database, tmp_path, consumer_settings=FAULT_SETTINGS)
     yield scene
-    if mortal_postgres.pid is None:
-        mortal_postgres.start()
-    _clear(scene)
+    if killable_postgres.pid is None:
+        killable_postgres.start()
+    scene.stop_consumers()
 
 
 @pytest.fixture
-async def scene_of_mortal_kafka(
-    servers: Servers, mortal_kafka: Kafka, database: str, tmp_path: Path
+async def scene_on_killable_kafka(
+    servers: Servers, killable_kafka: Kafka, database: str, tmp_path: Path
 ) -> AsyncIterator[Scene]:
-    """A scene whose broker may go down. It is up again for the next test."""
+    """A scene whose broker a test may take down; it is up again for the next test."""
     topic = f"test-{tmp_path.name}"
-    await create_topic(mortal_kafka.bootstrap_servers, topic, PARTITIONS, LOG_APPEND_TIME)
-    scene = Scene(Servers(mortal_kafka.bootstrap_servers, servers.database_url), topic, database, tmp_path)
+    await create_topic(killable_kafka.bootstrap_servers, topic, PARTITIONS, LOG_APPEND_TIME)
+    here = Servers(killable_kafka.bootstrap_servers, servers.database_url)
+    scene = Scene(here, topic, database, tmp_path, consumer_settings=FAULT_SETTINGS)
     yield scene
-    if mortal_kafka.pid is None:
-        mortal_kafka.start()
-    _clear(scene)
-
-
-def _clear(scene: Scene) -> None:
-    for consumer in scene.consumers:
-        consumer.kill()
-    for consumer in scene.consumers:
-        assert not consumer.unseen_errors, consumer.output
+    if killable_kafka.pid is None:
+        killable_kafka.start()
+    scene.stop_consumers()

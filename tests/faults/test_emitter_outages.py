@@ -22,7 +22,7 @@ from deploy.local.ports import HOST, free_port
 from tests.checker import read_log
 from tests.support.agent_process import run_agent
 from tests.support.ledgers.emitted import Arrivals, Ledger, in_log, in_tables
-from tests.support.proxy.proxied_kafka import wired_kafka
+from tests.support.proxy.proxied_kafka import proxied_kafka
 from tests.support.proxy.proxy import Fate
 from tests.support.scene import Scene
 from tests.support.servers import LOG_APPEND_TIME, create_topic
@@ -98,21 +98,21 @@ class BackgroundLoad:
 
 
 async def test_events_emitted_while_the_broker_is_down_arrive_when_it_starts(
-    scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, emitters: list[Emitter], caplog: pytest.LogCaptureFixture
+    scene_of_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter], caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a broker that is down,
-    scene = scene_of_mortal_kafka
-    await asyncio.to_thread(mortal_kafka.kill)
-    emitter, ledger = make(emitters, mortal_kafka.bootstrap_servers, scene.topic), Ledger()
+    scene = scene_of_killable_kafka
+    await asyncio.to_thread(killable_kafka.kill)
+    emitter, ledger = make(emitters, killable_kafka.bootstrap_servers, scene.topic), Ledger()
     # when an agent emits, and the broker starts,
     began = perf_counter()
     emit_events(emitter, ledger, runs=20, events_per_run=50)
     assert perf_counter() - began < 5  # a thousand calls, none of which waits for Kafka
     assert await flush(emitter, 1) == 1000
-    await asyncio.to_thread(mortal_kafka.start)
+    await asyncio.to_thread(killable_kafka.start)
     # then everything arrives, and one warning was logged.
     assert await flush(emitter) == 0
-    arrivals = await arrivals_in_log(mortal_kafka.bootstrap_servers, scene.topic)
+    arrivals = await arrivals_in_log(killable_kafka.bootstrap_servers, scene.topic)
     assert ledger.differences(arrivals) == []
     assert arrivals.repeats == 0
     assert emitter.stats() == Stats(emitted=1000, sent=1000, pending=0, dropped={}, recorded=0)
@@ -120,11 +120,11 @@ async def test_events_emitted_while_the_broker_is_down_arrive_when_it_starts(
 
 
 async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
-    scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, emitters: list[Emitter], rng: Random
+    scene_of_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter], rng: Random
 ) -> None:
     # Given agents that emit, and a consumer,
-    scene = scene_of_mortal_kafka
-    emitter = make(emitters, mortal_kafka.bootstrap_servers, scene.topic)
+    scene = scene_of_killable_kafka
+    emitter = make(emitters, killable_kafka.bootstrap_servers, scene.topic)
     consumer = scene.start()
     with BackgroundLoad(emitter) as load:
         # when the broker is killed and restarted,
@@ -132,47 +132,47 @@ async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
             before = emitter.stats().sent
             await until(lambda: emitter.stats().sent > before + 200, "events arrive")  # noqa: B023
             await asyncio.sleep(rng.random() / 5)
-            await asyncio.to_thread(mortal_kafka.kill)
-            await asyncio.to_thread(mortal_kafka.start)
+            await asyncio.to_thread(killable_kafka.kill)
+            await asyncio.to_thread(killable_kafka.start)
     assert await flush(emitter) == 0
     # then every event is in the log, in order, perhaps some twice,
-    arrivals = await arrivals_in_log(mortal_kafka.bootstrap_servers, scene.topic)
+    arrivals = await arrivals_in_log(killable_kafka.bootstrap_servers, scene.topic)
     assert load.ledger.differences(arrivals) == []
     emitted = load.ledger.size
     assert emitted > 1000
     assert emitter.stats() == Stats(emitted=emitted, sent=emitted, pending=0, dropped={}, recorded=0)
     assert load.balances == {0}
     # and in the tables once.
-    await scene.drained()
-    await consumer.terminated()
+    await scene.wait_until_drained()
+    await consumer.terminate()
     stored = in_tables(await scene.tables())
     assert load.ledger.differences(stored) == []
     assert stored.repeats == arrivals.repeats
-    await scene.assert_in_order()
+    await scene.assert_consistent()
 
 
 async def test_the_emitter_reconnects_to_a_broker_that_stops_answering(
-    scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, emitters: list[Emitter]
+    scene_of_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter]
 ) -> None:
     # Given a broker that accepts connections and answers nothing,
-    scene = scene_of_mortal_kafka
-    emitter = make(emitters, mortal_kafka.bootstrap_servers, scene.topic)
-    assert mortal_kafka.pid is not None
+    scene = scene_of_killable_kafka
+    emitter = make(emitters, killable_kafka.bootstrap_servers, scene.topic)
+    assert killable_kafka.pid is not None
     with BackgroundLoad(emitter) as load:
         await until(lambda: emitter.stats().sent > 100, "events arrive")
-        os.kill(mortal_kafka.pid, SIGSTOP)
+        os.kill(killable_kafka.pid, SIGSTOP)
         try:
             sent = emitter.stats().sent
             await asyncio.sleep(4)  # longer than all timeouts of a request
             assert emitter.stats().pending > 1000
             assert emitter.stats().sent <= sent + 500
         finally:
-            os.kill(mortal_kafka.pid, SIGCONT)
+            os.kill(killable_kafka.pid, SIGCONT)
         # when it answers again,
         await until(lambda: emitter.stats().pending < 500, "the pending events are sent")
     assert await flush(emitter) == 0
     # then nothing is missing.
-    arrivals = await arrivals_in_log(mortal_kafka.bootstrap_servers, scene.topic)
+    arrivals = await arrivals_in_log(killable_kafka.bootstrap_servers, scene.topic)
     assert load.ledger.differences(arrivals) == []
     assert load.balances == {0}
 
@@ -209,12 +209,12 @@ async def test_a_full_queue_keeps_the_start_and_the_end_of_a_run(emitters: list[
 
 
 async def test_dropped_events_are_recorded_in_their_run_when_kafka_is_back(
-    scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, emitters: list[Emitter]
+    scene_of_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter]
 ) -> None:
     # Given agents that emit more than the queue holds while the broker is down,
-    scene = scene_of_mortal_kafka
-    await asyncio.to_thread(mortal_kafka.kill)
-    emitter = make(emitters, mortal_kafka.bootstrap_servers, scene.topic, queue_bytes=500_000)
+    scene = scene_of_killable_kafka
+    await asyncio.to_thread(killable_kafka.kill)
+    emitter = make(emitters, killable_kafka.bootstrap_servers, scene.topic, queue_bytes=500_000)
     ledger = Ledger()
     emit_events(emitter, ledger, runs=7, events_per_run=200)
     run = emitter.run("run-0")
@@ -222,12 +222,12 @@ async def test_dropped_events_are_recorded_in_their_run_when_kafka_is_back(
     before = emitter.stats()
     assert before.dropped["queue_full"] > 500
     # when the broker starts, and the agents continue,
-    await asyncio.to_thread(mortal_kafka.start)
+    await asyncio.to_thread(killable_kafka.start)
     assert await flush(emitter) == 0
     emit_events(emitter, ledger, runs=7, events_per_run=10)
     assert await asyncio.to_thread(emitter.close, 30) == 0
     # then every run has its first events, a marker with the number of missing events, and the last events,
-    arrivals = await arrivals_in_log(mortal_kafka.bootstrap_servers, scene.topic)
+    arrivals = await arrivals_in_log(killable_kafka.bootstrap_servers, scene.topic)
     assert ledger.differences(arrivals) == []
     dropped = before.dropped["queue_full"]
     assert arrivals.dropped_count == dropped
@@ -235,19 +235,19 @@ async def test_dropped_events_are_recorded_in_their_run_when_kafka_is_back(
         emitted=1471, sent=1471 - dropped, pending=0, dropped={"queue_full": dropped}, recorded=dropped
     )
     # and so have the tables.
-    await scene.consume()
+    await scene.run_until_end()
     assert sum(row.dropped_events for row in (await scene.tables()).runs) == dropped
 
 
 async def test_a_lost_acknowledgement_makes_repeats_in_the_log_and_one_row_in_the_tables(
     scene: Scene, emitters: list[Emitter], tmp_path: Path
 ) -> None:
-    async with wired_kafka(scene.topic) as (proxy, bootstrap_servers):
+    async with proxied_kafka(scene.topic) as (proxy, bootstrap_servers):
         emitter, ledger = make(emitters, bootstrap_servers, scene.topic), Ledger()
         # Given a connection, when the answer to one batch and the whole of the next one are lost,
         emit_events(emitter, ledger, runs=1, events_per_run=1)
         assert await flush(emitter) == 0
-        for fate in (Fate.ANSWER_IS_LOST, Fate.NEVER_ARRIVES):
+        for fate in (Fate.ANSWER_LOST, Fate.REQUEST_LOST):
             proxy.fates.append(fate)
             emit_events(emitter, ledger, runs=1, events_per_run=5)
             assert await flush(emitter) == 0
@@ -332,4 +332,4 @@ async def test_credentials_are_used_and_wrong_ones_are_logged(
 
 async def consume_from(scene: Scene, bootstrap_servers: str) -> None:
     consumer = scene.start("--until-end", KAFKA_BOOTSTRAP_SERVERS=bootstrap_servers)
-    assert await consumer.ended() == 0, consumer.output
+    assert await consumer.wait_for_exit() == 0, consumer.output

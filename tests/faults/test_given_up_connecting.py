@@ -1,4 +1,4 @@
-"""A consumer that is told to end while it waits for a broker to answer leaves no client behind."""
+"""A consumer that is stopped while it connects to a broker leaves no client open."""
 
 import asyncio
 import gc
@@ -17,8 +17,8 @@ CONNECTED_WITHIN_S = 5.0
 
 
 @pytest.fixture
-def mute_broker() -> Iterator[socket.socket]:
-    """It takes connections, and never says a word."""
+def silent_broker() -> Iterator[socket.socket]:
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(CONNECTED_WITHIN_S)
         yield server
@@ -29,21 +29,21 @@ def mute_broker() -> Iterator[socket.socket]:
     [lambda kafka: GroupConsumer(kafka, TopicConfig()).start(), lambda kafka: TopicReader.open(kafka, "t")],
     ids=["group", "log"],
 )
-async def test_a_connection_that_is_given_up_while_it_is_made_is_closed(
-    mute_broker: socket.socket, connect: Callable[[KafkaSettings], Coroutine[Any, Any, Any]]
+async def test_a_connection_that_is_cancelled_while_it_is_made_is_closed(
+    silent_broker: socket.socket, connect: Callable[[KafkaSettings], Coroutine[Any, Any, Any]]
 ) -> None:
-    told: list[str] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+    errors: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["message"]))
     # Given a client that waits for a broker's first answer,
-    kafka = KafkaSettings(bootstrap_servers="{}:{}".format(*mute_broker.getsockname()))
+    kafka = KafkaSettings(bootstrap_servers="{}:{}".format(*silent_broker.getsockname()))
     connecting = asyncio.create_task(connect(kafka))
-    accepted, _ = await asyncio.to_thread(mute_broker.accept)
+    accepted, _ = await asyncio.to_thread(silent_broker.accept)
     with accepted:
-        # when that is given up,
+        # when it is cancelled,
         connecting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await connecting
-    # then nobody has to say later that it was left open.
+    # then nothing reports later that it was left open.
     del connecting
     gc.collect()
-    assert told == []
+    assert errors == []

@@ -1,9 +1,9 @@
-"""Consumers come and go, in good order or not, while records keep coming."""
+"""Consumers join, leave and die while records keep arriving."""
 
 from random import Random
 
 from tests.support.scene import Scene
-from tests.support.workloads.background import load
+from tests.support.workloads.background import publishing
 
 CHANGES = 6
 
@@ -14,22 +14,21 @@ async def test_consumers_that_join_leave_and_die_under_load_store_every_record_o
     # Given two consumers that share three partitions, under load,
     members = [scene.start(), scene.start()]
     for member in members:
-        await member.says("Consuming")
-    async with load(scene, seed):
+        await member.wait_for_action("run")
+    async with publishing(scene, seed):
         for change in range(CHANGES):
-            # when again and again one joins, and another one dies or leaves, while the group is still being shared out,
+            # when one joins and another one dies or leaves, repeatedly, while the group is still rebalancing,
             newcomer = scene.start()
-            await newcomer.says("Consuming")
-            await scene.stores_more(rng.randrange(200))
+            await newcomer.wait_for_action("run")
+            await scene.wait_for_more(rng.randrange(200))
             leaver = members.pop(rng.randrange(len(members)))
             if change % 2:
-                await leaver.terminated()
+                await leaver.terminate()
             else:
                 leaver.kill()
             members.append(newcomer)
-    # then those that are left store the rest, and every record is in one place.
-    await scene.drained()
-    await scene.assert_in_order()
-    assert not (await scene.tables()).dead_letters
+    # then the remaining ones store the rest, and every record is in one place.
+    await scene.wait_until_drained()
+    await scene.assert_consistent(dead_letters=False)
     for member in members:
-        await member.terminated()
+        await member.terminate()

@@ -1,62 +1,59 @@
-"""A process that gets less of something than it needs, or is told another time than it was."""
+"""A process without enough files or memory, or with a wall clock that jumps."""
 
 from random import Random
 
 from tests.checker import check
 from tests.support.scene import Scene
 from tests.support.waiting import until
-from tests.support.workloads.background import load
-from tests.support.workloads.troubled import bulky
+from tests.support.workloads.background import publishing
+from tests.support.workloads.mixed import large_events
 
 HOUR_S = 3600
 RECORDS = 6_000
 LARGE_BATCHES = {"AGENT_RUNS_BATCH_RECORDS": "4000"}
 
 
-async def test_a_clock_that_is_set_by_hours_concerns_nobody(scene: Scene, seed: int) -> None:
-    # Given a consumer at work, when its clock jumps an hour ahead, and then two hours back,
-    async with load(scene, seed):
+async def test_a_clock_that_jumps_by_hours_has_no_effect(scene: Scene, seed: int) -> None:
+    # Given a consumer under load, when its clock jumps an hour ahead, and then two hours back,
+    async with publishing(scene, seed):
         consumer = scene.start(fault=f"CLOCK={HOUR_S} after fetch 2; CLOCK=-{2 * HOUR_S} after fetch 6")
-        await consumer.says("Injected fault", times=2)
-        await scene.stores_more(500)
-    # then it works on as if nothing had happened,
-    await scene.drained()
-    await consumer.terminated()
-    assert consumer.output.count("Partitions assigned") == 1
+        await consumer.wait_for_output("Injected fault", times=2)
+        await scene.wait_for_more(500)
+    # then it continues without a rebalance and without a warning,
+    await scene.wait_until_drained()
+    await consumer.terminate()
+    assert consumer.count("assigned") == 1
     assert "warning" not in consumer.output
-    # and no time in the tables is of its clock: they are what the log says.
-    await scene.assert_in_order()
+    # and the times in the tables come from the log, not from its clock.
+    await scene.assert_consistent()
 
 
-async def test_64_open_files_are_enough_and_without_any_left_a_consumer_waits_and_can_be_stopped(
-    scene: Scene, seed: int
-) -> None:
-    # Given a consumer that may have 64 files open, and later none but those that it has,
-    async with load(scene, seed):
+async def test_64_open_files_are_enough_and_without_a_free_one_a_consumer_waits(scene: Scene, seed: int) -> None:
+    # Given a consumer that may open 64 files, and later none in addition to those that it has open,
+    async with publishing(scene, seed):
         consumer = scene.start(fault="FILES=64 before fetch 1; FILES=8 after commit 20")
-        await consumer.says("Injected fault: FILES=8")
-        # when it loses its connections, and can't make others,
+        await consumer.wait_for_output("Injected fault: FILES=8")
+        # when it loses its connections and cannot open others,
         await scene.terminate_backends()
-        await consumer.says("Too many open files", times=3)
-        # then it says so, and ends in good order when it is told to,
-        await consumer.terminated()
-    # and whoever comes next finds all that it left undone.
-    await scene.consume()
-    await scene.assert_in_order()
+        await consumer.wait_for_output("Too many open files", times=3)
+        # then it logs that, and can be stopped,
+        await consumer.terminate()
+    # and the next consumer stores the rest.
+    await scene.run_until_end()
+    await scene.assert_consistent()
 
 
-async def test_a_consumer_that_runs_out_of_memory_leaves_nothing_half_done(scene: Scene, rng: Random) -> None:
-    # Given a consumer that gets next to no memory beside what it has, before it has written anything of its backlog,
-    scene.publish(bulky(rng, RECORDS))
+async def test_a_consumer_that_runs_out_of_memory_leaves_no_partial_transaction(scene: Scene, rng: Random) -> None:
+    # Given a consumer that may allocate almost no memory beyond what it has, before it has stored its backlog,
+    await scene.publish(*large_events(rng, RECORDS))
     consumer = scene.start(fault="MEMORY=2 after fetch 1", **LARGE_BATCHES)
-    # when it runs out of it: whatever asks for more fails, and who fails is the client's business, or the codec's;
+    # when an allocation fails, in the client, the codec or elsewhere,
     await until(lambda: "MemoryError" in consumer.output or not consumer.alive, "it runs out of memory")
-    # and is ended as the kernel would have done it by now,
+    # and the process is killed, as the kernel would by then,
     consumer.kill()
-    scene.consumers.remove(consumer)  # its tracebacks are no surprise
+    scene.consumers.remove(consumer)  # its tracebacks are expected
     violations = await check(scene.servers.bootstrap_servers, scene.topic, scene.database, finished=False)
     assert not violations, violations
-    # then whoever has enough finishes its work, and no record was blamed.
-    await scene.consume()
-    await scene.assert_in_order()
-    assert not (await scene.tables()).dead_letters
+    # then a consumer with enough memory stores the rest, without dead letters.
+    await scene.run_until_end()
+    await scene.assert_consistent(dead_letters=False)

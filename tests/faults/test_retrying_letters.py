@@ -1,28 +1,26 @@
-"""Dead letters that are tried again while all goes wrong: each becomes an event once, or stays a letter."""
+"""Dead letters are retried while processes are killed or under load: each becomes an event once, or stays open."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import islice
 from random import Random
 from signal import SIGKILL
 from typing import Any
 
-import asyncpg
-
 from tests.checker import check
 from tests.checker.watch import watching
 from tests.support.consumer_process import ConsumerProcess
-from tests.support.corpus import Message
 from tests.support.fault_injection.letters import STEPS
+from tests.support.messages import Message
 from tests.support.scene import Scene
+from tests.support.servers import MakeDatabase
 from tests.support.servers.clients import fetch_value
-from tests.support.workloads.background import load
-from tests.support.workloads.troubled import bulky, ordinary
+from tests.support.workloads.background import publishing
+from tests.support.workloads.mixed import large_events, ordinary_events
 
 SMALL, MEDIUM, LARGE = "1024", "3000", "1000000"
-BREAKABLE = "tests.support.fault_injection.letters"
-EVERYTHING = {
+QUERIES = {
     "events": "SELECT run_id, event_seq, id, source_partition, source_offset FROM run_events",
     "runs": "SELECT id, status, event_count, updated_at, started_at, parent_run_id FROM agent_runs",
     "letters": "SELECT partition, record_offset, reason, state, retries FROM dead_letters",
@@ -33,38 +31,38 @@ EVERYTHING = {
 }
 
 
-async def test_a_retry_killed_at_any_step_and_started_again_ends_as_one_that_nothing_happened_to(
-    scene: Scene, make_database: Callable[[], Awaitable[str]], rng: Random
+async def test_a_retry_killed_at_any_step_and_started_again_has_the_same_result(
+    scene: Scene, make_database: MakeDatabase, rng: Random
 ) -> None:
-    # Given events, some too large at first, and another event of an id that is taken by then,
-    large = bulky(rng, 3)
+    # Given events of which some are too large, and a conflict with one of these,
+    large = large_events(rng, 3)
     conflict = Message(large[0].key, large[0].value.replace(b'"tool_result"', b'"awake_from_system"'))  # type: ignore[union-attr]
-    scene.publish([*large, *(message for message, _ in zip(ordinary(rng), range(20), strict=False)), conflict])
+    await scene.publish(*large, *islice(ordinary_events(rng), 20), conflict)
     undisturbed, killed = [replace(scene, database=await make_database()) for _ in range(2)]
-    begun: dict[str, str] = {}
+    started: dict[str, str] = {}
     for each in (undisturbed, killed):
-        await each.consume(AGENT_RUNS_MAX_EVENT_BYTES=MEDIUM)
-        begun[each.database] = str(await fetch_value(each.database, "SELECT to_json(clock_timestamp())#>>'{}'"))
-    # when they are tried, and the command is killed, each time one step further on, and started again,
+        await each.run_until_end(AGENT_RUNS_MAX_EVENT_BYTES=MEDIUM)
+        started[each.database] = str(await fetch_value(each.database, "SELECT to_json(clock_timestamp())#>>'{}'"))
+    # when the dead letters are retried, and the command is killed, each time at the next step, and started again,
     for number, step in enumerate(STEPS):
         place = f"{'after' if number % 2 else 'before'} {step} 1"
-        process = _retry(killed, begun[killed.database], module=BREAKABLE, FAULT_AT=f"SIGKILL {place}")
-        if await process.ended() == -SIGKILL:
+        process = _retry(killed, started[killed.database], fault=f"SIGKILL {place}")
+        if await process.wait_for_exit() == -SIGKILL:
             violations = await check(
                 scene.servers.bootstrap_servers, scene.topic, killed.database, max_event_bytes=int(MEDIUM)
             )
             assert not violations, "\n".join([place, *map(str, violations)])
     for each in (undisturbed, killed):
-        assert await _retry(each, begun[each.database]).ended() == 1, "the conflict stays open"
-    # then everything is as if nothing had happened.
-    for query in EVERYTHING.values():
+        assert await _retry(each, started[each.database]).wait_for_exit() == 1, "the conflict stays open"
+    # then the tables are those of a retry that was never killed.
+    for query in QUERIES.values():
         assert await _rows(killed, query) == await _rows(undisturbed, query)
     states = await _rows(killed, "SELECT state FROM dead_letters")
     assert states == Counter({("resolved",): 3, ("open",): 1})
 
 
 async def test_retries_beside_consumers_under_load_append_to_the_same_runs(scene: Scene, seed: int) -> None:
-    # Given consumers that refuse what is large, under load, and somebody who watches,
+    # Given consumers with a small size limit, under load, and a watch,
     consumers = [
         scene.start(AGENT_RUNS_MAX_EVENT_BYTES=SMALL, AGENT_RUNS_BREAKER_SHARE="1", AGENT_RUNS_BATCH_RECORDS="100")
         for _ in range(2)
@@ -72,41 +70,32 @@ async def test_retries_beside_consumers_under_load_append_to_the_same_runs(scene
     async with watching(
         scene.servers.bootstrap_servers, scene.topic, scene.database, max_event_bytes=int(SMALL)
     ) as watch:
-        async with load(scene, seed):
-            await scene.stores_more(500)
-            # when two operators at once try all letters again, in the very runs that go on,
+        async with publishing(scene, seed):
+            await scene.wait_for_more(500)
+            # when two operators retry all letters at the same time, in runs that still get events,
             for _ in range(2):
-                await asyncio.gather(*(_retry(scene).ended() for _ in range(2)))
-                await scene.stores_more(100)
-        await scene.drained()
-        assert await _retry(scene).ended() == 0
+                await asyncio.gather(*(_retry(scene).wait_for_exit() for _ in range(2)))
+                await scene.wait_for_more(100)
+        await scene.wait_until_drained()
+        assert await _retry(scene).wait_for_exit() == 0
         await watch.caught_up()
-    # then at no moment was anything wrong, and every event is in its run.
+    # then no snapshot has violated a rule, and every event is in its run.
     assert not watch.violations, watch.report()
     violations = await check(scene.servers.bootstrap_servers, scene.topic, scene.database, max_event_bytes=int(SMALL))
     assert not violations, "\n".join(map(str, violations[:20]))
     states = await _rows(scene, "SELECT DISTINCT state FROM dead_letters")
     assert set(states) == {("resolved",)}
     for consumer in consumers:
-        await consumer.terminated()
+        await consumer.terminate()
 
 
-def _retry(scene: Scene, begun: str = "", module: str = "", **settings: str) -> ConsumerProcess:
-    since = ["--not-tried-since", begun] if begun else []
-    command = ["retry", "--all", *since] if module else ["dead-letters", "retry", "--all", *since]
-    environment = {
-        "DATABASE_URL": scene.database,
-        "AGENT_RUNS_TOPIC": scene.topic,
-        "AGENT_RUNS_MAX_EVENT_BYTES": LARGE,
-        **settings,
-    }
-    log = scene.directory / f"retry-{len(list(scene.directory.iterdir()))}.log"
-    return ConsumerProcess(module or "consumer", tuple(command), environment, log)
+def _retry(scene: Scene, started: str = "", fault: str = "") -> ConsumerProcess:
+    arguments = ("retry", "--all", *(["--not-tried-since", started] if started else []))
+    settings = {"AGENT_RUNS_MAX_EVENT_BYTES": LARGE}
+    if fault:
+        return scene.launch("tests.support.fault_injection.letters", arguments, {"FAULT_AT": fault, **settings})
+    return scene.launch("consumer", ("dead-letters", *arguments), settings)
 
 
 async def _rows(scene: Scene, query: str) -> Counter[Any]:
-    connection = await asyncpg.connect(scene.database)
-    try:
-        return Counter(tuple(row) for row in await connection.fetch(query))
-    finally:
-        await connection.close()
+    return Counter(await scene.rows(query))

@@ -1,6 +1,6 @@
-"""The previous version and this one, side by side on the same tables, as during an upgrade or its roll-back.
+"""The previous version and this one together on the same tables, as during an upgrade or its rollback.
 
-Which version is the previous one, `AGENT_RUNS_TEST_PREVIOUS` says: any commit that this clone has.
+`AGENT_RUNS_TEST_PREVIOUS` names the previous version: any commit of this clone.
 """
 
 import io
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.consumer_process import CHECKOUT
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.paths import CHECKOUT
 from tests.support.scene import Scene
-from tests.support.workloads.background import load
+from tests.support.workloads.background import publishing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -23,7 +24,7 @@ PRODUCT = ("agent_runs", "consumer", "schema")
 
 @pytest.fixture
 def previous(tmp_path: Path) -> Path:
-    """The previous version's product, in a directory of its own."""
+    """A directory with the previous version's product."""
     commit = os.environ.get("AGENT_RUNS_TEST_PREVIOUS")
     if not commit:
         pytest.skip("AGENT_RUNS_TEST_PREVIOUS names no commit")
@@ -35,25 +36,28 @@ def previous(tmp_path: Path) -> Path:
     return directory
 
 
-async def test_a_rolling_upgrade_and_its_roll_back_under_load_cost_nothing(
+async def test_a_rolling_upgrade_and_its_rollback_under_load_lose_nothing(
     scene: Scene, previous: Path, seed: int
 ) -> None:
     # Given two consumers of the previous version on tables that this version has migrated,
-    members = [scene.start_version(previous), scene.start_version(previous)]
+    members = [_start_previous(scene, previous), _start_previous(scene, previous)]
     for member in members:
-        await member.says("Consuming")
-    async with load(scene, seed):
+        await member.wait_for_action("run")
+    async with publishing(scene, seed):
         for upgrades in (True, False) * ROUNDS:
-            # when one after the other is replaced by one of this version, and later by one of the previous again,
+            # when they are replaced one by one by consumers of this version, and later by the previous version again,
             for _ in range(len(members)):
-                newcomer = scene.start() if upgrades else scene.start_version(previous)
-                await newcomer.says("Consuming")
-                await scene.stores_more(200)
-                await members.pop(0).terminated()
+                newcomer = scene.start() if upgrades else _start_previous(scene, previous)
+                await newcomer.wait_for_action("run")
+                await scene.wait_for_more(200)
+                await members.pop(0).terminate()
                 members.append(newcomer)
-    # then every record is in one place, whichever of them stored it.
-    await scene.drained()
-    await scene.assert_in_order()
-    assert not (await scene.tables()).dead_letters
+    # then every record is in one place, whichever version stored it.
+    await scene.wait_until_drained()
+    await scene.assert_consistent(dead_letters=False)
     for member in members:
-        await member.terminated()
+        await member.terminate()
+
+
+def _start_previous(scene: Scene, checkout: Path) -> ConsumerProcess:
+    return scene.launch("consumer", ("run",), scene.consumer_settings, checkout)

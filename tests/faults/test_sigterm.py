@@ -1,4 +1,4 @@
-"""SIGTERM at any moment: the process ends in time and in good order, and nothing is half done."""
+"""SIGTERM at any moment: the process exits in time with code 0, and leaves no partial transaction."""
 
 import asyncio
 from random import Random
@@ -6,76 +6,76 @@ from random import Random
 from deploy.local import Kafka, PostgreSQL
 from tests.checker import check
 from tests.support.proxy.proxy import DatabaseProxy
-from tests.support.scene import SETTINGS, Scene
-from tests.support.workloads.background import load
+from tests.support.scene import FAULT_SETTINGS, Scene
+from tests.support.workloads.background import publishing
 
 ROUNDS = 6
-# The setting bounds the transactions that are under way. Leaving a group and a log that don't answer takes some more.
-DEADLINE_S = float(SETTINGS["AGENT_RUNS_SHUTDOWN_TIMEOUT_S"]) + 10
+# The setting bounds the current transactions. Leaving a group and a log that do not answer takes longer.
+DEADLINE_S = float(FAULT_SETTINGS["AGENT_RUNS_SHUTDOWN_TIMEOUT_S"]) + 10
 
 
 async def test_sigterm_at_any_moment_under_load_ends_a_consumer_in_order(scene: Scene, rng: Random, seed: int) -> None:
-    async with load(scene, seed):
+    async with publishing(scene, seed):
         for _ in range(ROUNDS):
-            # Given a consumer at work,
+            # Given a consumer with partitions,
             consumer = scene.start()
-            await consumer.consumes()
-            await asyncio.sleep(rng.random() / 2)  # the moment is the experiment: nothing is waited for
-            # when it is told to end, then it does,
-            await consumer.terminated(DEADLINE_S)
-            # and what it leaves is whole,
+            await consumer.wait_until_assigned()
+            await asyncio.sleep(rng.random() / 2)  # the moment is under test: there is nothing to wait for
+            # when it gets SIGTERM, then it exits,
+            await consumer.terminate(DEADLINE_S)
+            # and the tables are consistent,
             violations = await check(scene.servers.bootstrap_servers, scene.topic, scene.database, finished=False)
             assert not violations, violations
-    # and what it leaves undone is found by the next one.
-    await scene.consume()
-    await scene.assert_in_order()
+    # and the next consumer stores the rest.
+    await scene.run_until_end()
+    await scene.assert_consistent()
 
 
 async def test_sigterm_ends_a_consumer_while_postgresql_is_down(
-    scene_of_mortal_postgres: Scene, mortal_postgres: PostgreSQL, seed: int
+    scene_on_killable_postgres: Scene, killable_postgres: PostgreSQL, seed: int
 ) -> None:
-    scene = scene_of_mortal_postgres
-    # Given a consumer in the middle of its work, and one that is starting, when PostgreSQL dies,
-    async with load(scene, seed):
+    scene = scene_on_killable_postgres
+    # Given a consumer under load and one that is starting, when PostgreSQL is killed,
+    async with publishing(scene, seed):
         working = scene.start()
-        await scene.stores_more()
-        await asyncio.to_thread(mortal_postgres.kill)
+        await scene.wait_for_more()
+        await asyncio.to_thread(killable_postgres.kill)
         starting = scene.start()
         for consumer in (working, starting):
-            await consumer.says("Waiting for the world")
-        # when they are told to end, then they don't wait for it.
+            await consumer.wait_for_action("wait")
+        # and they get SIGTERM, then they do not wait for PostgreSQL.
         for consumer in (working, starting):
-            await consumer.terminated(DEADLINE_S)
+            await consumer.terminate(DEADLINE_S)
 
 
 async def test_sigterm_ends_a_consumer_while_postgresql_does_not_answer(scene: Scene, seed: int) -> None:
-    # Given a consumer with a transaction under way,
-    async with DatabaseProxy(scene.database) as proxy, load(scene, seed):
+    # Given a consumer with a current transaction,
+    async with DatabaseProxy(scene.database) as proxy, publishing(scene, seed):
         consumer = scene.start(DATABASE_URL=proxy.database_url)
-        await scene.stores_more()
-        # when the wire to PostgreSQL goes dead, and it is told to end,
-        proxy.audible.clear()
-        # then it waits as long as it may, and no longer.
-        await consumer.terminated(DEADLINE_S)
-    await scene.consume()
-    await scene.assert_in_order()
+        await scene.wait_for_more()
+        # when PostgreSQL becomes unreachable, and the consumer gets SIGTERM,
+        proxy.reachable.clear()
+        # then it exits within its deadline.
+        await consumer.terminate(DEADLINE_S)
+    await scene.run_until_end()
+    await scene.assert_consistent()
 
 
 async def test_sigterm_ends_a_consumer_while_kafka_is_down(
-    scene_of_mortal_kafka: Scene, mortal_kafka: Kafka, rng: Random, seed: int
+    scene_on_killable_kafka: Scene, killable_kafka: Kafka, seed: int
 ) -> None:
-    scene = scene_of_mortal_kafka
-    # Given a consumer in the middle of its work, and one that is starting, when Kafka dies,
-    async with load(scene, seed):
+    scene = scene_on_killable_kafka
+    # Given a consumer under load and one that is starting, when Kafka is killed,
+    async with publishing(scene, seed):
         working = scene.start()
-        await scene.stores_more()
-        await asyncio.to_thread(mortal_kafka.kill)
+        await scene.wait_for_more()
+        await asyncio.to_thread(killable_kafka.kill)
         starting = scene.start()
-        await starting.says("Waiting for the world")
-        # when they are told to end, then they don't wait for it,
+        await starting.wait_for_action("wait")
+        # and they get SIGTERM, then they do not wait for Kafka,
         for consumer in (working, starting):
-            await consumer.terminated(DEADLINE_S)
-        await asyncio.to_thread(mortal_kafka.start)
-    # and what they leave undone is found by the next one.
-    await scene.consume()
-    await scene.assert_in_order()
+            await consumer.terminate(DEADLINE_S)
+        await asyncio.to_thread(killable_kafka.start)
+    # and the next consumer stores the rest.
+    await scene.run_until_end()
+    await scene.assert_consistent()

@@ -10,13 +10,11 @@ from consumer.errors import GaveUp
 from consumer.postgres.session import PatientSession
 from consumer.postgres.store import Store
 from deploy.local.ports import free_port
-from tests.support.messages import said
-from tests.support.pipeline import Pipeline
-from tests.support.probe import is_healthy, is_unhealthy
+from tests.support.health import wait_until_healthy, wait_until_unhealthy
+from tests.support.messages import events_of
 from tests.support.proxy.proxy import DatabaseProxy
-from tests.support.servers import Servers
+from tests.support.scene import Scene
 from tests.support.servers.clients import execute
-from tests.support.waiting import until
 
 # A command that finds the database silent ends after about two seconds: one for its start, one for giving up.
 SETTINGS = {
@@ -47,48 +45,42 @@ SILENT_FROM = {
 
 
 @pytest.fixture
-def pipeline(servers: Servers, topic: str, database: str) -> Pipeline:
-    """A topic of one partition, and a database."""
-    return Pipeline(servers, topic, database)
-
-
-@pytest.fixture
 async def proxy(database: str) -> AsyncIterator[DatabaseProxy]:
     """A connection to the database that can be made silent."""
     async with DatabaseProxy(database) as proxy:
         yield proxy
 
 
-async def _gives_up(pipeline: Pipeline, command: tuple[str, ...], url: str) -> None:
-    finished = await asyncio.wait_for(pipeline.command(*command, **SETTINGS, DATABASE_URL=url), ENDS_WITHIN_S)
+async def _gives_up(scene: Scene, command: tuple[str, ...], url: str) -> None:
+    finished = await asyncio.wait_for(scene.command(*command, **SETTINGS, DATABASE_URL=url), ENDS_WITHIN_S)
     assert finished.exit_code == 4, f"{command}:\n{finished.output}"
 
 
 @pytest.mark.parametrize("statement", SILENT_FROM, ids=bytes.decode)
 async def test_every_command_gives_up_on_a_database_that_falls_silent(
-    pipeline: Pipeline, proxy: DatabaseProxy, statement: bytes
+    scene: Scene, proxy: DatabaseProxy, statement: bytes
 ) -> None:
     # Given events that are stored, and a server that no longer answers from this statement on,
-    await pipeline.publish(*said("run", "a"))
-    await pipeline.consume()
+    await scene.publish(*events_of("run", "a"))
+    await scene.consume()
     proxy.silent_from = statement
     # when commands execute it, then each ends with exit code 4.
-    await asyncio.gather(*(_gives_up(pipeline, command, proxy.database_url) for command in SILENT_FROM[statement]))
+    await asyncio.gather(*(_gives_up(scene, command, proxy.database_url) for command in SILENT_FROM[statement]))
 
 
 @pytest.mark.parametrize("statement", [b"FROM pg_tables", b"CREATE TABLE agent_runs"], ids=bytes.decode)
 async def test_a_migration_whose_answer_is_lost_is_given_up_and_succeeds_when_it_is_repeated(
-    pipeline: Pipeline, proxy: DatabaseProxy, statement: bytes
+    scene: Scene, proxy: DatabaseProxy, statement: bytes
 ) -> None:
     # Given a database without tables, whose server falls silent before or in the first migration,
-    await execute(pipeline.database, "DROP SCHEMA public CASCADE")
-    await execute(pipeline.database, "CREATE SCHEMA public")
+    await execute(scene.database, "DROP SCHEMA public CASCADE")
+    await execute(scene.database, "CREATE SCHEMA public")
     proxy.silent_from = statement
     # when it is migrated, then the command ends with exit code 4,
-    await _gives_up(pipeline, MIGRATE, proxy.database_url)
+    await _gives_up(scene, MIGRATE, proxy.database_url)
     # and succeeds once the server answers again.
     proxy.heal()
-    finished = await pipeline.command("migrate", DATABASE_URL=proxy.database_url)
+    finished = await scene.command("migrate", DATABASE_URL=proxy.database_url)
     assert (finished.exit_code, "0001-first-schema" in finished.output) == (0, True), finished.output
 
 
@@ -111,23 +103,19 @@ async def test_a_long_statement_is_waited_for_while_the_server_executes_it_and_g
 
 @pytest.mark.parametrize("statement", [FIRST_STATEMENT, b"SELECT partition, first_offset"], ids=bytes.decode)
 async def test_run_waits_for_a_silent_database_and_goes_on_when_it_answers_again(
-    pipeline: Pipeline, proxy: DatabaseProxy, statement: bytes
+    scene: Scene, proxy: DatabaseProxy, statement: bytes
 ) -> None:
     # Given a server that does not answer while a consumer starts,
-    await pipeline.publish(*said("run", "a", "b"))
+    await scene.publish(*events_of("run", "a", "b"))
     proxy.silent_from = statement
     port = free_port()
     settings = {**SETTINGS, "AGENT_RUNS_STALL_S": "1", "AGENT_RUNS_HTTP_PORT": str(port)}
-    async with pipeline.consumer(**settings, DATABASE_URL=proxy.database_url) as running:
-        # when it has waited for longer than any command does, then it is unhealthy, and still tries.
-        await running.says("wait", times=3)
-        await is_unhealthy(port, "")
-        # When the server answers again, then it stores what was published and is healthy.
-        proxy.heal()
-        await until(lambda: _is_stored(pipeline, "run", 2), "both events are stored")
-        await is_healthy(port)
-        assert await running.stop() == 0
-
-
-async def _is_stored(pipeline: Pipeline, run_id: str, events: int) -> bool:
-    return len(await pipeline.stored(run_id)) == events
+    consumer = scene.start(**settings, DATABASE_URL=proxy.database_url)
+    # when it has waited for longer than any command does, then it is unhealthy, and still tries.
+    await consumer.wait_for_action("wait", times=3)
+    await wait_until_unhealthy(port, "")
+    # When the server answers again, then it stores what was published and is healthy.
+    proxy.heal()
+    await scene.wait_for_events("run", "a", "b")
+    await wait_until_healthy(port)
+    await consumer.terminate()

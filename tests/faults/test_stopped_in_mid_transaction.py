@@ -1,17 +1,16 @@
-"""A consumer that sleeps past its session, wakes up, and takes up its work where it left it: too late."""
+"""A consumer is frozen in mid transaction until its session has ended, and then resumed."""
 
-from collections.abc import AsyncIterator
 from random import Random
 
-import asyncpg
 import pytest
 
 from tests.support.scene import Scene
+from tests.support.servers.clients import Connection
 from tests.support.waiting import until
-from tests.support.workloads.troubled import bulky
+from tests.support.workloads.mixed import large_events
 
-# A batch of more than one piece of COPY (256 KiB), so that there is something left to send.
-# And nothing but the second consumer may free what the first one holds: its transaction may last longer than the test.
+# A batch of more than one COPY chunk (256 KiB), so that a part of it is not sent yet. Only the second consumer may
+# release the locks of the first: the transaction's deadline is longer than the test.
 SETTINGS = {"AGENT_RUNS_BATCH_RECORDS": "200", "AGENT_RUNS_DATABASE_TIMEOUT_S": "600"}
 RECORDS = 3_000
 IN_MID_COPY = """
@@ -19,9 +18,9 @@ IN_MID_COPY = """
                     WHERE datname = current_database()
                       AND query LIKE 'COPY%' AND state = 'active' AND wait_event = 'ClientRead')
 """
+# The step at which it is frozen, and the error that it gets when it resumes. Before the fence it holds no lock and
+# finds the offsets moved; behind the fence its locks block the other consumer, which terminates its backend.
 STEPS = {
-    # Where it stops, and what it is told when it goes on. Before the fence it holds no lock, and finds the offsets
-    # moved; behind it, its locks are in the way, and its connection is gone.
     "before move_offsets 2": "StaleOffsets",
     "before insert_events 2": "ConnectionLost",
     "after piece 1": "ConnectionLost",
@@ -29,38 +28,30 @@ STEPS = {
 }
 
 
-@pytest.fixture
-async def bystander(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A session of the same role in the same database, which is none of a consumer's business."""
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
-
-
 @pytest.mark.parametrize("step", STEPS)
-async def test_what_a_stopped_consumer_had_begun_is_done_by_another_one_and_refused_to_it(
-    scene: Scene, bystander: "asyncpg.Connection[asyncpg.Record]", rng: Random, step: str
+async def test_a_frozen_consumers_transaction_is_taken_over_and_its_own_write_refused(
+    scene: Scene, other_session: Connection, rng: Random, step: str
 ) -> None:
-    # Given a consumer that was stopped in the middle of a transaction, with a backlog behind it,
-    scene.publish(bulky(rng, RECORDS))
+    # Given a consumer that is frozen in the middle of a transaction, with a backlog,
+    await scene.publish(*large_events(rng, RECORDS))
     first = scene.start(fault=f"SIGSTOP {step}", **SETTINGS)
-    await first.is_stopped()
+    await first.wait_until_frozen()
     if "piece" in step:
-        await until(lambda: bystander.fetchval(IN_MID_COPY), "PostgreSQL waits for the rest of a COPY")
+        await until(lambda: other_session.fetchval(IN_MID_COPY), "PostgreSQL waits for the rest of a COPY")
     # when a second one joins the group, and the first one's session ends,
     second = scene.start(**SETTINGS)
-    # then the second one doesn't wait for what the first one holds: no timeout of PostgreSQL would end that,
-    await scene.drained()
-    # and ends no session but that one,
-    assert await bystander.fetchval("SELECT true")
-    # and when the first one goes on, its write is refused, and it takes its share of the partitions,
+    # then the second one does not wait for the locks of the first, which no timeout of PostgreSQL would release,
+    await scene.wait_until_drained()
+    # and terminates no other session.
+    assert await other_session.fetchval("SELECT true")
+    # When the first one resumes, then its write is refused, and it gets its share of the partitions,
     first.resume()
-    await first.says(STEPS[step])
-    await first.says("Partitions assigned", times=2)
-    await second.says("Partitions assigned", times=2)
-    # so that both work on, and every record is in one place.
-    scene.publish(bulky(rng, RECORDS))
-    await scene.drained()
-    await scene.assert_in_order()
-    await first.terminated()
-    await second.terminated()
+    await first.wait_for_output(STEPS[step])
+    for consumer in (first, second):
+        await consumer.wait_for_action("assigned", times=2)
+    # so that both consume, and every record is in one place.
+    await scene.publish(*large_events(rng, RECORDS))
+    await scene.wait_until_drained()
+    await scene.assert_consistent()
+    for consumer in (first, second):
+        await consumer.terminate()

@@ -1,72 +1,68 @@
-"""A consumer that stands still and does not know it: its health says so, and it gets on by itself."""
+"""A consumer that makes no progress: its health reports that, and it recovers by itself."""
 
 from random import Random
 
 from deploy.local.ports import free_port
-from tests.support.probe import is_healthy, is_unhealthy
+from tests.support.health import wait_until_healthy, wait_until_unhealthy
 from tests.support.scene import Scene
-from tests.support.workloads.background import load
-from tests.support.workloads.troubled import bulky
+from tests.support.workloads.background import publishing
+from tests.support.workloads.mixed import large_events
 
-# How long nothing may move before a consumer is unhealthy, and its Kafka client taken for dead.
+# After this long without progress a consumer is unhealthy, and its Kafka client is replaced.
 STALL = {"AGENT_RUNS_STALL_S": "1"}
 SHORT_SESSION = {"AGENT_RUNS_SESSION_TIMEOUT_S": "1"}
 RECORDS = 1_000
 
 
-async def test_an_event_loop_that_is_blocked_past_the_session_is_unhealthy_and_its_work_is_refused(
-    scene: Scene, rng: Random
-) -> None:
+async def test_a_blocked_event_loop_is_unhealthy_and_its_work_is_refused(scene: Scene, rng: Random) -> None:
     # Given a consumer whose event loop is blocked in mid transaction for longer than its session,
-    scene.publish(bulky(rng, RECORDS))
+    await scene.publish(*large_events(rng, RECORDS))
     port = free_port()
     settings = {**STALL, **SHORT_SESSION, "AGENT_RUNS_HTTP_PORT": str(port)}
     blocked = scene.start(fault="BLOCK=4 before commit 2", **settings)
-    await blocked.says("Injected fault")
-    # when another one does all the work meanwhile,
+    await blocked.wait_for_output("Injected fault")
+    # when another consumer stores everything meanwhile,
     other = scene.start(**SHORT_SESSION)
-    # then the first one's health is red, for that is asked of another thread,
-    await is_unhealthy(port, "the consume loop has not run")
-    await scene.drained(5)
-    # and when its loop goes on, what it had begun is refused, it is given its share again, and it is healthy.
-    await blocked.says("A batch was not stored")
-    await blocked.says("Partitions assigned", times=2)
-    scene.publish(bulky(rng, RECORDS))
-    await scene.drained()
-    await scene.assert_in_order()
-    await is_healthy(port)
+    # then the first one is unhealthy: another thread answers for its health,
+    await wait_until_unhealthy(port, "the consume loop has not run")
+    await scene.wait_until_drained(5)
+    # and when its loop continues, its transaction is refused, it gets its share of the partitions, and it is healthy.
+    await blocked.wait_for_action("batch_failed")
+    await blocked.wait_for_action("assigned", times=2)
+    await scene.publish(*large_events(rng, RECORDS))
+    await scene.wait_until_drained()
+    await scene.assert_consistent()
+    await wait_until_healthy(port)
     for consumer in (blocked, other):
-        await consumer.terminated()
+        await consumer.terminate()
 
 
-async def test_a_fetch_that_fails_costs_nothing_and_a_client_that_falls_silent_is_made_anew(
-    scene: Scene, seed: int
-) -> None:
-    # Given a Kafka client that loses what it has fetched, once, and later returns nothing any more,
+async def test_a_failed_fetch_is_repeated_and_a_silent_client_is_replaced(scene: Scene, seed: int) -> None:
+    # Given a Kafka client that once loses what it has fetched, and later returns nothing any more,
     port = free_port()
     faults = "RAISE after getmany 2; SILENCE before getmany 20"
-    async with load(scene, seed):
+    async with publishing(scene, seed):
         consumer = scene.start(fault=faults, AGENT_RUNS_HTTP_PORT=str(port), **STALL)
-        # when records keep coming,
-        await consumer.says("Injected fault: SILENCE")
-        # then its health goes red while nothing moves; the watch over it outlived the first fault,
-        await is_unhealthy(port, "has made no progress")
-        # and has another client made, by which it catches up.
-        await consumer.says("The Kafka client no longer works; creating a new one")
-        await scene.stores_more(100)
-    await scene.drained()
-    await scene.assert_in_order()
-    await is_healthy(port)
-    await consumer.terminated()
+        # when records keep arriving,
+        await consumer.wait_for_output("Injected fault: SILENCE")
+        # then the consumer is unhealthy while it makes no progress: its watchdog has survived the first fault,
+        await wait_until_unhealthy(port, "has made no progress")
+        # and replaces the client, with which the consumer catches up.
+        await consumer.wait_for_action("source_broken")
+        await scene.wait_for_more(100)
+    await scene.wait_until_drained()
+    await scene.assert_consistent()
+    await wait_until_healthy(port)
+    await consumer.terminate()
 
 
-async def test_a_fetch_that_is_cancelled_by_nobody_does_not_end_the_consumer(scene: Scene, seed: int) -> None:
-    # Given a Kafka client whose own troubles end a fetch as if we had cancelled it,
-    async with load(scene, seed):
+async def test_a_fetch_cancelled_by_the_client_does_not_end_the_consumer(scene: Scene, seed: int) -> None:
+    # Given a Kafka client whose own error ends a fetch as if the consumer had cancelled it,
+    async with publishing(scene, seed):
         consumer = scene.start(fault="CANCEL after getmany 2")
-        await consumer.says("Injected fault")
-        # then the consumer doesn't take that for an order to end.
-        await scene.stores_more(200)
-    await scene.drained()
-    await scene.assert_in_order()
-    await consumer.terminated()
+        await consumer.wait_for_output("Injected fault")
+        # then the consumer does not exit.
+        await scene.wait_for_more(200)
+    await scene.wait_until_drained()
+    await scene.assert_consistent()
+    await consumer.terminate()

@@ -1,14 +1,13 @@
-"""Build local stand-ins for the official images, where no image registry can be reached.
+"""Build stand-ins for the official images on a machine that reaches no image registry.
 
-The product never needs this, and no image made here is for anything but a test: python, postgres and apache/kafka
-come from their publishers. It is for a machine that has a Docker engine and the package registries but no image
-registry, so that deploy/Dockerfile and docker-compose.yml can be tried there as they stand, under the very names
-that they use.
+Only tests need this: deploy/Dockerfile and docker-compose.yml can then be tested unchanged, because the stand-ins have
+the names of the official images python, postgres and apache/kafka. Such a machine needs a Docker engine and the package
+registries.
 
     python -m tests.images.build            on Debian, as root; needs debootstrap and the dependency group `local`
 
-An image that is already there under such a name and was not made here is left alone. The machine's CA certificates
-and pip settings are copied into the stand-ins (and so work in builds on top of them): never push one anywhere.
+An existing image with such a name that this program did not build is not replaced. The machine's CA certificates and
+pip settings are copied into the stand-ins, so that builds on top of them can use them: never push a stand-in.
 """
 
 import argparse
@@ -32,16 +31,16 @@ LABEL = "agent-runs.stand-in"
 
 
 def main() -> int:
-    """Build what is missing; 0 when all of the names can be used."""
+    """Build the missing images. Returns 0 when an image exists for every name."""
     options = _parse_arguments()
     if options.again or not _label_of(BASE):
         _build_base(options.ca_bundle, options.pip_conf)
     for part, name in _names_in_use().items():
         found = _label_of(name)
         if found == "":
-            print(f"{name}: is there and was not made here, left alone")
+            print(f"{name}: exists and was not built here; not replaced")
         elif found and not options.again:
-            print(f"{name}: is there, made here earlier")
+            print(f"{name}: exists, built here earlier")
         else:
             _build(part, name)
     return 0
@@ -49,14 +48,14 @@ def main() -> int:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--again", action="store_true", help="build also what was built here earlier")
+    parser.add_argument("--again", action="store_true", help="rebuild images that were built here earlier")
     parser.add_argument("--ca-bundle", type=Path, default=Path("/etc/ssl/certs/ca-certificates.crt"))
     parser.add_argument("--pip-conf", type=Path, default=Path("/etc/pip.conf"))
     return parser.parse_args()
 
 
 def _names_in_use() -> dict[str, str]:
-    """The image names as the product's own files have them, by the folder here that builds the stand-in."""
+    """The image names in the product's files, by the folder that builds the stand-in."""
     text = (CHECKOUT / "deploy/Dockerfile").read_text() + (CHECKOUT / "docker-compose.yml").read_text()
     patterns = {
         "python": r"PYTHON_IMAGE=(python:\S+)",
@@ -67,7 +66,7 @@ def _names_in_use() -> dict[str, str]:
 
 
 def _label_of(image: str) -> str | None:
-    """None: there is no such image; "": there is, and not from here; else it is one of ours."""
+    """The image's stand-in label: None without such an image, "" for an image that was not built here."""
     template = f'{{{{with .Config.Labels}}}}{{{{index . "{LABEL}"}}}}{{{{end}}}}'
     asked = subprocess.run(
         ["docker", "image", "inspect", "--format", template, image], capture_output=True, text=True, check=False
@@ -101,7 +100,7 @@ def _build(part: str, name: str) -> None:
             case "kafka":
                 _add_kafka(context, version=name.rpartition(":")[2])
         _run("docker", "build", "--quiet", "--tag", name, context)
-    print(f"{name}: made")
+    print(f"{name}: built")
 
 
 def _add_postgres(context: Path) -> None:

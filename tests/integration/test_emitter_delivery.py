@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from threading import enumerate as enumerate_threads
 from typing import Any
 
@@ -15,8 +16,9 @@ from agent_runs import Emitter
 from agent_runs.emitter.stats import Stats
 from tests.checker import check, read_log, read_tables
 from tests.checker.log import Log
-from tests.support.foreign_producer import aiokafka_partition, consume_to_the_end
+from tests.support.foreign_producer import aiokafka_partition
 from tests.support.ledgers.emitted import Ledger, in_log, in_tables
+from tests.support.scene import Scene
 from tests.support.servers import MakeTopic, Servers, create_topic, delete_topics
 from tests.support.waiting import until
 
@@ -58,7 +60,7 @@ async def flush(emitter: Emitter) -> int:
 
 
 async def test_events_are_in_the_tables_once_and_in_the_order_of_the_calls(
-    servers: Servers, make_topic: MakeTopic, database: str, make_emitter: MakeEmitter
+    servers: Servers, make_topic: MakeTopic, database: str, make_emitter: MakeEmitter, tmp_path: Path
 ) -> None:
     # Given agents whose runs take turns to emit events of many types,
     topic = await make_topic(6)
@@ -81,8 +83,7 @@ async def test_events_are_in_the_tables_once_and_in_the_order_of_the_calls(
         ledger.emitted[run.id].append(ends[number % 3]("over"))
     # when they are consumed,
     assert await flush(emitter) == 0
-    finished = await consume_to_the_end(servers.bootstrap_servers, topic, database)
-    assert finished.exit_code == 0, finished.output
+    await Scene(servers, topic, database, tmp_path).run_until_end()
     # then every event is there once and in order, and the emitter's counts and the checker agree,
     tables = await read_tables(database)
     assert ledger.differences(in_tables(tables)) == []
@@ -124,7 +125,7 @@ async def test_the_trace_is_sent_as_a_header(servers: Servers, topic: str, make_
 
 
 async def test_a_record_that_is_too_large_for_the_topic_is_dropped_alone(
-    servers: Servers, make_topic: MakeTopic, database: str, make_emitter: MakeEmitter
+    servers: Servers, make_topic: MakeTopic, database: str, make_emitter: MakeEmitter, tmp_path: Path
 ) -> None:
     # Given a topic with a smaller limit than the emitter's,
     topic = await make_topic(configs={"max.message.bytes": str(100 * KB)})
@@ -143,8 +144,7 @@ async def test_a_record_that_is_too_large_for_the_topic_is_dropped_alone(
     assert arrivals.dropped_count == 8
     assert [len(arrivals.runs[run.id]) for run in runs] == [60, 60, 60]
     assert emitter.stats() == Stats(emitted=180, sent=172, pending=0, dropped={"too_large": 8}, recorded=8)
-    finished = await consume_to_the_end(servers.bootstrap_servers, topic, database)
-    assert finished.exit_code == 0
+    await Scene(servers, topic, database, tmp_path).run_until_end()
     rows = {row.id: row.dropped_events for row in (await read_tables(database)).runs}
     assert rows == {"run-0": 4, "run-1": 4, "run-2": 0}
 

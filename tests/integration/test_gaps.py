@@ -1,38 +1,38 @@
-"""A log with holes in it: offsets that no record has, because compaction took them before anybody looked."""
+"""Offsets without a record, because compaction removed it, are not a loss."""
 
 import asyncio
 
 from tests.checker import read_log
-from tests.integration.conftest import MakePipeline
-from tests.support.messages import said
-from tests.support.servers.clients import until
-from tests.support.topic_admin import configure
+from tests.support.messages import events_of
+from tests.support.scene import MakeScene
+from tests.support.servers.topics import set_configs
+from tests.support.waiting import until
 
 COMPACTED = {
-    "cleanup_policy": "compact",
-    "segment_ms": "100",
-    "min_cleanable_dirty_ratio": "0.01",
-    "max_compaction_lag_ms": "100",
+    "cleanup.policy": "compact",
+    "segment.ms": "100",
+    "min.cleanable.dirty.ratio": "0.01",
+    "max.compaction.lag.ms": "100",
 }
 
 
-async def test_offsets_that_compaction_took_are_passed_and_alarm_nobody(make_pipeline: MakePipeline) -> None:
-    # Given a topic that somebody has compacted, so that its log has holes, and then set right,
-    pipeline = await make_pipeline(**COMPACTED)
+async def test_offsets_removed_by_compaction_are_passed_without_an_alarm(make_scene: MakeScene) -> None:
+    # Given a log with gaps: its topic was compacted and then set to cleanup.policy=delete,
+    scene = await make_scene(configs=COMPACTED)
     for number in range(6):
-        await pipeline.publish(*said("one", f"{number}-a", f"{number}-b"), *said("two", f"{number}-a"))
+        await scene.publish(*events_of("one", f"{number}-a", f"{number}-b"), *events_of("two", f"{number}-a"))
 
-    async def has_holes() -> bool:
-        await pipeline.publish(*said("three", "again"))  # only what is not the newest segment is compacted
-        log = await asyncio.to_thread(read_log, pipeline.servers.bootstrap_servers, pipeline.topic)
+    async def has_gaps() -> bool:
+        await scene.publish(*events_of("three", "again"))  # the newest segment is never compacted
+        log = await asyncio.to_thread(read_log, scene.servers.bootstrap_servers, scene.topic)
         return len(log.records) < log.extents[0].end - 5
 
-    await until(has_holes)
-    await configure(pipeline.servers.bootstrap_servers, pipeline.topic, {"cleanup.policy": "delete"})
-    # when it is consumed, in small batches, and once more when there is something new,
-    await pipeline.consume(AGENT_RUNS_BATCH_RECORDS="2")
-    await pipeline.publish(*said("two", "new"))
-    await pipeline.consume(AGENT_RUNS_BATCH_RECORDS="2")
-    # then nobody takes the holes for a loss, and what is left is stored.
-    assert (await pipeline.stored("two"))[-1] == "new"
-    await pipeline.assert_in_order()
+    await until(has_gaps, "the topic is compacted")
+    await set_configs(scene.servers.bootstrap_servers, scene.topic, {"cleanup.policy": "delete"})
+    # when it is consumed in small batches, and once more after a new record,
+    await scene.consume(AGENT_RUNS_BATCH_RECORDS="2")
+    await scene.publish(*events_of("two", "new"))
+    await scene.consume(AGENT_RUNS_BATCH_RECORDS="2")
+    # then the gaps are not taken for a loss, and every remaining record is stored.
+    assert (await scene.event_ids("two"))[-1] == "new"
+    await scene.assert_consistent()

@@ -1,4 +1,4 @@
-"""Updating a run must not touch its indexes: the fillfactor of agent_runs leaves room on its page."""
+"""An update of a run does not touch its indexes: the fillfactor of agent_runs leaves room on the page."""
 
 import random
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from consumer.model.batches import Slice
 from consumer.model.claims import Claim
 from consumer.postgres.store import Store
 from tests.support.messages import event
-from tests.support.servers.clients import until
+from tests.support.waiting import until
 
 TOPIC = "hot"
 RUNS, BATCH, BATCHES = 20_000, 1_000, 40
@@ -29,7 +29,7 @@ UPDATES = "SELECT n_tup_hot_upd, n_tup_upd FROM pg_stat_user_tables WHERE relnam
 
 @dataclass
 class Record:
-    """A record that never was in a log: only the database is under test."""
+    """A record without a log: only the database is under test."""
 
     offset: int
     key: bytes | None
@@ -42,13 +42,13 @@ class Record:
 async def test_nearly_every_update_of_a_run_is_heap_only(database: str) -> None:
     # Given 20,000 runs, and a partition to write to,
     config = DatabaseConfig(url=database)
-    looking = await asyncpg.connect(database)
-    await looking.execute(FILL, RUNS)
-    await looking.execute(
+    connection = await asyncpg.connect(database)
+    await connection.execute(FILL, RUNS)
+    await connection.execute(
         "INSERT INTO consumer_offsets (topic, partition, first_offset, next_offset) VALUES ($1, 0, 0, 0)", TOPIC
     )
 
-    # when batches update 1,000 of them again and again, neighbours as runs are that began together,
+    # when batches update 1,000 of them repeatedly, neighbours like runs that started together,
     store, rng, claim = await Store.connect(config, TOPIC), random.Random(1), Claim(0)
     for begins in range(0, BATCHES * BATCH, BATCH):
         first = rng.randrange(RUNS - BATCH)
@@ -58,14 +58,14 @@ async def test_nearly_every_update_of_a_run_is_heap_only(database: str) -> None:
             await ingest([piece], Transaction(store), check_existing=False)
     store.terminate()
 
-    # (A backend reports its counts at the latest when it ends.)
+    # (A backend reports its statistics at the latest when it ends.)
     async def reported() -> bool:
-        return (await _updates(looking))[1] >= BATCHES * BATCH
+        return (await _updates(connection))[1] >= BATCHES * BATCH
 
-    await until(reported)
-    # then nearly all of the updates left the indexes alone.
-    heap_only, updates = await _updates(looking)
-    await looking.close()
+    await until(reported, "the backend has reported its statistics")
+    # then nearly all of the updates were heap-only.
+    heap_only, updates = await _updates(connection)
+    await connection.close()
     assert heap_only / updates > 0.95
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import HOST, free_port
+from tests.support.paths import CHECKOUT
 from tests.support.servers import LOG_APPEND_TIME, create_topic
 from tests.support.servers.clients import execute, fetch_value, first_record, produce
-from tests.support.servers.programs import CHECKOUT, local_stack, shell_environment
+from tests.support.servers.programs import local_stack, shell_environment
 
 
 @pytest.fixture

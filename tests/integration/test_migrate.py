@@ -5,29 +5,29 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.messages import said
-from tests.support.pipeline import Pipeline
+from tests.support.messages import events_of
+from tests.support.scene import Scene
 
 
 @pytest.fixture
-def unmigrated(pipeline: Pipeline, empty_database: str) -> Pipeline:
-    """A pipeline whose database has no tables yet."""
-    return replace(pipeline, database=empty_database)
+def unmigrated(scene: Scene, empty_database: str) -> Scene:
+    """A scene whose database has no tables yet."""
+    return replace(scene, database=empty_database)
 
 
-async def test_migrating_twice_changes_nothing_the_second_time(unmigrated: Pipeline) -> None:
+async def test_migrating_twice_changes_nothing_the_second_time(unmigrated: Scene) -> None:
     # Given a migrated database with rows,
     first = await unmigrated.command("migrate")
     assert (first.exit_code, "0001-first-schema" in first.output) == (0, True), first.output
-    await unmigrated.publish(*said("run", "a"))
+    await unmigrated.publish(*events_of("run", "a"))
     await unmigrated.consume()
     # when it is migrated again, then the command reports nothing to do, and the rows are still there.
     second = await unmigrated.command("migrate")
     assert (second.exit_code, "up to date" in second.output) == (0, True), second.output
-    assert await unmigrated.stored("run") == ["a"]
+    assert await unmigrated.event_ids("run") == ["a"]
 
 
-async def test_concurrent_migrations_apply_each_migration_once(unmigrated: Pipeline) -> None:
+async def test_concurrent_migrations_apply_each_migration_once(unmigrated: Scene) -> None:
     # Given an empty database, when several replicas migrate it at once,
     finished = await asyncio.gather(*(unmigrated.command("migrate") for _ in range(3)))
     # then all succeed, and each migration was applied once.
@@ -36,8 +36,8 @@ async def test_concurrent_migrations_apply_each_migration_once(unmigrated: Pipel
     assert sum("up to date" in each.output for each in finished) == 2
 
 
-async def test_a_database_of_another_encoding_is_refused(pipeline: Pipeline, latin_database: str) -> None:
+async def test_a_database_of_another_encoding_is_refused(scene: Scene, latin_database: str) -> None:
     # Given a database whose encoding cannot store every string, when it is migrated, then the command refuses it.
-    finished = await replace(pipeline, database=latin_database).command("migrate")
+    finished = await replace(scene, database=latin_database).command("migrate")
     assert finished.exit_code == 2, finished.output
     assert "ENCODING 'UTF8'" in finished.output

@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 
 from consumer.errors import OperatorNeeded
-from tests.support.messages import Message, event, said
-from tests.support.pipeline import Pipeline
+from tests.support.messages import Message, event, events_of
+from tests.support.scene import Scene
 from tests.support.servers import MakeDatabase
 from tests.support.servers.clients import execute
 from tests.support.servers.logins import CONSUMER, READER, login
-from tests.support.topic_admin import retain_from
+from tests.support.servers.topics import delete_records_before
 
 WRITES = {
     "agent_runs": "id, agent_id, status, created_at, updated_at, status_changed_at",
@@ -61,51 +61,51 @@ SUPERUSER_STATEMENTS = [
 
 
 @asynccontextmanager
-async def _login(pipeline: Pipeline, group: str) -> AsyncIterator[Pipeline]:
-    """The pipeline, connected with a login that has only this group role."""
-    async with login(pipeline.database, group) as database:
-        yield replace(pipeline, database=database)
+async def _login(scene: Scene, group: str) -> AsyncIterator[Scene]:
+    """The scene, connected with a login that has only this group role."""
+    async with login(scene.database, group) as database:
+        yield replace(scene, database=database)
 
 
-async def _refused(pipeline: Pipeline, statements: list[str]) -> None:
-    connection = await asyncpg.connect(pipeline.database)
+async def _refused(scene: Scene, statements: list[str]) -> None:
+    connection = await asyncpg.connect(scene.database)
     for statement in statements:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             pytest.fail(f"not refused: {await connection.execute(statement)}: {statement}")
     await connection.close()
 
 
-async def test_the_consumer_role_has_every_right_that_the_service_needs(pipeline: Pipeline) -> None:
+async def test_the_consumer_role_has_every_right_that_the_service_needs(scene: Scene) -> None:
     # Given a login with the consumer's role, and records of every kind,
     started = event("start", "run_started", parent_run_id="parent")
     records = [
         Message(b"run", started),
-        *said("run", "a", "a"),
+        *events_of("run", "a", "a"),
         Message(b"run", event("a", data=1)),
         Message(b"run", b""),
     ]
-    await pipeline.publish(*records)
-    async with _login(pipeline, CONSUMER) as consumer:
+    await scene.publish(*records)
+    async with _login(scene, CONSUMER) as consumer:
         # when it consumes them,
         await consumer.consume()
-        await pipeline.assert_in_order()
+        await scene.assert_consistent()
         # and records are lost, and the operator accepts the loss with the same login,
-        await pipeline.publish(*said("run", "lost", "kept"))
-        await retain_from(pipeline.servers.bootstrap_servers, pipeline.topic, len(records) + 1)
+        await scene.publish(*events_of("run", "lost", "kept"))
+        await delete_records_before(scene.servers.bootstrap_servers, scene.topic, len(records) + 1)
         with pytest.raises(OperatorNeeded):
             await consumer.consume()
         accepted = await consumer.command("offsets", "accept-loss", "--partition", "0", "--by", "Ada")
         assert accepted.exit_code == 0, accepted.output
         await consumer.consume()
         # then no statement was refused; `verify` needs no other right either.
-        assert await pipeline.stored("run") == ["start", "a", "kept"]
+        assert await scene.event_ids("run") == ["start", "a", "kept"]
         verified = await consumer.command("verify", "--topic")
         assert verified.exit_code == 0, verified.output
 
 
-async def test_the_consumer_role_cannot_delete_or_change_stored_rows(pipeline: Pipeline) -> None:
+async def test_the_consumer_role_cannot_delete_or_change_stored_rows(scene: Scene) -> None:
     # Given a login with the consumer's role, when it deletes, truncates or updates rows, then the database refuses.
-    async with _login(pipeline, CONSUMER) as consumer:
+    async with _login(scene, CONSUMER) as consumer:
         await _refused(consumer, [f"DELETE FROM {table}" for table in WRITES])
         await _refused(consumer, [f"TRUNCATE {table} CASCADE" for table in WRITES])
         await _refused(consumer, ["UPDATE run_events SET raw = NULL", "UPDATE accepted_losses SET accepted_by = 'me'"])
@@ -116,13 +116,13 @@ async def test_the_consumer_role_cannot_delete_or_change_stored_rows(pipeline: P
 
 @pytest.mark.parametrize("group", [CONSUMER, READER])
 async def test_neither_role_can_change_the_schema_or_reach_other_roles_sessions_and_databases(
-    pipeline: Pipeline, make_database: MakeDatabase, group: str
+    scene: Scene, make_database: MakeDatabase, group: str
 ) -> None:
     # Given a login with one of the roles, the backend of another login, and a second database,
-    name = pipeline.database.rpartition("/")[2]
+    name = scene.database.rpartition("/")[2]
     other_role = READER if group == CONSUMER else CONSUMER
-    stranger = await asyncpg.connect(pipeline.database)
-    async with _login(pipeline, group) as intruder:
+    stranger = await asyncpg.connect(scene.database)
+    async with _login(scene, group) as intruder:
         # when it tries to change the schema or the server, then the database refuses.
         for table in WRITES:
             await _refused(intruder, [statement.format(table=table) for statement in OWNER_STATEMENTS])
@@ -143,13 +143,13 @@ async def test_neither_role_can_change_the_schema_or_reach_other_roles_sessions_
     await stranger.close()
 
 
-async def test_the_reader_role_only_reads(pipeline: Pipeline) -> None:
+async def test_the_reader_role_only_reads(scene: Scene) -> None:
     # Given a consumed topic, and a login with the reader's role,
-    await pipeline.publish(*said("run", "a"), Message(b"run", b""))
-    await pipeline.consume()
-    async with _login(pipeline, READER) as reader:
+    await scene.publish(*events_of("run", "a"), Message(b"run", b""))
+    await scene.consume()
+    async with _login(scene, READER) as reader:
         # when it reads, then it sees all tables,
-        assert await reader.stored("run") == ["a"]
+        assert await reader.event_ids("run") == ["a"]
         for table in WRITES:
             await reader.rows(f"SELECT * FROM {table}")
         # and when it writes to any of them, then the database refuses.

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from deploy.local.binaries import postgresql_binaries
-from tests.support.messages import said
-from tests.support.pipeline import Pipeline
+from tests.support.messages import events_of
+from tests.support.scene import Scene
 
 SCHEMA = (Path(__file__).parents[2] / "schema" / "schema.sql").read_text(encoding="utf-8")
 NAMES = re.compile(r"(?:CONSTRAINT|INDEX|TRIGGER) (\w+)")
@@ -51,10 +51,10 @@ async def _dump(url: str) -> str:
     return "\n".join(line for line in done.stdout.splitlines() if line and not line.startswith(("--", "\\")))
 
 
-async def test_every_constraint_and_index_is_named_by_the_pattern(pipeline: Pipeline) -> None:
+async def test_every_constraint_and_index_is_named_by_the_pattern(scene: Scene) -> None:
     # Given all constraints and indexes of the tables, without NOT NULL constraints, which PostgreSQL names,
-    constraints = await pipeline.rows(CONSTRAINTS)
-    indexes = await pipeline.rows(INDEXES)
+    constraints = await scene.rows(CONSTRAINTS)
+    indexes = await scene.rows(INDEXES)
     # when their names are parsed, then each begins with its table and ends with its kind,
     named = [(name, table, SUFFIXES[kind]) for name, table, kind in constraints]
     named += [(name, table, "idx") for name, table in indexes]
@@ -79,17 +79,17 @@ def test_every_constraint_and_index_has_a_comment() -> None:
 @pytest.mark.parametrize(
     "statement", ["UPDATE run_events SET event_type = 'other'", "UPDATE run_events SET raw = NULL WHERE false"]
 )
-async def test_the_database_refuses_every_update_of_events(pipeline: Pipeline, statement: str) -> None:
+async def test_the_database_refuses_every_update_of_events(scene: Scene, statement: str) -> None:
     # Given a stored event, when the owner of the table updates it, then the database refuses.
-    await pipeline.publish(*said("run", "a"))
-    await pipeline.consume()
+    await scene.publish(*events_of("run", "a"))
+    await scene.consume()
     with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
-        await pipeline.rows(statement)
+        await scene.rows(statement)
 
 
-async def test_deleting_a_run_deletes_its_events(pipeline: Pipeline) -> None:
+async def test_deleting_a_run_deletes_its_events(scene: Scene) -> None:
     # Given two runs, when one is deleted, then its events are deleted, and only those.
-    await pipeline.publish(*said("forget", "a", "b"), *said("keep", "a"))
-    await pipeline.consume()
-    await pipeline.rows("DELETE FROM agent_runs WHERE id = 'forget'")
-    assert await pipeline.rows("SELECT DISTINCT run_id FROM run_events") == [("keep",)]
+    await scene.publish(*events_of("forget", "a", "b"), *events_of("keep", "a"))
+    await scene.consume()
+    await scene.rows("DELETE FROM agent_runs WHERE id = 'forget'")
+    assert await scene.rows("SELECT DISTINCT run_id FROM run_events") == [("keep",)]

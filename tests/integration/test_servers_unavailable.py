@@ -1,4 +1,4 @@
-"""Commands that end by themselves give up on a world that does not come back; exit code 4."""
+"""A command that ends by itself gives up on an unavailable server (exit code 4); `run` waits."""
 
 import asyncio
 import signal
@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from deploy.local.ports import HOST, free_port
-from tests.support.pipeline import Pipeline
+from tests.support.scene import Scene
 
 ALL = [
     ("run", "--until-end"),
@@ -17,35 +17,39 @@ ALL = [
     ("offsets", "show"),
     ("offsets", "accept-loss", "--partition", "0", "--by", "Ada"),
 ]
-OF_KAFKA = [command for command in ALL if command not in (("migrate",), ("verify",))]
-OF_POSTGRESQL = [command for command in ALL if command != ("create-topic",)]
+USE_KAFKA = [command for command in ALL if command not in (("migrate",), ("verify",))]
+USE_POSTGRESQL = [command for command in ALL if command != ("create-topic",)]
 
 
-async def _all_give_up(pipeline: Pipeline, commands: list[tuple[str, ...]], **away: str) -> None:
-    """Run the commands side by side, and require that each gives up and names what it waited for."""
-    finished = await asyncio.gather(*(pipeline.command(*each, AGENT_RUNS_GIVE_UP_S="0.5", **away) for each in commands))
+def _unavailable(variable: str) -> dict[str, str]:
+    """An address at which no server listens."""
+    address = f"{HOST}:{free_port()}"
+    return {variable: address if variable.startswith("KAFKA") else f"postgresql://nobody@{address}/nothing"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "commands"), [("KAFKA_BOOTSTRAP_SERVERS", USE_KAFKA), ("DATABASE_URL", USE_POSTGRESQL)]
+)
+async def test_commands_give_up_on_an_unavailable_server(
+    scene: Scene, variable: str, commands: list[tuple[str, ...]]
+) -> None:
+    # Given a server that does not answer, when commands need it,
+    settings = _unavailable(variable)
+    finished = await asyncio.gather(
+        *(scene.command(*command, AGENT_RUNS_GIVE_UP_S="0.5", **settings) for command in commands)
+    )
+    # then each gives up, and its output names what it waited for.
     for command, (exit_code, output) in zip(commands, finished, strict=True):
         assert exit_code == 4, f"{command}:\n{output}"
         assert "still unavailable after 0.5 s" in output, f"{command}:\n{output}"
 
 
-async def test_commands_that_end_give_up_on_a_kafka_that_does_not_answer(pipeline: Pipeline) -> None:
-    # Given an address where no broker listens, when commands need one, then they give up.
-    await _all_give_up(pipeline, OF_KAFKA, KAFKA_BOOTSTRAP_SERVERS=f"{HOST}:{free_port()}")
-
-
-async def test_commands_that_end_give_up_on_a_postgresql_that_does_not_answer(pipeline: Pipeline) -> None:
-    # Given an address where no database listens, when commands need one, then they give up.
-    await _all_give_up(pipeline, OF_POSTGRESQL, DATABASE_URL=f"postgresql://nobody@{HOST}:{free_port()}/nothing")
-
-
-@pytest.mark.parametrize("away", ["KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"])
-async def test_run_waits_for_a_world_that_is_away_and_can_be_stopped_meanwhile(pipeline: Pipeline, away: str) -> None:
-    # Given a world of which one half is away,
-    address = f"{HOST}:{free_port()}"
-    settings = {away: address if away.startswith("KAFKA") else f"postgresql://{address}/nothing"}
-    # when the consumer starts, then it waits longer than any one-shot command would,
-    async with pipeline.consumer(AGENT_RUNS_GIVE_UP_S="0.1", **settings) as running:
-        await running.says("wait", times=3)
-        # and ends in good order when told to.
-        assert await running.stop(signal.SIGINT) == 0
+@pytest.mark.parametrize("variable", ["KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"])
+async def test_run_waits_for_an_unavailable_server_and_can_be_stopped_meanwhile(scene: Scene, variable: str) -> None:
+    # Given a server that does not answer, when the consumer starts,
+    settings = {"AGENT_RUNS_GIVE_UP_S": "0.1", "AGENT_RUNS_LOG_FORMAT": "json", **_unavailable(variable)}
+    consumer = scene.start(**settings)
+    # then it waits longer than a command would,
+    await consumer.wait_for_action("wait", times=3)
+    # and exits with code 0 on SIGINT.
+    await consumer.terminate(signal=signal.SIGINT)

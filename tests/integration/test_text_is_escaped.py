@@ -1,9 +1,9 @@
-"""Ids, names, headers and messages of somebody who wants to be more than data: kept exactly, and shown as text."""
+"""Ids, names, headers and messages with control characters are stored exactly, and printed with escapes."""
 
 import json
 
 from tests.support.messages import Message, event
-from tests.support.pipeline import Finished, Pipeline
+from tests.support.scene import Finished, Scene
 
 TEXTS = {
     "a terminal's commands": "\x1b]0;owned\x07\x1b[2J\x9b31m",
@@ -14,26 +14,26 @@ TEXTS = {
 FIELDS = ("session_id", "agent_id", "parent_run_id")
 
 
-async def test_what_strangers_wrote_is_stored_exactly_and_never_acts(pipeline: Pipeline) -> None:
-    # Given runs whose every name is such a text, events of theirs that contradict others, and records that are none,
-    await pipeline.publish(*(message for text in TEXTS.values() for message in _messages(text)))
-    # when they are consumed, with either kind of log,
-    console = await pipeline.command("run", "--until-end")
-    await pipeline.rows("TRUNCATE agent_runs, consumer_offsets, dead_letters CASCADE")
-    json_lines = await pipeline.command(
-        "run", "--until-end", AGENT_RUNS_LOG_FORMAT="json", AGENT_RUNS_GROUP=f"{pipeline.topic}-json"
+async def test_control_characters_in_records_are_stored_exactly_and_printed_with_escapes(scene: Scene) -> None:
+    # Given runs with such texts in every name, with conflicting events and with invalid records,
+    await scene.publish(*(message for text in TEXTS.values() for message in _messages(text)))
+    # when they are consumed, with each log format,
+    console = await scene.command("run", "--until-end")
+    await scene.rows("TRUNCATE agent_runs, consumer_offsets, dead_letters CASCADE")
+    json_lines = await scene.command(
+        "run", "--until-end", AGENT_RUNS_LOG_FORMAT="json", AGENT_RUNS_GROUP=f"{scene.topic}-json"
     )
-    # then they are stored to the letter,
+    # then they are stored exactly,
     for text in TEXTS.values():
-        await _assert_exact(pipeline, text)
-    await pipeline.assert_in_order()
-    # and whatever is said about them, also when tables were tampered with, is text in lines of our own.
-    await pipeline.rows("UPDATE agent_runs SET status = 'failed', session_id = id || '!'")
-    verified = await pipeline.command("verify", "--topic")
+        await _assert_exact(scene, text)
+    await scene.assert_consistent()
+    # and all output about them, also about tables that were changed by hand, is printable text.
+    await scene.rows("UPDATE agent_runs SET status = 'failed', session_id = id || '!'")
+    verified = await scene.command("verify", "--topic")
     assert (verified.exit_code, verified.output.count("projection: ")) == (1, 4 * len(TEXTS))
-    for finished in (console, json_lines, verified, await pipeline.command("offsets", "show")):
-        _assert_prints(finished)
-    assert all(_is_of_a_log(line) for line in console.output.splitlines())
+    for finished in (console, json_lines, verified, await scene.command("offsets", "show")):
+        _assert_printable(finished)
+    assert all(_is_log_line(line) for line in console.output.splitlines())
     assert all(json.loads(line)["action"] for line in json_lines.output.splitlines())
 
 
@@ -48,37 +48,37 @@ def _messages(text: str) -> list[Message]:
     ]
 
 
-async def _assert_exact(pipeline: Pipeline, text: str) -> None:
-    assert await pipeline.stored(text) == [text, f"{text} 2", f"{text} 3"]
-    types = await pipeline.rows("SELECT event_type FROM run_events WHERE run_id = $1 AND event_seq = 1", text)
+async def _assert_exact(scene: Scene, text: str) -> None:
+    assert await scene.event_ids(text) == [text, f"{text} 2", f"{text} 3"]
+    types = await scene.rows("SELECT event_type FROM run_events WHERE run_id = $1 AND event_seq = 1", text)
     assert types == [(text,)]
-    (facts,) = await pipeline.rows(f"SELECT {', '.join(FIELDS)} FROM agent_runs WHERE id = $1", text)
+    (facts,) = await scene.rows(f"SELECT {', '.join(FIELDS)} FROM agent_runs WHERE id = $1", text)
     assert facts == (f"{text} of another",) * 3
-    letters = await pipeline.rows("SELECT headers ->> 0, reason FROM dead_letters WHERE key = $1", text.encode())
+    letters = await scene.rows("SELECT headers ->> 0, reason FROM dead_letters WHERE key = $1", text.encode())
     assert {(json.loads(header)[0], reason) for header, reason in letters} == {
         (text, "event_id_conflict"),
         (text, "not_json"),
     }
 
 
-async def test_what_postgresql_quotes_in_an_error_is_text_as_well(pipeline: Pipeline) -> None:
-    # Given a rule of the operator's own, whose violation is told with a quotation of what was sent,
+async def test_control_characters_in_an_error_of_postgresql_are_escaped(scene: Scene) -> None:
+    # Given an index that an operator has added, whose violation PostgreSQL reports with the value,
     text = TEXTS["a terminal's commands"] + TEXTS["lines of a log"]
-    await pipeline.rows("CREATE UNIQUE INDEX one_a_session ON agent_runs (session_id)")
-    await pipeline.publish(*(Message(run, event("a", "run_started", session_id=text)) for run in (b"one", b"other")))
-    # when a consumer gives up over it, then what it says prints.
-    finished = await pipeline.command("run", "--until-end")
+    await scene.rows("CREATE UNIQUE INDEX one_a_session ON agent_runs (session_id)")
+    await scene.publish(*(Message(run, event("a", "run_started", session_id=text)) for run in (b"one", b"other")))
+    # when a consumer ends with that error, then its output is printable.
+    finished = await scene.command("run", "--until-end")
     assert finished.exit_code == 3
     assert "one_a_session" in finished.output
     assert "owned" in finished.output
-    _assert_prints(finished)
-    assert all(_is_of_a_log(line) or line.startswith("error: ") for line in finished.output.splitlines())
+    _assert_printable(finished)
+    assert all(_is_log_line(line) or line.startswith("error: ") for line in finished.output.splitlines())
 
 
-def _assert_prints(finished: Finished) -> None:
+def _assert_printable(finished: Finished) -> None:
     assert [line for line in finished.output.split("\n") if not line.isprintable()] == []
 
 
-def _is_of_a_log(line: str) -> bool:
+def _is_log_line(line: str) -> bool:
     time, _, rest = line.partition(" ")
     return time.endswith("Z") and rest.startswith("[") and "action=" in rest and not time.startswith("2026-01-01")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,7 +20,6 @@ from tests.nemesis.agent import PREFIX
 from tests.nemesis.environment import Endpoints, Environment
 from tests.nemesis.faults.operators import SMALL_BYTES
 from tests.nemesis.fleet import FLEET_SETTINGS
-from tests.support.foreign_producer import consume_to_the_end
 from tests.support.ledgers import emitted as emitting
 from tests.support.ledgers.produced import Ledger
 from tests.support.snapshots import RUN_DATA, row_versions, snapshot
@@ -130,7 +129,7 @@ async def check_replay(endpoints: Endpoints, rng: Random) -> list[str]:
     connection = await asyncpg.connect(scene.database)
     await connection.execute(REWIND, rng.random())
     await connection.close()
-    ended = await consume_to_the_end(scene.servers.bootstrap_servers, scene.topic, scene.database, **SETTINGS)
+    ended = await scene.command("run", "--until-end", **SETTINGS)
     if ended.exit_code:
         return [f"S13 replay: the consumer ended with exit code {ended.exit_code}: {ended.output[-1_000:]}"]
     after = await row_versions(scene.database)
@@ -141,7 +140,7 @@ async def check_second_database(env: Environment, endpoints: Endpoints) -> list[
     """S15: consume the log into a second, empty database. It must get the same rows."""
     scene, name = endpoints.direct, await env.template.clone()
     other = env.template.url_of(name)
-    ended = await consume_to_the_end(scene.servers.bootstrap_servers, scene.topic, other, **SETTINGS)
+    ended = await replace(scene, database=other).command("run", "--until-end", **SETTINGS)
     if ended.exit_code:
         return [f"S15 determinism: the consumer ended with exit code {ended.exit_code}: {ended.output[-1_000:]}"]
     one, two = await snapshot(scene.database), await snapshot(other)

@@ -15,7 +15,7 @@ from deploy.local.ports import HOST, free_port
 from tests.nemesis.environment import Endpoints
 from tests.nemesis.faults.operators import SMALL_BYTES
 from tests.support.consumer_process import ConsumerProcess
-from tests.support.scene import SETTINGS
+from tests.support.scene import FAULT_SETTINGS
 from tests.support.waiting import until
 
 SIZE = 3
@@ -30,7 +30,7 @@ ANSWER_S = 2.0
 
 # Added to the scene's settings: batches large enough to catch up with a backlog, and timeouts for a busy machine.
 FLEET_SETTINGS = {
-    **SETTINGS,
+    **FAULT_SETTINGS,
     "AGENT_RUNS_BATCH_RECORDS": "200",
     "AGENT_RUNS_DATABASE_TIMEOUT_S": f"{DATABASE_S:g}",
     "AGENT_RUNS_LOCK_TIMEOUT_S": "1",
@@ -115,7 +115,7 @@ class Fleet:
         member.expected_to_end = True
         began = monotonic()
         try:
-            await member.consumer.terminated(TERMINATES_WITHIN_S)
+            await member.consumer.terminate(TERMINATES_WITHIN_S)
         except AssertionError as error:
             self.violations.append(f"L4: after SIGTERM: {error}")
             member.consumer.kill()
@@ -154,7 +154,7 @@ class Fleet:
         return [
             f"unhandled errors in the log of consumer {number}"
             for number, consumer in enumerate(self._scene.consumers)
-            if consumer.unseen_errors
+            if consumer.has_unhandled_errors
         ]
 
     def kill_all(self) -> None:

@@ -18,6 +18,7 @@ import asyncpg
 from tests.nemesis.environment import Endpoints
 from tests.nemesis.faults.consumers import SESSION_S
 from tests.nemesis.fleet import DATABASE_S, STALL_S, Fleet
+from tests.support.servers.topics import end_offsets
 from tests.support.waiting import until
 
 # Until the last consumer works again: two session timeouts, a client that stalls and is replaced, a rebalance that
@@ -53,8 +54,8 @@ def too_slow(faults_rate: float, calm_rate: float) -> str | None:
 
 async def lag(endpoints: Endpoints) -> int:
     """The number of offsets in the log that are not passed yet."""
-    ends = await endpoints.direct.ends()
-    return sum(ends.values()) - await endpoints.direct.stored()
+    ends = await end_offsets(endpoints.direct.servers.bootstrap_servers, endpoints.direct.topic)
+    return sum(ends.values()) - await endpoints.direct.consumed_records()
 
 
 async def catches_up(endpoints: Endpoints, fleet: Fleet, deadline: float) -> str | None:

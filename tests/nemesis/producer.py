@@ -24,11 +24,12 @@ from confluent_kafka import Message as Report
 from tests.checker.log import Place
 from tests.nemesis.environment import MAX_MESSAGE_BYTES
 from tests.nemesis.faults.operators import SMALL_BYTES
-from tests.support.corpus import Message, corpus, scripts
+from tests.support.corpus import corpus, duplicate_cases
 from tests.support.foreign_producer import foreign_producer
 from tests.support.ledgers.produced import Outcome, ledger_line
-from tests.support.workloads.stories import new_id
-from tests.support.workloads.troubled import bulky, ordinary, without_end
+from tests.support.messages import Message
+from tests.support.workloads.mixed import endless_mix, large_events, ordinary_events
+from tests.support.workloads.runs import new_id
 
 NON_IDEMPOTENT_SHARE = 0.2
 TRANSACTIONAL_SHARE = 0.1
@@ -148,16 +149,16 @@ def _place(report: Report) -> Place:
 
 def hostile(rng: Random) -> Iterator[Message]:
     """An endless mix of ordinary, repeated and conflicting events, with a few messages of the corpus and large ones."""
-    specimens = [one for one in corpus() if len(one.value("") or b"") < MAX_SPECIMEN_BYTES]
-    for message in without_end(rng):
+    samples = [one for one in corpus() if len(one.value("") or b"") < MAX_SPECIMEN_BYTES]
+    for message in endless_mix(rng):
         yield message
         draw = rng.random()
         if draw < 0.001:
-            yield rng.choice(specimens).message(new_id(rng).encode(), new_id(rng))
+            yield rng.choice(samples).message(new_id(rng).encode(), new_id(rng))
         elif draw < 0.0015:
-            yield from rng.choice(scripts()).messages(new_id(rng).encode(), new_id(rng))
+            yield from rng.choice(duplicate_cases()).messages(new_id(rng).encode(), new_id(rng))
         elif draw < 0.004:
-            yield bulky(rng, 1, 2 * SMALL_BYTES)[0]
+            yield large_events(rng, 1, 2 * SMALL_BYTES)[0]
         elif draw < 0.0042:
             yield Message(b"large", rng.randbytes(MAX_MESSAGE_BYTES + 1).hex().encode())
 
@@ -182,7 +183,7 @@ def main(ledger: int, seed: str, rate: float) -> None:
 
     idempotent = publisher("idempotent", 1 - NON_IDEMPOTENT_SHARE - TRANSACTIONAL_SHARE, hostile)
     non_idempotent = publisher("non-idempotent", NON_IDEMPOTENT_SHARE, hostile)
-    in_transactions = publisher("transactional", TRANSACTIONAL_SHARE, ordinary)
+    in_transactions = publisher("transactional", TRANSACTIONAL_SHARE, ordinary_events)
     short_timeouts: dict[str, str | int | bool] = {
         "enable.idempotence": False,
         "acks": 1,

@@ -160,7 +160,7 @@ class _Round:
 
     async def _calm(self) -> tuple[float, int]:
         """Measure without faults. Returns the throughput in records a second, and the first consumer's open files."""
-        await asyncio.wait_for(self._endpoints.direct.stores_more(int(self._plan.rate)), STARTS_WITHIN_S)
+        await asyncio.wait_for(self._endpoints.direct.wait_for_more(int(self._plan.rate)), STARTS_WITHIN_S)
         with suppress(AssertionError):  # on a busy machine the round continues with a backlog
             await until(self._keeps_up, "the consumers keep up", KEEPS_UP_WITHIN_S)
         return await self._throughput(asyncio.sleep(self._plan.calm_s)), self._fleet.open_files()
@@ -169,9 +169,9 @@ class _Round:
         return await liveness.lag(self._endpoints) < 2 * self._plan.rate
 
     async def _throughput(self, work: Awaitable[None]) -> float:
-        began, before = monotonic(), await self._endpoints.direct.stored()
+        began, before = monotonic(), await self._endpoints.direct.consumed_records()
         await work
-        return (await self._endpoints.direct.stored() - before) / (monotonic() - began)
+        return (await self._endpoints.direct.consumed_records() - before) / (monotonic() - began)
 
     async def _outage(self) -> None:
         """L3: stop PostgreSQL until each consumer reports that it is unhealthy, while records keep coming."""
@@ -180,7 +180,7 @@ class _Round:
         self._result.faults["postgres stopped until all consumers are unhealthy"] += 1
         self._result.add(await liveness.all_unhealthy(self._fleet, began))
         await asyncio.to_thread(self._env.postgres.start)
-        await self._endpoints.direct.stores_more()
+        await self._endpoints.direct.wait_for_more()
 
     async def _inject_faults(self) -> float:
         """Safety: inject faults of all kinds. Returns the throughput in records a second."""

@@ -1,4 +1,4 @@
-"""The checker classifies every specimen of the corpus as its table says, and applies the limits exactly."""
+"""The checker classifies every sample of the corpus as its table says, and applies the limits exactly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.checker.contract import TERMINAL_TOOLS, WAITING_TOOLS, status_after
 from tests.checker.log import Place, Record
 from tests.checker.model import Model, Outcome
 from tests.checker.strict_json import MAX_VALUES, fits_numeric, has_too_many_values, storable_text
-from tests.support.corpus import Script, Specimen, corpus, scripts
+from tests.support.corpus import DuplicateCase, Sample, corpus, duplicate_cases
 from tests.support.workloads.corpus_mix import workload
 
 STATUSES = ("running", "waiting", "completed", "failed")
@@ -36,14 +36,14 @@ def outcome_at(outcome: Outcome, place: Place) -> str | None:
     return "repeat" if place in outcome.repeats else "event"
 
 
-@pytest.mark.parametrize("specimen", corpus(), ids=lambda specimen: specimen.name.encode("unicode_escape").decode())
-def test_every_specimen_is_classified_as_its_table_says(specimen: Specimen) -> None:
-    message = specimen.message(b"run", "event")
-    assert reason_of(message.value, message.key) == specimen.reason
+@pytest.mark.parametrize("sample", corpus(), ids=lambda sample: sample.name.encode("unicode_escape").decode())
+def test_every_specimen_is_classified_as_its_table_says(sample: Sample) -> None:
+    message = sample.message(b"run", "event")
+    assert reason_of(message.value, message.key) == sample.reason
 
 
-@pytest.mark.parametrize("script", scripts(), ids=lambda script: script.name.encode("unicode_escape").decode())
-def test_every_script_has_the_outcome_that_its_table_says(script: Script) -> None:
+@pytest.mark.parametrize("script", duplicate_cases(), ids=lambda script: script.name.encode("unicode_escape").decode())
+def test_every_script_has_the_outcome_that_its_table_says(script: DuplicateCase) -> None:
     messages = script.messages(b"run", "event")
     records = [record(offset, message.key, message.value) for offset, message in enumerate(messages)]
     outcome = Model().advance(records, {})
@@ -51,7 +51,7 @@ def test_every_script_has_the_outcome_that_its_table_says(script: Script) -> Non
 
 
 def test_specimens_and_scripts_have_unique_names() -> None:
-    names = [specimen.name for specimen in corpus()] + [script.name for script in scripts()]
+    names = [sample.name for sample in corpus()] + [script.name for script in duplicate_cases()]
     assert len(names) == len(set(names))
 
 

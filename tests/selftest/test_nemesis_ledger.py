@@ -3,8 +3,8 @@
 import pytest
 
 from tests.checker.log import Extent, Log, Place, Record
-from tests.support.corpus import Message
 from tests.support.ledgers.produced import Ledger, Outcome, ledger_line
+from tests.support.messages import Message
 
 FIRST, SECOND = Message(b"run", b"1"), Message(b"run", b"2")
 OTHERS = "agent-"

@@ -9,16 +9,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException
 
-from tests.support.corpus import Message
 from tests.support.foreign_producer import foreign_producer, publish
-from tests.support.proxy.proxied_kafka import wired_kafka
-from tests.support.proxy.proxy import KafkaProxy, Proxy, Way
+from tests.support.messages import Message
+from tests.support.proxy.proxied_kafka import proxied_kafka
+from tests.support.proxy.proxy import Direction, KafkaProxy, Proxy
 
 SILENCE_S = 0.2
 
 
 class PlainProxy(Proxy):
-    def changes(self, data: bytes) -> bool:
+    def is_write(self, data: bytes) -> bool:
         return False
 
 
@@ -79,21 +79,21 @@ async def connect(proxy: Proxy) -> EchoClient:
 
 
 async def test_data_sent_into_a_black_hole_is_lost(proxy: Proxy, client: EchoClient, received: bytearray) -> None:
-    proxy.audible.clear()
+    proxy.reachable.clear()
     assert await client.gets_no_answer(b"lost")
-    proxy.audible.set()
+    proxy.reachable.set()
     assert await client.echo(b"found") == b"found"
     assert received == b"hellofound"
 
 
-@pytest.mark.parametrize(("way", "arrives"), [(Way.THERE, b"hello"), (Way.BACK, b"hellolost")])
+@pytest.mark.parametrize(("way", "arrives"), [(Direction.TO_SERVER, b"hello"), (Direction.TO_CLIENT, b"hellolost")])
 async def test_one_direction_is_dropped_silently(
-    proxy: Proxy, client: EchoClient, received: bytearray, way: Way, arrives: bytes
+    proxy: Proxy, client: EchoClient, received: bytearray, way: Direction, arrives: bytes
 ) -> None:
-    proxy.deaf.add(way)
+    proxy.blocked.add(way)
     assert await client.gets_no_answer(b"lost")
     assert received == arrives
-    proxy.deaf.clear()
+    proxy.blocked.clear()
     assert await client.echo(b"found") == b"found"
 
 
@@ -113,7 +113,7 @@ async def test_the_bandwidth_is_limited(proxy: Proxy, client: EchoClient) -> Non
 
 
 async def test_an_abandoned_connection_stays_silent_and_a_new_one_works(proxy: Proxy, client: EchoClient) -> None:
-    proxy.abandon()
+    proxy.stall_connections()
     assert await client.gets_no_answer(b"lost")
     other = await connect(proxy)
     assert await other.echo(b"found") == b"found"
@@ -124,9 +124,9 @@ async def test_an_abandoned_connection_stays_silent_and_a_new_one_works(proxy: P
 async def test_healing_resets_connections_that_have_lost_data_and_new_ones_work(
     proxy: Proxy, client: EchoClient
 ) -> None:
-    proxy.delay_s, proxy.bytes_per_s, proxy.flips = 100, 1, 1
-    proxy.deaf.update(Way)
-    proxy.audible.clear()
+    proxy.delay_s, proxy.bytes_per_s, proxy.corruptions = 100, 1, 1
+    proxy.blocked.update(Direction)
+    proxy.reachable.clear()
     proxy.heal()
     assert await client.is_reset()
     other = await connect(proxy)
@@ -135,18 +135,18 @@ async def test_healing_resets_connections_that_have_lost_data_and_new_ones_work(
 
 
 async def test_a_flipped_byte_in_a_fetched_batch_fails_its_checksum() -> None:
-    async with wired_kafka("t") as (proxy, bootstrap_servers):
+    async with proxied_kafka("t") as (proxy, bootstrap_servers):
         # Given a batch of records, and a consumer behind a proxy that flips one byte,
         messages = [Message(b"k", b"value" * n) for n in range(50)]
         await asyncio.to_thread(publish, foreign_producer(bootstrap_servers), "t", messages)
         async with AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="none") as consumer:
             consumer.assign([TopicPartition("t", 0)])
             consumer.seek(TopicPartition("t", 0), 0)
-            proxy.flips = 1
+            proxy.corruptions = 1
             # when it fetches, then the checksum fails,
             with pytest.raises(CorruptRecordException):
                 await fetch(consumer)
-            assert proxy.flips == 0
+            assert proxy.corruptions == 0
             # and the next fetch succeeds.
             consumer.seek(TopicPartition("t", 0), 0)
             assert (await fetch(consumer))[0] == b""
@@ -161,4 +161,4 @@ async def fetch(consumer: AIOKafkaConsumer) -> list[bytes]:
 
 def test_data_that_only_looks_like_a_batch_is_unchanged() -> None:
     data = bytes([2]) * 500
-    assert KafkaProxy().spoilt(data) is data
+    assert KafkaProxy().corrupted(data) is data

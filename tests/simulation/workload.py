@@ -8,10 +8,11 @@ from zlib import crc32
 
 from tests.simulation.environment import Environment
 from tests.simulation.kafka.topic import PartitionLog
-from tests.support.corpus import Message, Specimen, corpus
-from tests.support.workloads.troubled import troubled
+from tests.support.corpus import Sample, corpus
+from tests.support.messages import Message
+from tests.support.workloads.mixed import mixed
 
-MAX_SPECIMEN_BYTES = 2_000  # larger specimens would slow the simulation down
+MAX_SPECIMEN_BYTES = 2_000  # larger samples would slow the simulation down
 HOSTILE = 6
 BETWEEN_RECORDS_S = (0.0, 0.05)
 TRANSACTION_S = (0.0, 0.6)
@@ -19,15 +20,15 @@ TRANSACTION_S = (0.0, 0.6)
 
 def messages(rng: Random, size: int) -> list[Message]:
     """`size` messages, HOSTILE of them from the corpus of hostile records."""
-    found = troubled(rng, max(1, size - HOSTILE))
-    for number, specimen in enumerate(rng.sample(_specimens(), HOSTILE)):
-        found.insert(rng.randrange(len(found)), specimen.message(b"hostile", f"h{number}"))
+    found = mixed(rng, max(1, size - HOSTILE))
+    for number, sample in enumerate(rng.sample(_samples(), HOSTILE)):
+        found.insert(rng.randrange(len(found)), sample.message(b"hostile", f"h{number}"))
     return found
 
 
 @cache
-def _specimens() -> list[Specimen]:
-    return [specimen for specimen in corpus() if _size(specimen.message(b"hostile", "h0")) < MAX_SPECIMEN_BYTES]
+def _samples() -> list[Sample]:
+    return [sample for sample in corpus() if _size(sample.message(b"hostile", "h0")) < MAX_SPECIMEN_BYTES]
 
 
 def _size(message: Message) -> int:

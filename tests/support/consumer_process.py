@@ -1,48 +1,56 @@
-"""A consumer as a process: started, signalled, listened to."""
+"""A consumer process: start it, signal it, wait for what it logs."""
 
-import os
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
+from typing import Any
 
 import psutil
 
+from tests.support.paths import CHECKOUT
 from tests.support.waiting import DEADLINE_S, until
 
-# What no consumer may ever say, whatever is done to it: an error that nobody saw to. (A future's is asyncpg's own: a
-# connection that we give up while it is being made.)
-_UNSEEN = re.compile(r"Traceback|Task exception was never retrieved|never awaited|Task was destroyed|Unclosed")
-# aiokafka's own as well: it shields a commit from being given up, and then nobody is left to hear how it ended.
+# Signs of an error that no code handled; they must never be in a consumer's output. "Future exception was never
+# retrieved" is not among them: asyncpg causes it when a connection is given up while it is being made.
+_UNHANDLED = re.compile(r"Traceback|Task exception was never retrieved|never awaited|Task was destroyed|Unclosed")
+# aiokafka causes this one: it shields a commit from cancellation, and then no code waits for the commit's result.
 _SHIELDED_COMMIT = re.compile(
     r"Task exception was never retrieved\n *future: .*_do_commit_offsets.*\n *Traceback.*\n(?:(?:  .*)?\n)+"
 )
 
-CHECKOUT = Path(__file__).parents[2]
 SHOWN_CHARACTERS = 8_000
 MIB = 1024 * 1024
 
 
 class ConsumerProcess:
-    """One consumer, and all that it has said."""
+    """One process and its output.
+
+    Args:
+        module: run as `python -m MODULE ARGUMENTS`.
+        arguments: of the command line.
+        environment: the whole environment of the process.
+        log: the file for its output.
+        checkout: the directory whose code runs.
+    """
 
     def __init__(
         self,
         module: str,
         arguments: tuple[str, ...],
-        settings: Mapping[str, str],
+        environment: Mapping[str, str],
         log: Path,
         checkout: Path = CHECKOUT,
     ) -> None:
         self._log = log
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_RUNS_")}
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 cwd=checkout,
-                env={**inherited, **settings},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -50,63 +58,71 @@ class ConsumerProcess:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The process id."""
         return self._process.pid
 
     @property
     def output(self) -> str:
-        """What it has said so far."""
+        """Everything that it has written so far."""
         return self._log.read_text(errors="replace")
 
     @property
-    def unseen_errors(self) -> bool:
-        """Whether it has told of an error that nobody saw to."""
-        return _UNSEEN.search(_SHIELDED_COMMIT.sub("", self.output)) is not None
+    def has_unhandled_errors(self) -> bool:
+        """Whether its output contains an error that no code handled."""
+        return _UNHANDLED.search(_SHIELDED_COMMIT.sub("", self.output)) is not None
 
     @property
     def process(self) -> psutil.Process:
-        """What the system knows of it."""
+        """The process as psutil shows it."""
         return psutil.Process(self._process.pid)
 
     @property
     def alive(self) -> bool:
-        """Whether it runs; stopped counts."""
+        """Whether it runs or is frozen by a signal."""
         return self._process.poll() is None
 
     @property
-    def stopped(self) -> bool:
+    def frozen(self) -> bool:
         """Whether a SIGSTOP holds it."""
         return self.alive and self.process.status() == psutil.STATUS_STOPPED
 
     @property
     def peak_mib(self) -> float:
-        """The most memory that it ever had. Where the kernel does not remember that (macOS), what it has now."""
+        """Its peak memory. Where the kernel does not record that (macOS), its current memory."""
         status = Path(f"/proc/{self._process.pid}/status")
         if not status.exists():
             return psutil.Process(self._process.pid).memory_info().rss / MIB
         (peak,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(peak) / 1024
 
-    async def says(self, text: str, times: int = 1, deadline_s: float = DEADLINE_S) -> None:
-        """Wait until it has said this so many times."""
-        try:
-            await until(lambda: self.output.count(text) >= times or not self.alive, f"says {text!r}", deadline_s)
-            assert self.output.count(text) >= times, f"ended without saying {text!r}"
-        except AssertionError as error:
-            error.add_note(self.output[-SHOWN_CHARACTERS:])
-            raise
+    def count(self, action: str) -> int:
+        """How many lines of this `action` it has logged, in either log format."""
+        return len(re.findall(rf'\baction={action}\b|"action": *"{action}"', self.output))
 
-    async def consumes(self) -> None:
+    def lines(self, action: str) -> list[dict[str, Any]]:
+        """The logged lines of this `action`; for a consumer with AGENT_RUNS_LOG_FORMAT=json."""
+        complete = self.output.rpartition("\n")[0].splitlines()
+        found: list[dict[str, Any]] = [json.loads(line) for line in complete if line.startswith("{")]
+        return [line for line in found if line["action"] == action]
+
+    async def wait_for_output(self, text: str, times: int = 1) -> None:
+        """Wait until its output contains the text this many times."""
+        await self._wait(lambda: self.output.count(text) >= times, f"its output contains {text!r}")
+
+    async def wait_for_action(self, action: str, times: int = 1) -> None:
+        """Wait until it has logged this many lines of this `action`."""
+        await self._wait(lambda: self.count(action) >= times, f"it logged {action!r} {times} times")
+
+    async def wait_until_assigned(self) -> None:
         """Wait until it has partitions."""
-        await self.says("Partitions assigned")
+        await self.wait_for_action("assigned")
 
-    async def is_stopped(self) -> None:
-        """Wait until a signal from itself has stopped it."""
-        await until(lambda: self.stopped or not self.alive, "the consumer has stopped itself")
-        assert self.stopped, self.output[-SHOWN_CHARACTERS:]
+    async def wait_until_frozen(self) -> None:
+        """Wait until a SIGSTOP holds it."""
+        await self._wait(lambda: self.frozen, "it was frozen")
 
-    async def ended(self, deadline_s: float = DEADLINE_S) -> int:
-        """Wait for its end. Returns the exit code, or minus the signal."""
+    async def wait_for_exit(self, deadline_s: float = DEADLINE_S) -> int:
+        """Wait for its end. Returns the exit code, or minus the signal that ended it."""
         try:
             await until(lambda: not self.alive, "the consumer has ended", deadline_s)
         except AssertionError as error:
@@ -114,24 +130,32 @@ class ConsumerProcess:
             raise
         return self._process.wait()
 
-    async def terminated(self, deadline_s: float = DEADLINE_S) -> None:
-        """End it as an orchestrator does. It must say so in time, and leave in good order."""
-        self.signal(SIGTERM)
-        assert await self.ended(deadline_s) == 0, self.output[-SHOWN_CHARACTERS:]
+    async def terminate(self, deadline_s: float = DEADLINE_S, signal: Signals = SIGTERM) -> None:
+        """End it as an orchestrator does; it must exit with code 0 within the deadline."""
+        self.signal(signal)
+        assert await self.wait_for_exit(deadline_s) == 0, self.output[-SHOWN_CHARACTERS:]
 
     def signal(self, number: Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
 
-    def stop(self) -> None:
-        """Freeze it where it stands."""
+    def freeze(self) -> None:
+        """Send SIGSTOP."""
         self.signal(SIGSTOP)
 
     def resume(self) -> None:
-        """Let a stopped one go on."""
+        """Send SIGCONT."""
         self.signal(SIGCONT)
 
     def kill(self) -> None:
-        """End it without a word, if it is still there."""
+        """Send SIGKILL, if it still runs, and wait for its end."""
         self.signal(SIGKILL)
         self._process.wait()
+
+    async def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        try:
+            await until(lambda: condition() or not self.alive, what)
+            assert condition(), f"the consumer ended before {what}"
+        except AssertionError as error:
+            error.add_note(self.output[-SHOWN_CHARACTERS:])
+            raise

@@ -1,46 +1,34 @@
-"""Somebody else's producer, and the service as its users start it: a process with an environment."""
+"""A producer that is not ours: librdkafka."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from collections.abc import Iterable
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import NamedTuple
 
 from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Report
 
-from tests.support.corpus import Message
+from tests.support.messages import Message
 
-CHECKOUT = Path(__file__).parents[2]
 FLUSH_S = 60.0
 POLL_S = 0.1
-CONSUME_S = 120.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+CHOSEN_BY_KEY = -1  # librdkafka's number for "no partition given"
 
 
 class Receipt(NamedTuple):
-    """Where Kafka put a message."""
+    """The partition and offset at which Kafka stored a message."""
 
     message: Message
     partition: int
     offset: int
 
 
-class Finished(NamedTuple):
-    """How a process ended, and all that it said."""
-
-    exit_code: int
-    output: str
-
-
 def foreign_producer(bootstrap_servers: str, **settings: str | int | bool) -> Producer:
-    """librdkafka, told to partition as Java and aiokafka do: its own default is another."""
+    """A producer that partitions as Java and aiokafka do; librdkafka's default partitioner differs."""
     common: dict[str, str | int | bool] = {
         "bootstrap.servers": bootstrap_servers,
         "partitioner": "murmur2_random",
@@ -51,18 +39,25 @@ def foreign_producer(bootstrap_servers: str, **settings: str | int | bool) -> Pr
     return Producer(common | settings)
 
 
-def publish(producer: Producer, topic: str, messages: Iterable[Message], timestamp: int = 0) -> list[Receipt]:
-    """Publish in order, and wait for all receipts. A timestamp counts only where the topic takes the producer's.
+def transactional_producer(bootstrap_servers: str, transactional_id: str) -> Producer:
+    """A producer that is ready to begin a transaction."""
+    producer = foreign_producer(bootstrap_servers, **{"transactional.id": transactional_id})
+    producer.init_transactions()
+    return producer
+
+
+def publish(producer: Producer, topic: str, messages: Iterable[Message]) -> list[Receipt]:
+    """Publish in order and wait for all acknowledgements.
 
     Raises:
-        KafkaException: a message was refused, or not acknowledged within FLUSH_S.
+        KafkaException: a message was refused, or was not acknowledged within FLUSH_S.
     """
     receipts: list[Receipt] = []
     refusals: list[KafkaError] = []
     for message in messages:
         report = partial(_report, message, receipts, refusals)
-        while not _taken(producer, topic, message, timestamp, report):
-            producer.poll(POLL_S)  # the queue is full: reports make room
+        while not _queued(producer, topic, message, report):
+            producer.poll(POLL_S)  # the queue is full: delivery reports make room
     if producer.flush(FLUSH_S):
         raise TimeoutError(f"not all messages were acknowledged in {FLUSH_S} s")
     if refusals:
@@ -70,10 +65,19 @@ def publish(producer: Producer, topic: str, messages: Iterable[Message], timesta
     return receipts
 
 
-def _taken(producer: Producer, topic: str, message: Message, timestamp: int, report: partial[None]) -> bool:
+def _queued(producer: Producer, topic: str, message: Message, report: partial[None]) -> bool:
+    partition = CHOSEN_BY_KEY if message.partition is None else message.partition
+    headers = list[tuple[str, str | bytes | None]](message.headers)
     try:
-        headers = list[tuple[str, str | bytes | None]](message.headers)
-        producer.produce(topic, message.value, message.key, on_delivery=report, timestamp=timestamp, headers=headers)
+        producer.produce(
+            topic,
+            message.value,
+            message.key,
+            partition,
+            on_delivery=report,
+            timestamp=message.timestamp_ms or 0,
+            headers=headers,
+        )
     except BufferError:
         return False
     return True
@@ -92,39 +96,16 @@ def _report(
 
 
 def aiokafka_partition(key: bytes, partitions: int) -> int:
-    """Where aiokafka, and Java, put a key."""
+    """The partition that aiokafka and Java choose for a key."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
-def key_of_partition(partition: int, partitions: int) -> bytes:
-    """A run id that goes there."""
+def keys_of_partition(partition: int, partitions: int) -> Iterable[bytes]:
+    """Run ids whose events go to this partition, without end."""
     keys = (f"run-{number}".encode() for number in count())
-    return next(key for key in keys if aiokafka_partition(key, partitions) == partition)
+    return (key for key in keys if aiokafka_partition(key, partitions) == partition)
 
 
-async def consume_to_the_end(bootstrap_servers: str, topic: str, database_url: str, **settings: str) -> Finished:
-    """`python -m consumer run --until-end`, as an operator runs it. Not done within CONSUME_S is a failure."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_RUNS_")} | {
-        "KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
-        "DATABASE_URL": database_url,
-        "AGENT_RUNS_TOPIC": topic,
-        "AGENT_RUNS_GROUP": f"{topic}-group",
-        **settings,
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "consumer", "run", "--until-end"),
-        cwd=CHECKOUT,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), CONSUME_S)
-    except TimeoutError:
-        process.kill()
-        output, _ = await process.communicate()
-        raise AssertionError(f"not at the end after {CONSUME_S} s:\n{output.decode()[-10_000:]}") from None
-    finally:
-        if process.returncode is None:
-            process.kill()  # a test that fails beside it must not leave it behind
-    return Finished(await process.wait(), output.decode())
+def key_of_partition(partition: int, partitions: int) -> bytes:
+    """A run id whose events go to this partition."""
+    return next(iter(keys_of_partition(partition, partitions)))

@@ -1,25 +1,32 @@
-"""A topic, a database, and consumers that come and go between them."""
+"""A topic, a database, and the consumers between them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
+from typing import Any, NamedTuple, Protocol
 
 import asyncpg
-from confluent_kafka import Consumer, TopicPartition
 
-from tests.checker import Violation, read_log, replay
-from tests.support.consumer_process import CHECKOUT, ConsumerProcess
-from tests.support.road import Road
-from tests.support.servers.clients import execute
+from consumer.config import read_config
+from consumer.service import serve
+from tests.checker import check, read_tables
+from tests.checker.tables import Tables
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.foreign_producer import Receipt, foreign_producer, publish
+from tests.support.messages import Message
+from tests.support.paths import CHECKOUT
+from tests.support.servers import Servers
+from tests.support.servers.clients import connect, execute
+from tests.support.servers.topics import end_offsets
 from tests.support.waiting import DEADLINE_S, until
 
-# Small batches, so that there are many transactions; waits that a test can sit through.
-SETTINGS = {
+# For consumers in tests of faults: small batches, so that there are many transactions, and short timeouts.
+FAULT_SETTINGS = {
     "AGENT_RUNS_BATCH_RECORDS": "20",
     "AGENT_RUNS_SESSION_TIMEOUT_S": "2",
     "AGENT_RUNS_LOCK_TIMEOUT_S": "0.3",
@@ -28,132 +35,203 @@ SETTINGS = {
     "AGENT_RUNS_WATCH_INTERVAL_S": "1",
     "AGENT_RUNS_CONNECT_TIMEOUT_S": "2",
 }
-ANSWER_S = 30.0
+PARTITIONS = 3  # of the topics in tests of faults
+COMMAND_S = 120.0
+SHOWN_VIOLATIONS = 50
+SHOWN_CHARACTERS = 10_000
 TERMINATE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE datname = current_database() AND application_name = 'agent-runs-consumer'
 """
-# The fingerprint is that of the last record passed: from here on, none that is known.
-REWIND = """
-    UPDATE consumer_offsets AS o
-       SET next_offset = b.begins,
-           last_offset = CASE WHEN o.last_offset < b.begins THEN o.last_offset END,
-           last_timestamp = CASE WHEN o.last_offset < b.begins THEN o.last_timestamp END
-      FROM unnest($1::integer[], $2::bigint[]) AS b (partition, begins)
-     WHERE o.partition = b.partition
-"""
+
+
+class Finished(NamedTuple):
+    """A command's exit code and output."""
+
+    exit_code: int
+    output: str
 
 
 @dataclass(frozen=True)
-class Scene(Road):
-    """A road with its consumers. `directory` is for what they say."""
+class Scene:
+    """A topic, a database, and the consumers between them.
 
+    Attributes:
+        directory: for the consumers' output.
+        settings: in the environment of everything that the scene runs.
+        consumer_settings: in addition, in the environment of every consumer that `start` starts.
+        consumers: all that were started.
+    """
+
+    servers: Servers
+    topic: str
+    database: str
     directory: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    consumer_settings: Mapping[str, str] = field(default_factory=dict)
     consumers: list[ConsumerProcess] = field(default_factory=list)
 
-    def start(self, *arguments: str, fault: str = "", **settings: str) -> ConsumerProcess:
-        """Start a consumer; with a fault in it, when one is named (see `breakable`)."""
-        if fault:
-            return self._start("tests.support.fault_injection", arguments, {"FAULT_AT": fault, **settings})
-        return self._start("consumer", ("run", *arguments), settings)
+    @property
+    def database_name(self) -> str:
+        """The name in the URL."""
+        return self.database.rpartition("/")[2]
 
-    def start_version(self, checkout: Path, **settings: str) -> ConsumerProcess:
-        """Start the consumer of another version, which lies there."""
-        return self._start("consumer", ("run",), settings, checkout)
+    @property
+    def until_end_group(self) -> str:
+        """The group of `consume`. Not the one of `start`: members that were killed there would be waited for."""
+        return f"{self.topic}-until-end"
 
-    async def command(self, *arguments: str) -> str:
-        """Run one of the operator's commands; it has to succeed. Returns what it said."""
-        command = self._start("consumer", arguments, {})
-        assert await command.ended() == 0, command.output
-        return command.output
-
-    def _start(
-        self, module: str, arguments: tuple[str, ...], settings: Mapping[str, str], checkout: Path = CHECKOUT
-    ) -> ConsumerProcess:
-        environment = {
+    def environ(self, **settings: str) -> dict[str, str]:
+        """The environment for the service, without settings of the test run itself."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_RUNS_")}
+        return inherited | {
             "KAFKA_BOOTSTRAP_SERVERS": self.servers.bootstrap_servers,
             "DATABASE_URL": self.database,
             "AGENT_RUNS_TOPIC": self.topic,
             "AGENT_RUNS_GROUP": self.topic,
-            **SETTINGS,
+            **self.settings,
             **settings,
         }
-        log = self.directory / f"{len(self.consumers)}-{self.database.rpartition('/')[2]}.log"
-        self.consumers.append(ConsumerProcess(module, arguments, environment, log, checkout))
+
+    async def publish(self, *messages: Message) -> list[Receipt]:
+        """Publish in order and wait for all acknowledgements."""
+        producer = foreign_producer(self.servers.bootstrap_servers)
+        return await asyncio.to_thread(publish, producer, self.topic, messages)
+
+    async def consume(self, **settings: str) -> None:
+        """Run the service to the end of the log in this process, which is faster than to start one."""
+        await serve(read_config(self.environ(AGENT_RUNS_GROUP=self.until_end_group, **settings)), to_end=True)
+
+    async def run_until_end(self, **settings: str) -> None:
+        """Run `python -m consumer run --until-end`; it must succeed."""
+        settings = {"AGENT_RUNS_GROUP": self.until_end_group, **settings}
+        finished = await self.command("run", "--until-end", **settings)
+        assert finished.exit_code == 0, finished.output[-SHOWN_CHARACTERS:]
+
+    async def command(self, *arguments: str, **settings: str) -> Finished:
+        """Run `python -m consumer ARGUMENTS` to its end."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "consumer", *arguments),
+            cwd=CHECKOUT,
+            env=self.environ(**settings),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), COMMAND_S)
+        except TimeoutError:
+            process.kill()
+            output, _ = await process.communicate()
+            shown = output.decode()[-SHOWN_CHARACTERS:]
+            raise AssertionError(f"{arguments} had not ended after {COMMAND_S} s:\n{shown}") from None
+        finally:
+            if process.returncode is None:
+                process.kill()  # the test was cancelled or failed meanwhile
+        return Finished(await process.wait(), output.decode())
+
+    def start(self, *arguments: str, fault: str = "", **settings: str) -> ConsumerProcess:
+        """Start `python -m consumer run`; with a fault, see `tests.support.fault_injection`."""
+        settings = {**self.consumer_settings, **settings}
+        if fault:
+            return self.launch("tests.support.fault_injection", arguments, {"FAULT_AT": fault, **settings})
+        return self.launch("consumer", ("run", *arguments), settings)
+
+    def launch(
+        self, module: str, arguments: tuple[str, ...], settings: Mapping[str, str], checkout: Path = CHECKOUT
+    ) -> ConsumerProcess:
+        """Start `python -m MODULE ARGUMENTS` in a checkout, in the environment of the service."""
+        log = self.directory / f"{len(self.consumers)}-{self.database_name}.log"
+        self.consumers.append(ConsumerProcess(module, arguments, self.environ(**settings), log, checkout))
         return self.consumers[-1]
 
-    async def stored(self) -> int:
-        """How many records have been passed; 0 while the database does not say."""
-        return sum((await self._offsets()).values())
+    def stop_consumers(self) -> None:
+        """Kill all consumers, and require that none of them has logged an unhandled error."""
+        for consumer in self.consumers:
+            consumer.kill()
+        for consumer in self.consumers:
+            assert not consumer.has_unhandled_errors, consumer.output
 
-    async def stores_more(self, records: int = 1) -> None:
-        """Wait until so many more records have been passed."""
-        before = await self.stored()
-        await until(lambda: self._is_beyond(before + records), f"{records} more records than {before} are stored")
+    async def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        async with connect(self.database) as connection:
+            return [tuple(row) for row in await connection.fetch(query, *parameters)]
 
-    async def drained(self, deadline_s: float = DEADLINE_S) -> None:
-        """Wait until all that is in the log now is stored, by whomever."""
-        ends = await self.ends()
+    async def tables(self) -> Tables:
+        """A snapshot of the service's tables."""
+        return await read_tables(self.database)
 
-        async def reached() -> bool:
-            offsets = await self._offsets()
+    async def event_ids(self, run_id: str) -> list[str]:
+        """The ids of a run's events in their order."""
+        query = "SELECT id FROM run_events WHERE run_id = $1 ORDER BY event_seq"
+        return [row[0] for row in await self.rows(query, run_id)]
+
+    async def dead_letters(self) -> list[tuple[int, str]]:
+        """Offset and reason of every dead letter, ordered by partition and offset."""
+        letters = await self.rows("SELECT record_offset, reason FROM dead_letters ORDER BY partition, record_offset")
+        return [(offset, reason) for offset, reason in letters]
+
+    async def assert_consistent(self, *, dead_letters: bool = True) -> None:
+        """Require that every record is in exactly one place, by a check that shares no code with the service.
+
+        Args:
+            dead_letters: whether there may be any.
+        """
+        violations = await check(self.servers.bootstrap_servers, self.topic, self.database)
+        shown = map(str, violations[:SHOWN_VIOLATIONS])
+        assert not violations, "\n".join([f"{len(violations)} violations", *shown])
+        if not dead_letters:
+            assert await self.dead_letters() == []
+
+    async def wait_for_events(self, run_id: str, *event_ids: str) -> None:
+        """Wait until a run has exactly these events, in this order."""
+
+        async def stored() -> bool:
+            return await self.event_ids(run_id) == list(event_ids)
+
+        await until(stored, f"run {run_id} has the events {event_ids}")
+
+    async def consumed_records(self) -> int:
+        """The sum of all stored offsets; 0 while the database does not answer."""
+        return sum((await self._next_offsets()).values())
+
+    async def wait_for_more(self, records: int = 1) -> None:
+        """Wait until this many more records are consumed."""
+        before = await self.consumed_records()
+
+        async def consumed() -> bool:
+            return await self.consumed_records() >= before + records
+
+        await until(consumed, f"{records} more records than {before} are consumed")
+
+    async def wait_until_drained(self, deadline_s: float = DEADLINE_S) -> None:
+        """Wait until everything that is in the log now is consumed."""
+        ends = await end_offsets(self.servers.bootstrap_servers, self.topic)
+
+        async def drained() -> bool:
+            offsets = await self._next_offsets()
             return all(offsets.get(partition, 0) >= end for partition, end in ends.items())
 
         try:
-            await until(reached, "the log is stored to its end", deadline_s)
+            await until(drained, "the log is consumed to its end", deadline_s)
         except AssertionError as error:
-            error.add_note(f"{await self._offsets()} of {ends}")
+            error.add_note(f"{await self._next_offsets()} of {ends}")
             for consumer in self.consumers:
                 error.add_note(consumer.output[-3_000:])
             raise
 
-    async def ends(self) -> dict[int, int]:
-        """Where the partitions' logs end now."""
-        return await asyncio.to_thread(_ends, self.servers.bootstrap_servers, self.topic)
-
     async def terminate_backends(self) -> None:
-        """End all sessions of consumers, wherever they are in a transaction."""
+        """End all PostgreSQL sessions of consumers."""
         await execute(self.database, TERMINATE)
 
-    async def rewound(self, rng: Random) -> list[Violation]:
-        """Consume a part of the log again, from some place in each partition on: what has that changed?
-
-        The log must have been consumed to its end, and nobody be consuming it.
-        """
-        log = await asyncio.to_thread(read_log, self.servers.bootstrap_servers, self.topic)
-        before = await self.tables()
-        begins = {row.partition: rng.randint(row.first_offset, row.next_offset) for row in before.offsets}
-        await self._rewind(begins)
-        await self.consume()
-        again = Counter(r.place.partition for r in log.records if r.place.offset >= begins[r.place.partition])
-        return replay(before, await self.tables(), again)
-
-    async def _rewind(self, begins: Mapping[int, int]) -> None:
-        connection = await asyncpg.connect(self.database)
+    async def _next_offsets(self) -> dict[int, int]:
         try:
-            await connection.execute(REWIND, list(begins), list(begins.values()))
-        finally:
-            await connection.close()
-
-    async def _is_beyond(self, records: int) -> bool:
-        return await self.stored() >= records
-
-    async def _offsets(self) -> dict[int, int]:
-        try:
-            connection = await asyncpg.connect(self.database)
+            return dict(await self.rows("SELECT partition, next_offset FROM consumer_offsets"))
         except (OSError, asyncpg.PostgresError):
-            return {}  # it is down, as a test wants it
-        try:
-            rows = await connection.fetch("SELECT partition, next_offset FROM consumer_offsets")
-            return {row["partition"]: row["next_offset"] for row in rows}
-        finally:
-            await connection.close()
+            return {}  # the test has taken PostgreSQL down
 
 
-def _ends(bootstrap_servers: str, topic: str) -> dict[int, int]:
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "ends"})
-    try:
-        partitions = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
-        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=ANSWER_S)[1] for p in partitions}
-    finally:
-        consumer.close()
+class MakeScene(Protocol):
+    """The fixture `make_scene`."""
+
+    def __call__(self, partitions: int = 1, configs: Mapping[str, str] | None = None) -> Awaitable[Scene]:
+        """Make a topic and an empty database. `configs` are the topic's, on top of LogAppendTime."""

@@ -1,10 +1,10 @@
-"""The tables as values that can be compared."""
+"""The contents of the tables as values that can be compared."""
 
 from collections.abc import Mapping, Sequence
 
-import asyncpg
+from tests.support.servers.clients import connect
 
-# What a second consumption may write differently: the wall clock, and numbers that count insertions.
+# Columns that differ when a log is consumed a second time: wall-clock times and generated ids.
 WALL_CLOCK = {
     "agent_runs": (),
     "run_events": (),
@@ -18,20 +18,17 @@ Snapshot = Mapping[str, Sequence[str]]
 
 
 async def snapshot(database: str) -> Snapshot:
-    """Every row of every table of ours, without its wall-clock columns, in one order."""
+    """The sorted rows of every table, without the columns of WALL_CLOCK."""
     return {table: await _rows(database, table, WALL_CLOCK[table]) for table in WALL_CLOCK}
 
 
 async def row_versions(database: str) -> Snapshot:
-    """Every row of run data with all its columns, and the transaction that wrote this version of it."""
+    """The sorted rows of RUN_DATA with all columns, and the id of the transaction that wrote each version."""
     return {table: await _rows(database, table, (), "xmin::text || ' ' || ") for table in RUN_DATA}
 
 
 async def _rows(database: str, table: str, without: Sequence[str], prefix: str = "") -> Sequence[str]:
-    # As JSONB: a column that is added some day is compared too, and `raw` and the rest need no decoder.
+    # As JSONB, which includes columns that are added later, and needs no decoder for `raw`.
     query = f"SELECT {prefix}(to_jsonb(t) - $1::text[])::text AS row FROM {table} AS t ORDER BY row"
-    connection = await asyncpg.connect(database)
-    try:
+    async with connect(database) as connection:
         return [row["row"] for row in await connection.fetch(query, list(without))]
-    finally:
-        await connection.close()

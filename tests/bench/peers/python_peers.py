@@ -13,7 +13,7 @@ from tests.bench.peers.peer_table import TABLE, check_table, create_table
 from tests.bench.processes import run_process
 from tests.bench.records import PlannedRecord, numbered_event
 from tests.bench.servers import Dataset, Servers
-from tests.support.servers.databases import CHECKOUT
+from tests.support.paths import CHECKOUT
 
 PYTHON: Final = CHECKOUT / ".venv-peers" / "bin" / "python"
 _HERE: Final = Path(__file__).parent

@@ -15,8 +15,8 @@ from tests.bench import report
 from tests.bench.database import Database, fresh_database
 from tests.bench.processes import run_json_module
 from tests.bench.servers import PARTITIONS, Servers, temporary_topic
-from tests.support.servers.clients import until
-from tests.support.servers.databases import CHECKOUT
+from tests.support.paths import CHECKOUT
+from tests.support.waiting import until
 
 RATES: Final = (100, 1_000, 10_000)  # events/s
 _SHORT_S: Final = 15
@@ -47,7 +47,7 @@ async def _visible(servers: Servers, rate: int, seconds: int) -> dict[str, Any]:
     async with temporary_topic(servers, topic, ()), fresh_database(servers.template) as database:
         environment = {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": database.url}
         async with _running_consumer({**environment, "AGENT_RUNS_TOPIC": topic, "AGENT_RUNS_GROUP": topic}):
-            await until(lambda: _all_claimed(database))
+            await until(lambda: _all_claimed(database), "all partitions are claimed")
             result = await _probe("visible", topic, rate, seconds, environment)
             await _check(database, rate * seconds)
     return result

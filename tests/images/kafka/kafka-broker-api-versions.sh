@@ -1,6 +1,6 @@
 #!/bin/bash
-# In place of Kafka's command of this name, whose jar is not among the broker's: the same question, ApiVersions, put to
-# `--bootstrap-server HOST:PORT` by hand. Version 0, correlation id 1, no client id; a broker that is ready answers.
+# A stand-in for Kafka's command of this name, whose jar is not among the broker's. It sends the same request,
+# ApiVersions, to `--bootstrap-server HOST:PORT`: version 0, correlation id 1, no client id. A ready broker answers.
 set -eu
 [ "$1" = --bootstrap-server ]
 exec 3<>"/dev/tcp/${2%:*}/${2##*:}"

@@ -39,7 +39,7 @@ class ConsumerFaults:
     async def frozen(self, rng: Random) -> None:
         """SIGSTOP for 0.5 to 2.5 session timeouts, then SIGCONT."""
         member = rng.choice(self._fleet.members)
-        member.consumer.stop()
+        member.consumer.freeze()
         try:
             await asyncio.sleep(SESSION_S * rng.uniform(0.5, 2.5))
         finally:
@@ -68,7 +68,7 @@ class ConsumerFaults:
         member = self._fleet.replaceable(rng)
         stopping = self._fleet.join(_fault("SIGSTOP", rng))
         self._fleet.kill(member)
-        if await _reached(lambda: stopping.consumer.stopped):
+        if await _reached(lambda: stopping.consumer.frozen):
             await asyncio.sleep(SESSION_S * rng.uniform(0.8, 2.5))
             stopping.consumer.resume()
         else:  # if it stopped itself later, nothing would resume it

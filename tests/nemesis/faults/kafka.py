@@ -45,6 +45,6 @@ class KafkaFaults(NetworkFaults):
 
     async def corrupted_batches(self, rng: Random) -> None:
         """Corrupt one byte in each of the next fetched batches."""
-        self._proxy.flips = rng.randrange(1, 10)
+        self._proxy.corruptions = rng.randrange(1, 10)
         await pause(rng)
-        self._proxy.flips = 0
+        self._proxy.corruptions = 0

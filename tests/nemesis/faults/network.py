@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 
 from tests.nemesis.schedule import Fault, pause
-from tests.support.proxy.proxy import Fate, Proxy, Way
+from tests.support.proxy.proxy import Direction, Fate, Proxy
 
 
 class NetworkFaults:
@@ -27,20 +27,20 @@ class NetworkFaults:
 
     async def black_hole(self, rng: Random) -> None:
         """Drop all data in both directions, without closing connections."""
-        self._proxy.audible.clear()
+        self._proxy.reachable.clear()
         await pause(rng)
         self._proxy.heal()
 
     async def one_way(self, rng: Random) -> None:
         """Drop all data in one direction, without closing connections."""
-        self._proxy.deaf.add(rng.choice(list(Way)))
+        self._proxy.blocked.add(rng.choice(list(Direction)))
         await pause(rng)
         self._proxy.heal()
 
     async def connection_resets(self, rng: Random) -> None:
         """Reset all connections, one to five times."""
         for _ in range(rng.randrange(1, 6)):
-            self._proxy.cut()
+            self._proxy.reset_connections()
             await asyncio.sleep(rng.random())
 
     async def slow(self, rng: Random) -> None:
@@ -57,16 +57,16 @@ class NetworkFaults:
 
     async def dead_connections(self, rng: Random) -> None:
         """Drop all data of the existing connections for good. New connections work, and nothing closes the old ones."""
-        self._proxy.abandon()
+        self._proxy.stall_connections()
         await pause(rng)
 
     async def writes_lost(self, rng: Random) -> None:
         """Drop some requests that write."""
-        await self._apply(Fate.NEVER_ARRIVES, rng)
+        await self._apply(Fate.REQUEST_LOST, rng)
 
     async def answers_lost(self, rng: Random) -> None:
         """Deliver some requests that write, and drop their responses."""
-        await self._apply(Fate.ANSWER_IS_LOST, rng)
+        await self._apply(Fate.ANSWER_LOST, rng)
 
     async def _apply(self, fate: Fate, rng: Random) -> None:
         self._proxy.fates.extend(rng.choice((fate, Fate.PASSES)) for _ in range(40))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from tests.support.corpus import Message
+from tests.support.messages import Message
 
 TOPIC = "run-events"
 

@@ -1,22 +1,22 @@
-"""The poison corpus: each way a record can be refused, and each oddity that has to be stored all the same.
+"""The corpus: every way a record can be rejected, and every unusual record that must be stored.
 
-A specimen says what should become of it. The checker judges the same record by itself, so that table and oracle
-hold each other to account; a test compares them. `scripts` has what needs more than one record: repeats and conflicts.
+Each sample names its expected outcome. The checker classifies the same records by its own code, and a test compares the
+two. `duplicates` has the cases that need more than one record: repeats and conflicts of one event id.
 """
 
-from tests.support.corpus.fields import counts, ids, not_an_event, timestamps
+from tests.support.corpus.duplicates import DuplicateCase, duplicate_cases
+from tests.support.corpus.event_fields import counts, ids, not_an_event, timestamps
 from tests.support.corpus.keys import keys
-from tests.support.corpus.numerals import numbers
-from tests.support.corpus.oddities import headers, names, odd, raw
-from tests.support.corpus.scripts import Script, scripts
-from tests.support.corpus.specimen import Message, Specimen
-from tests.support.corpus.texts import not_json
+from tests.support.corpus.not_json import not_json
+from tests.support.corpus.numbers import numbers
+from tests.support.corpus.sample import Sample
+from tests.support.corpus.unusual import headers, names, strings, unusual
 
-__all__ = ["Message", "Script", "Specimen", "corpus", "scripts"]
+__all__ = ["DuplicateCase", "Sample", "corpus", "duplicate_cases"]
 
-_ROOMS = (keys, not_json, not_an_event, ids, timestamps, counts, numbers, odd, names, headers, raw)
+_GROUPS = (keys, not_json, not_an_event, ids, timestamps, counts, numbers, unusual, names, headers, strings)
 
 
-def corpus() -> list[Specimen]:
-    """All specimens, each name once."""
-    return [specimen for room in _ROOMS for specimen in room()]
+def corpus() -> list[Sample]:
+    """All samples; their names are unique."""
+    return [sample for group in _GROUPS for sample in group()]

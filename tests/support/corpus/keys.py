@@ -1,13 +1,13 @@
-"""Keys that name no run, and keys that only look as if they didn't."""
+"""Keys that cannot name a run, and unusual keys that can."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tests.support.corpus.specimen import STORED, Specimen, changed, exactly
+from tests.support.corpus.sample import STORED, Sample, exactly, with_fields
 
 
-def keys() -> Iterator[Specimen]:
+def keys() -> Iterator[Sample]:
     keys: dict[str, tuple[str | None, Callable[[bytes], bytes | None]]] = {
         "no key": ("missing_key", lambda run_id: None),
         "empty key": ("missing_key", lambda run_id: b""),
@@ -25,6 +25,6 @@ def keys() -> Iterator[Specimen]:
         "key of other planes": (STORED, lambda run_id: run_id + "🤖\U0010ffff".encode()),
     }
     for name, (reason, key) in keys.items():
-        yield Specimen(name, reason, changed(), key)
-    yield Specimen("no key and no value", "missing_key", exactly(None), lambda run_id: None)
-    yield Specimen("bad key and bad value", "invalid_key", exactly(b"{"), lambda run_id: b"\xff")
+        yield Sample(name, reason, with_fields(), key)
+    yield Sample("no key and no value", "missing_key", exactly(None), lambda run_id: None)
+    yield Sample("bad key and bad value", "invalid_key", exactly(b"{"), lambda run_id: b"\xff")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from hashlib import blake2b
 
 from tests.checker.log import Log, Place
-from tests.support.corpus import Message
+from tests.support.messages import Message
 
 SHOWN = 5
 

@@ -1,4 +1,4 @@
-"""A broker with two doors: one for everybody, and one that is reached by way of a proxy."""
+"""Brokers whose clients connect through a proxy."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,29 +12,29 @@ from tests.support.proxy.proxy import KafkaProxy
 from tests.support.servers import LOG_APPEND_TIME, create_topic
 
 
-class WiredKafka(Kafka):
-    """Whoever comes by way of the proxy is told that its address is the broker's, and so stays there."""
+class ProxiedKafka(Kafka):
+    """A broker with two listeners. The second advertises a proxy's address, so its clients stay behind the proxy."""
 
     def __init__(self, directory: Path) -> None:
-        plain, controller, self._wired, self._proxied = (free_port() for _ in range(4))
+        plain, controller, self._proxied, self._proxy = (free_port() for _ in range(4))
         controllers = f"CONTROLLER://{HOST}:{controller}"
         properties = {
-            "listeners": f"PLAINTEXT://{HOST}:{plain},WIRED://{HOST}:{self._wired},{controllers}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{plain},WIRED://{HOST}:{self._proxied}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,WIRED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": f"PLAINTEXT://{HOST}:{plain},PROXIED://{HOST}:{self._proxied},{controllers}",
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{plain},PROXIED://{HOST}:{self._proxy}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.quorum.voters": f"1@{HOST}:{controller}",
         }
         super().__init__(directory, plain, properties, fast_start=True)
 
-    def wire(self) -> KafkaProxy:
-        """A proxy in front of the second door; one at a time."""
-        return KafkaProxy(HOST, self._wired, listens_on=self._proxied)
+    def proxy(self) -> KafkaProxy:
+        """A proxy in front of the second listener; one at a time."""
+        return KafkaProxy(HOST, self._proxied, listens_on=self._proxy)
 
 
 @asynccontextmanager
-async def wired_kafka(topic: str) -> AsyncIterator[tuple[KafkaProxy, str]]:
-    """A broker that is reached by way of a proxy only, and its address there."""
+async def proxied_kafka(topic: str) -> AsyncIterator[tuple[KafkaProxy, str]]:
+    """A broker that is reached only through a proxy, and its address there."""
     with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
         async with KafkaProxy() as proxy:
             address = f"127.0.0.1:{proxy.port}"

@@ -1,4 +1,4 @@
-"""A wire between a client and its server that can be cut at the worst moment."""
+"""Proxies in front of Kafka and PostgreSQL, through which a test breaks connections."""
 
 import asyncio
 from asyncio import IncompleteReadError, StreamReader
@@ -9,25 +9,25 @@ from urllib.parse import urlsplit
 
 from aiokafka.record.util import calc_crc32c
 
-from tests.support.proxy.wire import Fate, Link, Way, Wire
+from tests.support.proxy.connection import Connection, Direction, Fate, Network
 
-__all__ = ["DatabaseProxy", "Fate", "KafkaProxy", "Proxy", "Way"]
+__all__ = ["DatabaseProxy", "Direction", "Fate", "KafkaProxy", "Proxy"]
 
 HOST = "127.0.0.1"
 COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"  # PostgreSQL's protocol: a simple query, its length, its text
-PRODUCE = b"\x00\x00"  # Kafka's protocol: the number of a request's kind, behind four bytes of length
-# Kafka's batch of records: offset, length, epoch, a 2 for its version, checksum; and what the checksum is of.
+PRODUCE = b"\x00\x00"  # Kafka's protocol: the API key of a request, which follows its four bytes of length
+# Where the fields of Kafka's record batch begin: length, magic byte (2), CRC, the bytes that the CRC covers, records.
 BATCH_LENGTH, BATCH_VERSION, BATCH_CHECKSUM, BATCH_CHECKED, BATCH_RECORDS = 8, 16, 17, 21, 61
 
 
-class Proxy(Wire):
-    """Passes everything on, apart from what it was told to do. `target` is where the server is: host and port."""
+class Proxy(Network):
+    """Passes everything on, except for the faults that are set. `target` is the server's host and port."""
 
     def __init__(self, host: str = HOST, port: int = 0, listens_on: int = 0) -> None:
         super().__init__()
         self.target = host, port
         self._listens_on = listens_on
-        self._links: dict[asyncio.Task[None], Link | None] = {}
+        self._connections: dict[asyncio.Task[None], Connection | None] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, HOST, self._listens_on)
@@ -35,62 +35,62 @@ class Proxy(Wire):
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        self.cut()
-        await asyncio.gather(*self._links, return_exceptions=True)
+        self.reset_connections()
+        await asyncio.gather(*self._connections, return_exceptions=True)
         await self._server.wait_closed()
 
     @property
     def port(self) -> int:
-        """Where clients find it."""
+        """The port that clients connect to."""
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     @property
     def address(self) -> str:
-        """The same, with the host."""
+        """Host and port that clients connect to."""
         return f"{HOST}:{self.port}"
 
-    def cut(self) -> None:
-        """Reset all connections that there are."""
-        for task in self._links:
+    def reset_connections(self) -> None:
+        """Reset all current connections."""
+        for task in self._connections:
             task.cancel()
 
-    def cut_servers_end(self) -> None:
-        """End all connections, for the server only: in a black hole their clients don't hear of it."""
-        for link in self._links.values():
-            if link is not None:
-                link.cut_servers_end()
+    def close_server_ends(self) -> None:
+        """Close all connections for the server only: while the network is a black hole, their clients do not notice."""
+        for connection in self._connections.values():
+            if connection is not None:
+                connection.close_server_end()
 
-    def abandon(self) -> None:
-        """From now on nothing passes over the connections that there are; new ones are well."""
-        for link in self._links.values():
-            if link is not None:
-                link.abandoned = True
+    def stall_connections(self) -> None:
+        """Let nothing pass over the current connections from now on; new ones work."""
+        for connection in self._connections.values():
+            if connection is not None:
+                connection.stalled = True
 
     def heal(self) -> None:
-        """Carry everything again. Connections that have lost something are reset: their ends would misread the rest."""
+        """End all faults and reset all connections: after lost bytes, both ends would misread the rest."""
         self.fates.clear()
-        self.deaf.clear()
-        self.delay_s, self.bytes_per_s, self.flips = 0.0, 0, 0
-        self.change_delay_s = 0.0
+        self.blocked.clear()
+        self.delay_s, self.bytes_per_s, self.corruptions = 0.0, 0, 0
+        self.write_delay_s = 0.0
         self.silent_from = None
-        self.audible.set()
-        self.cut()
+        self.reachable.set()
+        self.reset_connections()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._links[task] = None
+        self._connections[task] = None
         with suppress(OSError, asyncio.CancelledError):
             server = await asyncio.open_connection(*self.target)
-            link = self._links[task] = Link(self, (reader, writer), server)
-            await link.carry()
+            connection = self._connections[task] = Connection(self, (reader, writer), server)
+            await connection.carry()
         writer.transport.abort()
-        del self._links[task]
+        del self._connections[task]
 
 
 class DatabaseProxy(Proxy):
-    """In front of PostgreSQL: COMMITs have a fate."""
+    """A proxy in front of PostgreSQL, whose writes are COMMITs."""
 
     def __init__(self, database_url: str) -> None:
         self._url = urlsplit(database_url)
@@ -98,35 +98,35 @@ class DatabaseProxy(Proxy):
 
     @property
     def database_url(self) -> str:
-        """The database, by way of this proxy."""
+        """The URL of the database through this proxy."""
         return self.url_of(self._url.path.lstrip("/"))
 
     def url_of(self, database: str) -> str:
-        """Another database of the same server, by way of this proxy."""
+        """The URL of another database of the same server through this proxy."""
         user = f"{self._url.username}@" if self._url.username else ""
         return self._url._replace(netloc=f"{user}{HOST}:{self.port}", path=f"/{database}").geturl()
 
-    def changes(self, data: bytes) -> bool:
-        # The driver sends nothing else before it has the answer: a COMMIT is a chunk of its own.
+    def is_write(self, data: bytes) -> bool:
+        # The driver sends nothing else until it has the answer, so a COMMIT is a chunk by itself.
         return data == COMMIT
 
 
 class KafkaProxy(Proxy):
-    """In front of a broker, which must advertise the proxy's address as its own: batches of records have a fate."""
+    """A proxy in front of a broker that advertises the proxy's address; its writes are produce requests."""
 
-    def changes(self, data: bytes) -> bool:
+    def is_write(self, data: bytes) -> bool:
         return data[4:6] == PRODUCE
 
     async def read(self, reader: StreamReader) -> bytes:
-        """One request or one answer, whole."""
+        """One whole request or response."""
         try:
             length = await reader.readexactly(4)
             return length + await reader.readexactly(int.from_bytes(length))
         except IncompleteReadError:
-            return b""  # half of one is of no use to anybody
+            return b""  # an incomplete one is discarded
 
-    def spoilt(self, data: bytes) -> bytes:
-        """A wrong byte in the last record of an answer's first batch of records: the batch's checksum tells."""
+    def corrupted(self, data: bytes) -> bytes:
+        """The response with a wrong last byte in its first record batch; the batch's CRC detects it."""
         for at in _batches(data):
             last = at + BATCH_LENGTH + 3 + unpack_from(">i", data, at + BATCH_LENGTH)[0]
             return data[:last] + bytes([data[last] ^ 0xFF]) + data[last + 1 :]
@@ -134,7 +134,7 @@ class KafkaProxy(Proxy):
 
 
 def _batches(data: bytes) -> list[int]:
-    """Where batches of records begin: where what looks like one has the right checksum."""
+    """Where record batches begin: where what looks like a batch has the right CRC."""
     found = []
     version = data.find(2, BATCH_VERSION)
     while version != -1 and version < len(data) - (BATCH_RECORDS - BATCH_VERSION):

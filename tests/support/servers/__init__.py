@@ -1,6 +1,6 @@
-"""The Kafka and the PostgreSQL that tests run against, and a topic and a database of them for each test.
+"""The Kafka and the PostgreSQL of the tests, with a topic and a database for each test.
 
-`choice` decides which servers, `containers` starts them in Docker, `topics` and `databases` give each test its own.
+`choice` selects the servers, `containers` starts them in Docker, `topics` and `databases` create what a test needs.
 """
 
 from tests.support.servers.choice import Servers, open_servers

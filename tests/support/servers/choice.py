@@ -1,4 +1,4 @@
-"""Which servers: the ones of the environment, else Docker's if asked for, else the local stack."""
+"""Selects the servers: those of the environment, else containers if AGENT_RUNS_TEST_SERVERS=docker, else local ones."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from deploy.local import LocalStack
 
 @dataclass(frozen=True)
 class Servers:
-    """Where they are. The role of `database_url` may create databases and roles."""
+    """Their addresses. The role of `database_url` may create databases and roles."""
 
     bootstrap_servers: str
     database_url: str
@@ -19,23 +19,23 @@ class Servers:
 
 @contextmanager
 def open_servers(environment: Mapping[str, str]) -> Iterator[Servers]:
-    """Servers for as long as the block lasts."""
+    """Servers that run until the end of the block."""
     given = environment.get("KAFKA_BOOTSTRAP_SERVERS"), environment.get("DATABASE_URL")
-    wish = environment.get("AGENT_RUNS_TEST_SERVERS", "")
+    choice = environment.get("AGENT_RUNS_TEST_SERVERS", "")
     if given[0] and given[1]:
         yield Servers(given[0], given[1])
-    elif wish == "docker":
+    elif choice == "docker":
         from tests.support.servers.containers import (
-            docker_servers,  # loads the Docker client, which the others don't need
+            docker_servers,  # loads the Docker client, which the other choices do not need
         )
 
         with docker_servers() as (bootstrap_servers, database_url):
             yield Servers(bootstrap_servers, database_url)
-    elif wish in ("", "local"):
+    elif choice in ("", "local"):
         with (
             TemporaryDirectory(prefix="agent-runs-tests-") as directory,
             LocalStack(Path(directory), durable=False) as stack,
         ):
             yield Servers(stack.kafka.bootstrap_servers, stack.postgres.url)
     else:
-        raise ValueError(f"AGENT_RUNS_TEST_SERVERS is {wish!r}; it may be `docker`, `local` or not set")
+        raise ValueError(f"AGENT_RUNS_TEST_SERVERS is {choice!r}; it may be `docker`, `local` or not set")

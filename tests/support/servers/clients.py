@@ -1,42 +1,58 @@
-"""The shortest ways to put something into the servers and to look at it."""
+"""Short ways to write to the servers and to read from them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import TypeAlias
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from tests.support.waiting import until
+
 DEADLINE_S = 30
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Connection]:
+    """A connection to a database, closed at the end of the block."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def execute(url: str, statement: str) -> None:
-    """Run a statement on a connection of its own."""
-    connection = await asyncpg.connect(url)
-    try:
+    """Run a statement on its own connection."""
+    async with connect(url) as connection:
         await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def fetch_value(url: str, query: str, *arguments: object) -> object:
     """The first column of the first row."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with connect(url) as connection:
         value: object = await connection.fetchval(query, *arguments)
-    finally:
-        await connection.close()
     return value
 
 
 @asynccontextmanager
 async def busy_session(url: str) -> AsyncIterator[int]:
-    """A session that computes for ever, and so doesn't notice when its server is gone. Yields its backend's pid."""
+    """A session whose backend runs an endless statement, so it does not notice when its server is gone.
+
+    Yields the backend's process id.
+    """
     connection = await asyncpg.connect(url)
     pid: int = connection.get_server_pid()
     endless = asyncio.create_task(connection.execute("DO 'BEGIN LOOP END LOOP; END'"))
     state = "SELECT state = 'active' AND query LIKE 'DO%' FROM pg_stat_activity WHERE pid = $1"
-    await until(lambda: fetch_value(url, state, pid))
+
+    async def busy() -> bool:
+        return bool(await fetch_value(url, state, pid))
+
+    await until(busy, "the backend runs its endless statement")
     try:
         yield pid
     finally:
@@ -59,10 +75,3 @@ async def first_record(bootstrap_servers: str, topic: str) -> bytes | None:
         await consumer.seek_to_beginning(partition)
         value: bytes | None = (await asyncio.wait_for(consumer.getone(), DEADLINE_S)).value
     return value
-
-
-async def until(condition: Callable[[], Awaitable[object]]) -> None:
-    """Wait for the condition. Raises TimeoutError when it doesn't come to hold."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not await condition():  # noqa: ASYNC110 (a server has no Event to wait for)
-            await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Three brokers that are one cluster: some 1.2 GB of memory, and up in a quarter of a minute."""
+"""A cluster of three brokers. It needs about 1.2 GB of memory and 15 seconds to start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPLICATED = {
 
 
 class Cluster:
-    """Each node is broker and controller. Two of them must be up for anything to be decided."""
+    """Each node is broker and controller. Two of them must be up for a quorum."""
 
     def __init__(self, directory: Path) -> None:
         plain = {node: free_port() for node in NODES}
@@ -47,33 +47,33 @@ class Cluster:
         self.bootstrap_servers = ",".join(f"{HOST}:{port}" for port in plain.values())
 
     def start(self, *nodes: int) -> None:
-        """Start these, or all; side by side, for none of them answers before two are up."""
-        _side_by_side(self.nodes[node].start for node in nodes or NODES)
+        """Start these, or all; in parallel, because none of them answers before two are up."""
+        _in_parallel(self.nodes[node].start for node in nodes or NODES)
 
     def kill(self, *nodes: int) -> None:
         """SIGKILL these, or all."""
-        _side_by_side(self.nodes[node].kill for node in nodes or NODES)
+        _in_parallel(self.nodes[node].kill for node in nodes or NODES)
 
     @property
     def down(self) -> list[int]:
-        """The nodes that don't run."""
+        """The nodes that do not run."""
         return [number for number, node in self.nodes.items() if node.pid is None]
 
     def leader(self, topic: str) -> int:
-        """The node that leads the topic's first partition; -1 while none does."""
+        """The leader of the topic's first partition; -1 while there is none."""
         return int(self._partition(topic).leader)
 
     def in_sync(self, topic: str) -> set[int]:
-        """The nodes that have all of the topic's first partition."""
+        """The in-sync replicas of the topic's first partition."""
         return set(self._partition(topic).isrs)
 
     def replicas(self, topic: str) -> set[int]:
-        """The nodes that should have it."""
+        """The replicas of the topic's first partition, in sync or not."""
         return set(self._partition(topic).replicas)
 
     def coordinator(self, group: str) -> int:
-        """The node that a consumer group's members talk to."""
-        admin = self._admin()  # held: one that nobody holds never answers
+        """The coordinator of a consumer group."""
+        admin = self._admin()  # kept in a variable: a client that is garbage-collected never answers
         (answer,) = admin.describe_consumer_groups([group], request_timeout=ANSWER_S).values()
         return int(answer.result(ANSWER_S).coordinator.id)
 
@@ -84,7 +84,7 @@ class Cluster:
         return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
 
 
-def _side_by_side(work: Iterable[Callable[[], None]]) -> None:
+def _in_parallel(work: Iterable[Callable[[], None]]) -> None:
     with ThreadPoolExecutor(len(NODES)) as threads:
         for done in [threads.submit(each) for each in work]:
             done.result()

@@ -1,4 +1,4 @@
-"""The servers as containers, with the same settings as the local ones."""
+"""The servers in Docker containers, with the settings of the local ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ PASSWORD = "agent_runs"
 
 @contextmanager
 def docker_servers() -> Iterator[tuple[str, str]]:
-    """Yields Kafka's address and PostgreSQL's URL. Fails the tests when no Docker engine answers."""
+    """Yields Kafka's address and PostgreSQL's URL. Ends the test run when no Docker engine answers."""
     _require_engine()
     kafka_port, postgres_port = free_port(), free_port()
     with _kafka(kafka_port), _postgres(postgres_port):
@@ -42,8 +42,8 @@ def _require_engine() -> None:
 
 
 def _kafka(port: int) -> DockerContainer:
-    # The port is chosen before the start: a broker tells its clients its address, so it must know it.
-    # testcontainers' own KafkaContainer is made for another publisher's image.
+    # The port is chosen before the start, because the broker advertises its address to clients. KafkaContainer of
+    # testcontainers works only with another publisher's image.
     settings = PROPERTIES | {
         "listeners": "CLIENTS://:9092,CONTROLLER://:9093",
         "advertised.listeners": f"CLIENTS://{HOST}:{port}",
@@ -65,7 +65,7 @@ def _postgres(port: int) -> DockerContainer:
         command=" ".join(f"-c {name}={value}" for name, value in settings.items()),
     )
     container.with_bind_ports(5432, port)
-    # Over TCP: while the entrypoint fills the cluster, the server listens on its socket only.
+    # Over TCP: while the entrypoint initialises the cluster, the server listens only on its socket.
     return container.waiting_for(ExecWaitStrategy(["pg_isready", "-q", "-h", "127.0.0.1", "-U", SUPERUSER]))
 
 

@@ -1,4 +1,4 @@
-"""Databases of a test's own, cloned from one that was migrated once: 50 ms instead of all the migrations."""
+"""Databases for single tests, cloned from one that was migrated once: 50 ms instead of all migrations."""
 
 import asyncio
 import os
@@ -6,52 +6,47 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import asyncpg
+from tests.support.paths import CHECKOUT
+from tests.support.servers.clients import execute
 
-CHECKOUT = Path(__file__).parents[3]
 MIGRATE = (sys.executable, "-m", "consumer", "migrate")
 
 
 @dataclass(frozen=True)
 class TemplateDatabase:
-    """A migrated database that nobody is connected to, on the server of `server_url`."""
+    """A migrated database without connections, on the server of `server_url`."""
 
     server_url: str
     name: str
 
     @classmethod
     async def create(cls, server_url: str, migrate: Sequence[str] = MIGRATE) -> "TemplateDatabase":
-        """Make it, with the command that an operator would use."""
+        """Create it and migrate it with the command that operators use."""
         template = cls(server_url, f"template_{uuid4().hex}")
         await template.execute(f"CREATE DATABASE {template.name}")
         await asyncio.to_thread(_run, migrate, template.url_of(template.name))
         return template
 
     async def clone(self) -> str:
-        """A database like the template. Returns its name."""
+        """Create a copy of the template and return its name."""
         name = f"test_{uuid4().hex}"
         await self.execute(f"CREATE DATABASE {name} TEMPLATE {self.name}")
         return name
 
     async def drop(self, name: str) -> None:
-        """Drop a database, whoever is still connected."""
+        """Drop a database and end its sessions."""
         await self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def url_of(self, name: str) -> str:
-        """The URL of a database of the same server."""
+        """The URL of a database on the same server."""
         return urlsplit(self.server_url)._replace(path=f"/{name}").geturl()
 
     async def execute(self, statement: str) -> None:
-        """Run a statement of the server, outside of any transaction."""
-        connection = await asyncpg.connect(self.server_url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        """Run a statement outside of a transaction, in the database of `server_url`."""
+        await execute(self.server_url, statement)
 
 
 def _run(command: Sequence[str], database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Logins with nothing but one group role."""
+"""Logins that are members of one group role only."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,12 +8,12 @@ from uuid import uuid4
 from tests.support.servers.clients import execute
 
 CONSUMER, READER = "agent_runs_consumer", "agent_runs_reader"
-PASSWORD = "let-me-in"  # where the server asks for one
+PASSWORD = "let-me-in"  # for servers that require one
 
 
 @asynccontextmanager
 async def login(database_url: str, group: str) -> AsyncIterator[str]:
-    """The URL of a database as a new login sees it that is a member of this group. Its name is the URL's user."""
+    """A database's URL with a new login, which is a member of this group; it is dropped at the end of the block."""
     name = f"test_{uuid4().hex}"
     await execute(database_url, f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' IN ROLE {group}")
     parts = urlsplit(database_url)

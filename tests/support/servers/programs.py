@@ -1,4 +1,4 @@
-"""Programs that have servers: one with a stack of its own, and the command line."""
+"""Programs that start local servers: a short script, and the command line of `deploy.local`."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-CHECKOUT = Path(__file__).parents[3]
+from tests.support.paths import CHECKOUT
 
 STARTER = """
 import sys
@@ -22,7 +22,7 @@ with LocalStack(Path(sys.argv[1]), durable=False) as stack:
 
 
 class Starter:
-    """A program that has a stack up until its standard input ends. As a context, killed at the latest at its end."""
+    """A program with a local stack, which it stops when its standard input ends; killed at the end of the block."""
 
     def __init__(self, directory: Path) -> None:
         self.process = subprocess.Popen(
@@ -34,7 +34,7 @@ class Starter:
         )
 
     def __enter__(self) -> list[int]:
-        """The servers' pids, once they are up."""
+        """The servers' process ids, once they are up."""
         assert self.process.stdout is not None
         return [int(pid) for pid in self.process.stdout.readline().split()]
 
@@ -59,14 +59,14 @@ def local_stack(checkout: Path, *arguments: str, expect: int = 0) -> "subprocess
 
 
 def shell_environment(checkout: Path) -> dict[str, str]:
-    """What a shell knows that has read the checkout's file of addresses."""
+    """The environment of a shell after it has read the checkout's `.local/env`."""
     script = "set -a; . ./.local/env; env"
     done = subprocess.run(["/bin/sh", "-c", script], cwd=checkout, env={}, capture_output=True, text=True, check=True)
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs. A zombie doesn't."""
+    """Whether the process runs; a zombie does not."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False

@@ -1,4 +1,4 @@
-"""A producer that publishes for as long as a block lasts, whatever happens to the servers meanwhile."""
+"""A producer that publishes for the duration of a block, whatever happens to the servers meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,15 +8,15 @@ from random import Random
 
 from tests.support.foreign_producer import foreign_producer, publish
 from tests.support.scene import Scene
-from tests.support.workloads.troubled import ordinary
+from tests.support.workloads.mixed import ordinary_events
 
 BURST = 20
-PAUSE_S = 0.03  # some 600 records a second: enough to be always at work, little enough to be caught up with
+PAUSE_S = 0.03  # about 600 records a second: consumers are never idle, and can still catch up
 
 
 @asynccontextmanager
-async def load(scene: Scene, seed: int) -> AsyncIterator[None]:
-    """Publish ordinary events; at the end of the block all of them are acknowledged."""
+async def publishing(scene: Scene, seed: int) -> AsyncIterator[None]:
+    """Publish valid events, each once; at the end of the block all of them are acknowledged."""
     done = asyncio.Event()
     task = asyncio.create_task(_publish(scene, seed, done))
     try:
@@ -27,9 +27,9 @@ async def load(scene: Scene, seed: int) -> AsyncIterator[None]:
 
 
 async def _publish(scene: Scene, seed: int, done: asyncio.Event) -> None:
-    # Quiet: it would have a line for each attempt to reach a broker that is down.
+    # Without its log: librdkafka writes a line for each attempt to reach a broker that is down.
     producer = foreign_producer(scene.servers.bootstrap_servers, log_level=0)
-    messages = ordinary(Random(seed))
+    messages = ordinary_events(Random(seed))
     while not done.is_set():
         await asyncio.to_thread(publish, producer, scene.topic, list(islice(messages, BURST)))
         with suppress(TimeoutError):

@@ -1,43 +1,40 @@
-"""One kind of record, what should become of it, and the makers that specimens are written with."""
+"""A sample of the corpus, and the functions that build its value."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
-Headers: TypeAlias = list[tuple[str, bytes | None]]
+from tests.support.messages import Headers, Message
+
 Fields: TypeAlias = dict[str, object]
 
 STORED = None  # in place of a reason
 
 
 @dataclass(frozen=True)
-class Message:
-    """What a producer is given."""
+class Sample:
+    """One kind of record and its expected outcome.
 
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = field(default_factory=list)
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Specimen:
-    """One kind of record. The value is made for an event id, so that specimens under one key don't collide."""
+    Attributes:
+        reason: why it is rejected; STORED if it is not.
+        value: makes the value for an event id, so that samples under one key do not conflict.
+        key: makes the key for a run id.
+    """
 
     name: str
     reason: str | None
     value: Callable[[str], bytes | None]
     key: Callable[[bytes], bytes | None] = lambda run_id: run_id
-    headers: Headers = field(default_factory=list)
+    headers: Headers = ()
 
     def message(self, run_id: bytes, event_id: str) -> Message:
-        return Message(self.key(run_id), self.value(event_id), self.headers, self.name)
+        return Message(self.key(run_id), self.value(event_id), headers=self.headers, label=self.name)
 
 
-SAMPLES: Mapping[str, Fields] = {
+VALID_FIELDS: Mapping[str, Fields] = {
     "input": {"tool": "message_from_user", "data": {"text": "hello"}},
     "context_assembled": {"context": [{"role": "user"}]},
     "llm_called": {"model": "m", "system_prompt": "s", "user_prompt": "u", "raw_response": "r"},
@@ -75,37 +72,36 @@ STRINGS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def fields_of(kind: str, event_id: str, /, **changes: object) -> Fields:
-    """A valid event of a type, as a dict to change."""
+def valid_event(kind: str, event_id: str, /, **changes: object) -> Fields:
+    """The fields of a valid event, with changes."""
     common = {"type": kind, "id": event_id, "parent_event_id": None, "timestamp": "2026-03-01T12:00:00.5Z"}
-    return common | SAMPLES.get(kind, {}) | changes
+    return common | VALID_FIELDS.get(kind, {}) | changes
 
 
-def without(fields: Fields, name: str) -> Fields:
-    return {key: value for key, value in fields.items() if key != name}
-
-
-def spelled(fields: object) -> bytes:
+def encode(fields: object) -> bytes:
     return json.dumps(fields).encode()
 
 
-def holding(literal: str, kind: str = "input", name: str = "data") -> Callable[[str], bytes]:
-    """A value whose field is spelled exactly so."""
-    return lambda event_id: spelled(fields_of(kind, event_id, **{name: "@"})).replace(b'"@"', literal.encode(), 1)
+def with_fields(kind: str = "input", /, **changes: object) -> Callable[[str], bytes]:
+    """An event with these fields instead of its own, or besides."""
+    return lambda event_id: encode(valid_event(kind, event_id, **changes))
 
 
-def changed(kind: str = "input", /, **changes: object) -> Callable[[str], bytes]:
-    return lambda event_id: spelled(fields_of(kind, event_id, **changes))
+def with_literal(literal: str, kind: str = "input", name: str = "data") -> Callable[[str], bytes]:
+    """An event with a field that is exactly this JSON text."""
+    return lambda event_id: encode(valid_event(kind, event_id, **{name: "@"})).replace(b'"@"', literal.encode(), 1)
 
 
-def lacking(kind: str, name: str) -> Callable[[str], bytes]:
-    return lambda event_id: spelled(without(fields_of(kind, event_id), name))
+def without_field(kind: str, name: str) -> Callable[[str], bytes]:
+    """An event that lacks one field."""
+    return lambda event_id: encode({key: value for key, value in valid_event(kind, event_id).items() if key != name})
 
 
 def wrapped(before: bytes, after: bytes = b"") -> Callable[[str], bytes]:
     """A valid event between other bytes."""
-    return lambda event_id: before + spelled(fields_of("input", event_id)) + after
+    return lambda event_id: before + encode(valid_event("input", event_id)) + after
 
 
 def exactly(value: bytes | None) -> Callable[[str], bytes | None]:
+    """This value, whatever the event id."""
     return lambda event_id: value

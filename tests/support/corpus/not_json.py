@@ -1,10 +1,10 @@
-"""Values that are no JSON."""
+"""Values that are not valid JSON in UTF-8."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.support.corpus.specimen import Specimen, exactly, holding, wrapped
+from tests.support.corpus.sample import Sample, exactly, with_literal, wrapped
 
 _LITERALS = r"""
     NaN Infinity -Infinity nan undefined True 01 1. .5 +1 0x1f 1e - --1 1_000 １ [1,] [1,2,] {"a":1,} {"a"} {a:1}
@@ -13,7 +13,7 @@ _LITERALS = r"""
 _SPACED_LITERALS = ('{"a" 1}', "[1 2]", "// no", "/* no */ 1", '"\t"', '"\n"', '"\0"', '"\\\n"', "\v1", "\f1")
 
 
-def not_json() -> Iterator[Specimen]:
+def not_json() -> Iterator[Sample]:
     texts = {
         "tombstone": None,
         "empty value": b"",
@@ -35,16 +35,16 @@ def not_json() -> Iterator[Specimen]:
         "a no-break space": b"\xc2\xa0{}",
     }
     for name, text in texts.items():
-        yield Specimen(name, "not_json", exactly(text))
+        yield Sample(name, "not_json", exactly(text))
     for literal in (*_LITERALS.split(), *_SPACED_LITERALS):
-        yield Specimen(f"the literal {literal!r}", "not_json", holding(literal))
-    yield Specimen("a byte order mark", "not_json", wrapped(b"\xef\xbb\xbf"))
-    yield Specimen("UTF-16", "not_json", lambda i: wrapped(b"")(i).decode().encode("utf-16"))
-    yield Specimen("UTF-16 without a mark", "not_json", lambda i: wrapped(b"")(i).decode().encode("utf-16-le"))
-    yield Specimen("invalid UTF-8 in a string", "not_json", wrapped(b'{"a":"\xff","b":', b"}"))
-    yield Specimen("a NUL behind the end", "not_json", wrapped(b"", b"\0"))
-    yield Specimen("a brace too many", "not_json", wrapped(b"", b"}"))
-    yield Specimen("cut short", "not_json", lambda i: wrapped(b"")(i)[:-1])
-    yield Specimen("513 deep", "not_json", holding("[" * 512 + "]" * 512))
-    yield Specimen("513 deep of objects", "not_json", holding('{"a":' * 512 + "1" + "}" * 512))
-    yield Specimen("513 deep of an unknown type", "not_json", holding("[" * 512 + "]" * 512, "note", "x"))
+        yield Sample(f"the literal {literal!r}", "not_json", with_literal(literal))
+    yield Sample("a byte order mark", "not_json", wrapped(b"\xef\xbb\xbf"))
+    yield Sample("UTF-16", "not_json", lambda i: wrapped(b"")(i).decode().encode("utf-16"))
+    yield Sample("UTF-16 without a mark", "not_json", lambda i: wrapped(b"")(i).decode().encode("utf-16-le"))
+    yield Sample("invalid UTF-8 in a string", "not_json", wrapped(b'{"a":"\xff","b":', b"}"))
+    yield Sample("a NUL behind the end", "not_json", wrapped(b"", b"\0"))
+    yield Sample("a brace too many", "not_json", wrapped(b"", b"}"))
+    yield Sample("cut short", "not_json", lambda i: wrapped(b"")(i)[:-1])
+    yield Sample("513 deep", "not_json", with_literal("[" * 512 + "]" * 512))
+    yield Sample("513 deep of objects", "not_json", with_literal('{"a":' * 512 + "1" + "}" * 512))
+    yield Sample("513 deep of an unknown type", "not_json", with_literal("[" * 512 + "]" * 512, "note", "x"))
