@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agent_runs.codec.lossy_json import MOST_DIGITS, dump_fast, dump_lossy
+from agent_runs.codec.lossy_json import MAX_DIGITS, dump_fast, dump_lossy
 from agent_runs.codec.scan import MAX_DEPTH
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.signal_safety import reraise_from_signal_handler
@@ -86,7 +86,7 @@ def encode_lossy(event: RunEvent | UnknownEvent) -> bytes:
 
 def _may_be_lossy(text: bytes) -> bool:
     """Whether `dump_fast` may have written a NaN (as null or NaN) or a Decimal that PostgreSQL cannot store."""
-    return len(text) > MOST_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
+    return len(text) > MAX_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
 
 
 def _is_plain(value: Any, levels: int) -> bool:

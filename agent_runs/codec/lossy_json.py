@@ -17,9 +17,9 @@ import msgspec
 from agent_runs.codec.scan import MAX_DEPTH
 from agent_runs.signal_safety import reraise_from_signal_handler
 
-# PostgreSQL's numeric, and so its JSONB, has so many digits before the point and behind it.
-MOST_DIGITS: Final = 131_072
-_MOST_DECIMALS: Final = 16_383
+# The digits before and after the decimal point that PostgreSQL's `numeric`, and so its JSONB, can store.
+MAX_DIGITS: Final = 131_072
+_MAX_DECIMALS: Final = 16_383
 
 # msgspec encodes these itself. It passes one of them to `_enc_hook` only where it is the key of an object.
 _MSGSPEC_TYPES: Final = (bool, type(None), tuple, list, dict, set, frozenset)
@@ -125,8 +125,13 @@ def _dump_scalar(value: Any) -> str:
 def _is_storable(value: Any) -> bool:
     """Whether JSON can express the scalar and PostgreSQL can store it."""
     if isinstance(value, Decimal):
-        return value.is_finite() and value.adjusted() < MOST_DIGITS and -_exponent(value) <= _MOST_DECIMALS
+        return fits_numeric(value)
     return not isinstance(value, float) or math.isfinite(value)
+
+
+def fits_numeric(value: Decimal) -> bool:
+    """Whether PostgreSQL's `numeric`, and so its JSONB, can store the number."""
+    return value.is_finite() and value.adjusted() < MAX_DIGITS and -_exponent(value) <= _MAX_DECIMALS
 
 
 def _exponent(value: Decimal) -> int:

@@ -11,6 +11,7 @@ from functools import partial
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the decoder's own, of which typeshed knows nothing
 from typing import Final, NamedTuple
 
+from agent_runs.codec.lossy_json import fits_numeric
 from agent_runs.codec.scan import MAX_DEPTH, STRING
 from agent_runs.ids import MAX_ID_BYTES
 from consumer.model.records import Reason, Record
@@ -21,9 +22,6 @@ _CONSTANT = re.compile(STRING + rb"|(-?(?:NaN|Infinity))", re.DOTALL)
 _NUMBER = re.compile(STRING + rb"|(-?\d[\d.eE+-]*)", re.DOTALL)
 _FIELD = re.compile(r"at `\$\.(\w+)|^`(\w+)`")  # as msgspec says it, as we do
 _SPACE = re.compile(r"[ \t\n\r]*")
-# PostgreSQL's `numeric`: decimal digits before the point, and behind it.
-_MAX_WEIGHT: Final = 131_072
-_MAX_SCALE: Final = 16_383
 
 
 class Place(NamedTuple):
@@ -139,7 +137,7 @@ def _is_numeric(literal: str) -> bool:
         number = Decimal(literal)
     except InvalidOperation:  # an exponent beyond Python's own
         return False
-    return number.adjusted() < _MAX_WEIGHT and -int(number.as_tuple().exponent) <= _MAX_SCALE
+    return fits_numeric(number)
 
 
 def _bytes(text: str, characters: int) -> int:

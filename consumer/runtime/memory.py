@@ -1,4 +1,4 @@
-"""How the process treats its memory: what the interpreter and the C library are told once, at the start."""
+"""Tunes the garbage collector and the C library's allocator, once, when the process starts."""
 
 import ctypes
 import gc
@@ -8,16 +8,16 @@ from typing import Final
 # malloc.h of glibc.
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-_KEPT_BYTES: Final = 64 * 1024 * 1024  # the batches of two lanes, and what comes meanwhile
-_MAPPED_FROM_BYTES: Final = 32 * 1024 * 1024  # more, older glibcs refuse
+_KEPT_BYTES: Final = 64 * 1024 * 1024  # the batches of two lanes, and the records fetched meanwhile
+_MAPPED_FROM_BYTES: Final = 32 * 1024 * 1024  # older glibc versions refuse more
 
 
 def tune_allocator() -> None:
-    """Spare what a process that fills and empties the same buffers all day need not do."""
-    # Modules and settings stay as long as the process: whoever looks for garbage cycles need not look at them.
+    """Exclude the objects of the start from garbage collection, and keep the memory of freed batches in malloc."""
+    # Modules and settings live as long as the process: the collector need not visit them.
     gc.freeze()
-    # A batch that is done is given back to the system, and the next one takes it again page by page, each zeroed first:
-    # half a microsecond an event. Other C libraries than glibc have other ways, and are left alone.
+    # By default glibc returns a freed batch to the kernel, which gives it back page by page, zeroed, to the next batch.
+    # That costs half a microsecond per event. Other C libraries have other settings, and are not tuned.
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

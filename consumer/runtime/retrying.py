@@ -1,4 +1,4 @@
-"""Waiting for the world: how long between two tries, and when to give up."""
+"""Retries work while Kafka or PostgreSQL is unavailable: the delays between attempts, and when to give up."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -34,7 +34,8 @@ async def retry_while_unavailable(work: Callable[[], Awaitable[_T]], what: str, 
     """
 
     def report(error: BaseException, wait_s: float) -> None:
-        _log.warning("Waiting for the world", action="wait", what=what, wait_s=round(wait_s, 2), error=str(error))
+        text = "Kafka or PostgreSQL is unavailable; retrying"
+        _log.warning(text, action="wait", what=what, wait_s=round(wait_s, 2), error=str(error))
 
     try:
         return await retry_on(Unavailable, work, report, give_up_s)

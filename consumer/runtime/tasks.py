@@ -1,4 +1,4 @@
-"""Ending tasks."""
+"""Cancels tasks reliably."""
 
 import asyncio
 from collections.abc import Collection
@@ -8,10 +8,10 @@ _CANCEL_AGAIN_S: Final = 0.5
 
 
 async def cancel_all(tasks: Collection["asyncio.Task[Any]"]) -> None:
-    """Cancel the tasks until they have ended.
+    """Cancel the tasks and wait until all of them have ended. Their errors are ignored.
 
-    Once is not enough: `asyncio.wait_for` of Python 3.11, which aiokafka uses too, forgets that it was cancelled when
-    the answer comes in the same moment.
+    Repeats the cancellation: `asyncio.wait_for` of Python 3.11, which aiokafka uses too, ignores a cancellation that
+    arrives together with the result.
     """
     while running := {task for task in tasks if not task.done()}:
         for task in running:

@@ -1,24 +1,24 @@
-"""Waiting for the world."""
+"""Retries while Kafka or PostgreSQL is unavailable."""
 
 from itertools import pairwise
 
 import pytest
 
 from consumer.errors import ConnectionLost, GaveUp, StaleOffsets, Unavailable
-from consumer.runtime import retrying as patience
+from consumer.runtime import retrying
 from consumer.runtime.retrying import retry_delay_s, retry_while_unavailable
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No time between two tries."""
-    monkeypatch.setattr(patience, "_FIRST_WAIT_S", 0.0)
+def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No delay between attempts."""
+    monkeypatch.setattr(retrying, "_FIRST_WAIT_S", 0.0)
 
 
 @pytest.mark.parametrize(
     ("failures", "longest"), [(0, 0.1), (1, 0.2), (2, 0.4), (5, 3.2), (6, 5.0), (7, 5.0), (16, 5.0), (100_000, 5.0)]
 )
-def test_the_wait_doubles_up_to_five_seconds_and_is_spread_over_its_upper_half(failures: int, longest: float) -> None:
+def test_the_delay_doubles_up_to_five_seconds_and_is_random_in_its_upper_half(failures: int, longest: float) -> None:
     waits = sorted(retry_delay_s(failures) for _ in range(200))
 
     assert longest / 2 <= waits[0] < 0.6 * longest
@@ -26,29 +26,29 @@ def test_the_wait_doubles_up_to_five_seconds_and_is_spread_over_its_upper_half(f
     assert any(one != other for one, other in pairwise(waits))
 
 
-async def test_what_is_unavailable_is_tried_until_it_is_there(impatient: None) -> None:
-    answers: list[Exception | str] = [Unavailable("no"), ConnectionLost("gone"), Unavailable("no"), "there"]
+async def test_work_is_retried_until_it_succeeds(no_delay: None) -> None:
+    results: list[Exception | str] = [Unavailable("no"), ConnectionLost("lost"), Unavailable("no"), "done"]
 
     async def work() -> str:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        result = results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
-    assert await retry_while_unavailable(work, "ask") == "there"
-    assert answers == []
+    assert await retry_while_unavailable(work, "work") == "done"
+    assert results == []
 
 
-async def test_whoever_has_no_patience_gives_up_and_says_what_and_why(impatient: None) -> None:
+async def test_the_error_after_the_deadline_names_the_work_and_the_cause(no_delay: None) -> None:
     async def work() -> None:
-        raise Unavailable("nobody answers")
+        raise Unavailable("no answer")
 
-    with pytest.raises(GaveUp, match=r"^connect: still unavailable after 0 s: nobody answers$") as caught:
+    with pytest.raises(GaveUp, match=r"^connect: still unavailable after 0 s: no answer$") as caught:
         await retry_while_unavailable(work, "connect", give_up_s=0)
     assert isinstance(caught.value.__cause__, Unavailable)
 
 
-async def test_an_error_that_waiting_does_not_help_is_not_waited_for(impatient: None) -> None:
+async def test_another_error_is_not_retried(no_delay: None) -> None:
     tries = 0
 
     async def work() -> None:

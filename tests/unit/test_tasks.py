@@ -1,4 +1,4 @@
-"""Ending tasks that don't listen the first time."""
+"""Cancelling tasks that ignore the first cancellation."""
 
 import asyncio
 from contextlib import suppress
@@ -6,7 +6,7 @@ from contextlib import suppress
 from consumer.runtime.tasks import cancel_all
 
 
-async def test_a_task_that_forgets_its_first_cancellation_is_ended_all_the_same() -> None:
+async def test_a_task_that_ignores_its_first_cancellation_is_cancelled() -> None:
     # Given a task that swallows a cancellation, as `wait_for` of Python 3.11 may,
     async def work() -> None:
         with suppress(asyncio.CancelledError):
@@ -15,12 +15,12 @@ async def test_a_task_that_forgets_its_first_cancellation_is_ended_all_the_same(
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
-    # when it is ended, then it has ended.
+    # when it is cancelled, then it ends.
     await asyncio.wait_for(cancel_all([task]), 10)
     assert task.cancelled()
 
 
-async def test_the_error_of_a_task_that_is_ended_is_not_raised() -> None:
+async def test_the_error_of_a_cancelled_task_is_not_raised() -> None:
     async def work() -> None:
         raise ValueError("its own")
 
