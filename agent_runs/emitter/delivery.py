@@ -65,7 +65,7 @@ class Delivery:
         if left:
             text = (
                 "The process ends before Kafka acknowledged all events; %d may be lost. "
-                "With a longer AGENT_RUNS_EXIT_TIMEOUT_S the emitter waits for them longer"
+                "Increase AGENT_RUNS_EXIT_TIMEOUT_S to wait longer"
             )
             self._log.warn("end", text, left)
 
@@ -74,13 +74,13 @@ class Delivery:
     def _start(self) -> None:
         now = monotonic()
         if now < self._restart_at:
-            return  # another thread starts it, or this thread does, further up its stack
+            return  # another thread is starting it, or this thread is, and a finaliser has interrupted it
         self._restart_at = now + _RESTART_AFTER_S
         try:
             lifecycle.current().add_running(self)
             Thread(target=self._run, name="agent-runs-emitter", daemon=True).start()
         except RuntimeError as error:  # too many threads, or the interpreter shuts down
-            text = "Cannot start the emitter's thread (%r); events stay in the queue, and the next one starts it again"
+            text = "Cannot start the emitter's thread (%r); events stay in the queue until a later event starts it"
             self._log.warn("thread", text, error)
 
     def _run(self) -> None:

@@ -51,7 +51,7 @@ class Emitter:
     def _open_pipeline(
         self, mask: Mask | None, environ: Mapping[str, str], options: Mapping[str, object], /
     ) -> Pipeline | DisabledPipeline:
-        """Read the settings and make the pipeline to Kafka. `RecordingEmitter` makes another one."""
+        """Read the settings and make the pipeline to Kafka. `RecordingEmitter` overrides this method."""
         try:
             config = read_config(environ, options)
         except SettingsError as error:

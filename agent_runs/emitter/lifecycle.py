@@ -72,7 +72,7 @@ class Process:
 
 
 class _Registry:
-    """State that a fork keeps."""
+    """State that the child of a fork inherits and uses."""
 
     process: Process | None = None
     creation_lock = Lock()

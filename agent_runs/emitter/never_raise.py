@@ -17,8 +17,9 @@ def never_raise(
 ) -> Callable[[_Method[_Arguments, _Result]], _Method[_Arguments, _Result]]:
     """Decorate a method so that it returns `fallback(self)` where it would raise.
 
-    This includes calls with arguments that the method does not have. Only what a signal handler of the agent raises
-    passes. The class needs a method `_count_misuse(method_name, error)`, which counts a dropped event and logs why.
+    This includes calls with arguments that the method does not have. An exception that a signal handler of the agent
+    raises still propagates. The class needs a method `_count_misuse(method_name, error)`, which counts a dropped
+    event and logs why.
     """
 
     def decorate(method: _Method[_Arguments, _Result]) -> _Method[_Arguments, _Result]:

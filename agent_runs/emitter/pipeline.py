@@ -63,7 +63,7 @@ class Transport(Protocol):
 
 
 class Pipeline:
-    """What an emitter and all its runs share.
+    """The way of events from an emitter and its runs to the send queue.
 
     Without a transport the emitter is not configured, and every event is refused.
     """
@@ -83,7 +83,7 @@ class Pipeline:
         self.reset()
 
     def reset(self) -> None:
-        """Start with an empty queue and a new transport: at first, and in the child of a fork."""
+        """Start with an empty queue and a new transport: in the constructor, and in the child of a fork."""
         refusal = None if self._new_transport else DropReason.NOT_CONFIGURED
         self._queue = SendQueue(self._settings.queue_bytes, self._settings.queue_events, refusal)
         self._transport = self._new_transport(self._queue) if self._new_transport else None
@@ -144,7 +144,7 @@ class Pipeline:
         if given_up:
             text = (
                 "The emitter was closed before Kafka acknowledged all events; %d dropped (given_up). "
-                "With a longer timeout_s `close` waits longer"
+                "Pass a larger timeout_s to `close` to wait longer"
             )
             self._log.warn("close", text, given_up)
         return given_up
@@ -160,7 +160,7 @@ class Pipeline:
             self._transport.finish(deadline)
 
     def _send_late_event(self) -> None:
-        """Send an event emitted at the end of the process: no later call does. All such events share one timeout."""
+        """Send an event emitted at the end of the process: nothing sends it later. All such events share a timeout."""
         if self._transport is not None and not self._queue.must_not_wait:
             began = monotonic()
             self._transport.finish(began + self._late_timeout_s)

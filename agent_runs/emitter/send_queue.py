@@ -27,20 +27,20 @@ _Result = TypeVar("_Result")
 
 
 class LockBusy(Exception):
-    """Another update is running, perhaps further up the stack of this thread."""
+    """Another update is running. It may be one of this thread, interrupted by a finaliser or a signal handler."""
 
 
 class UpdateLock:
     """Runs updates of one object for many threads, one at a time; an update that has to wait can be deferred.
 
-    A lock alone is not enough. A finaliser or a signal handler can run between any two lines of an update, and emit an
-    event. It can also wait there for a lock of the agent whose holder is about to emit. So an agent's thread that finds
-    the lock busy defers its update, and the next holder of the lock runs it.
+    A lock alone is not enough. A finaliser or a signal handler can run between any two lines of an update and emit an
+    event: to wait for the lock would be a deadlock. It can also wait there for a lock of the agent whose holder is
+    about to emit. So an agent's thread that finds the lock busy defers its update, and the next holder runs it.
 
-    `queue.SimpleQueue` would need no lock, since its `put` is reentrant and the delivery thread could own all counts.
-    But then `offer` could not return whether an event was accepted, which the run needs to name the parent of its next
-    event, and the queue's bounds would be approximate. Also `emitted = sent + pending + dropped` would not hold while
-    events wait for the delivery thread to count them.
+    `queue.SimpleQueue` would need no lock: its `put` is reentrant, and the delivery thread could own all counts. But
+    then `offer` could not return whether an event was accepted, and a run needs the answer to choose the parent of its
+    next event. The bounds of the queue would be approximate, and `emitted = sent + pending + dropped` would not hold
+    while events wait to be counted.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class UpdateLock:
 
     @property
     def is_used_by_this_thread(self) -> bool:
-        """Whether the caller interrupts an update of its own thread, and so must not wait for its end."""
+        """Whether this thread is inside `run`: the caller interrupts an update, and must not wait for its end."""
         return get_ident() in self._threads
 
     @property
@@ -93,7 +93,7 @@ class UpdateLock:
 
 
 class SendQueue:
-    """The queue of one process. Every event is in one place, and counted there.
+    """The queue of one process, and the counts of its events.
 
     Attributes:
         wake: called, from any thread, when there may be something to take.

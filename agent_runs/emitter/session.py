@@ -1,4 +1,4 @@
-"""One session: the life of one producer, from connecting to the first failure that is not about a record.
+"""One session: connects a producer and sends records until the delivery is over or the producer fails.
 
 A session has an event loop of its own. A client that is stuck leaves tasks and sockets behind; they end with the loop,
 and the next session starts without them, with the records that were not acknowledged.
