@@ -10,7 +10,7 @@ from consumer.lanes.lanes import Lanes
 from consumer.model.batches import Slice
 from consumer.telemetry.observer import Observer
 
-# Decoding them takes about 6 ms. A lane may exceed its room by as many.
+# As many are decoded in about 6 ms, and as many may be queued in a lane beyond its room.
 _FETCHED_RECORDS: Final = 2000
 
 

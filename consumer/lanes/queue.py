@@ -100,7 +100,7 @@ class Queue:
         self._check_breaker(stored.new_dead_letters)
 
     def _check_breaker(self, rejections: Iterable[Rejection]) -> None:
-        if reason := self._breaker.trip_reason(rejections, self.claim.next_offset):
+        if reason := self._breaker.count(rejections, self.claim.next_offset):
             self.claim.halt(reason)
 
     def isolate(self) -> None:

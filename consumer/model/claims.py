@@ -58,25 +58,25 @@ class Claim:
         self.state = ClaimState.READY
 
     def fetched(self, position: int, end_offset: int) -> None:
-        """Records up to, not including, `position` were fetched; the client knows the log up to `end_offset`."""
+        """Move `position` behind the records that were fetched; the client knows the log up to `end_offset`."""
         self.position = position
         self.end_offset = max(end_offset, position)
 
     def report_end_offset(self, end_offset: int) -> None:
-        """Note the broker's answer about the end of the log."""
+        """Set the end of the log, as the broker has reported it."""
         self.end_offset = max(self.position, end_offset)
         self.end_offset_reports += 1
 
     def begin_transaction(self) -> None:
-        """A transaction with records of this claim is about to begin."""
+        """Clear `idle`: a transaction with records of this claim begins."""
         self.idle.clear()
 
     def end_transaction(self) -> None:
-        """The transaction was committed or rolled back, or its connection was lost."""
+        """Set `idle`: the transaction was committed or rolled back, or its connection was lost."""
         self.idle.set()
 
     def stored(self, next_offset: int, fingerprint: Fingerprint | None) -> None:
-        """Records up to, not including, `next_offset` are stored; `fingerprint` is of the last, None without any."""
+        """Move `next_offset` behind the records that were stored; `fingerprint` is of the last, None without any."""
         self.next_offset = next_offset
         self.fingerprint = fingerprint or self.fingerprint
         # If the claim began without an anchor, its first record becomes the anchor at once. If it were set at the next

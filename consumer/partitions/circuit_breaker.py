@@ -1,7 +1,7 @@
-"""The circuit breaker: halts a partition of whose last records too many were rejected.
+"""The circuit breaker: halts a partition when too many of its last records were rejected.
 
-Without it a faulty publisher would fill the table of dead letters. Only open dead letters count, so a partition goes on
-once an operator has retried or discarded them.
+Without it a faulty publisher would fill the table of dead letters. A halted partition is checked again and again, and
+only open dead letters count there: it continues once an operator has retried or discarded enough of them.
 """
 
 from collections import Counter, deque
@@ -15,8 +15,8 @@ from consumer.postgres.store import Offsets, Store
 class CircuitBreaker:
     """Counts one partition's rejections while it is consumed.
 
-    `tripped_partitions` counts the same in the table, when a partition starts. A query after every batch would cost a
-    round trip, and after COMMIT there is no transaction left that its failure could roll back.
+    `tripped_partitions` counts in the table, but only when a partition starts or is halted. After each batch, its query
+    would cost a round trip, and could fail when the batch is already committed.
     """
 
     def __init__(self, partition: int, config: IngestConfig) -> None:
@@ -24,7 +24,7 @@ class CircuitBreaker:
         self._config = config
         self._recent: deque[tuple[int, str]] = deque()  # offset and reason
 
-    def trip_reason(self, rejections: Iterable[Rejection], next_offset: int) -> str | None:
+    def count(self, rejections: Iterable[Rejection], next_offset: int) -> str | None:
         """Count the new dead letters of a batch, and return why the partition must halt; None if it need not.
 
         Args:
@@ -45,8 +45,8 @@ def trip_reason(reasons: Iterable[str], config: IngestConfig) -> str | None:
         return None
     listed = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
     return (
-        f"{counts.total()} of the last {config.breaker_records} records were refused ({listed}): see to what "
-        "publishes them, then retry or discard the letters (python -m consumer dead-letters)"
+        f"{counts.total()} of the last {config.breaker_records} records were rejected ({listed}): fix what "
+        "publishes them, then retry or discard their dead letters (python -m consumer dead-letters)"
     )
 
 

@@ -17,7 +17,7 @@ _LONGEST_WAIT_S: Final = 5.0
 
 
 def retry_delay_s(failures: int) -> float:
-    """Return the seconds to wait before the next attempt; `failures` happened before the last one."""
+    """Return the seconds to wait before the next attempt, after `failures` + 1 consecutive failures."""
     return backoff_s(failures, _FIRST_WAIT_S, _LONGEST_WAIT_S)
 
 

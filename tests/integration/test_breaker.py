@@ -26,7 +26,7 @@ async def test_a_partition_of_invalid_records_halts_and_resumes_when_its_letters
     consumer = scene.start(AGENT_RUNS_HTTP_PORT=str(port), **BREAKER)
     await consumer.wait_for_action("halted")
     line = consumer.lines("halted")[0]
-    assert (line["partition"], "records were refused" in line["reason"]) == (0, True), line
+    assert (line["partition"], "records were rejected" in line["reason"]) == (0, True), line
     status, body = await health(port)
     assert (status, "not_json" in body) == (503, True), body
     first = len(await scene.dead_letters())
@@ -35,7 +35,7 @@ async def test_a_partition_of_invalid_records_halts_and_resumes_when_its_letters
     await scene.wait_for_events("other", "a")
     shown = await scene.command("offsets", "show", **BREAKER)
     assert "halted" in shown.output
-    assert "records were refused" in shown.output
+    assert "records were rejected" in shown.output
     consumer.kill()
     # A new process halts as well,
     consumer = scene.start(**BREAKER)

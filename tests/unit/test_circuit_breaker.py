@@ -29,7 +29,7 @@ def store(queue: Queue, start: int, end: int, rejected: list[Rejection]) -> None
 def test_a_partition_halts_above_the_share_not_at_it() -> None:
     assert trip_reason(["not_json"] * 3, CONFIG) is None
 
-    assert "4 of the last 10 records were refused (3 not_json, 1 too_large)" in str(
+    assert "4 of the last 10 records were rejected (3 not_json, 1 too_large)" in str(
         trip_reason([*["not_json"] * 3, "too_large"], CONFIG)
     )
 

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from consumer.errors import ConnectionLost, GaveUp, StaleOffsets, Unavailable
+from consumer.errors import ConnectionLost, GaveUp, KafkaClientBroken, StaleOffsets, Unavailable
 from consumer.runtime import retrying
-from consumer.runtime.retrying import retry_delay_s, retry_while_unavailable
+from consumer.runtime.retrying import retry_delay_s, retry_on, retry_while_unavailable
 
 
 @pytest.fixture
@@ -59,3 +59,18 @@ async def test_another_error_is_not_retried(no_delay: None) -> None:
     with pytest.raises(StaleOffsets):
         await retry_while_unavailable(work, "write")
     assert tries == 1
+
+
+async def test_errors_of_one_class_are_reported_and_retried(no_delay: None) -> None:
+    errors: list[Exception] = [KafkaClientBroken("first"), KafkaClientBroken("second")]
+    reported: list[tuple[str, float]] = []
+
+    async def work() -> str:
+        if errors:
+            raise errors.pop(0)
+        return "done"
+
+    result = await retry_on(KafkaClientBroken, work, lambda error, wait_s: reported.append((str(error), wait_s)))
+
+    assert result == "done"
+    assert reported == [("first", 0.0), ("second", 0.0)]
