@@ -28,7 +28,7 @@ class SettingsError(AgentRunsError):
 
 
 class UnreadableEvent(AgentRunsError):
-    """A message is not an event of the contract. `str()` of the exception says why.
+    """A message is not an event of the contract. `str()` of the exception is the reason.
 
     Attributes:
         value: the exact bytes of the message, so that the caller can store them.

@@ -29,7 +29,7 @@ def _enc_hook(value: Any) -> Any:
     """Return what msgspec encodes in place of an object of a type that it does not support."""
     kind = type(value)  # `isinstance` reads `__class__`, which may be a property that raises
     if issubclass(kind, _MSGSPEC_TYPES):
-        raise TypeError(f"{kind.__name__} as a key")  # for a returned object, msgspec would call the hook for ever
+        raise TypeError(f"{kind.__name__} as a key")  # if the hook returned it, msgspec would call the hook endlessly
     for base in (str, int, float):
         if issubclass(kind, base):  # a subclass, such as numpy's float64
             return base(value)

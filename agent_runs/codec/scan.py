@@ -28,7 +28,7 @@ def too_deep(text: bytes, string_bytes: int = 0) -> bool:
 
     Args:
         text: one JSON value; of a text that is not JSON the answer may be wrong, but it never raises.
-        string_bytes: how many bytes of `text` the caller knows to be inside strings, where nothing nests. Prompts are
+        string_bytes: how many bytes of `text` are known to be inside strings, where nothing nests. Prompts are
             most of a typical message, so this skips the scan for most messages.
     """
     # A level takes two bytes. A count of the opening brackets decides nearly all of the other messages.
