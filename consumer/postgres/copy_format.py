@@ -1,7 +1,7 @@
-"""The binary COPY stream of `run_events`, joined by hand.
+"""Encodes events as the binary COPY stream of `run_events`.
 
-A driver's COPY encodes field by field through its codecs; here a payload goes from the record to the socket without
-being touched, and what repeats within a batch (run ids, types) is encoded once. Source of the format: PostgreSQL
+Written by hand for speed: the driver encodes every field with a codec. Here the bytes of a payload are passed on
+unchanged, and run ids and types, which repeat within a batch, are encoded once. Source of the format: PostgreSQL
 documentation, COPY, "Binary Format".
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 
 from consumer.model.records import Event
 
-# Fixed-size fields first, so that one `pack` writes them all, and with them the length of the id.
+# Fields of fixed size come first, so that one `pack` writes them all, together with the length of the id.
 COLUMNS: Final = (
     "event_seq",
     "source_partition",
@@ -25,7 +25,7 @@ COLUMNS: Final = (
     "raw",
     "event_data",
 )
-_PIECE_BYTES: Final = 256 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
 
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
@@ -35,12 +35,12 @@ _pack_fixed = Struct(">hiiiiiqiqi").pack
 _pack_length = Struct(">i").pack
 _pack_jsonb_prefix = Struct(">ic").pack
 
-EPOCH_MS: Final = 946_684_800_000  # 2000-01-01, from which PostgreSQL counts, in Unix time
+EPOCH_MS: Final = 946_684_800_000  # PostgreSQL's epoch, 2000-01-01, in milliseconds since 1970
 
 
 def encode_events(numbered: Iterable[tuple[Event, int]]) -> Iterator[bytes]:
-    """The stream for events with their sequence numbers, in pieces of about 256 KiB."""
-    text = cache(_text)  # within this stream: ids of runs come back, those of a whole day would fill the memory
+    """The stream for events with their sequence numbers, in chunks of about 256 KiB."""
+    text = cache(_text)  # for this stream only: a cache of all run ids would grow without end
     parts, size = [_HEADER], 0
     for event, seq in numbered:
         envelope, record, raw, value = event.envelope, event.record, event.raw, event.value
@@ -58,7 +58,7 @@ def encode_events(numbered: Iterable[tuple[Event, int]]) -> Iterator[bytes]:
             value,
         )
         size += len(value)
-        if size > _PIECE_BYTES:
+        if size > _CHUNK_BYTES:
             yield b"".join(parts)
             parts, size = [], 0
     parts.append(_TRAILER)

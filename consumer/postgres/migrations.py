@@ -1,4 +1,4 @@
-"""The schema in the database: made, brought up to date, checked."""
+"""Migrates the schema, and checks that a database has it."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -19,13 +19,13 @@ _OLDEST_VERSION: Final = 160000
 
 
 async def migrate(store: Store) -> list[str]:
-    """Apply the migrations that are missing, then the roles and their grants; returns the names of those applied.
+    """Apply the missing migrations, then the roles and their grants. Returns the names of the applied migrations.
 
     Raises:
         UsageError: the server is too old, or the database has the wrong encoding.
     """
     await _check_server(store)
-    async with _alone(store):
+    async with _locked(store):
         before = await _applied(store)
         await store.lend(_apply)
         await store.execute_script((SCHEMA / "roles.sql").read_text(encoding="utf-8"))
@@ -33,29 +33,31 @@ async def migrate(store: Store) -> list[str]:
 
 
 async def check_schema(store: Store) -> None:
-    """Make sure that this is a database we may write to.
+    """Check that the database has the schema and holds no other topic.
 
     Raises:
-        UsageError: it is not, and what to do.
+        UsageError: it has not; the message states what to do.
     """
     await _check_server(store)
     missing = {path.stem for path in (SCHEMA / "migrations").glob("*.sql")} - await _applied(store)
     if missing:
-        raise UsageError(f"the schema lacks {', '.join(sorted(missing))}: run `python -m consumer migrate` first")
+        raise UsageError(
+            f"migrations are missing ({', '.join(sorted(missing))}): run `python -m consumer migrate` first"
+        )
     others = [row["topic"] for row in await store.fetch("other_topics", store.topic)]
     if others:
         raise UsageError(
-            f"this database holds the topic {others[0]!r}, not {store.topic!r}: one database holds one topic "
-            "(set AGENT_RUNS_TOPIC, or DATABASE_URL to a database of its own)"
+            f"this database holds the topic {others[0]!r}, not {store.topic!r}: a database holds one topic "
+            "(set AGENT_RUNS_TOPIC, or set DATABASE_URL to another database)"
         )
 
 
 async def _check_server(store: Store) -> None:
     (facts,) = await store.fetch("server_facts")
     if facts["version_num"] < _OLDEST_VERSION:
-        raise UsageError(f"PostgreSQL {facts['version']} is too old: 16 or newer is needed")
+        raise UsageError(f"PostgreSQL {facts['version']} is too old: version 16 or newer is needed")
     if facts["encoding"] != "UTF8":
-        raise UsageError(f"the database's encoding is {facts['encoding']}: create it with ENCODING 'UTF8'")
+        raise UsageError(f"the database has the encoding {facts['encoding']}: create one with ENCODING 'UTF8'")
 
 
 async def _applied(store: Store) -> set[str]:
@@ -66,8 +68,8 @@ async def _applied(store: Store) -> set[str]:
 
 
 @asynccontextmanager
-async def _alone(store: Store) -> AsyncIterator[None]:
-    """The migration library takes no lock of its own."""
+async def _locked(store: Store) -> AsyncIterator[None]:
+    """Hold the lock that lets one process at a time migrate: the migration library has none."""
     await store.fetch("lock_migrations")
     try:
         yield
@@ -76,5 +78,5 @@ async def _alone(store: Store) -> AsyncIterator[None]:
 
 
 async def _apply(connection: Any) -> None:
-    logging.getLogger("pogo_core").setLevel(logging.ERROR)  # it warns of every migration that it applies
+    logging.getLogger("pogo_core").setLevel(logging.ERROR)  # it logs a warning for every migration
     await pogo.apply(connection, SCHEMA / "migrations", schema_name="public")

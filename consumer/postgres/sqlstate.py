@@ -1,6 +1,6 @@
-"""What an SQLSTATE means for us: the one table from PostgreSQL's errors to ours.
+"""The one table that translates PostgreSQL's error codes (SQLSTATE) into the service's errors.
 
-Source: PostgreSQL documentation, appendix A. The longest prefix counts.
+Source: PostgreSQL documentation, appendix A. The longest matching prefix counts.
 """
 
 from typing import Final
@@ -16,9 +16,9 @@ from consumer.errors import (
     Unavailable,
 )
 
-_MEANINGS: Final[dict[str, type[StoreError]]] = {
+_ERRORS: Final[dict[str, type[StoreError]]] = {
     "08": ConnectionLost,  # connection exception
-    "22": DataRefused,  # data exception: a number that jsonb cannot hold, \u0000, …
+    "22": DataRefused,  # data exception: a number that JSONB cannot store, \u0000, …
     "23503": NewConnection,  # foreign_key_violation
     "23514": DataRefused,  # check_violation
     "25": Unavailable,  # invalid transaction state: read-only (25006), idle too long (25P03)
@@ -45,10 +45,16 @@ EVENT_ID_CONSTRAINT: Final = "run_events_id_key"
 
 
 def translate(sqlstate: str, message: str, constraint: str | None = None) -> StoreError | OperatorNeeded:
-    """The error to raise in place of one that PostgreSQL reported."""
+    """Return the error to raise in place of one that PostgreSQL reported.
+
+    Args:
+        sqlstate: PostgreSQL's five-character error code; empty if unknown.
+        message: PostgreSQL's text.
+        constraint: the name of the violated constraint, if any.
+    """
     if constraint == EVENT_ID_CONSTRAINT:
         return RepeatedIds(message)
     for prefix in (sqlstate, sqlstate[:2]):
-        if prefix in _MEANINGS:
-            return _MEANINGS[prefix](f"{message} (SQLSTATE {sqlstate})")
-    return OperatorNeeded(f"PostgreSQL refused with SQLSTATE {sqlstate}: {message}")
+        if prefix in _ERRORS:
+            return _ERRORS[prefix](f"{message} (SQLSTATE {sqlstate})")
+    return OperatorNeeded(f"PostgreSQL failed with SQLSTATE {sqlstate}: {message}")

@@ -1,6 +1,6 @@
-"""PostgreSQL: connections, the queries of `queries.sql`, and its errors in our words.
+"""One PostgreSQL connection: runs named queries and COPY, and translates the driver's errors.
 
-The only module that imports the driver.
+The only module of the service that imports the driver.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 
 class Offsets(NamedTuple):
-    """A partition's row of `consumer_offsets`."""
+    """A partition's row of `consumer_offsets`. Times are in milliseconds since 1970."""
 
     partition: int
     first_offset: int
@@ -49,7 +49,7 @@ def _queries() -> dict[str, str]:
 
 
 class Store:
-    """One connection; not for two tasks at a time."""
+    """One connection, for one task at a time."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", topic: str) -> None:
         self._connection = connection
@@ -57,11 +57,11 @@ class Store:
 
     @classmethod
     async def connect(cls, config: DatabaseConfig, topic: str) -> "Store":
-        """A new connection.
+        """Open a connection.
 
         Raises:
-            Unavailable: PostgreSQL does not answer, or not us.
-            UsageError: DATABASE_URL names something that can't be a database.
+            Unavailable: PostgreSQL does not answer within `connect_timeout_s`, or refuses the connection.
+            UsageError: DATABASE_URL is not valid.
         """
         with _translated():
             connection = await asyncpg.connect(
@@ -70,7 +70,8 @@ class Store:
                 server_settings={
                     "application_name": APPLICATION_NAME,
                     "lock_timeout": f"{config.lock_timeout_s * 1000:.0f}ms",
-                    # Between statements a stopped process then gives its locks back by itself. In mid COPY it doesn't.
+                    # Releases the locks of a process that was stopped (SIGSTOP) between two statements. During a COPY
+                    # this timeout does not apply: see `terminate_stalled_owner`.
                     "idle_in_transaction_session_timeout": f"{config.timeout_s * 1000:.0f}ms",
                 },
             )
@@ -83,30 +84,34 @@ class Store:
         return not self._connection.is_closed()
 
     def terminate(self) -> None:
-        """End the connection without asking the server, which may not answer."""
+        """Cut the connection. Does not wait for the server, which may not answer."""
         self._connection.terminate()
 
     async def close(self) -> None:
-        """End the connection in good order."""
+        """Close the connection, with a message to the server."""
         with _translated():
             await self._connection.close(timeout=2)
 
     async def fetch(self, query: str, *parameters: object) -> list[Row]:
-        """The rows of a named query."""
+        """Run a query of a `queries.sql` by its name and return its rows.
+
+        Raises:
+            StoreError: PostgreSQL refused it or does not answer.
+        """
         with _translated():
             return cast("list[Row]", await self._connection.fetch(_queries()[query], *parameters))
 
     async def execute_script(self, script: str) -> None:
-        """Run statements of a file of the schema."""
+        """Run the statements of a file of the schema."""
         with _translated():
             await self._connection.execute(script)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """All or nothing; READ COMMITTED, whatever the database's default.
+        """Commit the statements of the block together, or none of them if it raises. Isolation: READ COMMITTED.
 
         Raises:
-            ConnectionLost: also when the connection ended during COMMIT, which may have happened.
+            ConnectionLost: the connection ended, possibly during COMMIT: it may have been executed.
         """
         with _translated():
             transaction = self._connection.transaction(isolation="read_committed")
@@ -122,26 +127,29 @@ class Store:
             await transaction.commit()
 
     async def copy_events(self, stream: AsyncIterator[bytes]) -> None:
-        """COPY a binary stream, whose pieces must not be waited for, into `run_events`."""
+        """COPY a binary stream into `run_events`. Its chunks must be available without waiting."""
         with _translated():
             await self._connection.copy_to_table("run_events", source=stream, columns=COLUMNS, format="binary")
 
     async def offsets(self) -> dict[int, Offsets]:
-        """Where the topic's partitions stand."""
+        """The stored offsets of the topic, by partition."""
         return {row["partition"]: Offsets(**row) for row in await self.fetch("offsets", self.topic)}
 
     async def terminate_stalled_owner(self, partitions: Sequence[int], older_than_s: float) -> list[Row]:
-        """End other backends of our name that have held these offsets for too long."""
+        """Terminate other consumers' backends that have locked these offsets for longer than `older_than_s`."""
         return await self.fetch("terminate_stalled_owner", self.topic, partitions, APPLICATION_NAME, older_than_s)
 
     async def lend(self, work: Callable[[Any], Awaitable[None]]) -> None:
-        """Lend the driver's connection to a library that needs it: migrations."""
+        """Call `work` with the driver's connection, for a library that needs it (migrations)."""
         with _translated():
             await work(self._connection)
 
 
 async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Times as milliseconds since 1970, as Kafka has them; JSONB as the bytes of its text."""
+    """Exchange times as milliseconds since 1970, as Kafka does, and JSONB as the bytes of its text.
+
+    Sends nothing to the server, because the driver knows these types.
+    """
     await connection.set_type_codec(
         "timestamptz",
         schema="pg_catalog",
@@ -160,7 +168,7 @@ async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """The driver's errors in our words; programming errors stay what they are."""
+    """Raise a StoreError or UsageError in place of the driver's errors. Programming errors pass."""
     try:
         yield
     except asyncpg.PostgresError as error:
@@ -168,8 +176,8 @@ def _translated() -> Iterator[None]:
         raise translate(error.sqlstate or "", str(error), constraint) from error
     except asyncpg.exceptions.ClientConfigurationError as error:
         raise UsageError(f"DATABASE_URL: {error}") from error
-    except asyncpg.DataError:  # the driver cannot encode a parameter: nothing to do with the connection
+    except asyncpg.DataError:  # the driver cannot encode a parameter: a programming error, but an InterfaceError too
         raise
-    # InternalClientError: a statement in the moment between the server's last word and the end of the connection.
+    # InternalClientError: a statement after the server's last message and before the end of the connection.
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError) as error:
         raise ConnectionLost(str(error) or type(error).__name__) from error

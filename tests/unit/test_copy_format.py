@@ -1,4 +1,4 @@
-"""The binary COPY stream, read back by a parser of our own, from PostgreSQL's description of the format."""
+"""The binary COPY stream, parsed by a parser written from PostgreSQL's description of the format."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -89,7 +89,7 @@ def expected(event: Event, seq: int) -> Row:
     return Row(seq, record.partition, record.offset, created_at, *ids, event.raw, event.value)
 
 
-def test_the_columns_are_those_of_a_row() -> None:
+def test_the_columns_are_in_the_order_of_the_stream() -> None:
     assert Row._fields == COLUMNS
 
 
@@ -97,7 +97,7 @@ def test_without_events_the_stream_is_a_header_and_a_trailer() -> None:
     assert b"".join(encode_events([])) == SIGNATURE + bytes(8) + b"\xff\xff"
 
 
-def test_an_event_comes_back_with_every_column() -> None:
+def test_every_column_of_an_event_is_encoded() -> None:
     (row,) = encode(
         (event("run_waiting", run="ß😀", partition=3, offset=2**40, timestamp=1_769_903_999_123, id="é"), 7)
     )
@@ -116,7 +116,7 @@ def test_an_event_comes_back_with_every_column() -> None:
     )
 
 
-def test_null_and_empty_are_told_apart() -> None:
+def test_null_and_empty_differ() -> None:
     plain, parented, changed = event(), event(parent_event_id="p"), event(data="\0")
     changed.raw, changed.value = changed.value, b"{}"
     empty = event()
@@ -153,20 +153,20 @@ events = st.builds(
 
 
 @given(st.lists(st.tuples(events, st.integers(0, 2**31 - 1)), max_size=5))
-def test_any_events_come_back_as_they_went(numbered: list[tuple[Event, int]]) -> None:
+def test_any_events_are_decoded_as_they_were_encoded(numbered: list[tuple[Event, int]]) -> None:
     assert encode(*numbered) == [expected(event, seq) for event, seq in numbered]
 
 
-def test_a_long_stream_comes_in_pieces_of_about_256_kib() -> None:
+def test_a_long_stream_is_split_into_chunks_of_about_256_kib() -> None:
     events = [event(offset=offset, data="x" * 50_000) for offset in range(40)]
-    pieces = list(encode_events(zip(events, range(40), strict=True)))
+    chunks = list(encode_events(zip(events, range(40), strict=True)))
 
-    assert all(256 * 1024 <= len(piece) < 256 * 1024 + 60_000 for piece in pieces[:-1])
-    assert len(pieces) == 7
-    assert [row.event_data for row in parse(b"".join(pieces))] == [event.value for event in events]
+    assert all(256 * 1024 <= len(chunk) < 256 * 1024 + 60_000 for chunk in chunks[:-1])
+    assert len(chunks) == 7
+    assert [row.event_data for row in parse(b"".join(chunks))] == [event.value for event in events]
 
 
-def test_the_stream_is_made_as_it_is_read() -> None:
+def test_the_stream_is_generated_lazily() -> None:
     def endless() -> Iterator[tuple[Event, int]]:
         while True:
             yield event(data="x" * 300_000), 0

@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean for us."""
+"""The translation of PostgreSQL's error codes."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from consumer.errors import (
 from consumer.postgres.sqlstate import translate
 
 TABLE = [
-    # about the world: the same again, later
+    # not about a record: retry later
     ("25006", Unavailable),  # read_only_sql_transaction
     ("25001", Unavailable),
     ("28000", Unavailable),
@@ -33,9 +33,9 @@ TABLE = [
     ("57P03", Unavailable),  # cannot_connect_now
     ("58000", Unavailable),
     ("58030", Unavailable),  # io_error
-    # somebody holds a lock
+    # a lock is held
     ("55P03", Blocked),
-    # the connection is gone: it may have happened
+    # the connection ended: the statement may have been executed
     ("08000", ConnectionLost),
     ("08003", ConnectionLost),
     ("08006", ConnectionLost),
@@ -44,7 +44,7 @@ TABLE = [
     ("57P05", ConnectionLost),  # idle_session_timeout
     ("25P03", ConnectionLost),  # idle_in_transaction_session_timeout
     ("25P04", ConnectionLost),  # transaction_timeout
-    # about a record
+    # about the data of a record
     ("22000", DataRefused),
     ("22003", DataRefused),  # numeric_value_out_of_range
     ("22021", DataRefused),  # character_not_in_repertoire
@@ -52,11 +52,11 @@ TABLE = [
     ("22P05", DataRefused),  # untranslatable_character
     ("23514", DataRefused),  # check_violation
     ("54000", DataRefused),  # program_limit_exceeded
-    # once more on a new connection
+    # retry on a new connection
     ("0A000", NewConnection),  # a cached plan must not change its result type
     ("23503", NewConnection),  # foreign_key_violation
     ("26000", NewConnection),  # invalid_sql_statement_name
-    # a fault of ours, or the operator's
+    # a bug, or a setting of the operator's
     ("", OperatorNeeded),
     ("XX000", OperatorNeeded),  # internal_error
     ("42501", OperatorNeeded),  # insufficient_privilege
@@ -70,11 +70,11 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("sqlstate", "expected"), TABLE)
-def test_an_sqlstate_means_one_error_of_ours(sqlstate: str, expected: type[Exception]) -> None:
-    error = translate(sqlstate, "what the server said")
+def test_each_sqlstate_is_translated_to_one_error(sqlstate: str, expected: type[Exception]) -> None:
+    error = translate(sqlstate, "the server's text")
 
     assert type(error) is expected
-    assert "what the server said" in str(error)
+    assert "the server's text" in str(error)
     assert sqlstate in str(error)
 
 
@@ -88,6 +88,6 @@ def test_a_unique_violation_of_anything_else_needs_an_operator(constraint: str |
 
 
 @pytest.mark.parametrize("class_", ["08", "25", "28", "3D", "40", "53", "55", "57", "58"])
-def test_no_class_that_is_about_the_world_ever_refuses_data(class_: str) -> None:
+def test_no_class_that_is_not_about_data_is_translated_to_data_refused(class_: str) -> None:
     for code in ("000", "001", "P01", "P02", "P03", "P04", "P05", "ZZZ"):
         assert isinstance(translate(class_ + code, ""), Unavailable)
