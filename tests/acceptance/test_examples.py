@@ -46,7 +46,7 @@ def test_every_example_has_a_test() -> None:
     assert programs == set(re.findall(r"\w+_\w+\.py", Path(__file__).read_text())) - {Path(__file__).name}
 
 
-async def test_the_plain_agent(scene: Scene) -> None:
+async def test_the_plain_agent_publishes_a_completed_run(scene: Scene) -> None:
     output = await run_example(scene, "plain_agent.py", "How warm is it in Lyon?")
 
     runs, events = await stored(scene)
@@ -57,7 +57,7 @@ async def test_the_plain_agent(scene: Scene) -> None:
     assert types(events[run_id]) == ["run_started", "input", "llm_called", *call, *call]
 
 
-async def test_the_plain_agent_when_its_tool_fails(scene: Scene) -> None:
+async def test_the_plain_agent_publishes_a_failed_run_when_its_tool_fails(scene: Scene) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(EXAMPLES / "plain_agent.py"), "How warm is it in Atlantis?"),
         env={"KAFKA_BOOTSTRAP_SERVERS": scene.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": scene.topic},
@@ -73,7 +73,7 @@ async def test_the_plain_agent_when_its_tool_fails(scene: Scene) -> None:
     assert types(events[run_id])[-3:] == ["tool_requested", "tool_failed", "run_failed"]
 
 
-async def test_the_plain_agent_without_kafka() -> None:
+async def test_the_plain_agent_works_without_kafka() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(EXAMPLES / "plain_agent.py")), env={}, stdout=PIPE, stderr=STDOUT
     )
@@ -84,7 +84,7 @@ async def test_the_plain_agent_without_kafka() -> None:
     assert "It is 21.5 °C in Lyon." in output.decode()
 
 
-async def test_the_agent_in_asyncio(scene: Scene) -> None:
+async def test_the_asyncio_agent_publishes_runs_with_children(scene: Scene) -> None:
     await run_example(scene, "asyncio_agent.py")
 
     runs, events = await stored(scene)

@@ -45,7 +45,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-async def scene_of_cluster(
+async def scene_on_cluster(
     servers: Servers, cluster: Cluster, make_database: MakeDatabase, tmp_path: Path
 ) -> AsyncIterator[Scene]:
     """A scene whose nodes a test may kill; they are up again for the next test. The test creates the topic."""
@@ -58,9 +58,9 @@ async def scene_of_cluster(
 
 
 async def test_consumers_continue_when_leaders_and_coordinators_die_under_load(
-    scene_of_cluster: Scene, cluster: Cluster, seed: int
+    scene_on_cluster: Scene, cluster: Cluster, seed: int
 ) -> None:
-    scene = scene_of_cluster
+    scene = scene_on_cluster
     await create_topic(cluster.bootstrap_servers, scene.topic, PARTITIONS, DURABLE, replicas=3)
     # Given two consumers under load,
     consumers = [scene.start(), scene.start()]
@@ -83,9 +83,9 @@ async def test_consumers_continue_when_leaders_and_coordinators_die_under_load(
 
 
 async def test_consumers_wait_for_a_cluster_that_is_down_longer_than_any_timeout(
-    scene_of_cluster: Scene, cluster: Cluster, rng: Random, seed: int
+    scene_on_cluster: Scene, cluster: Cluster, rng: Random, seed: int
 ) -> None:
-    scene, port = scene_of_cluster, free_port()
+    scene, port = scene_on_cluster, free_port()
     await create_topic(cluster.bootstrap_servers, scene.topic, PARTITIONS, DURABLE, replicas=3)
     # Given two consumers under load,
     consumers = [scene.start(AGENT_RUNS_HTTP_PORT=str(port), AGENT_RUNS_STALL_S="10"), scene.start()]
@@ -111,9 +111,9 @@ async def test_consumers_wait_for_a_cluster_that_is_down_longer_than_any_timeout
 
 
 async def test_an_election_that_loses_records_halts_the_partition_until_the_loss_is_accepted(
-    scene_of_cluster: Scene, cluster: Cluster, rng: Random
+    scene_on_cluster: Scene, cluster: Cluster, rng: Random
 ) -> None:
-    scene = scene_of_cluster
+    scene = scene_on_cluster
     await create_topic(cluster.bootstrap_servers, scene.topic, 1, UNCLEAN, replicas=2)
     events = ordinary_events(rng)
     await scene.publish(*islice(events, 300))
@@ -131,9 +131,9 @@ async def test_an_election_that_loses_records_halts_the_partition_until_the_loss
     await asyncio.to_thread(cluster.kill, leader)
     await asyncio.to_thread(cluster.start, follower)
     await until(lambda: cluster.leader(scene.topic) == follower, "the follower leads")
-    # then the partition halts: the stored offset is behind the end of the log,
+    # then the partition halts: the stored offset is past the end of the log,
     await consumer.wait_for_output("the log ends at offset 300, before the stored offset 500")
-    # also when the log has grown past it: another record is at that offset,
+    # and it stays halted when the log grows past the stored offset: another record is there,
     await scene.publish(*islice(events, 400))
     latecomer = scene.start("--until-end", AGENT_RUNS_GROUP=f"{scene.topic}-other")
     assert await latecomer.wait_for_exit() == 3

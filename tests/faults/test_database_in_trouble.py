@@ -30,7 +30,7 @@ from tests.support.workloads.mixed import large_events
 
 LONG_LOCK_TIMEOUT = {"AGENT_RUNS_LOCK_TIMEOUT_S": "60"}
 # Small enough for a backlog of a few megabytes to show whether fetching is held back.
-SMALL = {"AGENT_RUNS_BATCH_RECORDS": "100", "AGENT_RUNS_FETCH_BYTES": "262144"}
+SMALL_BATCHES = {"AGENT_RUNS_BATCH_RECORDS": "100", "AGENT_RUNS_FETCH_BYTES": "262144"}
 # Raised once each by the next COPY of events: a serialization failure, a full disk, no memory, a cancel, an I/O error.
 SQLSTATES = ["40001", "53100", "53200", "57014", "58030"]
 RAISE_ERRORS = f"""
@@ -56,7 +56,8 @@ WAITS_FOR_A_LOCK = """
 
 
 async def test_a_deadlock_is_resolved_by_repeating_the_same_batch(scene: Scene, other_session: Connection) -> None:
-    # Given stored runs, and a session that is not the one whose transaction a deadlock ends,
+    # Given stored runs, and a session with a longer deadlock_timeout than the consumer, whose transaction is therefore
+    # the one that PostgreSQL ends,
     first, last = sorted(islice(keys_of_partition(0, PARTITIONS), 2))
     await scene.publish(*[Message(run, event("first")) for run in (first, last)])
     await scene.run_until_end()
@@ -64,11 +65,11 @@ async def test_a_deadlock_is_resolved_by_repeating_the_same_batch(scene: Scene, 
     await other_session.execute("SET deadlock_timeout = '60s'")
     transaction = other_session.transaction()
     await transaction.start()
-    # when it locks one run, and then the one that the consumer has locked first,
+    # when the session locks one run, and then the run that the consumer has locked first,
     await other_session.execute(LOCK, last.decode())
     await scene.publish(*[Message(run, event("second")) for run in (first, last)])
     consumer = scene.start(**LONG_LOCK_TIMEOUT)
-    await until(lambda: _holds(scene, WAITS_FOR_A_LOCK), "the consumer waits for a lock")
+    await until(lambda: _waits_for_a_lock(scene), "the consumer waits for a lock")
     await other_session.execute(LOCK, first.decode())
     # then PostgreSQL ends the consumer's transaction, and the consumer repeats it until the other one has ended.
     await consumer.wait_for_output("Unavailable('deadlock detected")
@@ -133,7 +134,7 @@ def small_disk(killable_postgres: PostgreSQL) -> Iterator[Path]:
     command: list[str | Path] = [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", point]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
-        pytest.skip(f"this machine does not allow to mount a file system: {mounted.stderr.strip()}")
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     directory = point / "tablespace"
     make_private_directory(directory)
     yield directory
@@ -168,7 +169,7 @@ async def test_a_full_disk_is_waited_for_until_there_is_room(
 async def test_a_slow_database_delays_fetches_and_not_heartbeats(scene: Scene, rng: Random) -> None:
     # Given a consumer that has stored some events,
     async with DatabaseProxy(scene.database) as proxy:
-        consumer = scene.start(DATABASE_URL=proxy.database_url, **SMALL)
+        consumer = scene.start(DATABASE_URL=proxy.database_url, **SMALL_BATCHES)
         await scene.publish(*large_events(rng, 1_000))
         await scene.wait_until_drained()
         before = consumer.peak_mib
@@ -191,5 +192,5 @@ async def _everything_is_stored(scene: Scene) -> None:
     await scene.assert_consistent(dead_letters=False)
 
 
-async def _holds(scene: Scene, query: str) -> bool:
-    return bool(await fetch_value(scene.database, query))
+async def _waits_for_a_lock(scene: Scene) -> bool:
+    return bool(await fetch_value(scene.database, WAITS_FOR_A_LOCK))

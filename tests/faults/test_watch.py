@@ -1,4 +1,4 @@
-"""The watch, which checks snapshots while consumers run: it reports a bug, and nothing else."""
+"""The watch checks snapshots while consumers run. It reports bugs, and no false violations."""
 
 import asyncio
 from dataclasses import replace
@@ -19,7 +19,7 @@ from tests.support.workloads.background import publishing
 from tests.support.workloads.mixed import mixed, ordinary_events
 
 
-async def test_snapshots_taken_while_a_consumer_is_killed_under_load_break_no_rule(
+async def test_snapshots_taken_while_a_consumer_is_killed_under_load_violate_no_rule(
     scene: Scene, rng: Random, seed: int
 ) -> None:
     # Given a log with records of every outcome, and a watch,

@@ -210,7 +210,7 @@ async def test_letters_are_exported_with_their_exact_bytes(refused: Scene, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "error"),
     [
         (("show", "99"), "there is no dead letter 99"),
         (("retry", "99"), "there is no dead letter 99"),
@@ -220,7 +220,9 @@ async def test_letters_are_exported_with_their_exact_bytes(refused: Scene, tmp_p
         (("list", "--since", "yesterday"), "is no time like"),
     ],
 )
-async def test_invalid_arguments_are_refused_with_a_remedy(scene: Scene, arguments: tuple[str, ...], says: str) -> None:
+async def test_invalid_arguments_are_refused_with_a_remedy(
+    scene: Scene, arguments: tuple[str, ...], error: str
+) -> None:
     done = await scene.command("dead-letters", *arguments)
 
-    assert (done.exit_code, says in done.output) == (2, True), done.output
+    assert (done.exit_code, error in done.output) == (2, True), done.output

@@ -6,9 +6,9 @@ from tests.support.messages import Message, event
 from tests.support.scene import Finished, Scene
 
 TEXTS = {
-    "a terminal's commands": "\x1b]0;owned\x07\x1b[2J\x9b31m",
-    "lines of a log": "x\n2026-01-01T00:00:00Z [info] All is well action=run\r\x85\u2028error: none",
-    "the other direction": "\u202eelif.txt\u2066\u200b",
+    "terminal sequences": "\x1b]0;owned\x07\x1b[2J\x9b31m",
+    "log lines": "x\n2026-01-01T00:00:00Z [info] All is well action=run\r\x85\u2028error: none",
+    "right-to-left marks": "\u202eelif.txt\u2066\u200b",
     "statements": "'; DROP TABLE run_events; --\\ $1 %s {0} [/] [red] \"",
 }
 FIELDS = ("session_id", "agent_id", "parent_run_id")
@@ -63,7 +63,7 @@ async def _assert_exact(scene: Scene, text: str) -> None:
 
 async def test_control_characters_in_an_error_of_postgresql_are_escaped(scene: Scene) -> None:
     # Given an index that an operator has added, whose violation PostgreSQL reports with the value,
-    text = TEXTS["a terminal's commands"] + TEXTS["lines of a log"]
+    text = TEXTS["terminal sequences"] + TEXTS["log lines"]
     await scene.rows("CREATE UNIQUE INDEX one_a_session ON agent_runs (session_id)")
     await scene.publish(*(Message(run, event("a", "run_started", session_id=text)) for run in (b"one", b"other")))
     # when a consumer ends with that error, then its output is printable.

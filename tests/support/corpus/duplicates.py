@@ -76,7 +76,7 @@ def _longer() -> Iterator[DuplicateCase]:
         "null is not absent", [(with_fields(), EVENT), (without_field("input", "parent_event_id"), CONFLICT)]
     )
     zulu, offset = with_fields(timestamp="2026-03-01T12:00:00Z"), with_fields(timestamp="2026-03-01T12:00:00+00:00")
-    yield DuplicateCase("times are compared as they are spelled", [(zulu, EVENT), (offset, CONFLICT)])
+    yield DuplicateCase("timestamps are compared as text", [(zulu, EVENT), (offset, CONFLICT)])
     yield DuplicateCase("another type", [(with_fields("run_failed"), EVENT), (with_fields("run_completed"), CONFLICT)])
     first, second = with_fields("run_started", agent_id="first"), with_fields("run_started", agent_id="second")
     yield DuplicateCase("a start in conflict gives no facts", [(first, EVENT), (second, CONFLICT)])

@@ -19,19 +19,19 @@ from tests.support.corpus.sample import (
     wrapped,
 )
 
-_WRONG_TIMES = """
+_INVALID_TIMES = """
     now 1772366400 2026-03-01 2026-W09-7T12:00:00Z 2026-03-01T12:00:00 2026-03-01t12:00:00z 2026-03-01T12:00Z
     2026-03-01T12:00:00.Z 2026-03-01T12:00:00,5Z 2026-03-01T12:00:00+0100 2026-03-01T12:00:00+01 2026-3-1T12:00:00Z
     26-03-01T12:00:00Z 12026-03-01T12:00:00Z -026-03-01T12:00:00Z 2026-13-01T12:00:00Z 2026-00-01T12:00:00Z
     2026-02-29T12:00:00Z 2026-03-00T12:00:00Z 2026-03-01T24:00:00Z 2026-03-01T12:60:00Z 2026-03-01T12:00:61Z
     2026-03-01T12:00:00+24:00 2026-03-01T12:00:00+01:60 2026-03-01T12:00:00ZZ ２026-03-01T12:00:00Z
 """
-_WRONG_TIMES_WITH_SPACES = ("", "2026-03-01 12:00:00Z", "2026-03-01T12:00:00Z\n", " 2026-03-01T12:00:00Z")
-_RIGHT_TIMES = """
+_INVALID_TIMES_WITH_SPACES = ("", "2026-03-01 12:00:00Z", "2026-03-01T12:00:00Z\n", " 2026-03-01T12:00:00Z")
+_VALID_TIMES = """
     2026-03-01T12:00:00Z 2028-02-29T23:59:59.9+14:00 2026-03-01T12:00:00-00:00 0001-01-01T00:00:00Z
     9999-12-31T23:59:59.999999999999999999999999999999+23:59 2026-03-01T00:00:00.0-23:59
 """
-_WRONG_COUNTS = '0 -1 -0 2147483648 1.0 1e0 "1" true null [] 1e400'
+_INVALID_COUNTS = '0 -1 -0 2147483648 1.0 1e0 "1" true null [] 1e400'
 
 
 def not_an_event() -> Iterator[Sample]:
@@ -40,7 +40,7 @@ def not_an_event() -> Iterator[Sample]:
     yield Sample("an event in an array", "invalid_event", wrapped(b"[", b"]"))
     for name in ("type", "id", "timestamp"):
         yield Sample(f"no {name}", "invalid_event", without_field("input", name))
-        yield Sample(f"no {name} in a type that we don't know", "invalid_event", without_field("note", name))
+        yield Sample(f"no {name} in an unknown type", "invalid_event", without_field("note", name))
         yield Sample(f"{name} null", "invalid_event", with_fields(**{name: None}))
         yield Sample(f"{name} a number", "invalid_event", with_fields(**{name: 7}))
     for kind, names in REQUIRED.items():
@@ -73,18 +73,18 @@ def ids() -> Iterator[Sample]:
     yield Sample("id of 255 bytes", STORED, lambda event_id: encode(valid_event("input", event_id.ljust(255, "i"))))
     yield Sample("type of 255 bytes", STORED, with_fields("t" * 255))
     yield Sample("no parent_event_id", STORED, without_field("input", "parent_event_id"))
-    yield Sample("parent_event_id of nobody", STORED, with_fields(parent_event_id="nobody at all"))
+    yield Sample("parent_event_id that names no event", STORED, with_fields(parent_event_id="no such event"))
 
 
 def timestamps() -> Iterator[Sample]:
-    for text in (*_WRONG_TIMES.split(), *_WRONG_TIMES_WITH_SPACES, "2026-03-01T12:00:00Z\0"):
+    for text in (*_INVALID_TIMES.split(), *_INVALID_TIMES_WITH_SPACES, "2026-03-01T12:00:00Z\0"):
         yield Sample(f"timestamp {text!r}", "invalid_event", with_fields(timestamp=text))
-    for text in _RIGHT_TIMES.split():
+    for text in _VALID_TIMES.split():
         yield Sample(f"timestamp {text!r}", STORED, with_fields(timestamp=text))
 
 
 def counts() -> Iterator[Sample]:
-    for literal in (*_WRONG_COUNTS.split(), "1" + "0" * 5_000):
+    for literal in (*_INVALID_COUNTS.split(), "1" + "0" * 5_000):
         yield Sample(f"count {literal[:20]}", "invalid_event", with_literal(literal, "events_dropped", "count"))
     for literal in ("1", "2147483647"):
         yield Sample(f"count {literal}", STORED, with_literal(literal, "events_dropped", "count"))

@@ -17,8 +17,8 @@ def numbers() -> Iterator[Sample]:
     out_of_range = [*_OUT_OF_RANGE.split(), "9" * 131_073, "0." + "0" * 16_383 + "1", "1e" + "9" * 5_000]
     for literal in out_of_range:
         yield Sample(f"the number {literal[:20]}, {len(literal)}", "store_rejected", with_literal(literal))
-    yield Sample("a bad number in a type unknown", "store_rejected", with_literal('{"a":[1e131072]}', "note", "x"))
-    yield Sample("a bad number in a field unknown", "store_rejected", with_literal("1e131072", "run_waiting", "x"))
+    yield Sample("a bad number in an unknown type", "store_rejected", with_literal('{"a":[1e131072]}', "note", "x"))
+    yield Sample("a bad number in an unknown field", "store_rejected", with_literal("1e131072", "run_waiting", "x"))
     yield Sample("a bad number overridden", "store_rejected", with_literal('{"a":1e131072,"a":1}'))
     yield Sample("a bad number and a NUL", "store_rejected", with_literal('["\\u0000",1e131072]'))
     yield Sample("a bad number in a result", "store_rejected", with_literal("1e131072", "run_completed", "result"))

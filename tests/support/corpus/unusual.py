@@ -18,12 +18,12 @@ def unusual() -> Iterator[Sample]:
     yield Sample("512 deep of objects", STORED, with_literal('{"a":' * 511 + "1" + "}" * 511))
     yield Sample("brackets in a string", STORED, with_fields(data="[{" * 600 + '"' + "\\"))
     yield Sample("white space around", STORED, wrapped(b" \r\n\t", b" \r\n\t"))
-    yield Sample("a type unknown", STORED, with_fields("note", tool_name=["a"], data=None, error=5))
+    yield Sample("an unknown type", STORED, with_fields("note", tool_name=["a"], data=None, error=5))
     yield Sample("a type with another case", STORED, with_fields("Input"))
-    yield Sample("fields unknown", STORED, with_fields("run_waiting", x={"y": [None]}, agent_id=5, count=-1))
-    yield Sample("a tool unlisted", STORED, with_fields(tool="carrier_pigeon"))
-    yield Sample("names of tools empty", STORED, with_fields("tool_requested", tool_name=""))
-    yield Sample("strings empty", STORED, with_fields("llm_called", model="", system_prompt="", user_prompt=""))
+    yield Sample("unknown fields", STORED, with_fields("run_waiting", x={"y": [None]}, agent_id=5, count=-1))
+    yield Sample("an unlisted tool", STORED, with_fields(tool="carrier_pigeon"))
+    yield Sample("an empty tool name", STORED, with_fields("tool_requested", tool_name=""))
+    yield Sample("empty strings", STORED, with_fields("llm_called", model="", system_prompt="", user_prompt=""))
     for kind, name in (("input", "data"), ("context_assembled", "context"), ("tool_succeeded", "result")):
         for literal in ("null", "false", "0", '""', "[]", "{}"):
             yield Sample(f"{name} {literal}", STORED, with_literal(literal, kind, name))
@@ -59,7 +59,7 @@ def headers() -> Iterator[Sample]:
         "null": [("h", None)],
         "empty": [("h", b"")],
         "binary": [("h", bytes(range(256)))],
-        "oddly named": [("", b"1"), ("é 🤖", b"2"), ("a\nb", b"3"), ('"', b"4"), ("\\u0000", b"5")],
+        "with unusual names": [("", b"1"), ("é 🤖", b"2"), ("a\nb", b"3"), ('"', b"4"), ("\\u0000", b"5")],
         "with a long name": [("n" * 10_000, b"1")],
         "repeated": [("h", b"1"), ("h", None), ("h", b"1")],
         "many": [(f"h{number}", b"v") for number in range(1_000)],
@@ -83,5 +83,5 @@ def strings() -> Iterator[Sample]:
     yield Sample("a NUL overridden", STORED, with_literal('{"a":"\\u0000","a":1}'))
     yield Sample("a NUL in a name that collides", STORED, with_literal('{"\\u0000":1,"\\ufffd":2}'))
     for string in (*_STRINGS.split(), "id\\u0000"):
-        yield Sample(f"the event's own name {string}", STORED, _preceded(b'"' + string.encode() + b'":7'))
+        yield Sample(f"a top-level name {string}", STORED, _preceded(b'"' + string.encode() + b'":7'))
     yield Sample("512 deep with a NUL", STORED, with_literal("[" * 511 + '"\\u0000"' + "]" * 511))
