@@ -98,10 +98,10 @@ class BackgroundLoad:
 
 
 async def test_events_emitted_while_the_broker_is_down_arrive_when_it_starts(
-    scene_of_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter], caplog: pytest.LogCaptureFixture
+    scene_on_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter], caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a broker that is down,
-    scene = scene_of_killable_kafka
+    scene = scene_on_killable_kafka
     await asyncio.to_thread(killable_kafka.kill)
     emitter, ledger = make(emitters, killable_kafka.bootstrap_servers, scene.topic), Ledger()
     # when an agent emits, and the broker starts,
@@ -120,10 +120,10 @@ async def test_events_emitted_while_the_broker_is_down_arrive_when_it_starts(
 
 
 async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
-    scene_of_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter], rng: Random
+    scene_on_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter], rng: Random
 ) -> None:
     # Given agents that emit, and a consumer,
-    scene = scene_of_killable_kafka
+    scene = scene_on_killable_kafka
     emitter = make(emitters, killable_kafka.bootstrap_servers, scene.topic)
     consumer = scene.start()
     with BackgroundLoad(emitter) as load:
@@ -152,10 +152,10 @@ async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
 
 
 async def test_the_emitter_reconnects_to_a_broker_that_stops_answering(
-    scene_of_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter]
+    scene_on_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter]
 ) -> None:
     # Given a broker that accepts connections and answers nothing,
-    scene = scene_of_killable_kafka
+    scene = scene_on_killable_kafka
     emitter = make(emitters, killable_kafka.bootstrap_servers, scene.topic)
     assert killable_kafka.pid is not None
     with BackgroundLoad(emitter) as load:
@@ -209,10 +209,10 @@ async def test_a_full_queue_keeps_the_start_and_the_end_of_a_run(emitters: list[
 
 
 async def test_dropped_events_are_recorded_in_their_run_when_kafka_is_back(
-    scene_of_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter]
+    scene_on_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter]
 ) -> None:
     # Given agents that emit more than the queue holds while the broker is down,
-    scene = scene_of_killable_kafka
+    scene = scene_on_killable_kafka
     await asyncio.to_thread(killable_kafka.kill)
     emitter = make(emitters, killable_kafka.bootstrap_servers, scene.topic, queue_bytes=500_000)
     ledger = Ledger()

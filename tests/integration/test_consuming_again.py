@@ -7,15 +7,15 @@ from dataclasses import replace
 from random import Random
 
 from tests.checker import read_log, replay
-from tests.support.messages import Message
+from tests.support.messages import Message, event_with_literal
 from tests.support.scene import PARTITIONS, MakeScene, Scene
 from tests.support.servers import MakeDatabase
 from tests.support.snapshots import RUN_DATA, row_versions, snapshot
 from tests.support.workloads.mixed import mixed
 
 SIZE = 1_000
-# Added to the mix: a value that PostgreSQL refuses.
-STORE_REJECTED = b'{"type":"input","id":"x","timestamp":"2026-01-01T00:00:00Z","tool":"t","data":1e131072}'
+# Added to the mix: a value that PostgreSQL refuses, and one that JSONB cannot hold exactly.
+STORE_REJECTED, RAW = event_with_literal("x", b"1e131072"), event_with_literal("raw", rb'"\u0000 \ud800"')
 # The fingerprint belongs to the last record passed; at the new position that record is unknown.
 REWIND = """
     UPDATE consumer_offsets AS o
@@ -30,8 +30,8 @@ REWIND = """
 async def _consumed(make_scene: MakeScene, rng: Random) -> Scene:
     """A scene whose log contains records of every outcome and was consumed once."""
     scene = await make_scene(PARTITIONS)
-    refused = [Message(f"run-{number}".encode(), STORE_REJECTED) for number in range(PARTITIONS)]
-    await scene.publish(*mixed(rng, SIZE - PARTITIONS), *refused)
+    added = [Message(b"run-%d" % number, value) for number in range(PARTITIONS) for value in (STORE_REJECTED, RAW)]
+    await scene.publish(*mixed(rng, SIZE - len(added)), *added)
     await scene.consume()
     await scene.assert_consistent()
     tables = await snapshot(scene.database)
