@@ -1,4 +1,4 @@
-"""From a record to an event or a dead letter: the judgement that needs no database."""
+"""Decodes records into events, or rejects them, as far as no database is needed."""
 
 from functools import lru_cache
 from typing import Final
@@ -9,12 +9,12 @@ from agent_runs.errors import InvalidEvent, NotJson
 from agent_runs.ids import id_problem
 from consumer.model.records import Event, Reason, Record, Rejection, storable_timestamp
 
-# Runs come back: those that are at work at the same time are remembered, with the keys' own bytes some 300 KiB.
-_RUNS_REMEMBERED: Final = 2048
+# Many records have the same key: the run ids of the last keys are cached. Together with the keys about 300 KiB.
+_CACHED_KEYS: Final = 2048
 
 
 def decode(record: Record, max_event_bytes: int) -> Event | Rejection:
-    """Judge one record; of several reasons against it the first of `Reason` is given."""
+    """Return the record's event; or a rejection, with the first reason that applies in the order of `Reason`."""
     if not record.key:
         return Rejection(record, Reason.MISSING_KEY, "the key, which must be the run id, is null or empty")
     run_id, problem = _read_key(record.key)
@@ -23,9 +23,9 @@ def decode(record: Record, max_event_bytes: int) -> Event | Rejection:
     return _decode_value(record, run_id, record.value or b"", max_event_bytes)
 
 
-@lru_cache(_RUNS_REMEMBERED)
+@lru_cache(_CACHED_KEYS)
 def _read_key(key: bytes) -> tuple[str, str | None]:
-    """The run id, and what keeps it from being one."""
+    """Return the run id, and the problem that makes it invalid, if any."""
     try:
         run_id = key.decode()
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
-"""Repeated event ids: which events are new, which are repeats, and which claim the id of another event.
+"""Separates new events from repeats and from conflicts: other content under an id that the run already has.
 
-One comparator, wherever batches begin and end: the same bytes where JSONB cannot hold the message, else equal as JSONB.
+The comparison is the same within a batch and with the tables, so that the result does not depend on batch bounds: equal
+bytes if JSONB cannot store the message, otherwise equal as JSONB.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ _Key = tuple[str, str]
 
 
 class Deduplicated(NamedTuple):
-    """What became of some events, each in the order of the log."""
+    """Events by what they are, each list in the order of the log."""
 
     new: list[Event]
     repeats: list[Event]
@@ -21,28 +22,28 @@ class Deduplicated(NamedTuple):
 
 
 async def deduplicate(events: Sequence[Event], tx: Transaction) -> Deduplicated:
-    """Look the events' ids up, in the tables and among the events themselves."""
+    """Compare events with the stored events and with each other. The first event with an id is the new one."""
     stored = await tx.look_up(events)
     firsts: dict[_Key, Event] = {}
-    for place, event in enumerate(events):
-        if place not in stored:
+    for index, event in enumerate(events):
+        if index not in stored:
             firsts.setdefault(event.key, event)
-    known = [place for place, event in enumerate(events) if firsts.get(event.key) is not event]
-    beside_first = [(events[place], firsts[events[place].key]) for place in known if place not in stored]
-    same = {event.coordinates for event in await _same_content(beside_first, tx)}
-    same |= {events[place].coordinates for place, is_same in stored.items() if is_same}
+    known = [index for index, event in enumerate(events) if firsts.get(event.key) is not event]
+    pairs = [(events[index], firsts[events[index].key]) for index in known if index not in stored]
+    same = {event.coordinates for event in await _same_content(pairs, tx)}
+    same |= {events[index].coordinates for index, is_same in stored.items() if is_same}
     return Deduplicated(
         new=list(firsts.values()),
-        repeats=[events[place] for place in known if events[place].coordinates in same],
-        conflicts=[_conflict(events[place]) for place in known if events[place].coordinates not in same],
+        repeats=[events[index] for index in known if events[index].coordinates in same],
+        conflicts=[_conflict(events[index]) for index in known if events[index].coordinates not in same],
     )
 
 
 async def _same_content(pairs: Sequence[tuple[Event, Event]], tx: Transaction) -> list[Event]:
-    """The first of each pair that says the same as the second."""
+    """The first event of each pair with equal content. Only pairs of other bytes are compared by PostgreSQL."""
     same = [event for event, first in pairs if event.value == first.value and event.raw == first.raw]
-    spelled = [pair for pair in pairs if pair[0].value != pair[1].value and pair[0].raw is pair[1].raw is None]
-    return same + (await tx.same_values(spelled) if spelled else [])
+    other_bytes = [pair for pair in pairs if pair[0].value != pair[1].value and pair[0].raw is pair[1].raw is None]
+    return same + (await tx.same_values(other_bytes) if other_bytes else [])
 
 
 def _conflict(event: Event) -> Rejection:

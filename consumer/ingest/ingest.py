@@ -1,4 +1,4 @@
-"""One batch, one transaction: the heart of the service."""
+"""Stores one batch in one transaction."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,40 +12,40 @@ from consumer.model.records import Event, Rejection
 
 
 async def ingest(batch: Batch, tx: Transaction, *, check_existing: bool) -> Stored:
-    """Store one batch, all of it or nothing.
+    """Store a batch within the transaction `tx`; the caller commits it.
 
-    1. Move the offsets, if they still stand where the batch begins.
-    2. Store the events (see there).
-    3. Insert the dead letters, count the repeats.
+    1. Move the offsets, if they are still at the start of the batch.
+    2. Store the events (see `store_events`).
+    3. Insert the dead letters and count the repeats.
 
     Raises:
-        StaleOffsets: somebody else has moved on; the batch is void.
-        RepeatedIds: an event id is stored already; try again, checking existing ids.
-        DataRefused: a message is not storable.
+        StaleOffsets: another process has moved the offsets. The batch must be dropped.
+        RepeatedIds: an event id is already stored. Retry with `check_existing`.
+        DataRefused: PostgreSQL cannot store a message.
     """
     await tx.move_offsets(batch)  # 1
     events = [event for slice_ in batch for event in slice_.events]
     found = await store_events(events, tx, check_existing=check_existing)  # 2
-    letters = [letter for slice_ in batch for letter in slice_.rejections] + found.conflicts
-    new_letters = await tx.insert_dead_letters(letters) if letters else []  # 3
+    rejections = [rejection for slice_ in batch for rejection in slice_.rejections] + found.conflicts
+    new_dead_letters = await tx.insert_dead_letters(rejections) if rejections else []  # 3
     repeats = Counter(event.record.partition for event in found.repeats)
-    repeats += _partitions(letters) - _partitions(new_letters)
+    repeats += _by_partition(rejections) - _by_partition(new_dead_letters)
     if repeats:
         await tx.count_repeats(repeats)
-    return Stored(len(found.new), new_letters, repeats.total())
+    return Stored(len(found.new), new_dead_letters, repeats.total())
 
 
 async def store_events(events: Sequence[Event], tx: Transaction, *, check_existing: bool) -> Deduplicated:
-    """Append events to their runs; nothing here knows of offsets. Returns which were new, repeats, conflicts.
+    """Append events to their runs within the transaction `tx`. Does not touch the offsets.
 
-    1. Set repeats and conflicts aside, if `check_existing`.
-    2. Make the runs that are missing, lock the events' own.
-    3. Number the events and fold the status.
-    4. Insert the events, write back the runs.
+    1. Separate repeats and conflicts from new events, if `check_existing`; otherwise all events count as new.
+    2. Insert the missing runs, lock the runs of the new events.
+    3. Number the new events and fold them into the heads of their runs.
+    4. Insert the new events, update the runs from their heads.
 
     Raises:
-        RepeatedIds: an event id is stored already; try again, checking existing ids.
-        DataRefused: a message is not storable.
+        RepeatedIds: an event id is already stored. Retry with `check_existing`.
+        DataRefused: PostgreSQL cannot store a message.
     """
     found = await deduplicate(events, tx) if check_existing else Deduplicated(list(events), [], [])  # 1
     if found.new:
@@ -56,15 +56,16 @@ async def store_events(events: Sequence[Event], tx: Transaction, *, check_existi
     return found
 
 
-def _partitions(letters: Sequence[Rejection]) -> Counter[int]:
-    return Counter(letter.record.partition for letter in letters)
+def _by_partition(rejections: Sequence[Rejection]) -> Counter[int]:
+    return Counter(rejection.record.partition for rejection in rejections)
 
 
 async def _lock_heads(events: Sequence[Event], tx: Transaction) -> dict[str, Head]:
-    """The heads of the events' runs, locked; runs and parents that are missing are made first.
+    """Insert missing runs and parents, lock the runs of the events and return their heads, by run id.
 
-    Inserting after locking would deadlock: so which parents are named must be known before the lock is held. That is
-    exact as long as a run's key stays in one partition, whose offsets we hold; otherwise it shows afterwards.
+    An insert after a lock could deadlock, so the parents must be known before the runs are locked: they are named by
+    the first `run_started` of a run. Whether a run has one is exact as long as its key stays in one partition, because
+    this transaction has locked the partition's offsets. Otherwise the heads show it, and the batch is retried.
     """
     first_seen: dict[str, int] = {}
     for event in events:
@@ -77,5 +78,5 @@ async def _lock_heads(events: Sequence[Event], tx: Transaction) -> dict[str, Hea
     await tx.insert_runs(stubs | first_seen)
     heads = await tx.lock_runs(first_seen, stubs)
     if any(heads[event.run_id].started for event in starts if event.run_id not in started):
-        raise Blocked("a run was started from another partition in the same moment")
+        raise Blocked("a run was started from another partition at the same time")
     return heads

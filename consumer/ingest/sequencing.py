@@ -1,4 +1,4 @@
-"""From events and the heads of their runs to sequence numbers and the runs' new heads. Pure."""
+"""Numbers events and folds them into the heads of their runs. Does no I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,12 +9,14 @@ from consumer.model.records import Event
 
 
 class Head(msgspec.Struct, kw_only=True):
-    """Where a run stands, and what the events since then changed; None means unchanged. Times as in records.
+    """The next number and the status of a run, and the columns that its events changed.
+
+    Times are in milliseconds since 1970. None in a field after `started` means that the column is unchanged.
 
     Attributes:
-        event_count: events so far, and so the next event's sequence number.
-        started: a `run_started` has counted; later ones change nothing.
-        dropped_events: how many more than before.
+        event_count: the number of events, and so the sequence number of the next one.
+        started: whether the run has a `run_started`. Later ones change nothing.
+        dropped_events: the number to add to the column.
     """
 
     run_id: str
@@ -33,12 +35,12 @@ class Head(msgspec.Struct, kw_only=True):
 
 
 def number(events: Iterable[Event], heads: Mapping[str, Head]) -> list[int]:
-    """Take the events into their runs' heads, in order; returns the sequence number of each."""
+    """Fold the events, in order, into the heads of their runs. Returns the sequence number of each event."""
     return [advance(heads[event.run_id], event) for event in events]
 
 
 def advance(head: Head, event: Event) -> int:
-    """Take one event into its run's head; returns its sequence number."""
+    """Fold one event into the head of its run. Returns its sequence number."""
     envelope, at = event.envelope, event.record.timestamp
     seq = head.event_count
     head.event_count = seq + 1
@@ -49,7 +51,7 @@ def advance(head: Head, event: Event) -> int:
     if status is not head.status:
         head.status, head.status_changed_at = status, at
     if envelope.type == "events_dropped":
-        head.dropped_events += envelope.count  # type: ignore[union-attr]  # its type says that it has one
+        head.dropped_events += envelope.count  # type: ignore[union-attr]  # an events_dropped has a count
     elif envelope.type == "run_started" and not head.started:
         _start(head, event)
     return seq
@@ -64,7 +66,7 @@ def _start(head: Head, event: Event) -> None:
 
 
 def starting_events(events: Iterable[Event]) -> list[Event]:
-    """The first `run_started` of each run that these events could start."""
+    """The first `run_started` of each run among the events."""
     first: dict[str, Event] = {}
     for event in events:
         if event.envelope.type == "run_started":
@@ -73,7 +75,7 @@ def starting_events(events: Iterable[Event]) -> list[Event]:
 
 
 def parents_named(starts: Sequence[Event]) -> dict[str, int]:
-    """The parent runs that these `run_started` name, each with the smallest record timestamp that does."""
+    """The parent runs that these `run_started` events name, each with the earliest timestamp of such an event."""
     parents: dict[str, int] = {}
     for event in starts:
         parent: str | None = event.envelope.parent_run_id  # type: ignore[union-attr]

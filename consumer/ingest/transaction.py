@@ -1,4 +1,4 @@
-"""The statements of one ingest transaction, typed; `ingest.py` says in which order and why."""
+"""The statements of an ingest transaction, with typed parameters. Their order is in `ingest.py`."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -14,56 +14,57 @@ from consumer.model.records import Event, Rejection, storable_text, storable_tim
 from consumer.postgres.copy_format import encode_events
 from consumer.postgres.store import Store
 
-# A question with a whole batch in it would be in our memory three times, and on PostgreSQL's disk.
-_QUESTION_BYTES: Final = 2 * 1024 * 1024
+# The size of one `look_up`. With a whole batch, the parameters would be in this process's memory three times, and
+# PostgreSQL would write them to disk.
+_LOOK_UP_BYTES: Final = 2 * 1024 * 1024
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Transaction:
-    """What can be said to PostgreSQL between BEGIN and COMMIT."""
+    """The statements that are executed between BEGIN and COMMIT."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._topic = store.topic
 
     async def move_offsets(self, batch: Batch) -> None:
-        """Move the offsets from where each slice begins to where it ends.
+        """Move the offset of each slice's partition from the start of the slice to its end.
 
         Raises:
-            StaleOffsets: at least one does not stand where its slice begins.
+            StaleOffsets: the offset of at least one partition is not at the start of its slice.
         """
         columns = _columns(
             (s.claim.partition, s.start_offset, s.end_offset, *(s.fingerprint or (None, None))) for s in batch
         )
         moved = await self._store.fetch("move_offsets", self._topic, *columns)
         if len(moved) < len(batch):
-            raise StaleOffsets("the offsets in the database are not where this batch begins")
+            raise StaleOffsets("the stored offsets are not at the start of this batch")
 
     async def look_up(self, events: Sequence[Event]) -> dict[int, bool]:
-        """Which of the events have an id that is stored, by place in the sequence; and whether it has their content."""
+        """Find the events whose id is already stored: by index, whether the stored event has the same content."""
         found: dict[int, bool] = {}
-        for portion in _portions(events):
-            columns = _columns((e.run_id, e.envelope.id, e.value, e.raw) for e in events[portion])
+        for chunk in _chunks(events):
+            columns = _columns((e.run_id, e.envelope.id, e.value, e.raw) for e in events[chunk])
             rows = await self._store.fetch("look_up", *columns)
-            found |= {portion.start + row["position"] - 1: row["same"] for row in rows}
+            found |= {chunk.start + row["position"] - 1: row["same"] for row in rows}
         return found
 
     async def same_values(self, pairs: Sequence[tuple[Event, Event]]) -> list[Event]:
-        """The first of each pair whose values are equal as JSONB."""
+        """The first event of each pair whose values are equal as JSONB."""
         rows = await self._store.fetch("same_values", *_columns((one.value, other.value) for one, other in pairs))
         return [pairs[row["position"] - 1][0] for row in rows]
 
     async def started_runs(self, run_ids: Sequence[str]) -> set[str]:
-        """Which of the runs have a `run_started` that counts."""
+        """The runs that have a `run_started` already."""
         return {row["id"] for row in await self._store.fetch("started_runs", run_ids)}
 
     async def insert_runs(self, first_seen: Mapping[str, int]) -> None:
-        """Make the runs that are missing, each with the time that made it known."""
+        """Insert the missing runs. `first_seen`: by run id, the timestamp of the first record that names the run."""
         ids = sorted(first_seen)  # by code points, which is the order of COLLATE "C"
         await self._store.fetch("insert_runs", ids, [first_seen[run_id] for run_id in ids])
 
     async def lock_runs(self, run_ids: Iterable[str], parents: Mapping[str, int]) -> dict[str, Head]:
-        """Lock the runs; bring parents without events to the earlier time given. Returns the heads of the runs."""
+        """Lock runs and return their heads. Lowers the times of `parents` without events to the given ones."""
         wanted: list[tuple[str, int | None]] = [(run_id, None) for run_id in run_ids]
         rows = await self._store.fetch("lock_runs", *_columns([*wanted, *parents.items()]))
         stubs = [(row["id"], row["lower_to"]) for row in rows if row["lower_to"] is not None]
@@ -72,21 +73,21 @@ class Transaction:
         return {row["id"]: _head(row) for row in rows if row["lower_to"] is None}
 
     async def insert_events(self, numbered: Iterable[tuple[Event, int]]) -> None:
-        """Insert the events under their sequence numbers.
+        """Insert events with their sequence numbers.
 
         Raises:
-            RepeatedIds: one of them is stored already, or twice among them.
-            DataRefused: JSONB cannot hold one of them.
+            RepeatedIds: the id of an event is already stored, or occurs twice among the events.
+            DataRefused: JSONB cannot store an event.
         """
-        # Piece by piece: PostgreSQL stores the first while we make the next, and a batch is never in memory twice.
-        await self._store.copy_events(self._pieces(numbered))
+        # In chunks: PostgreSQL stores one while the next is encoded, and no batch is encoded in memory as a whole.
+        await self._store.copy_events(self._chunks(numbered))
 
-    async def _pieces(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
-        for piece in encode_events(numbered):
-            yield piece
+    async def _chunks(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
+        for chunk in encode_events(numbered):
+            yield chunk
 
     async def update_runs(self, heads: Iterable[Head]) -> None:
-        """Write back the heads."""
+        """Update the runs from their heads."""
         columns = _columns(
             (
                 head.run_id,
@@ -105,31 +106,31 @@ class Transaction:
         )
         await self._store.fetch("update_runs", *columns)
 
-    async def insert_dead_letters(self, letters: Sequence[Rejection]) -> list[Rejection]:
-        """Insert the letters that are not there yet, and return them."""
-        rows = await self._store.fetch("insert_dead_letters", self._topic, *_columns(map(_letter_row, letters)))
+    async def insert_dead_letters(self, rejections: Sequence[Rejection]) -> list[Rejection]:
+        """Insert rejections as dead letters. Returns those whose records had no dead letter before."""
+        rows = await self._store.fetch("insert_dead_letters", self._topic, *_columns(map(_dead_letter_row, rejections)))
         new = {(row["partition"], row["record_offset"]) for row in rows}
-        return [letter for letter in letters if (letter.record.partition, letter.record.offset) in new]
+        return [each for each in rejections if (each.record.partition, each.record.offset) in new]
 
     async def count_repeats(self, repeats: Mapping[int, int]) -> None:
-        """Count repeats, by partition."""
+        """Add to the number of repeats of each partition."""
         await self._store.fetch("count_repeats", self._topic, *_columns(repeats.items()))
 
 
-def _portions(events: Sequence[Event]) -> Iterator[slice]:
-    """The events in portions of about `_QUESTION_BYTES`."""
+def _chunks(events: Sequence[Event]) -> Iterator[slice]:
+    """The bounds of chunks of about `_LOOK_UP_BYTES`."""
     start = size = 0
-    for place, event in enumerate(events):
+    for index, event in enumerate(events):
         size += len(event.value)
-        if size > _QUESTION_BYTES:
-            yield slice(start, place + 1)
-            start, size = place + 1, 0
+        if size > _LOOK_UP_BYTES:
+            yield slice(start, index + 1)
+            start, size = index + 1, 0
     if start < len(events):
         yield slice(start, len(events))
 
 
 def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    """Rows as the arrays that `unnest` takes; there must be at least one row."""
+    """Transpose rows into the arrays that `unnest` takes. There must be at least one row."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
@@ -142,8 +143,8 @@ def _head(row: Mapping[str, object]) -> Head:
     )
 
 
-def _letter_row(letter: Rejection) -> tuple[object, ...]:
-    record = letter.record
+def _dead_letter_row(rejection: Rejection) -> tuple[object, ...]:
+    record = rejection.record
     headers = [
         [storable_text(name), None if value is None else b64encode(value).decode()] for name, value in record.headers
     ]
@@ -154,6 +155,6 @@ def _letter_row(letter: Rejection) -> tuple[object, ...]:
         record.key,
         record.value,
         _encode(headers),
-        letter.reason,
-        storable_text(letter.detail),
+        rejection.reason,
+        storable_text(rejection.detail),
     )

@@ -1,4 +1,4 @@
-"""Is what is stored what was sent? The tables against the fold of their events; the topic against the tables."""
+"""Compares every run with the fold of its events."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -18,11 +18,12 @@ _EVENTS_A_PAGE: Final = 2000
 
 
 class Difference(NamedTuple):
-    """Something that is other than it should be.
+    """One difference that verify found.
 
     Attributes:
-        kind: a stable word for it.
+        kind: a stable name for this sort of difference.
         where: the run, or the partition and offset.
+        detail: what was found and what was expected.
     """
 
     kind: str
@@ -31,7 +32,7 @@ class Difference(NamedTuple):
 
 
 class _StoredRecord(msgspec.Struct, gc=False):
-    """An event's row, as the record that it came from."""
+    """The record that an event's row was stored from, as far as the row tells."""
 
     partition: int
     offset: int
@@ -42,10 +43,13 @@ class _StoredRecord(msgspec.Struct, gc=False):
 
 
 async def verify_runs(session: Session) -> AsyncIterator[Difference]:
-    """Every run against the fold of its events: numbers without gaps, and every column that follows from them.
+    """Compare every run with the fold of its events: numbers without gaps, and every column that the fold determines.
 
-    Reads page by page without a snapshot, which would keep old rows alive: a run's row says how many events it counts,
-    and events never change.
+    Reads page by page and not in one snapshot, which would keep VACUUM from removing old rows. Events stored meanwhile
+    are recognized by their numbers: a run's row has its event count, and events never change.
+
+    Raises:
+        GaveUp: PostgreSQL stayed unavailable.
     """
     last = ""
     while runs := await session.fetch("runs_page", last, _RUNS_A_PAGE):
@@ -56,15 +60,15 @@ async def verify_runs(session: Session) -> AsyncIterator[Difference]:
         async for row in _events(session, list(heads)):
             head = heads[row["run_id"]]
             if row["event_seq"] >= counts[head.run_id]:
-                continue  # it came after the run's row was read
+                continue  # stored after the run's row was read
             partitions.setdefault(head.run_id, set()).add(row["source_partition"])
-            for difference in _take(head, row):
+            for difference in _advance(head, row):
                 yield difference
         for run in runs:
             for difference in _compare(run, heads[run["id"]]):
                 yield difference
             if len(partitions.get(run["id"], ())) > 1:
-                yield Difference("split_run", run["id"], f"seen in partitions {sorted(partitions[run['id']])}")
+                yield Difference("split_run", run["id"], f"has events from partitions {sorted(partitions[run['id']])}")
 
 
 async def _events(session: Session, run_ids: Sequence[str]) -> AsyncIterator[Row]:
@@ -75,7 +79,7 @@ async def _events(session: Session, run_ids: Sequence[str]) -> AsyncIterator[Row
         last = rows[-1]["run_id"], rows[-1]["event_seq"]
 
 
-def _take(head: Head, row: Mapping[str, Any]) -> Iterator[Difference]:
+def _advance(head: Head, row: Mapping[str, Any]) -> Iterator[Difference]:
     try:
         envelope: Envelope | UnknownEnvelope = read_envelope(row["event_data"])
     except UnreadableEvent as error:
@@ -84,20 +88,20 @@ def _take(head: Head, row: Mapping[str, Any]) -> Iterator[Difference]:
     record = _StoredRecord(row["source_partition"], row["source_offset"], row["created_at"])
     seq = advance(head, Event(head.run_id, envelope, b"", None, record))
     if seq != row["event_seq"]:
-        yield Difference("sequence_gap", head.run_id, f"event_seq {row['event_seq']} where {seq} should be")
+        yield Difference("sequence_gap", head.run_id, f"event_seq {row['event_seq']}, expected {seq}")
         head.event_count = row["event_seq"] + 1
     if envelope.id != row["id"]:
         yield Difference("other_id", f"{head.run_id} {seq}", f"column {row['id']!r}, message {envelope.id!r}")
 
 
 def _compare(run: Mapping[str, Any], head: Head) -> Iterator[Difference]:
-    stub_since = run["named_at"] if head.event_count == 0 else None
+    named_at = run["named_at"] if head.event_count == 0 else None
     expected = {
         "event_count": head.event_count,
         "status": head.status if head.event_count else RunStatus.RUNNING,
-        "created_at": head.created_at or stub_since,
-        "updated_at": head.updated_at or stub_since,
-        "status_changed_at": head.status_changed_at or stub_since,
+        "created_at": head.created_at or named_at,
+        "updated_at": head.updated_at or named_at,
+        "status_changed_at": head.status_changed_at or named_at,
         "dropped_events": head.dropped_events,
         "started_at": head.started_at,
         "agent_id": head.agent_id or "unknown",
@@ -106,4 +110,6 @@ def _compare(run: Mapping[str, Any], head: Head) -> Iterator[Difference]:
     }
     for column, value in expected.items():
         if run[column] != value and not (column == "parent_run_id" and run[column] is None):
-            yield Difference("projection", run["id"], f"{column} is {run[column]!r}, its events say {value!r}")
+            yield Difference(
+                "projection", run["id"], f"{column} is {run[column]!r}, expected from its events: {value!r}"
+            )

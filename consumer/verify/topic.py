@@ -1,4 +1,4 @@
-"""Every record of the topic, up to the stored offsets, is in exactly one place."""
+"""Compares the topic with the tables: every record below the stored offsets must be in exactly one place."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -14,10 +14,10 @@ from consumer.verify.runs import Difference
 
 
 class TopicCheck:
-    """Compares partitions of a topic with the tables.
+    """Compares the partitions of a topic with the tables, one after the other.
 
     Attributes:
-        places: how many records were found where: `event`, `dead_letter`, `repeat`, `missing`.
+        places: the number of records found as `event`, `dead_letter`, `repeat`, or `missing`.
     """
 
     def __init__(self, session: Session, log: TopicReader, max_event_bytes: int) -> None:
@@ -28,7 +28,12 @@ class TopicCheck:
         self.places: Counter[str] = Counter()
 
     async def partition(self, stored: Offsets) -> AsyncIterator[Difference]:
-        """The differences of one partition, of which everything below the stored offset should be somewhere."""
+        """Compare the records of one partition below the stored offset with the tables.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+            GaveUp: PostgreSQL stayed unavailable.
+        """
         bounds = (await self._log.bounds([stored.partition]))[stored.partition]
         before, earliest = self.places["event"], None
         async for records in self._log.scan(stored.partition, bounds.start_offset, stored.next_offset):
@@ -37,11 +42,11 @@ class TopicCheck:
                 yield difference
         if earliest is not None:
             since = storable_timestamp(earliest) or 0
-            stretch = (stored.partition, bounds.start_offset, stored.next_offset, since)
-            (row,) = await self._session.fetch("count_events", *stretch)
+            range_ = (stored.partition, bounds.start_offset, stored.next_offset, since)
+            (row,) = await self._session.fetch("count_events", *range_)
             found = self.places["event"] - before
             if row["events"] != found:
-                detail = f"{row['events']} events claim to come from this partition's log, which has {found} of them"
+                detail = f"the tables have {row['events']} events from this partition's log, the log has {found}"
                 yield Difference("invented", f"partition {stored.partition}", detail)
 
     async def _chunk(self, partition: int, records: Sequence[Record]) -> AsyncIterator[Difference]:
@@ -49,26 +54,26 @@ class TopicCheck:
         rows = await self._session.ask(
             lambda store: store.fetch("letters_by_offset", store.topic, partition, list(timestamps))
         )
-        # Letters of a log that was there before, under the same name, have the same offsets, but other times.
+        # Dead letters of an earlier topic of the same name may have the same offsets, but have other timestamps.
         letters = {
             row["record_offset"]: row for row in rows if row["record_timestamp"] == timestamps[row["record_offset"]]
         }
-        judged = [decode(record, self._max_event_bytes) for record in records]
-        stored = await self._rows([item for item in judged if isinstance(item, Event)])
-        for item in judged:
-            place, differences = self._place(item, stored.get(item.record.offset), letters.get(item.record.offset))
+        items = [decode(record, self._max_event_bytes) for record in records]
+        stored = await self._rows([item for item in items if isinstance(item, Event)])
+        for item in items:
+            place, differences = self._find(item, stored.get(item.record.offset), letters.get(item.record.offset))
             self.places[place] += 1
             for difference in differences:
                 yield difference
 
     async def _rows(self, events: Sequence[Event]) -> dict[int, Mapping[str, Any]]:
-        """What is stored under the events' ids, by the events' offsets."""
+        """The rows stored under the events' ids, by the offsets of the events."""
         values = [(event.run_id, event.envelope.id, without_unstorable(event.value), event.value) for event in events]
         columns = [(run_id, event_id, value, None if value is raw else raw) for run_id, event_id, value, raw in values]
         rows = await self._session.fetch("events_by_id", *map(list, zip(*columns, strict=True))) if columns else []
         return {events[row["position"] - 1].record.offset: row for row in rows}
 
-    def _place(
+    def _find(
         self, item: Event | Rejection, row: Mapping[str, Any] | None, letter: Mapping[str, Any] | None
     ) -> tuple[str, list[Difference]]:
         here = row is not None and (row["source_partition"], row["source_offset"]) == _coordinates(item)
@@ -78,19 +83,21 @@ class TopicCheck:
             return "dead_letter", list(_check_letter(item, letter))
         if row is not None and row["same"]:
             return "repeat", []
-        return "missing", [Difference("missing", _where(item), "neither an event, nor a dead letter, nor a repeat")]
+        return "missing", [
+            Difference("missing", _where(item), "not stored as an event or a dead letter, and no repeat")
+        ]
 
     def _check_event(
         self, item: Event | Rejection, row: Mapping[str, Any], letter: Mapping[str, Any] | None
     ) -> Iterator[Difference]:
         if not row["same"]:
-            yield Difference("altered", _where(item), "the stored event is not what the record says")
+            yield Difference("altered", _where(item), "the stored event differs from the record")
         if row["created_at"] != item.record.timestamp:
             yield Difference("altered", _where(item), f"created_at is {row['created_at']}, not {item.record.timestamp}")
         if letter is not None:
             if letter["state"] != "resolved":
-                yield Difference("twice", _where(item), "an event, and an unresolved dead letter")
-            return  # a retried letter has a later number than its place in the log
+                yield Difference("twice", _where(item), "stored as an event and as an unresolved dead letter")
+            return  # after a retry the number does not follow the order of the log
         if isinstance(item, Event):
             if row["event_seq"] <= self._last_seq.get(item.run_id, -1):
                 detail = f"event_seq {row['event_seq']} of run {item.run_id!r} is out of order"
@@ -100,7 +107,7 @@ class TopicCheck:
 
 def _check_letter(item: Event | Rejection, letter: Mapping[str, Any]) -> Iterator[Difference]:
     if (letter["key"], letter["value"]) != (item.record.key, item.record.value):
-        yield Difference("altered", _where(item), "the dead letter does not have the record's bytes")
+        yield Difference("altered", _where(item), "the bytes of the dead letter differ from the record")
 
 
 def _coordinates(item: Event | Rejection) -> tuple[int, int]:

@@ -23,7 +23,7 @@ IN_MID_COPY = """
 STEPS = {
     "before move_offsets 2": "StaleOffsets",
     "before insert_events 2": "ConnectionLost",
-    "after piece 1": "ConnectionLost",
+    "after chunk 1": "ConnectionLost",
     "before commit 2": "ConnectionLost",
 }
 
@@ -36,7 +36,7 @@ async def test_a_frozen_consumers_transaction_is_taken_over_and_its_own_write_re
     await scene.publish(*large_events(rng, RECORDS))
     first = scene.start(fault=f"SIGSTOP {step}", **SETTINGS)
     await first.wait_until_frozen()
-    if "piece" in step:
+    if "chunk" in step:
         await until(lambda: other_session.fetchval(IN_MID_COPY), "PostgreSQL waits for the rest of a COPY")
     # when a second one joins the group, and the first one's session ends,
     second = scene.start(**SETTINGS)

@@ -1,4 +1,4 @@
-"""From a record to an event or a dead letter."""
+"""Records decoded into events, or rejected."""
 
 import itertools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ MAX_BYTES = 4096
 TOO_MANY = b"[" + b",".join([b"1"] * 1_000_000) + b"]"
 
 HOSTILE = [
-    # key, value, reason, a word of the detail
+    # key, value, reason, a part of the detail
     (None, message(), Reason.MISSING_KEY, "null or empty"),
     (b"", message(), Reason.MISSING_KEY, "null or empty"),
     (b"\xff", message(), Reason.INVALID_KEY, "not UTF-8 (byte 0)"),
@@ -35,32 +35,32 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "reason", "word"), HOSTILE)
-def test_a_hostile_record_becomes_a_letter_with_its_reason(
-    key: bytes | None, value: bytes | None, reason: Reason, word: str
+@pytest.mark.parametrize(("key", "value", "reason", "part"), HOSTILE)
+def test_a_hostile_record_is_rejected_with_its_reason(
+    key: bytes | None, value: bytes | None, reason: Reason, part: str
 ) -> None:
     record = FakeRecord(key=key, value=value)
-    judged = decode(record, MAX_BYTES)
+    item = decode(record, MAX_BYTES)
 
-    assert isinstance(judged, Rejection)
-    assert judged.reason is reason
-    assert word in judged.detail
-    assert judged.record is record
+    assert isinstance(item, Rejection)
+    assert item.reason is reason
+    assert part in item.detail
+    assert item.record is record
 
 
-def test_a_record_that_keeps_the_contract_becomes_an_event_with_its_bytes_untouched() -> None:
+def test_a_valid_record_becomes_an_event_with_its_bytes_unchanged() -> None:
     value = message(data="a\0\ud800")
     record = FakeRecord(key="ß".encode(), value=value)
-    judged = decode(record, MAX_BYTES)
+    item = decode(record, MAX_BYTES)
 
-    assert isinstance(judged, Event)
-    assert (judged.run_id, judged.envelope.id, judged.key) == ("ß", "e1", ("ß", "e1"))
-    assert judged.value is value
-    assert judged.raw is None
-    assert judged.record is record
+    assert isinstance(item, Event)
+    assert (item.run_id, item.envelope.id, item.key) == ("ß", "e1", ("ß", "e1"))
+    assert item.value is value
+    assert item.raw is None
+    assert item.record is record
 
 
-def test_a_value_of_exactly_the_largest_size_is_an_event() -> None:
+def test_a_value_of_exactly_the_maximum_size_is_an_event() -> None:
     value = message()
     value = value[:-1] + b" " * (MAX_BYTES - len(value)) + b"}"
 
@@ -68,19 +68,19 @@ def test_a_value_of_exactly_the_largest_size_is_an_event() -> None:
 
 
 def test_more_than_a_million_values_are_too_large() -> None:
-    judged = decoded(message()[:-1] + b', "extra":' + TOO_MANY + b"}")
+    item = decoded(message()[:-1] + b', "extra":' + TOO_MANY + b"}")
 
-    assert isinstance(judged, Rejection)
-    assert judged.reason is Reason.TOO_LARGE
-    assert "1000000 JSON values" in judged.detail
+    assert isinstance(item, Rejection)
+    assert item.reason is Reason.TOO_LARGE
+    assert "1000000 JSON values" in item.detail
 
 
 @pytest.mark.parametrize("key", [b"x" * 255, ("é" * 127 + "x").encode(), b" "])
 def test_a_key_of_at_most_255_bytes_is_a_run_id(key: bytes) -> None:
-    judged = decoded(message(), key=key)
+    item = decoded(message(), key=key)
 
-    assert isinstance(judged, Event)
-    assert judged.run_id == key.decode()
+    assert isinstance(item, Event)
+    assert item.run_id == key.decode()
 
 
 @pytest.mark.parametrize("timestamp", [-62_135_596_800_000, -1, 0, 253_402_300_799_999])
@@ -90,14 +90,14 @@ def test_a_record_timestamp_of_the_years_1_to_9999_is_storable(timestamp: int) -
 
 @pytest.mark.parametrize("timestamp", [-62_135_596_800_001, 253_402_300_800_000, 2**63 - 1, -(2**63)])
 def test_a_record_timestamp_that_no_column_can_hold_is_rejected(timestamp: int) -> None:
-    judged = decoded(message(), timestamp=timestamp)
+    item = decoded(message(), timestamp=timestamp)
 
-    assert isinstance(judged, Rejection)
-    assert judged.reason is Reason.STORE_REJECTED
-    assert str(timestamp) in judged.detail
+    assert isinstance(item, Rejection)
+    assert item.reason is Reason.STORE_REJECTED
+    assert str(timestamp) in item.detail
 
 
-# What gives a record each of the reasons that need no database, in the order in which they count.
+# For each reason that needs no database, what makes it apply to a record, in the order of the reasons.
 FLAWS: dict[Reason, Callable[[FakeRecord], FakeRecord]] = {
     Reason.MISSING_KEY: lambda r: FakeRecord(timestamp=r.timestamp, key=None, value=r.value),
     Reason.INVALID_KEY: lambda r: FakeRecord(timestamp=r.timestamp, key=b"\xff", value=r.value),
@@ -110,15 +110,15 @@ FLAWS: dict[Reason, Callable[[FakeRecord], FakeRecord]] = {
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(FLAWS, 2)))
 def test_of_two_reasons_the_first_is_given(first: Reason, second: Reason) -> None:
-    # A missing key can't be invalid as well: there the later flaw is put first, and undone by the earlier one.
+    # The later flaw is applied first. A key cannot be both missing and invalid: there the earlier flaw replaces it.
     record = FLAWS[first](FLAWS[second](FakeRecord(value=message())))
-    judged = decode(record, MAX_BYTES)
+    item = decode(record, MAX_BYTES)
 
-    assert isinstance(judged, Rejection)
-    assert judged.reason is first
+    assert isinstance(item, Rejection)
+    assert item.reason is first
 
 
-def test_the_reasons_stand_in_the_order_in_which_they_count() -> None:
+def test_the_reasons_are_declared_in_the_order_of_precedence() -> None:
     words = "missing_key invalid_key too_large not_json invalid_event store_rejected event_id_conflict"
 
     assert [reason.value for reason in Reason] == words.split()

@@ -1,4 +1,4 @@
-"""From events and the heads of their runs to sequence numbers and new heads."""
+"""Sequence numbers, and the fold of events into the heads of their runs."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -21,7 +21,7 @@ def fold(*events: Event, head: Head | None = None) -> Head:
     return head
 
 
-def test_events_are_numbered_within_their_runs_from_where_these_stand() -> None:
+def test_events_are_numbered_within_their_runs_from_the_runs_event_counts() -> None:
     heads = {"a": Head(run_id="a"), "b": Head(run_id="b", event_count=41)}
     events = [event(run=run) for run in ("a", "b", "a", "a", "b")]
 
@@ -35,13 +35,13 @@ def test_a_run_is_created_by_its_first_event_and_updated_by_its_last() -> None:
     assert (head.created_at, head.updated_at, head.status_changed_at) == (50, 60, 50)
 
 
-def test_a_run_that_has_events_already_keeps_its_creation() -> None:
+def test_a_run_that_has_events_keeps_its_created_at() -> None:
     head = fold(event(timestamp=90), head=Head(run_id="r1", event_count=1))
 
     assert (head.created_at, head.updated_at, head.status_changed_at) == (None, 90, None)
 
 
-def test_the_status_changed_when_the_last_event_changed_it() -> None:
+def test_status_changed_at_is_the_time_of_the_last_event_that_changed_the_status() -> None:
     head = fold(
         event(timestamp=1),
         event("run_waiting", timestamp=2),
@@ -52,7 +52,7 @@ def test_the_status_changed_when_the_last_event_changed_it() -> None:
     assert (head.status, head.status_changed_at, head.updated_at) == (RunStatus.WAITING, 2, 4)
 
 
-def test_a_status_that_is_left_and_taken_again_changed_at_its_return() -> None:
+def test_a_return_to_an_earlier_status_is_a_change() -> None:
     head = fold(event(timestamp=1), event("run_waiting", timestamp=2), event("input", timestamp=3))
 
     assert (head.status, head.status_changed_at) == (RunStatus.RUNNING, 3)
@@ -61,7 +61,7 @@ def test_a_status_that_is_left_and_taken_again_changed_at_its_return() -> None:
 @pytest.mark.parametrize(
     ("tool", "status"), [("respond_to_user", RunStatus.COMPLETED), ("calendar", RunStatus.RUNNING)]
 )
-def test_the_fold_knows_the_tool(tool: str, status: RunStatus) -> None:
+def test_the_status_depends_on_the_tool_name(tool: str, status: RunStatus) -> None:
     assert fold(event("tool_succeeded", tool_name=tool)).status is status
 
 
@@ -77,7 +77,7 @@ def test_dropped_events_add_up() -> None:
     assert head.dropped_events == 3 + 2**31 - 1
 
 
-def test_the_first_run_started_gives_the_facts_and_later_ones_nothing() -> None:
+def test_the_first_run_started_sets_the_columns_and_later_ones_do_not() -> None:
     head = fold(
         event(timestamp=1),
         event("run_started", timestamp=2, agent_id="a", session_id="s", parent_run_id="p"),
@@ -88,13 +88,13 @@ def test_the_first_run_started_gives_the_facts_and_later_ones_nothing() -> None:
     assert (head.agent_id, head.session_id, head.parent_run_id) == ("a", "s", "p")
 
 
-def test_a_run_that_was_started_before_is_not_started_again() -> None:
+def test_a_run_started_in_a_started_run_sets_nothing() -> None:
     head = fold(event("run_started", agent_id="b"), head=Head(run_id="r1", event_count=5, started=True))
 
     assert (head.started_at, head.agent_id, head.event_count) == (None, None, 6)
 
 
-def test_a_run_started_may_say_no_more_than_its_agent() -> None:
+def test_a_run_started_may_have_an_agent_id_only() -> None:
     head = fold(event("run_started", agent_id="a"))
 
     assert (head.agent_id, head.session_id, head.parent_run_id) == ("a", None, None)
@@ -110,7 +110,7 @@ def test_the_starting_events_are_the_first_run_started_of_each_run() -> None:
     assert starting_events([event(run="a"), first, event(run="c"), again, other]) == [first, other]
 
 
-def test_a_named_parent_dates_from_the_earliest_run_started_that_names_it() -> None:
+def test_a_named_parent_has_the_time_of_the_earliest_run_started_that_names_it() -> None:
     starts = [
         event("run_started", run="a", timestamp=30, parent_run_id="p"),
         event("run_started", run="b", timestamp=10, parent_run_id="p"),
@@ -122,7 +122,7 @@ def test_a_named_parent_dates_from_the_earliest_run_started_that_names_it() -> N
     assert parents_named(starts) == {"p": 10, "q": 5}
 
 
-# --- batches: a row is what all its heads together say ---
+# --- several batches: the heads, applied to a row one after the other ---
 
 SPECS: list[dict[str, Any]] = [
     {"event_type": "input"},
@@ -150,7 +150,7 @@ def made(offset: int, drawn: dict[str, Any]) -> Event:
 
 
 def write(batch: Sequence[Event], rows: dict[str, Head]) -> list[int]:
-    """Fold a batch from what the rows say, as an owner who knows nothing else, and write the changes back."""
+    """Fold a batch from the rows, as a new owner of the partition does, and write the changes to the rows."""
     heads = {}
     for run in {item.run_id for item in batch}:
         row = rows.setdefault(run, Head(run_id=run))
@@ -173,15 +173,15 @@ def test_however_the_log_is_split_into_batches_the_rows_are_the_same(
     events = [made(offset, spec) for offset, spec in enumerate(drawn)]
     bounds = [0, *sorted(cut for cut in cuts if cut < len(events)), len(events)]
     whole: dict[str, Head] = {}
-    pieces: dict[str, Head] = {}
+    parts: dict[str, Head] = {}
     in_one = write(events, whole)
-    in_many = [seq for begins, ends in pairwise(bounds) for seq in write(events[begins:ends], pieces)]
+    in_many = [seq for start, end in pairwise(bounds) for seq in write(events[start:end], parts)]
 
     assert in_many == in_one
-    assert pieces == whole
+    assert parts == whole
 
 
-def test_advancing_one_event_is_numbering_one() -> None:
+def test_advance_numbers_one_event() -> None:
     head = Head(run_id="r1", event_count=7)
 
     assert advance(head, event()) == 7

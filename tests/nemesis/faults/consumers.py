@@ -86,4 +86,4 @@ async def _reached(condition: Callable[[], bool]) -> bool:
 
 
 def _fault(signal: str, rng: Random) -> str:
-    return f"{signal} {rng.choice(('before', 'after'))} {rng.choice([*STEPS, 'piece'])} {rng.randrange(1, LATEST_CALL)}"
+    return f"{signal} {rng.choice(('before', 'after'))} {rng.choice([*STEPS, 'chunk'])} {rng.randrange(1, LATEST_CALL)}"

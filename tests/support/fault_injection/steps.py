@@ -75,11 +75,11 @@ def _breakable_getmany(getmany: Callable[..., Awaitable[Any]], faults: Faults) -
 
 def _breakable_transaction(faults: Faults) -> type[Transaction]:
     class BreakableTransaction(Transaction):
-        async def _pieces(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
-            async for piece in super()._pieces(numbered):
-                yield piece
-                # The driver takes the next piece once this one is sent.
-                await faults.reach("after", "piece")
+        async def _chunks(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
+            async for chunk in super()._chunks(numbered):
+                yield chunk
+                # The driver takes the next chunk once this one is sent.
+                await faults.reach("after", "chunk")
 
     for name in STATEMENTS:
         setattr(BreakableTransaction, name, _breakable(getattr(Transaction, name), name, faults))
