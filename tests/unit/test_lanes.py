@@ -55,12 +55,12 @@ async def test_a_batch_is_bounded_in_records_and_the_partitions_left_out_come_fi
     writer = FakeWriter()
     lane = lane_of(writer)
     claims = [ready(number, writer) for number in range(3)]
-    for begins in (0, 2):
+    for start in (0, 2):
         for claim in claims:
-            lane.submit(slice_of(claim, begins, begins + 3 if begins else 2))
+            lane.submit(slice_of(claim, start, start + 3 if start else 2))
     await write_all(lane)
 
-    assert all(sum(ends - begins for _, begins, ends in batch) <= 4 for batch in writer.stored)
+    assert all(sum(end - start for _, start, end in batch) <= 4 for batch in writer.stored)
     assert writer.stored[:2] == [[(0, 0, 2), (1, 0, 2)], [(2, 0, 2)]]
     assert writer.position == {0: 5, 1: 5, 2: 5}
 

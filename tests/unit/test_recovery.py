@@ -127,9 +127,9 @@ async def test_ids_are_looked_up_until_a_batch_has_no_repeats(lane: Lane, writer
     claim = ready(0, writer)
     writer.failure = times(1, lambda: RepeatedIds("a"))
     writer.repeats = [3, 1, 0, 0]
-    for begins in range(0, 12, 3):
+    for start in range(0, 12, 3):
         lane._stopping = False
-        lane.submit(slice_of(claim, begins, begins + 3))
+        lane.submit(slice_of(claim, start, start + 3))
         await write_all(lane)
 
     # then ids are looked up from the first retry on, up to and including the first batch without repeats.
@@ -190,9 +190,9 @@ async def test_failures_that_need_waiting_do_not_count_as_immediate_retries(
 
 async def test_immediate_retries_are_counted_for_each_batch(lane: Lane, writer: FakeWriter) -> None:
     claim = ready(0, writer)
-    for begins in range(3):
+    for start in range(3):
         writer.failure = times(5, lambda: RepeatedIds("a"))
-        lane.submit(slice_of(claim, begins, begins + 1))
+        lane.submit(slice_of(claim, start, start + 1))
         lane._stopping = False
         await write_all(lane)
 
