@@ -57,10 +57,10 @@ class Scene:
     """A topic, a database, and the consumers between them.
 
     Attributes:
-        directory: for the consumers' output.
-        settings: in the environment of everything that the scene runs.
-        consumer_settings: in addition, in the environment of every consumer that `start` starts.
-        consumers: all that were started.
+        directory: the output of consumers is written to files in it.
+        settings: added to the environment of everything that the scene runs.
+        consumer_settings: added to the environment of consumers that `start` starts.
+        consumers: all processes that `start` and `launch` have started.
     """
 
     servers: Servers
@@ -73,12 +73,15 @@ class Scene:
 
     @property
     def database_name(self) -> str:
-        """The name in the URL."""
+        """The name of the database."""
         return self.database.rpartition("/")[2]
 
     @property
     def until_end_group(self) -> str:
-        """The group of `consume`. Not the one of `start`: members that were killed there would be waited for."""
+        """The consumer group of `consume` and `run_until_end`.
+
+        `start` uses another one: a killed member stays in its group until its session ends.
+        """
         return f"{self.topic}-until-end"
 
     def environ(self, **settings: str) -> dict[str, str]:
@@ -99,8 +102,9 @@ class Scene:
         return await asyncio.to_thread(publish, producer, self.topic, messages)
 
     async def consume(self, **settings: str) -> None:
-        """Run the service to the end of the log in this process, which is faster than to start one."""
-        await serve(read_config(self.environ(AGENT_RUNS_GROUP=self.until_end_group, **settings)), to_end=True)
+        """Run the service to the end of the log in this process; that is faster than starting another one."""
+        settings = {"AGENT_RUNS_GROUP": self.until_end_group, **settings}
+        await serve(read_config(self.environ(**settings)), to_end=True)
 
     async def run_until_end(self, **settings: str) -> None:
         """Run `python -m consumer run --until-end`; it must succeed."""

@@ -1,4 +1,4 @@
-"""JSON values that are not events, and events that look invalid and are valid."""
+"""JSON values that are not valid events, and valid events that look invalid."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def encode(fields: object) -> bytes:
 
 
 def with_fields(kind: str = "input", /, **changes: object) -> Callable[[str], bytes]:
-    """An event with these fields instead of its own, or besides."""
+    """An event with these fields, which replace or extend those of a valid one."""
     return lambda event_id: encode(valid_event(kind, event_id, **changes))
 
 

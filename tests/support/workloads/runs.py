@@ -41,9 +41,9 @@ class RunWriter:
         self.written.append(event_id)
         return common | fields
 
-    def text(self, longest: int) -> str:
-        """Up to this many words."""
-        return " ".join(self.rng.choices(SENTENCE.split(" "), k=self.rng.randint(0, longest)))
+    def text(self, most_words: int) -> str:
+        """Between 0 and `most_words` words."""
+        return " ".join(self.rng.choices(SENTENCE.split(" "), k=self.rng.randint(0, most_words)))
 
     def any_json(self) -> object:
         """A random JSON value."""
