@@ -1,12 +1,11 @@
-"""`python -m consumer dead-letters`: look at refused records, try them again, give them up, take them out."""
+"""The commands `python -m consumer dead-letters …`."""
 
 import os
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,9 +13,17 @@ import click
 
 from consumer.cli import dead_letters_text
 from consumer.cli.command import run_with_session
+from consumer.cli.dead_letters_filter import (
+    LETTER_ID,
+    all_option,
+    checked_filter,
+    filter_from,
+    filter_options,
+    parse_time,
+)
 from consumer.config import Config, read_config
 from consumer.dead_letters import documents
-from consumer.dead_letters.retry import Outcome, Retry, Rules
+from consumer.dead_letters.retry import Outcome, Retry, RetryOptions
 from consumer.dead_letters.table import (
     STATES,
     Action,
@@ -31,61 +38,43 @@ from consumer.dead_letters.table import (
     read_history,
 )
 from consumer.errors import UsageError
-from consumer.model.records import Reason
 from consumer.postgres.migrations import check_schema
 from consumer.postgres.session import Session
 
 _STAYED_OPEN: Final = 1
-_Command = Callable[..., Any]
 _T = TypeVar("_T")
-
-
-def _time(text: str) -> int:
-    """ISO 8601, without an offset UTC, as milliseconds since 1970."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no time like 2026-01-31T23:59:59Z") from error
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-_ID: Final = click.IntRange(min=0, max=2**63 - 1)
-_REASON: Final = click.Choice([reason.value for reason in Reason])
-_FILTERS: Final = (
-    click.argument("ids", type=_ID, nargs=-1),
-    click.option("--reason", "reasons", multiple=True, type=_REASON, help="Refused for this."),
-    click.option("--partition", type=click.IntRange(min=0, max=2**31 - 1), help="Of this partition."),
-    click.option("--run", "run_id", help="Of this run: the record's key."),
-    click.option("--since", type=_time, help="Refused at this time or later."),
-    click.option("--until", type=_time, help="Refused before this time."),
-)
-_ALL: Final = click.option("--all", "everything", is_flag=True, help="All of them: no filter was forgotten.")
-
-
-def _filtered(command: _Command) -> _Command:
-    """Give a command the options that say which letters."""
-    return reduce(lambda wrapped, option: option(wrapped), reversed(_FILTERS), command)
 
 
 @click.group("dead-letters")
 def dead_letters_group() -> None:
-    """The records that were refused: look at them, try them again, give them up, take them out."""
+    """List, show, retry, discard or export dead letters.
+
+    A dead letter is a record that is not a valid event of its run.
+
+    IDS select single dead letters, in any state. Filters select among the open ones.
+    """
 
 
 @dead_letters_group.command("list")
-@_filtered
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="`open` unless told.")
-@click.option("--after", type=_ID, default=0, help="Go on behind this id.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def list_command(after: int, limit: int, output: str, **which: Any) -> None:
-    """Show letters, in the order in which they were refused."""
-    wanted = _filter(which)
+@filter_options
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES),
+    help="Only those in this state; may be repeated. Default: open, or any state with IDS.",
+)
+@click.option("--after", type=LETTER_ID, default=0, help="List those with ids above this one: the next page.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="List at most so many.")
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format.")
+def list_command(after: int, limit: int, output: str, **filters: Any) -> None:
+    """List dead letters, oldest first."""
+    filter_ = filter_from(filters)
 
     async def work(session: Session) -> list[DeadLetterSummary]:
-        return await session.ask(lambda store: find(store, wanted, after, limit + 1))
+        return await session.ask(lambda store: find(store, filter_, after, limit + 1))
 
-    found = _run(_config(), wanted, work)
+    found = _run(_config(), filter_, work)
     if output == "json":
         click.echo(documents.as_json([documents.summary(letter) for letter in found[:limit]]))
     else:
@@ -93,10 +82,10 @@ def list_command(after: int, limit: int, output: str, **which: Any) -> None:
 
 
 @dead_letters_group.command("show")
-@click.argument("letter_id", metavar="ID", type=_ID)
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.argument("letter_id", metavar="ID", type=LETTER_ID)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
 def show_command(letter_id: int, output: str) -> None:
-    """Show one letter: what it holds, what is wrong with it and where, what became of it."""
+    """Show one dead letter, its error and its history."""
 
     async def work(session: Session) -> tuple[DeadLetter, list[Action]]:
         letter = await session.ask(lambda store: read(store, letter_id))
@@ -110,115 +99,124 @@ def show_command(letter_id: int, output: str) -> None:
 
 
 @dead_letters_group.command("retry")
-@_filtered
-@_ALL
-@click.option("--dry-run", is_flag=True, help="Say what would become of each, and change nothing.")
+@filter_options
+@all_option(help="Apply to every open dead letter; required without IDS or a filter.")
+@click.option("--dry-run", is_flag=True, help="Print the result for each dead letter, and change nothing.")
 @click.option(
     "--max-retries",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="Leave those refused so often alone.",
+    help="Skip those that were refused again so many times.",
 )
-@click.option("--not-tried-since", type=_time, help="Go on with a pass that was interrupted; it says its time.")
+@click.option(
+    "--not-tried-since",
+    type=parse_time,
+    metavar="TIME",
+    help="Continue an interrupted pass: skip those that it retried. Each pass prints its TIME at the start.",
+)
 def retry_command(
-    everything: bool,  # noqa: FBT001  # click's way of giving a flag
+    all_: bool,  # noqa: FBT001  # click passes a flag by its name
     dry_run: bool,  # noqa: FBT001
     max_retries: int,
     not_tried_since: int | None,
-    **which: Any,
+    **filters: Any,
 ) -> None:
-    """Judge letters anew. What is an event now gets its run's next number; what isn't stays open.
+    """Retry dead letters: store those that are valid events now.
 
-    Exit code 1: at least one stayed open.
+    A stored event gets the next number of its run, and its dead letter is resolved. If a record is refused again, its
+    dead letter stays open, with the new reason. Dead letters that are not open are skipped.
+
+    Exit code 1: at least one was refused again.
     """
     config = _config()
-    wanted = _narrow(_filter(which), everything)
-    rules = Rules(max_event_bytes=config.topic.max_event_bytes, max_retries=max_retries, dry_run=dry_run)
+    filter_ = checked_filter(filters, all_)
+    options = RetryOptions(max_event_bytes=config.topic.max_event_bytes, max_retries=max_retries, dry_run=dry_run)
 
     async def work(session: Session) -> Counter[Outcome]:
         counts: Counter[Outcome] = Counter()
-        retry = Retry(session, rules)
-        begun = await retry.begin() if not_tried_since is None else not_tried_since
-        click.echo(f"If this is interrupted, go on with --not-tried-since {documents.time(begun)}", err=True)
-        async for tried in retry.run(wanted, begun):
-            counts[tried.outcome] += 1
-            dead_letters_text.tried(tried)
+        retry = Retry(session, options)
+        started_at = await retry.begin() if not_tried_since is None else not_tried_since
+        click.echo(f"If this is interrupted, continue with --not-tried-since {documents.time(started_at)}", err=True)
+        async for retried in retry.run(filter_, started_at):
+            counts[retried.outcome] += 1
+            dead_letters_text.retried(retried)
         return counts
 
-    counts = _run(config, wanted, work)
-    dead_letters_text.tried_in_all(counts, dry_run=dry_run)
+    counts = _run(config, filter_, work)
+    dead_letters_text.summary(counts, dry_run=dry_run)
     sys.exit(_STAYED_OPEN if counts[Outcome.REFUSED] else 0)
 
 
 @dead_letters_group.command("discard")
-@_filtered
-@_ALL
-@click.option("--because", required=True, help="Why; it is written down.")
-@click.option("--by", required=True, help="Who decides this; it is written down.")
-def discard_command(everything: bool, because: str, by: str, **which: Any) -> None:  # noqa: FBT001
-    """Give letters up. They stay in the table, and don't wait any more."""
-    wanted = _narrow(_filter(which), everything)
+@filter_options
+@all_option(help="Apply to every open dead letter; required without IDS or a filter.")
+@click.option("--because", required=True, help="The reason; it is recorded.")
+@click.option("--by", required=True, help="Who decided it; it is recorded.")
+def discard_command(all_: bool, because: str, by: str, **filters: Any) -> None:  # noqa: FBT001
+    """Discard dead letters.
+
+    They stay in the table, in the state `discarded`, with the reason and the name.
+    """
+    filter_ = checked_filter(filters, all_)
 
     async def work(session: Session) -> int:
         count = 0
-        async for letter in find_all(session, wanted):
+        async for letter in find_all(session, filter_):
             closing = partial(close, letter_id=letter.id, state="discarded", detail=because, actor=by)
             count += await session.ask(closing)
         return count
 
-    dead_letters_text.discarded(_run(_config(), wanted, work))
+    dead_letters_text.discarded(_run(_config(), filter_, work))
 
 
 @dead_letters_group.command("export")
-@_filtered
-@_ALL
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="`open` unless told.")
-@click.option("--bytes", "exact", is_flag=True, help="Of one letter: the message itself, byte by byte.")
-@click.option("--to", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="This file, not the output.")
-def export_command(everything: bool, exact: bool, to: Path | None, **which: Any) -> None:  # noqa: FBT001
-    """Write letters out as JSON lines, their bytes in Base64; or one message as it was."""
-    wanted = _narrow(_filter(which), everything)
-    if exact and len(wanted.ids or ()) != 1:
-        raise UsageError("--bytes writes one message: give one ID")
+@filter_options
+@all_option(help="Apply to every dead letter in the state; required without IDS or a filter.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES),
+    help="Only those in this state; may be repeated. Default: open, or any state with IDS.",
+)
+@click.option("--bytes", "exact", is_flag=True, help="Write the message of one dead letter, byte for byte.")
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write to this file instead of standard output.",
+)
+def export_command(all_: bool, exact: bool, to: Path | None, **filters: Any) -> None:  # noqa: FBT001
+    """Export dead letters as JSON lines, or one message.
+
+    Keys, values and headers are in Base64. With --bytes, the message of one dead letter is written byte for byte.
+    """
+    filter_ = checked_filter(filters, all_)
+    if exact and len(filter_.ids or ()) != 1:
+        raise UsageError("--bytes writes one message: give exactly one ID")
     if exact and to is None and sys.stdout.isatty():
-        raise UsageError("a message may hold what a terminal acts on: give --to FILE, or send the output somewhere")
+        raise UsageError("the message may contain terminal control codes: give --to FILE, or redirect the output")
 
     async def work(session: Session) -> None:
         with to.open("wb") if to else nullcontext(sys.stdout.buffer) as file:
-            async for letter in find_all(session, wanted):
+            async for letter in find_all(session, filter_):
                 whole = await session.ask(partial(read, letter_id=letter.id))
                 file.write(whole.value or b"" if exact else documents.as_json(documents.letter(whole)).encode() + b"\n")
 
-    _run(_config(), wanted, work)
+    _run(_config(), filter_, work)
 
 
 def _config() -> Config:
     return read_config(os.environ, "database", "topic", "service")
 
 
-def _filter(which: Mapping[str, Any]) -> Filter:
-    """The filter that the options describe. Lists without members are none; who is named may be in any state."""
-    given = {name: None if value == () else value for name, value in which.items()}
-    if not given.get("states") and not given["ids"]:
-        given["states"] = ("open",)
-    return Filter(**given)
-
-
-def _narrow(wanted: Filter, everything: bool) -> Filter:  # noqa: FBT001
-    """The same filter, unless it was forgotten."""
-    if wanted.is_everything and not everything:
-        raise UsageError("say which letters: IDs, a filter such as --reason, or --all")
-    return wanted
-
-
-def _run(config: Config, wanted: Filter, work: Callable[[Session], Awaitable[_T]]) -> _T:
-    """Work with letters of which those that are named exist, in a database that is ours."""
+def _run(config: Config, filter_: Filter, work: Callable[[Session], Awaitable[_T]]) -> _T:
+    """Run `work` and return its result, after checking the schema and that the ids of the filter exist."""
 
     async def checked(session: Session) -> _T:
         await session.ask(check_schema)
-        if wanted.ids:
-            await session.ask(lambda store: check_ids(store, wanted.ids or ()))
+        if filter_.ids:
+            await session.ask(lambda store: check_ids(store, filter_.ids or ()))
         return await work(session)
 
     return run_with_session(config, checked)

@@ -1,4 +1,4 @@
-"""Letters on a terminal. All that comes from a record is shown with escapes: nothing of it acts."""
+"""Dead letters as text for a terminal. Control characters in records are escaped, so that they cannot act on it."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,10 @@ from agent_runs.escaping import escape_line
 from consumer.cli.reports import text_console
 from consumer.dead_letters.documents import time
 from consumer.dead_letters.locate import Place, locate
-from consumer.dead_letters.retry import Outcome, Tried
+from consumer.dead_letters.retry import Outcome, Retried
 from consumer.dead_letters.table import Action, DeadLetter, DeadLetterSummary
 
-_WIDTH: Final = 160  # where it is no terminal that would say its own
+_WIDTH: Final = 160  # if the output is not a terminal, which has its own width
 _SHOWN_CHARACTERS: Final = 4_000  # of a value
 _SHOWN_DETAIL: Final = 80
 _SHOWN_HEADER: Final = 100
@@ -30,7 +30,7 @@ def _console() -> Console:
 
 
 def letters(found: Sequence[DeadLetterSummary], *, more: bool) -> None:
-    """A table, a line each."""
+    """Print a table with one line for each dead letter."""
     table = Table("id", "partition", "offset", "time", "key", "bytes", "reason", "detail", "state", "retries")
     for letter in found:
         cells = (
@@ -49,20 +49,20 @@ def letters(found: Sequence[DeadLetterSummary], *, more: bool) -> None:
     console = _console()
     console.print(table)
     if more:
-        console.print(f"There are more: --after {found[-1].id}")
+        console.print(f"There are more: continue with --after {found[-1].id}")
     elif not found:
-        console.print("No letter is like that.")
+        console.print("No dead letter matches.")
 
 
 def letter(letter: DeadLetter, history: Sequence[Action]) -> None:
-    """All that is known about one."""
+    """Print one dead letter and its history."""
     console = _console()
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(letter):
         facts.add_row(name, Text(value))
     console.print(facts)
     if place := locate(letter, letter.reason, letter.detail):
-        console.print(f"\nwhere: {place.part}, byte {place.byte}")
+        console.print(f"\nerror at: {place.part}, byte {place.byte}")
         console.print("\n".join(_pointer(place)))
     console.print("\nheaders" if letter.headers else "\nno headers")
     for header, data in letter.headers:
@@ -77,11 +77,11 @@ def letter(letter: DeadLetter, history: Sequence[Action]) -> None:
 
 
 def _facts(letter: DeadLetter) -> Iterator[tuple[str, str]]:
-    yield "letter", f"{letter.id}, {letter.state}, tried again {letter.retries} times"
-    yield "refused for", f"{letter.reason}: {escape_line(letter.detail)}"
+    yield "dead letter", f"{letter.id}, {letter.state}, refused again {letter.retries} times"
+    yield "reason", f"{letter.reason}: {escape_line(letter.detail)}"
     yield (
         "record",
-        f"partition {letter.partition}, offset {letter.offset}, {time(letter.timestamp) or 'no storable time'}",
+        f"partition {letter.partition}, offset {letter.offset}, {time(letter.timestamp) or 'timestamp out of range'}",
     )
     yield "key", _bytes(letter.key, _SHOWN_CHARACTERS)
     yield "value", "null" if letter.value is None else f"{len(letter.value)} bytes"
@@ -94,7 +94,7 @@ def _pointer(place: Place) -> Iterator[str]:
 
 
 def _decoded(value: bytes | None) -> str:
-    """As JSON where it is some, else as text, else as escapes; its beginning, where it is long."""
+    """The value as indented JSON; if it is not JSON, as text with escapes. A long one is cut."""
     if not value:
         return "  null" if value is None else "  (empty)"
     try:
@@ -103,23 +103,23 @@ def _decoded(value: bytes | None) -> str:
         text = value[: 4 * _SHOWN_CHARACTERS].decode(errors="backslashreplace")
     lines = [f"  {escape_line(line)}" for line in text[:_SHOWN_CHARACTERS].split("\n")]
     if len(text) > _SHOWN_CHARACTERS:
-        lines.append(f"  … of {len(value)} bytes: `dead-letters export ID --bytes` gives them all")
+        lines.append(f"  … cut; `dead-letters export ID --bytes` writes all {len(value)} bytes")
     return "\n".join(lines)
 
 
-def tried(each: Tried) -> None:
-    """What became of one letter."""
-    _console().print(f"letter {each.letter_id}: {each.outcome}: {escape_line(each.detail)}")
+def retried(result: Retried) -> None:
+    """Print the result for one dead letter."""
+    _console().print(f"dead letter {result.letter_id}: {result.outcome}: {escape_line(result.detail)}")
 
 
-def tried_in_all(counts: Counter[Outcome], *, dry_run: bool) -> None:
-    """What became of all of them."""
-    said = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome)
-    _console().print(f"{'Would be: ' if dry_run else ''}{said}")
+def summary(counts: Counter[Outcome], *, dry_run: bool) -> None:
+    """Print the number of dead letters by result."""
+    text = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome)
+    _console().print(f"{'Without --dry-run: ' if dry_run else ''}{text}")
 
 
 def discarded(count: int) -> None:
-    """How many were given up."""
+    """Print the number of discarded dead letters."""
     _console().print(f"{count} discarded")
 
 

@@ -1,4 +1,4 @@
-"""The commands of `python -m consumer`, and what their exit codes mean."""
+"""The commands of `python -m consumer`, and their exit codes."""
 
 import os
 import sys
@@ -32,18 +32,27 @@ _DIFFERENCES_FOUND: Final = 1
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Carries RunEvents from a Kafka topic into PostgreSQL, each one exactly once and in order.
+    r"""Store the RunEvents of a Kafka topic in PostgreSQL, each exactly once and in order.
 
-    Settings come from the environment: KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, AGENT_RUNS_TOPIC, and more
+    Settings are read from the environment: KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, AGENT_RUNS_TOPIC, and others
     (docs/operating.md).
-    Exit codes: 0 done; 1 verify found differences, or a letter that was tried again stays open; 2 usage or settings;
-    3 an operator must decide; 4 gave up on the world.
+
+    \b
+    Exit codes:
+      0  done
+      1  verify found differences, or dead-letters retry left dead letters open
+      2  wrong usage or settings, a missing topic or schema
+      3  an operator must decide, or an unexpected error
+      4  Kafka or PostgreSQL stayed unavailable
     """
 
 
 @cli.command("migrate")
 def migrate_command() -> None:
-    """Make or update the schema, and the roles that may use it."""
+    """Create or update the database schema.
+
+    Also creates the group roles agent_runs_consumer and agent_runs_reader, if the login may create roles.
+    """
     config = read_config(os.environ, "database", "service", "topic")
     reports.migrated(run_with_session(config, lambda session: session.ask_for_long(migrate)))
 
@@ -54,14 +63,21 @@ def migrate_command() -> None:
     type=click.IntRange(min=1),
     default=12,
     show_default=True,
-    help="Adding some later would move keys, and split runs.",
+    help="Choose once: adding partitions later moves keys and splits runs.",
 )
 @click.option(
-    "--replicas", type=click.IntRange(min=1), help="Copies of each partition; 3, or one a broker, unless told."
+    "--replicas",
+    type=click.IntRange(min=1),
+    help="Copies of each partition. Default: 3, or the number of brokers if smaller.",
 )
-@click.option("--retention-days", type=click.FloatRange(min=0.001), help="How long records stay; for ever unless told.")
+@click.option(
+    "--retention-days", type=click.FloatRange(min=0.001), help="How long Kafka keeps records. Default: without limit."
+)
 def create_topic_command(partitions: int, replicas: int | None, retention_days: float | None) -> None:
-    """Make the topic as it should be; where it exists, compare."""
+    """Create the topic, or check an existing one.
+
+    If the topic exists, it is not changed: each setting that differs is printed as a warning.
+    """
     config = read_config(os.environ, "kafka", "topic", "service")
     retention_ms = -1 if retention_days is None else int(retention_days * 86_400_000)
 
@@ -70,21 +86,32 @@ def create_topic_command(partitions: int, replicas: int | None, retention_days: 
         "create the topic",
         config.service.give_up_s,
     )
-    reports.topic_made(config.topic.topic, run(config, creating))
+    reports.topic_created(config.topic.topic, run(config, creating))
 
 
 @cli.command("run")
-@click.option("--until-end", is_flag=True, help="Stop when what is in the log now is stored.")
-def run_command(until_end: bool) -> None:  # noqa: FBT001  # click's way of giving a flag
-    """Consume until SIGTERM. Start more of these to share the partitions."""
+@click.option("--until-end", is_flag=True, help="Stop when every record that is in the log at the start is stored.")
+def run_command(until_end: bool) -> None:  # noqa: FBT001  # click passes a flag by its name
+    """Consume until SIGTERM or SIGINT. Several processes share the partitions."""
     config = read_config(os.environ)
     run(config, serve(config, to_end=until_end))
 
 
 @cli.command("verify")
-@click.option("--topic", is_flag=False, flag_value="", help="Also read this topic, and look for every record of it.")
+@click.option(
+    "--topic",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME]",
+    help="Also look for each record of this topic in the tables. Default NAME: AGENT_RUNS_TOPIC.",
+)
 def verify_command(topic: str | None) -> None:
-    """Compare the tables with the fold of their events; with --topic also the topic with the tables."""
+    """Compare each run with the fold of its events.
+
+    With --topic, also compare the topic with the tables.
+
+    Exit code 1: there are differences.
+    """
     environ = {**os.environ, "AGENT_RUNS_TOPIC": topic} if topic else os.environ
     config = read_config(environ, "database", "service", "topic", *(["kafka"] if topic is not None else []))
 
@@ -118,12 +145,15 @@ async def _verify_topic(config: Config, session: Session) -> tuple[list[Differen
 
 @cli.group("offsets")
 def offsets_group() -> None:
-    """Where consumption stands, and going on after records were lost."""
+    """Show offsets, and continue after records were lost."""
 
 
 @offsets_group.command("show")
 def offsets_show_command() -> None:
-    """Show where each partition stands, in the tables and in the log, and what halts it."""
+    """Show the offsets of each partition, and why it is halted.
+
+    The offsets are those of the log and the stored one.
+    """
     config = read_config(os.environ, "kafka", "database", "topic", "ingest", "service")
 
     async def work(session: PatientSession) -> list[PartitionStatus]:
@@ -137,9 +167,12 @@ def offsets_show_command() -> None:
 
 @offsets_group.command("accept-loss")
 @click.option("--partition", type=int, required=True, help="The halted partition.")
-@click.option("--by", required=True, help="Who decides this; it is written down.")
+@click.option("--by", required=True, help="Who decided it; it is recorded.")
 def accept_loss_command(partition: int, by: str) -> None:
-    """Go on from where the log begins, without the records that it no longer holds."""
+    """Continue a partition whose log has lost records.
+
+    The partition continues at the start of its log, without the lost records. The loss is recorded in accepted_losses.
+    """
     config = read_config(os.environ, "kafka", "database", "topic", "service")
 
     async def work(session: PatientSession) -> PartitionStatus:
@@ -157,13 +190,13 @@ cli.add_command(dead_letters_group)
 
 
 def main() -> None:
-    """Run a command; errors that we know become one clear line and an exit code."""
+    """Run a command. An expected error is printed as one line per problem and sets the exit code."""
     try:
         cli(prog_name="python -m consumer")
     except tuple(_EXIT_CODES) as error:
         for line in str(error).split("\n"):
             click.echo(f"error: {escape_line(line)}", err=True)
         sys.exit(_EXIT_CODES[type(error)])
-    except Exception:  # noqa: BLE001  # a fault of ours: nothing was stored, and somebody must look at it
+    except Exception:  # noqa: BLE001  # a bug: nothing was stored by it, and an operator must look at it
         click.echo(escape_lines(traceback.format_exc()), err=True)
         sys.exit(_EXIT_CODES[OperatorNeeded])

@@ -1,4 +1,4 @@
-"""What the commands print."""
+"""Prints the results of the commands."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,30 +15,30 @@ _SHOWN: Final = 50
 
 
 def text_console() -> Console:
-    """Takes what it is given for text: no markup, nothing coloured, no line broken."""
+    """A console that prints text as it is: no markup, no colours, no line breaks of its own."""
     return Console(soft_wrap=True, highlight=False, markup=False)
 
 
-def _say(console: Console, text: str, style: str | None = None) -> None:
-    """One line, whoever wrote what stands in it."""
+def _print_line(console: Console, text: str, style: str | None = None) -> None:
+    """Print one line, with control characters escaped: it may quote a record."""
     console.print(escape_line(text), style=style)
 
 
 def migrated(names: Sequence[str]) -> None:
-    """Which migrations ran."""
-    _say(text_console(), f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
+    """Print the names of the applied migrations."""
+    _print_line(text_console(), f"Applied: {', '.join(names)}" if names else "The schema is up to date.")
 
 
-def topic_made(topic: str, differences: Sequence[str]) -> None:
-    """The topic as it is now."""
+def topic_created(topic: str, differences: Sequence[str]) -> None:
+    """Print that the topic exists, with a warning for each difference from the requested settings."""
     console = text_console()
-    _say(console, f"Topic {topic} is there.")
+    _print_line(console, f"Topic {topic} exists.")
     for difference in differences:
-        _say(console, f"warning: it is not as it should be: {difference}", style="yellow")
+        _print_line(console, f"warning: {difference}", style="yellow")
 
 
 def places(counts: Counter[str]) -> None:
-    """Where the topic's records were found."""
+    """Print where the topic's records were found."""
     table = Table("records of the topic", "count")
     for name in ("event", "dead_letter", "repeat", "missing"):
         table.add_row(name, str(counts[name]))
@@ -46,42 +46,45 @@ def places(counts: Counter[str]) -> None:
 
 
 def differences(found: Sequence[Difference]) -> None:
-    """What is other than it should be, and how much of it."""
+    """Print the first differences and the number of all."""
     console = text_console()
     for difference in found[:_SHOWN]:
-        _say(console, f"{difference.kind}: {difference.where}: {difference.detail}")
+        _print_line(console, f"{difference.kind}: {difference.where}: {difference.detail}")
     if len(found) > _SHOWN:
-        _say(console, f"… and {len(found) - _SHOWN} more")
-    _say(console, f"{len(found)} differences")
+        _print_line(console, f"… and {len(found) - _SHOWN} more")
+    _print_line(console, f"{len(found)} differences")
 
 
-def offsets(standings: Sequence[PartitionStatus]) -> None:
-    """Where the partitions stand."""
-    table = Table("partition", "log begins", "log ends", "stored up to", "lag", "repeats", "state")
-    for standing in standings:
-        stored = standing.stored
+def offsets(statuses: Sequence[PartitionStatus]) -> None:
+    """Print the offsets of the partitions, and why some are halted."""
+    table = Table("partition", "log start", "log end", "stored up to", "lag", "repeats", "state")
+    for status in statuses:
+        stored = status.stored
         table.add_row(
-            str(standing.partition),
-            str(standing.bounds.start_offset),
-            str(standing.bounds.end_offset),
+            str(status.partition),
+            str(status.bounds.start_offset),
+            str(status.bounds.end_offset),
             "-" if stored is None else str(stored.next_offset),
-            str(standing.bounds.end_offset - (standing.bounds.start_offset if stored is None else stored.next_offset)),
+            str(status.bounds.end_offset - (status.bounds.start_offset if stored is None else stored.next_offset)),
             "-" if stored is None else str(stored.repeats),
-            "halted" if standing.lost or standing.refused else "ok",
+            "halted" if status.lost or status.refused else "ok",
         )
     console = text_console()
     console.print(table)
-    for standing in standings:
-        for problem in filter(None, (standing.lost, standing.refused)):
-            _say(console, f"partition {standing.partition}: {problem}")
-    if any(standing.lost for standing in standings):
-        _say(console, "To go on without what is lost: python -m consumer offsets accept-loss --partition N --by NAME")
+    for status in statuses:
+        for problem in filter(None, (status.lost, status.refused)):
+            _print_line(console, f"partition {status.partition}: {problem}")
+    if any(status.lost for status in statuses):
+        _print_line(
+            console,
+            "To continue without the lost records: python -m consumer offsets accept-loss --partition N --by NAME",
+        )
 
 
-def loss_accepted(standing: PartitionStatus) -> None:
-    """What was given up, and where it goes on."""
-    _say(
+def loss_accepted(status: PartitionStatus) -> None:
+    """Print where the partition continues and what was lost."""
+    _print_line(
         text_console(),
-        f"Partition {standing.partition} goes on at offset {standing.bounds.start_offset}; "
-        f"written down in accepted_losses: {standing.lost or ''}",
+        f"Partition {status.partition} continues at offset {status.bounds.start_offset}. "
+        f"Recorded in accepted_losses: {status.lost or ''}",
     )

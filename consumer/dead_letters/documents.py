@@ -1,4 +1,4 @@
-"""Letters as JSON, for programs: ASCII only, so that it may pass a terminal on its way."""
+"""Dead letters as JSON documents, in ASCII so that their text cannot act on a terminal."""
 
 import json
 from base64 import b64encode
@@ -12,12 +12,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def as_json(document: object) -> str:
-    """One line."""
+    """Return one line of JSON."""
     return json.dumps(document).replace("\x7f", "\\u007f")
 
 
 def time(timestamp_ms: int) -> str | None:
-    """As RFC 3339, in UTC; None before the year 1."""
+    """Return a time as RFC 3339 in UTC; None before the year 1."""
     try:
         return (_EPOCH + timedelta(milliseconds=timestamp_ms)).isoformat(timespec="milliseconds")
     except OverflowError:
@@ -25,7 +25,7 @@ def time(timestamp_ms: int) -> str | None:
 
 
 def summary(letter: DeadLetterSummary) -> Mapping[str, Any]:
-    """What `list` shows."""
+    """The document of a summary, for `list`."""
     return {
         **_common(letter),
         "offset": letter.record_offset,
@@ -35,7 +35,7 @@ def summary(letter: DeadLetterSummary) -> Mapping[str, Any]:
 
 
 def letter(letter: DeadLetter) -> Mapping[str, Any]:
-    """The whole of it; bytes in Base64."""
+    """The document of a whole dead letter, with bytes in Base64."""
     return {
         **_common(letter),
         "offset": letter.offset,
@@ -46,7 +46,7 @@ def letter(letter: DeadLetter) -> Mapping[str, Any]:
 
 
 def history(actions: Sequence[Action]) -> Sequence[Mapping[str, Any]]:
-    """What became of it."""
+    """The documents of the entries of a history."""
     return [
         {"at": time(action.at), "action": action.action, "reason": action.reason, "detail": action.detail}
         | ({"by": action.actor} if action.actor else {})

@@ -1,6 +1,7 @@
-"""Where in a record's bytes it is wrong. Pure.
+"""Finds the byte of a refused record at which the error is. Does no I/O.
 
-The judgement itself says what is wrong, and is fast; this looks once more, slowly, for whoever has to mend it.
+The decoder states the reason, and is fast; this module searches the bytes again, slowly, to show the place to an
+operator.
 """
 
 import json
@@ -8,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from json.decoder import scanstring  # type: ignore[attr-defined]  # the decoder's own, of which typeshed knows nothing
+from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import Final, NamedTuple
 
 from agent_runs.codec.lossy_json import fits_numeric
@@ -20,7 +21,7 @@ _CONTEXT_BYTES: Final = 40
 _BRACKET = re.compile(STRING + rb"|([\[{])|([\]}])", re.DOTALL)
 _CONSTANT = re.compile(STRING + rb"|(-?(?:NaN|Infinity))", re.DOTALL)
 _NUMBER = re.compile(STRING + rb"|(-?\d[\d.eE+-]*)", re.DOTALL)
-_FIELD = re.compile(r"at `\$\.(\w+)|^`(\w+)`")  # as msgspec says it, as we do
+_FIELD = re.compile(r"at `\$\.(\w+)|^`(\w+)`")  # in msgspec's messages, and in those of `agent_runs.codec`
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -29,9 +30,9 @@ class Place(NamedTuple):
 
     Attributes:
         part: `key` or `value`.
-        byte: from 0.
-        before: the bytes just before it.
-        after: those from it on.
+        byte: its position in the part, from 0.
+        before: up to 40 bytes before it.
+        after: up to 40 bytes from it on.
     """
 
     part: str
@@ -41,21 +42,27 @@ class Place(NamedTuple):
 
 
 def locate(record: Record, reason: Reason, detail: str) -> Place | None:
-    """The place that a verdict is about; None where it is about the whole record."""
+    """Return the place of the error; None if the reason applies to the whole record.
+
+    Args:
+        record: a refused record.
+        reason: the reason for the refusal.
+        detail: the detail of the refusal; it names the field of an invalid event.
+    """
     if reason is Reason.INVALID_KEY:
         return _place("key", record.key, _in_key)
     field = _FIELD.search(detail)
-    looks: dict[Reason, Callable[[bytes], int | None]] = {
+    searches: dict[Reason, Callable[[bytes], int | None]] = {
         Reason.NOT_JSON: _syntax_error,
         Reason.INVALID_EVENT: partial(_member, name=(field[1] or field[2]) if field else ""),
         Reason.EVENT_ID_CONFLICT: partial(_member, name="id"),
         Reason.STORE_REJECTED: _too_large_number,
     }
-    return _place("value", record.value, looks[reason]) if reason in looks else None
+    return _place("value", record.value, searches[reason]) if reason in searches else None
 
 
-def _place(part: str, data: bytes | None, look: Callable[[bytes], int | None]) -> Place | None:
-    byte = look(data) if data else None
+def _place(part: str, data: bytes | None, search: Callable[[bytes], int | None]) -> Place | None:
+    byte = search(data) if data else None
     if data is None or byte is None:
         return None
     return Place(part, byte, data[max(0, byte - _CONTEXT_BYTES) : byte], data[byte : byte + _CONTEXT_BYTES])
@@ -98,14 +105,14 @@ def _refuse(constant: str) -> None:
 
 
 def _member(value: bytes, name: str) -> int:
-    """Where the value of an object's member begins; of the object itself, if it has none of that name."""
+    """Return the start of the value of an object's member, or of the object if it has no such member."""
     text = value.decode()
     found = [start for member, start in _members(text) if member == name]
     return _bytes(text, found[-1] if found else _after_space(text, 0))
 
 
 def _members(text: str) -> Iterator[tuple[str, int]]:
-    """The names of an object's members, each with where its value begins. The text is known to be JSON."""
+    """The names of an object's members, each with the start of its value. The text must be valid JSON."""
     decoder = json.JSONDecoder(parse_int=str)
     at = _after_space(text, 0)
     while at < len(text) and text[at] in "{,":
@@ -125,7 +132,7 @@ def _after_space(text: str, at: int) -> int:
 
 
 def _too_large_number(value: bytes) -> int | None:
-    """The first number that PostgreSQL's `numeric` does not hold."""
+    """Return the first number that PostgreSQL's `numeric` cannot store."""
     for match in _NUMBER.finditer(value):
         if match[1] and not _is_numeric(match[1].decode()):
             return match.start(1)
@@ -135,7 +142,7 @@ def _too_large_number(value: bytes) -> int | None:
 def _is_numeric(literal: str) -> bool:
     try:
         number = Decimal(literal)
-    except InvalidOperation:  # an exponent beyond Python's own
+    except InvalidOperation:  # an exponent that Python's Decimal cannot hold
         return False
     return fits_numeric(number)
 

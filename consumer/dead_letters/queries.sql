@@ -1,9 +1,9 @@
--- The queries about dead letters that operators ask; what the service writes into them stands in ../queries.sql.
+-- The queries of the `dead-letters` commands. The service's own are in ../postgres/queries.sql.
 
 -- find_letters --
--- Some of the letters, in the order in which they were refused, without what they hold. A filter that is NULL is none.
--- $1 topic, $2 after this id, $3 how many, $4 ids, $5 reasons, $6 states, $7 partition, $8 key, $9 $10 refused from this
--- time on, and before this one, $11 not tried since this time
+-- Dead letters without their values, oldest first. A condition that is NULL selects all.
+-- $1 topic, $2 after this id, $3 limit, $4 ids, $5 reasons, $6 states, $7 partition, $8 key,
+-- $9 $10 refused at this time or later, and before this time, $11 not changed at this time or later
 SELECT id, partition, record_offset, record_timestamp, key, octet_length(value) AS value_bytes, reason, detail, state,
        retries, created_at, updated_at
   FROM dead_letters
@@ -21,7 +21,7 @@ SELECT id, partition, record_offset, record_timestamp, key, octet_length(value) 
  LIMIT $3
 
 -- letter --
--- One letter, with all that it holds.
+-- One whole dead letter.
 -- $1 topic, $2 id
 SELECT id, partition, record_offset, record_timestamp, key, value, headers, reason, detail, state, retries, created_at,
        updated_at
@@ -30,15 +30,15 @@ SELECT id, partition, record_offset, record_timestamp, key, value, headers, reas
    AND id = $2
 
 -- letter_history --
--- What became of a letter.
+-- The history of a dead letter, oldest entry first.
 -- $1 id
 SELECT at, action, reason, detail, actor
   FROM dead_letter_history
  WHERE letter_id = $1
  ORDER BY at, id
 
--- stored_beside --
--- The event that holds the id which a letter claims in its run.
+-- stored_event --
+-- The event that is stored under an id.
 -- $1 run id, $2 event id
 SELECT event_seq, source_partition, source_offset
   FROM run_events
@@ -46,13 +46,13 @@ SELECT event_seq, source_partition, source_offset
    AND id = $2
 
 -- server_now --
--- The clock that letters are dated by.
+-- The time that dead letters are dated by.
 SELECT now() AS now
 
 -- lock_open_letter --
--- Holds a letter that still waits and was not tried since: two operators, or one who is told that his last try is lost,
--- do it once.
--- $1 id, $2 not tried since this time
+-- Locks a dead letter that is open and was not changed since. So it is retried once, also by two operators at a time,
+-- or by one whose last transaction was committed without an answer.
+-- $1 id, $2 not changed at this time or later
 SELECT retries
   FROM dead_letters
  WHERE id = $1
@@ -61,7 +61,7 @@ SELECT retries
    FOR NO KEY UPDATE
 
 -- close_letter --
--- Takes a letter off those that wait, and writes down why. Gives nothing if it did not wait any more.
+-- Sets an open dead letter to another state, and adds an entry to its history. Returns no row if it is not open.
 -- $1 id, $2 resolved or discarded, $3 detail, $4 who
 WITH letter AS (
     UPDATE dead_letters SET state = $2, updated_at = now() WHERE id = $1 AND state = 'open' RETURNING id
@@ -71,8 +71,8 @@ SELECT id, $2, $3, $4 FROM letter
 RETURNING letter_id
 
 -- refuse_letter_again --
--- A letter that was tried and waits on, with its newest verdict. The first one is in the row until then, and is written
--- down now. The row is locked.
+-- Gives a dead letter that a retry refused again the new reason, and adds an entry to its history. The first refusal is
+-- in the row only, so the first retry adds an entry for it too. The row is locked.
 -- $1 id, $2 reason, $3 detail
 WITH before AS (
     SELECT id, created_at, reason, detail, retries FROM dead_letters WHERE id = $1

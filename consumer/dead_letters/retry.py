@@ -1,6 +1,7 @@
-"""A dead letter's bytes through the same path again.
+"""Retries dead letters: stores those that are valid events now, with the code that stores every record.
 
-One transaction a letter: killed wherever, it was tried or it wasn't, and the next pass finds what is left.
+Each dead letter has a transaction of its own. If the process is killed, each one was retried completely or not at all,
+and the next pass continues with the open ones.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -21,28 +22,29 @@ from consumer.postgres.store import Store
 
 
 class Outcome(StrEnum):
-    """What became of a letter that was tried."""
+    """The result of retrying one dead letter."""
 
     STORED = "stored"
-    REPEAT = "repeat"  # the run has this very event already
+    REPEAT = "repeat"  # the run already has this event
     REFUSED = "refused again"
     SKIPPED = "skipped"
 
 
-class Tried(NamedTuple):
-    """One letter, and what became of it."""
+class Retried(NamedTuple):
+    """A dead letter and the result of retrying it."""
 
     letter_id: int
     outcome: Outcome
     detail: str
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How letters are tried.
+class RetryOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to retry dead letters.
 
     Attributes:
-        max_retries: one that was refused again so many times is left alone.
-        dry_run: do everything, and roll it back.
+        max_event_bytes: larger messages are refused.
+        max_retries: dead letters that were refused again so many times are skipped.
+        dry_run: roll every transaction back instead of committing it.
     """
 
     max_event_bytes: int
@@ -50,95 +52,95 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
 
 
-class _Undo(Exception):
-    """Ends the transaction of a dry run, which has done all but COMMIT."""
+class _RollBack(Exception):
+    """Raised at the end of a dry run's transaction, to roll it back."""
 
-    def __init__(self, tried: Tried) -> None:
+    def __init__(self, result: Retried) -> None:
         super().__init__()
-        self.tried = tried
+        self.result = result
 
 
 class Retry:
-    """Passes over letters. Each is tried once a pass, also when the answer to its COMMIT is lost."""
+    """One pass over dead letters. It retries each one once, also if the answer to a COMMIT is lost."""
 
-    def __init__(self, session: Session, rules: Rules) -> None:
+    def __init__(self, session: Session, options: RetryOptions) -> None:
         self._session = session
-        self._rules = rules
+        self._options = options
 
     async def begin(self) -> int:
-        """The server's time now, in milliseconds since 1970: what was not tried since belongs to a pass that begins."""
+        """Return the start time of a new pass: PostgreSQL's time, in milliseconds since 1970."""
         (row,) = await self._session.fetch("server_now")
         return int(row["now"])
 
-    async def run(self, wanted: Filter, begun: int) -> AsyncIterator[Tried]:
-        """Try the letters, in the order in which they were refused, that were not tried since the pass began.
+    async def run(self, filter_: Filter, started_at: int) -> AsyncIterator[Retried]:
+        """Retry the dead letters, oldest first, that were not changed since `started_at`.
 
         Raises:
-            GaveUp: PostgreSQL stayed away.
+            GaveUp: PostgreSQL stayed unavailable.
         """
-        async for letter in find_all(self._session, msgspec.structs.replace(wanted, not_tried_since=begun)):
+        async for letter in find_all(self._session, msgspec.structs.replace(filter_, not_tried_since=started_at)):
             if skipped := self._skipped(letter):
                 yield skipped
             else:
-                yield await self._session.ask(partial(self._try, letter_id=letter.id, begun=begun))
+                yield await self._session.ask(partial(self._retry, letter_id=letter.id, started_at=started_at))
 
-    def _skipped(self, letter: DeadLetterSummary) -> Tried | None:
+    def _skipped(self, letter: DeadLetterSummary) -> Retried | None:
         if letter.state != "open":
-            return Tried(letter.id, Outcome.SKIPPED, f"it is {letter.state}")
-        if letter.retries >= self._rules.max_retries:
-            return Tried(letter.id, Outcome.SKIPPED, f"it was refused {letter.retries} times more: see --max-retries")
+            return Retried(letter.id, Outcome.SKIPPED, f"it is {letter.state}")
+        if letter.retries >= self._options.max_retries:
+            return Retried(letter.id, Outcome.SKIPPED, f"refused again {letter.retries} times: raise --max-retries")
         return None
 
-    async def _try(self, store: Store, letter_id: int, begun: int) -> Tried:
+    async def _retry(self, store: Store, letter_id: int, started_at: int) -> Retried:
         try:
             try:
-                return await self._transact(store, letter_id, begun, self._judge)
+                return await self._transact(store, letter_id, started_at, self._decode)
             except DataRefused as error:
-                refusal = str(error)
+                detail = str(error)
             return await self._transact(
-                store, letter_id, begun, lambda letter: Rejection(letter, Reason.STORE_REJECTED, refusal)
+                store, letter_id, started_at, lambda letter: Rejection(letter, Reason.STORE_REJECTED, detail)
             )
-        except _Undo as undo:
-            return undo.tried
-        except RepeatedIds as error:  # a consumer has stored the same id in this moment: again
+        except _RollBack as rollback:
+            return rollback.result
+        except RepeatedIds as error:  # a consumer stored the same id at the same time: the session repeats the work
             raise Unavailable(str(error)) from error
 
-    def _judge(self, letter: DeadLetter) -> Event | Rejection:
-        return decode(letter, self._rules.max_event_bytes)
+    def _decode(self, letter: DeadLetter) -> Event | Rejection:
+        return decode(letter, self._options.max_event_bytes)
 
     async def _transact(
-        self, store: Store, letter_id: int, begun: int, judge: Callable[[DeadLetter], Event | Rejection]
-    ) -> Tried:
-        """Try one letter, all of it or nothing.
+        self, store: Store, letter_id: int, started_at: int, decode_: Callable[[DeadLetter], Event | Rejection]
+    ) -> Retried:
+        """Retry one dead letter in one transaction.
 
-        1. Hold the letter, if it still waits and was not tried in this pass.
-        2. Judge its bytes.
-        3. Give the event the run's next number, or find that the run has it; then the letter is resolved.
-        4. Or keep the letter open, with its new reason.
+        1. Lock the dead letter, if it is open and was not retried in this pass.
+        2. Decode its bytes.
+        3. An event: store it with the run's next number, unless the run already has it, and resolve the dead letter.
+        4. A rejection: keep the dead letter open, with the new reason.
         """
         async with store.transaction():
-            if not await store.fetch("lock_open_letter", letter_id, begun):  # 1
-                return Tried(letter_id, Outcome.SKIPPED, "somebody has just seen to it")
-            judged = judge(await read(store, letter_id))  # 2
-            if isinstance(judged, Event):
-                tried = await self._store(store, letter_id, judged)  # 3
+            if not await store.fetch("lock_open_letter", letter_id, started_at):  # 1
+                return Retried(letter_id, Outcome.SKIPPED, "already resolved, discarded or retried in this pass")
+            item = decode_(await read(store, letter_id))  # 2
+            if isinstance(item, Event):
+                result = await self._store(store, letter_id, item)  # 3
             else:
-                tried = await self._refuse(store, letter_id, judged)  # 4
-            if self._rules.dry_run:
-                raise _Undo(tried)
-        return tried
+                result = await self._refuse(store, letter_id, item)  # 4
+            if self._options.dry_run:
+                raise _RollBack(result)
+        return result
 
-    async def _store(self, store: Store, letter_id: int, event: Event) -> Tried:
-        event.make_storable()  # at once: it was refused before, and a second look is cheap here
+    async def _store(self, store: Store, letter_id: int, event: Event) -> Retried:
+        event.make_storable()  # without trying the original first, as a batch does: for one event the check is cheap
         found = await store_events([event], Transaction(store), check_existing=True)
         if found.conflicts:
             return await self._refuse(store, letter_id, found.conflicts[0])
-        (row,) = await store.fetch("stored_beside", *event.key)
+        (row,) = await store.fetch("stored_event", *event.key)
         detail = f"event {row['event_seq']} of run {event.run_id!r}"
         await close(store, letter_id, "resolved", detail)
-        return Tried(letter_id, Outcome.STORED if found.new else Outcome.REPEAT, detail)
+        return Retried(letter_id, Outcome.STORED if found.new else Outcome.REPEAT, detail)
 
-    async def _refuse(self, store: Store, letter_id: int, letter: Rejection) -> Tried:
-        detail = storable_text(letter.detail)
-        await store.fetch("refuse_letter_again", letter_id, letter.reason, detail)
-        return Tried(letter_id, Outcome.REFUSED, f"{letter.reason}: {detail}")
+    async def _refuse(self, store: Store, letter_id: int, rejection: Rejection) -> Retried:
+        detail = storable_text(rejection.detail)
+        await store.fetch("refuse_letter_again", letter_id, rejection.reason, detail)
+        return Retried(letter_id, Outcome.REFUSED, f"{rejection.reason}: {detail}")

@@ -1,4 +1,4 @@
-"""Dead letters as the table holds them, and finding them."""
+"""Reads, finds and closes rows of the table dead_letters."""
 
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,16 +13,16 @@ from consumer.postgres.session import Session
 from consumer.postgres.store import Store
 
 STATES: Final = ("open", "resolved", "discarded")
-_LETTERS_A_PAGE: Final = 500
+_LETTERS_PER_PAGE: Final = 500
 
 
 class DeadLetterColumns(msgspec.Struct, kw_only=True):
-    """What is known of every letter; times in milliseconds since 1970.
+    """The columns that a summary and a whole dead letter share. Times are in milliseconds since 1970.
 
     Attributes:
-        retries: how often it was tried again, and refused again.
+        retries: how often a retry refused it again.
         created_at: when it was refused first.
-        updated_at: when something was last done about it.
+        updated_at: when it was last retried, resolved or discarded; at first, `created_at`.
     """
 
     id: int
@@ -37,11 +37,11 @@ class DeadLetterColumns(msgspec.Struct, kw_only=True):
 
 
 class DeadLetterSummary(DeadLetterColumns, kw_only=True):
-    """A letter without what it holds.
+    """A dead letter without its value and headers.
 
     Attributes:
-        record_timestamp: None where it is outside the years 1 to 9999.
-        value_bytes: None where the value is null.
+        record_timestamp: None if it is outside the years 1 to 9999.
+        value_bytes: the size of the value; None if the value is null.
     """
 
     record_offset: int
@@ -50,10 +50,10 @@ class DeadLetterSummary(DeadLetterColumns, kw_only=True):
 
 
 class DeadLetter(DeadLetterColumns, kw_only=True):
-    """A letter with all that it holds: a record like the one that was refused.
+    """A whole dead letter. It is a `Record` with the content of the refused one.
 
     Attributes:
-        timestamp: of the record, in milliseconds since 1970; the year 0 where no column could hold it.
+        timestamp: of the record; a time in the year 0 if the column could not hold it.
     """
 
     offset: int
@@ -63,7 +63,14 @@ class DeadLetter(DeadLetterColumns, kw_only=True):
 
 
 class Action(msgspec.Struct, kw_only=True):
-    """One line of a letter's history. Verdicts have a reason; decisions have somebody who took them."""
+    """An entry of a dead letter's history.
+
+    Attributes:
+        at: in milliseconds since 1970.
+        action: `refused`, `retried`, `resolved` or `discarded`.
+        reason: of a refusal; else None.
+        actor: who decided to discard it; else None.
+    """
 
     at: int
     action: str
@@ -73,12 +80,12 @@ class Action(msgspec.Struct, kw_only=True):
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which letters; None is any.
+    """Selects dead letters. A condition that is None selects all.
 
     Attributes:
         since: refused at this time or later, in milliseconds since 1970.
-        until: refused before it.
-        not_tried_since: nothing was done about it since.
+        until: refused before this time.
+        not_tried_since: not retried, resolved or discarded at this time or later.
     """
 
     ids: Sequence[int] | None = None
@@ -91,41 +98,50 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     not_tried_since: int | None = None
 
     @property
-    def is_everything(self) -> bool:
-        """Whether nothing narrows it down."""
+    def selects_all(self) -> bool:
+        """Whether no condition is set; a state alone is no condition."""
         return self == Filter(states=self.states, not_tried_since=self.not_tried_since)
 
     def parameters(self) -> tuple[object, ...]:
-        """As `find_letters` takes them."""
+        """The parameters of the query `find_letters`, from the ids on."""
         key = None if self.run_id is None else self.run_id.encode(errors="surrogateescape")
-        found = (self.ids, self.reasons, self.states, self.partition, key, self.since, self.until, self.not_tried_since)
-        return tuple(list(item) if isinstance(item, list | tuple) else item for item in found)
+        values = (
+            self.ids,
+            self.reasons,
+            self.states,
+            self.partition,
+            key,
+            self.since,
+            self.until,
+            self.not_tried_since,
+        )
+        return tuple(list(item) if isinstance(item, list | tuple) else item for item in values)
 
 
-# Before the year 1, where no record that was stored can be: judged again, it is refused again for what it was.
+# Stands for a timestamp that the column could not hold. It cannot be stored either, so that a retry refuses it again.
 _NO_TIMESTAMP: Final = -62_167_219_200_000
 
 
-async def find(store: Store, wanted: Filter, after: int, limit: int) -> list[DeadLetterSummary]:
-    """Letters in the order in which they were refused, from behind that id on."""
-    rows = await store.fetch("find_letters", store.topic, after, limit, *wanted.parameters())
+async def find(store: Store, filter_: Filter, after: int, limit: int) -> list[DeadLetterSummary]:
+    """Return up to `limit` dead letters with ids above `after`, in the order of their ids: oldest first."""
+    rows = await store.fetch("find_letters", store.topic, after, limit, *filter_.parameters())
     return [msgspec.convert(dict(row), DeadLetterSummary) for row in rows]
 
 
-async def find_all(session: Session, wanted: Filter) -> AsyncIterator[DeadLetterSummary]:
-    """All of them, read page by page: there may be more than fit into memory."""
+async def find_all(session: Session, filter_: Filter) -> AsyncIterator[DeadLetterSummary]:
+    """Iterate over all dead letters that a filter selects, oldest first. Reads page by page."""
     last = 0
-    while page := await session.ask(partial(find, wanted=wanted, after=last, limit=_LETTERS_A_PAGE)):
+    while page := await session.ask(partial(find, filter_=filter_, after=last, limit=_LETTERS_PER_PAGE)):
         for letter in page:
             yield letter
         last = page[-1].id
 
 
 async def check_ids(store: Store, ids: Sequence[int]) -> None:
-    """Make sure that there are such letters.
+    """Check that dead letters with these ids exist.
 
     Raises:
-        UsageError: one is missing.
+        UsageError: one does not.
     """
     found = {letter.id for letter in await find(store, Filter(ids=ids), 0, len(ids))}
     for missing in set(ids) - found:
@@ -133,10 +149,10 @@ async def check_ids(store: Store, ids: Sequence[int]) -> None:
 
 
 async def read(store: Store, letter_id: int) -> DeadLetter:
-    """One letter.
+    """Return one dead letter.
 
     Raises:
-        UsageError: there is none of that id.
+        UsageError: it does not exist.
     """
     rows = await store.fetch("letter", store.topic, letter_id)
     if not rows:
@@ -145,23 +161,23 @@ async def read(store: Store, letter_id: int) -> DeadLetter:
 
 
 async def close(store: Store, letter_id: int, state: str, detail: str, actor: str | None = None) -> bool:
-    """Take a letter off those that wait, and write down why; says whether it waited."""
+    """Set an open dead letter to `state` and add an entry to its history. Returns False if it was not open."""
     return bool(await store.fetch("close_letter", letter_id, state, detail, actor))
 
 
 async def read_history(store: Store, letter: DeadLetter) -> list[Action]:
-    """What became of it, beginning with the first verdict."""
+    """Return the history of a dead letter, oldest entry first. The first entry is its refusal."""
     rows = await store.fetch("letter_history", letter.id)
     actions = [msgspec.convert(dict(row), Action) for row in rows]
     if any(action.action == "refused" for action in actions):
         return actions
-    # Nobody has refused it a second time: its first verdict is the one that it has.
+    # The table gets an entry for the first refusal when a retry refuses again. Until then it is in the row itself.
     first = Action(at=letter.created_at, action="refused", reason=letter.reason, detail=letter.detail, actor=None)
     return [first, *actions]
 
 
 def _no_such_letter(letter_id: int) -> UsageError:
-    return UsageError(f"there is no dead letter {letter_id}: `dead-letters list` shows which there are")
+    return UsageError(f"there is no dead letter {letter_id}: `dead-letters list` shows the existing ones")
 
 
 def _letter(row: Mapping[str, Any]) -> DeadLetter:

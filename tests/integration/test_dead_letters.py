@@ -70,7 +70,7 @@ async def test_a_dry_run_and_a_second_retry_change_nothing(refused: Scene) -> No
     before = await all_rows(refused)
     shown = await refused.command("dead-letters", "retry", "--all", "--dry-run", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
     # then the output says what would happen, and nothing does.
-    assert "Would be: 2 stored" in shown.output
+    assert "Without --dry-run: 2 stored" in shown.output
     assert await all_rows(refused) == before
     # And when they are retried, and then again,
     await refused.command("dead-letters", "retry", "--all", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
@@ -151,7 +151,7 @@ async def test_each_filter_finds_its_letters(refused: Scene) -> None:
     # And as a table, the list ends with the option for the next page.
     table = await refused.command("dead-letters", "list", "--limit", "3")
     assert "too_large" in table.output
-    assert "There are more: --after 3" in table.output
+    assert "There are more: continue with --after 3" in table.output
 
 
 async def test_a_letter_is_shown_with_the_place_of_its_error_and_with_escaped_bytes(scene: Scene) -> None:
@@ -163,7 +163,7 @@ async def test_a_letter_is_shown_with_the_place_of_its_error_and_with_escaped_by
     # when it is shown,
     shown = await scene.command("dead-letters", "show", "1")
     # then the output names the place and points at it,
-    assert f"where: value, byte {value.index(b'tru')}" in shown.output, shown.output
+    assert f"error at: value, byte {value.index(b'tru')}" in shown.output, shown.output
     lines = shown.output.splitlines()
     pointer = next(number for number, line in enumerate(lines) if line.strip() == "^")
     assert lines[pointer - 1][lines[pointer].index("^") :].startswith("tru")
@@ -214,10 +214,10 @@ async def test_letters_are_exported_with_their_exact_bytes(refused: Scene, tmp_p
     [
         (("show", "99"), "there is no dead letter 99"),
         (("retry", "99"), "there is no dead letter 99"),
-        (("retry",), "say which letters"),
-        (("discard", "--because", "x", "--by", "y"), "say which letters"),
+        (("retry",), "select dead letters"),
+        (("discard", "--because", "x", "--by", "y"), "select dead letters"),
         (("export", "--all", "--bytes"), "--bytes writes one message"),
-        (("list", "--since", "yesterday"), "is no time like"),
+        (("list", "--since", "yesterday"), "is not a time like"),
     ],
 )
 async def test_invalid_arguments_are_refused_with_a_remedy(

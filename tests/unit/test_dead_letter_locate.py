@@ -1,4 +1,4 @@
-"""Where in a record's bytes it is wrong."""
+"""The byte of a refused record at which the error is."""
 
 import pytest
 
@@ -11,16 +11,16 @@ MAX_BYTES = 1_000_000
 
 
 def place_in(value: bytes | None, key: bytes = b"run") -> tuple[str, int, bytes] | None:
-    """What is wrong with a record, by the judgement's own words."""
+    """The place of the error in a record that `decode` refuses."""
     record = FakeRecord(key=key, value=value)
-    letter = decode(record, MAX_BYTES)
-    assert isinstance(letter, Rejection)
-    place = locate(record, letter.reason, letter.detail)
+    rejection = decode(record, MAX_BYTES)
+    assert isinstance(rejection, Rejection)
+    place = locate(record, rejection.reason, rejection.detail)
     return None if place is None else (place.part, place.byte, place.after)
 
 
 @pytest.mark.parametrize(
-    ("value", "byte", "begins"),
+    ("value", "byte", "start"),
     [
         (b'{"a": tru}', 6, b"tru"),
         ('{"é": tru}'.encode(), 7, b"tru"),  # bytes, not characters
@@ -39,21 +39,21 @@ def place_in(value: bytes | None, key: bytes = b"run") -> tuple[str, int, bytes]
         (message(timestamp="now"), message(timestamp="now").index(b'"now"'), b'"now"'),
     ],
 )
-def test_the_place_is_the_byte_where_it_goes_wrong(value: bytes, byte: int, begins: bytes) -> None:
+def test_the_place_is_the_byte_of_the_error(value: bytes, byte: int, start: bytes) -> None:
     found = place_in(value)
 
     assert found is not None
     assert found[:2] == ("value", byte)
-    assert found[2].startswith(begins)
+    assert found[2].startswith(start)
 
 
 @pytest.mark.parametrize(("key", "byte"), [(b"a\xffb", 1), (b"ab\0", 2), (b"r" * 300, 255)])
-def test_a_key_is_wrong_at_its_first_byte_that_is(key: bytes, byte: int) -> None:
+def test_the_place_in_a_key_is_its_first_invalid_byte(key: bytes, byte: int) -> None:
     assert place_in(message(), key) == ("key", byte, key[byte : byte + 40])
 
 
 @pytest.mark.parametrize("literal", [b"1e131072", b"1e-16384", b"1e99999999999999999999"])
-def test_a_number_that_the_database_does_not_hold_is_found_among_those_that_it_does(literal: bytes) -> None:
+def test_a_number_that_postgresql_cannot_store_is_found_among_others(literal: bytes) -> None:
     value = b'{"a": 12, "b": "1e131072", "c": [1.5e3, ' + literal + b"]}"
 
     place = locate(FakeRecord(value=value), Reason.STORE_REJECTED, "value overflows numeric format")
@@ -62,7 +62,7 @@ def test_a_number_that_the_database_does_not_hold_is_found_among_those_that_it_d
     assert place.byte == value.rindex(literal)
 
 
-def test_a_conflict_is_about_the_id() -> None:
+def test_the_place_of_a_conflict_is_the_id() -> None:
     value = message(id="taken")
 
     place = locate(FakeRecord(value=value), Reason.EVENT_ID_CONFLICT, "run 'run' has another event with the id 'taken'")
@@ -75,11 +75,11 @@ def test_a_conflict_is_about_the_id() -> None:
     ("value", "reason"),
     [(None, Reason.NOT_JSON), (b"", Reason.NOT_JSON), (b"[]", Reason.TOO_LARGE), (b"{}", Reason.MISSING_KEY)],
 )
-def test_what_is_wrong_as_a_whole_is_wrong_nowhere(value: bytes | None, reason: Reason) -> None:
+def test_an_error_of_the_whole_record_has_no_place(value: bytes | None, reason: Reason) -> None:
     assert locate(FakeRecord(value=value), reason, "") is None
 
 
-def test_only_what_is_near_is_shown() -> None:
+def test_a_place_has_40_bytes_before_and_after_it() -> None:
     place = locate(FakeRecord(value=b'["' + b"x" * 1000 + b'", tru, ' + b"y" * 1000), Reason.NOT_JSON, "")
 
     assert place is not None

@@ -16,7 +16,7 @@ from tests.support.fault_injection.fault import Faults
 # The steps of a retry, in order: of a letter that becomes an event, and of one that is rejected again.
 STEPS: Final = (
     *("lock_open_letter", "letter", "look_up", "insert_runs", "lock_runs", "copy_events", "update_runs"),
-    *("stored_beside", "close_letter", "refuse_letter_again", "commit"),
+    *("stored_event", "close_letter", "refuse_letter_again", "commit"),
 )
 
 

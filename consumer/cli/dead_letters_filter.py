@@ -1,0 +1,64 @@
+"""The arguments and options that select dead letters, and the filter for them."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial, reduce
+from typing import Any, Final
+
+import click
+
+from consumer.dead_letters.table import Filter
+from consumer.errors import UsageError
+from consumer.model.records import Reason
+
+_Command = Callable[..., Any]
+
+
+def parse_time(text: str) -> int:
+    """Convert ISO 8601 (UTC if it has no offset) to milliseconds since 1970."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a time like 2026-01-31T23:59:59Z") from error
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+LETTER_ID: Final = click.IntRange(min=0, max=2**63 - 1)
+_REASON: Final = click.Choice([reason.value for reason in Reason])
+_FILTERS: Final = (
+    click.argument("ids", type=LETTER_ID, nargs=-1),
+    click.option(
+        "--reason", "reasons", multiple=True, type=_REASON, help="Only those refused for this reason; may be repeated."
+    ),
+    click.option("--partition", type=click.IntRange(min=0, max=2**31 - 1), help="Only those of this partition."),
+    click.option("--run", "run_id", help="Only those of this run (the key of the record)."),
+    click.option(
+        "--since",
+        type=parse_time,
+        metavar="TIME",
+        help="Only those refused at this time or later, as 2026-01-31T23:59:59Z.",
+    ),
+    click.option("--until", type=parse_time, metavar="TIME", help="Only those refused before this time."),
+)
+all_option: Final = partial(click.option, "--all", "all_", is_flag=True)
+
+
+def filter_options(command: _Command) -> _Command:
+    """Add the arguments and options that select dead letters to a command."""
+    return reduce(lambda wrapped, option: option(wrapped), reversed(_FILTERS), command)
+
+
+def filter_from(options: Mapping[str, Any]) -> Filter:
+    """The filter for the options. An empty list is no condition; with ids, any state is selected."""
+    given = {name: None if value == () else value for name, value in options.items()}
+    if not given.get("states") and not given["ids"]:
+        given["states"] = ("open",)
+    return Filter(**given)
+
+
+def checked_filter(options: Mapping[str, Any], all_: bool) -> Filter:  # noqa: FBT001
+    """The filter for the options, which must have a condition unless `all_` is given."""
+    filter_ = filter_from(options)
+    if filter_.selects_all and not all_:
+        raise UsageError("select dead letters: give IDS, a filter such as --reason, or --all")
+    return filter_
