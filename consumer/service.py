@@ -122,7 +122,7 @@ class Service:
     async def _check_database(self, give_up_s: float | None) -> None:
         session = PatientSession(self._connect, self.config.database.timeout_s, give_up_s)
         try:
-            await session.ask(check_schema)
+            await session.run(check_schema)
         finally:
             session.close()
 

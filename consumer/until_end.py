@@ -65,7 +65,7 @@ async def _reached(
 async def _stored_offsets(session: Session) -> dict[int, Offsets] | None:
     """Return the stored offsets; None while PostgreSQL is unavailable."""
     try:
-        return await session.ask(Store.offsets)
+        return await session.run(Store.offsets)
     except (Unavailable, NewConnection):
         session.close()
         return None

@@ -72,7 +72,7 @@ def list_command(after: int, limit: int, output: str, **filters: Any) -> None:
     filter_ = filter_from(filters)
 
     async def work(session: Session) -> list[DeadLetterSummary]:
-        return await session.ask(lambda store: find(store, filter_, after, limit + 1))
+        return await session.run(lambda store: find(store, filter_, after, limit + 1))
 
     found = _run(_config(), filter_, work)
     if output == "json":
@@ -88,8 +88,8 @@ def show_command(letter_id: int, output: str) -> None:
     """Show one dead letter, its error and its history."""
 
     async def work(session: Session) -> tuple[DeadLetter, list[Action]]:
-        letter = await session.ask(lambda store: read(store, letter_id))
-        return letter, await session.ask(lambda store: read_history(store, letter))
+        letter = await session.run(lambda store: read(store, letter_id))
+        return letter, await session.run(lambda store: read_history(store, letter))
 
     letter, history = _run(_config(), Filter(), work)
     if output == "json":
@@ -164,7 +164,7 @@ def discard_command(all_: bool, because: str, by: str, **filters: Any) -> None: 
         count = 0
         async for letter in find_all(session, filter_):
             closing = partial(close, letter_id=letter.id, state="discarded", detail=because, actor=by)
-            count += await session.ask(closing)
+            count += await session.run(closing)
         return count
 
     dead_letters_text.discarded(_run(_config(), filter_, work))
@@ -200,7 +200,7 @@ def export_command(all_: bool, exact: bool, to: Path | None, **filters: Any) -> 
     async def work(session: Session) -> None:
         with to.open("wb") if to else nullcontext(sys.stdout.buffer) as file:
             async for letter in find_all(session, filter_):
-                whole = await session.ask(partial(read, letter_id=letter.id))
+                whole = await session.run(partial(read, letter_id=letter.id))
                 file.write(whole.value or b"" if exact else documents.as_json(documents.letter(whole)).encode() + b"\n")
 
     _run(_config(), filter_, work)
@@ -214,9 +214,9 @@ def _run(config: Config, filter_: Filter, work: Callable[[Session], Awaitable[_T
     """Run `work` and return its result, after checking the schema and that the ids of the filter exist."""
 
     async def checked(session: Session) -> _T:
-        await session.ask(check_schema)
+        await session.run(check_schema)
         if filter_.ids:
-            await session.ask(lambda store: check_ids(store, filter_.ids or ()))
+            await session.run(lambda store: check_ids(store, filter_.ids or ()))
         return await work(session)
 
     return run_with_session(config, checked)

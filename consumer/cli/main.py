@@ -54,7 +54,7 @@ def migrate_command() -> None:
     Also creates the group roles agent_runs_consumer and agent_runs_reader, if the login may create roles.
     """
     config = read_config(os.environ, "database", "service", "topic")
-    reports.migrated(run_with_session(config, lambda session: session.ask_for_long(migrate)))
+    reports.migrated(run_with_session(config, lambda session: session.run_long(migrate)))
 
 
 @cli.command("create-topic")
@@ -116,7 +116,7 @@ def verify_command(topic: str | None) -> None:
     config = read_config(environ, "database", "service", "topic", *(["kafka"] if topic is not None else []))
 
     async def work(session: PatientSession) -> tuple[list[Difference], Counter[str] | None]:
-        await session.ask(check_schema)
+        await session.run(check_schema)
         found = [difference async for difference in verify_runs(session)]
         if topic is None:
             return found, None
@@ -137,7 +137,7 @@ async def _verify_topic(config: Config, session: Session) -> tuple[list[Differen
     log = await TopicReader.open(config.kafka, config.topic.topic)
     try:
         check = TopicCheck(session, log, config.topic.max_event_bytes)
-        offsets = (await session.ask(Store.offsets)).values()
+        offsets = (await session.run(Store.offsets)).values()
         return [difference for stored in offsets async for difference in check.partition(stored)], check.places
     finally:
         await log.close()
@@ -157,7 +157,7 @@ def offsets_show_command() -> None:
     config = read_config(os.environ, "kafka", "database", "topic", "ingest", "service")
 
     async def work(session: PatientSession) -> list[PartitionStatus]:
-        await session.ask(check_schema)
+        await session.run(check_schema)
         return await retry_while_unavailable(
             lambda: show_offsets(config, session), "read the offsets", config.service.give_up_s
         )
@@ -176,7 +176,7 @@ def accept_loss_command(partition: int, by: str) -> None:
     config = read_config(os.environ, "kafka", "database", "topic", "service")
 
     async def work(session: PatientSession) -> PartitionStatus:
-        await session.ask(check_schema)
+        await session.run(check_schema)
         return await retry_while_unavailable(
             lambda: accept_loss(config.kafka, config.topic, session, partition, by),
             "accept the loss",

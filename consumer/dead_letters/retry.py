@@ -82,7 +82,7 @@ class Retry:
             if skipped := self._skipped(letter):
                 yield skipped
             else:
-                yield await self._session.ask(partial(self._retry, letter_id=letter.id, started_at=started_at))
+                yield await self._session.run(partial(self._retry, letter_id=letter.id, started_at=started_at))
 
     def _skipped(self, letter: DeadLetterSummary) -> Retried | None:
         if letter.state != "open":

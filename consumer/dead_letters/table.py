@@ -131,7 +131,7 @@ async def find(store: Store, filter_: Filter, after: int, limit: int) -> list[De
 async def find_all(session: Session, filter_: Filter) -> AsyncIterator[DeadLetterSummary]:
     """Iterate over all dead letters that a filter selects, oldest first. Reads page by page."""
     last = 0
-    while page := await session.ask(partial(find, filter_=filter_, after=last, limit=_LETTERS_PER_PAGE)):
+    while page := await session.run(partial(find, filter_=filter_, after=last, limit=_LETTERS_PER_PAGE)):
         for letter in page:
             yield letter
         last = page[-1].id

@@ -56,16 +56,16 @@ class Writer:
 
     async def offsets(self) -> dict[int, Offsets]:
         """Return the stored offsets of the topic, by partition."""
-        return await self._session.ask(lambda store: store.offsets())
+        return await self._session.run(lambda store: store.offsets())
 
     async def refused_values(self, values: Sequence[bytes]) -> dict[int, str]:
         """Return which of the messages JSONB cannot hold, by position in the sequence, with PostgreSQL's message."""
-        rows = await self._session.ask(lambda store: store.fetch("refused_values", values))
+        rows = await self._session.run(lambda store: store.fetch("refused_values", values))
         return {row["position"] - 1: row["message"] for row in rows}
 
     async def terminate_stalled_owner(self, partitions: Sequence[int]) -> list[int]:
         """Terminate this program's backends that have locked these offsets for too long; return their process ids."""
-        rows = await self._session.ask(lambda store: store.terminate_stalled_owner(partitions, self._stalled_owner_s))
+        rows = await self._session.run(lambda store: store.terminate_stalled_owner(partitions, self._stalled_owner_s))
         return [row["pid"] for row in rows]
 
     def disconnect(self) -> None:

@@ -34,7 +34,7 @@ async def show_offsets(config: Config, session: Session) -> list[PartitionStatus
     """Return the status of each partition of the topic."""
     statuses = await _statuses(config.kafka, config.topic, session)
     stored = [status.stored for status in statuses if status.stored]
-    tripped = await session.ask(lambda store: tripped_partitions(store, config.ingest, stored))
+    tripped = await session.run(lambda store: tripped_partitions(store, config.ingest, stored))
     return [status._replace(refused=tripped.get(status.partition)) for status in statuses]
 
 
@@ -75,7 +75,7 @@ async def _statuses(kafka: KafkaSettings, config: TopicConfig, session: Session)
     partitions = await check_topic(kafka, config)
     topic_reader = await TopicReader.open(kafka, config.topic)
     try:
-        offsets = await session.ask(Store.offsets)
+        offsets = await session.run(Store.offsets)
         bounds = await topic_reader.bounds(partitions)  # after the offsets: records may be stored in between
         return [await _status(number, bounds[number], offsets.get(number), topic_reader) for number in partitions]
     finally:

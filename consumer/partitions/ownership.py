@@ -88,7 +88,7 @@ class Ownership:
 
     async def _stored_offsets(self, partitions: Sequence[int]) -> dict[int, Offsets]:
         """Return the stored offsets; for a partition without any, first store where its log begins."""
-        offsets = await self._session.ask(lambda store: store.offsets())
+        offsets = await self._session.run(lambda store: store.offsets())
         unseen = sorted(set(partitions) - offsets.keys())
         if not unseen:
             return offsets
@@ -100,11 +100,11 @@ class Ownership:
             )
         bounds = await self._topic_reader.bounds(unseen)
         starts = [bounds[partition].start_offset for partition in unseen]
-        await self._session.ask(lambda store: store.fetch("begin_partitions", store.topic, unseen, starts))
-        return await self._session.ask(lambda store: store.offsets())
+        await self._session.run(lambda store: store.fetch("begin_partitions", store.topic, unseen, starts))
+        return await self._session.run(lambda store: store.offsets())
 
     async def _tripped(self, stored: Sequence[Offsets]) -> dict[int, str]:
-        return await self._session.ask(lambda store: tripped_partitions(store, self._ingest, stored))
+        return await self._session.run(lambda store: tripped_partitions(store, self._ingest, stored))
 
     def _start(self, claim: Claim, stored: Offsets, bounds: Bounds, problem: str | None) -> None:
         if problem is None:
@@ -128,7 +128,7 @@ class Ownership:
 
     async def _check_halted(self, claim: Claim, bounds: Bounds) -> None:
         """Renew the claim if its reason is gone: an operator has acted, or a broker works again."""
-        stored = (await self._session.ask(lambda store: store.offsets()))[claim.partition]
+        stored = (await self._session.run(lambda store: store.offsets()))[claim.partition]
         if await lost_offsets(stored, bounds, self._topic_reader) is None and not await self._tripped([stored]):
             self._group_consumer.renew(claim)
 
@@ -146,7 +146,7 @@ class Ownership:
             return
         claim.revoke()
         await claim.idle.wait()
-        await self._session.ask(lambda store: store.fetch("restore_fingerprint", store.topic, claim.partition, *anchor))
+        await self._session.run(lambda store: store.fetch("restore_fingerprint", store.topic, claim.partition, *anchor))
 
     def _check_progress(self, claims: Sequence[Claim]) -> None:
         """Raise KafkaClientBroken for a claim of which nothing was fetched for `stall_s`, though it has room."""

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that is opened again when it was lost, with a deadline for everything sent over it."""
+"""Sessions: a connection that is opened again after it was lost, with a deadline for all work on it."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -14,33 +14,41 @@ Work = Callable[[Store], Coroutine[Any, Any, _T]]
 
 
 class Session:
-    """One connection at a time, for one task at a time. `timeout_s` is the deadline for each call of `ask`."""
+    """One connection at a time, for one task at a time.
+
+    The connection is opened by the first call. `timeout_s` is the deadline of each call.
+    """
 
     def __init__(self, connect: Connect, timeout_s: float) -> None:
         self._connect = connect
         self._timeout_s = timeout_s
         self._store: Store | None = None
 
-    async def ask(self, work: Work[_T]) -> _T:
+    async def run(self, work: Work[_T]) -> _T:
         """Run `work` with the connection and return its result.
 
         Raises:
-            StoreError: it failed; after ConnectionLost what was sent may have been executed.
+            StoreError: a statement failed. After ConnectionLost it may have been executed.
         """
         store = await self.connected()
         return await with_deadline(work(store), store, self._timeout_s)
 
     async def fetch(self, query: str, *parameters: object) -> list[Row]:
-        """Run a named query and return its rows. Errors as of `ask`."""
-        return await self.ask(lambda store: store.fetch(query, *parameters))
-
-    async def ask_for_long(self, work: Work[_T]) -> _T:
-        """Run `work`, which may take hours, and return its result.
-
-        The deadline is extended for as long as a second connection sees that PostgreSQL executes statements of `work`.
+        """Run a named query and return its rows.
 
         Raises:
-            StoreError: as `ask`.
+            StoreError: as `run`.
+        """
+        return await self.run(lambda store: store.fetch(query, *parameters))
+
+    async def run_long(self, work: Work[_T]) -> _T:
+        """Run `work`, which may take hours, and return its result.
+
+        At the deadline, a second connection checks whether PostgreSQL still executes statements of `work`. If so, the
+        deadline is extended; if not, the answer to a statement was lost, and the connection is cut.
+
+        Raises:
+            StoreError: as `run`.
         """
         store = await self.connected()
         (backend,) = await with_deadline(store.fetch("backend_pid"), store, self._timeout_s)
@@ -70,37 +78,37 @@ class Session:
 
 
 class PatientSession(Session):
-    """A session that repeats work while PostgreSQL is unavailable: the work must allow being executed twice.
+    """A session that repeats work while PostgreSQL is unavailable. It must be safe to execute the work twice.
 
-    Gives up after `give_up_s` seconds, never if that is None. No single answer is waited for longer than that.
+    Gives up after `give_up_s` seconds; with None it never does. `give_up_s` is also the longest deadline of a call.
     """
 
     def __init__(self, connect: Connect, timeout_s: float, give_up_s: float | None) -> None:
         super().__init__(connect, timeout_s if give_up_s is None else min(timeout_s, give_up_s))
         self._give_up_s = give_up_s
 
-    async def ask(self, work: Work[_T]) -> _T:
+    async def run(self, work: Work[_T]) -> _T:
         """Run `work` with the connection and return its result.
 
         Raises:
             GaveUp: PostgreSQL stayed unavailable.
         """
-        return await self._patiently(lambda: super(PatientSession, self).ask(work))
+        return await self._repeat(lambda: super(PatientSession, self).run(work))
 
-    async def ask_for_long(self, work: Work[_T]) -> _T:
+    async def run_long(self, work: Work[_T]) -> _T:
         """Run `work`, which may take hours, and return its result.
 
         Raises:
             GaveUp: PostgreSQL stayed unavailable.
         """
-        return await self._patiently(lambda: super(PatientSession, self).ask_for_long(work))
+        return await self._repeat(lambda: super(PatientSession, self).run_long(work))
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        async def on_a_good_connection() -> _T:
+    async def _repeat(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
+        async def on_usable_connection() -> _T:
             try:
                 return await attempt()
             except (NewConnection, Unavailable) as error:
-                self.close()  # a session that began read-only stays read-only, whatever becomes of the server
+                self.close()  # a connection to a read-only server stays read-only after the server has changed
                 raise Unavailable(str(error)) from error
 
-        return await retry_while_unavailable(on_a_good_connection, "query PostgreSQL", self._give_up_s)
+        return await retry_while_unavailable(on_usable_connection, "query PostgreSQL", self._give_up_s)

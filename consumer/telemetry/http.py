@@ -1,4 +1,4 @@
-"""Health and metrics over HTTP, from a thread of their own."""
+"""Serves health and metrics over HTTP, in threads of their own."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ _StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each connection: one that is open and says nothing must not keep the probe waiting."""
+    """Handles each connection in a thread: an open connection without a request must not block the probe."""
 
     daemon_threads = True
 
@@ -26,14 +26,16 @@ class _Quiet(WSGIRequestHandler):
     timeout = 5  # seconds, to read a request
 
     def log_message(self, format: str, *args: Any) -> None:
-        """A line for each probe would drown the log."""
+        """Log nothing: a line for each probe would flood the log."""
 
 
 def serve_http(config: ServiceConfig, observer: Observer) -> WSGIServer | None:
-    """Answer `/healthz` (200, or 503 with what is wrong) and `/metrics` until `shutdown`; None if no port is set.
+    """Start a server for `/healthz` (200, or 503 with the problems) and `/metrics`; None if no port is set.
+
+    The caller ends it with `shutdown`.
 
     Raises:
-        UsageError: the port is taken.
+        UsageError: the address cannot be bound.
     """
     if not config.http_port:
         return None

@@ -51,7 +51,7 @@ class TopicCheck:
 
     async def _chunk(self, partition: int, records: Sequence[Record]) -> AsyncIterator[Difference]:
         timestamps = {record.offset: storable_timestamp(record.timestamp) for record in records}
-        rows = await self._session.ask(
+        rows = await self._session.run(
             lambda store: store.fetch("letters_by_offset", store.topic, partition, list(timestamps))
         )
         # Dead letters of an earlier topic of the same name may have the same offsets, but have other timestamps.

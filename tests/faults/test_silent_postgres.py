@@ -91,12 +91,12 @@ async def test_a_long_statement_is_waited_for_while_the_server_executes_it_and_g
     config = DatabaseConfig(url=proxy.database_url)
     session = PatientSession(lambda: Store.connect(config, "t"), timeout_s=0.2, give_up_s=0.2)
     # when the server executes the statement, then its end is waited for.
-    await session.ask_for_long(lambda store: store.execute_script("SELECT pg_sleep(1)"))
+    await session.run_long(lambda store: store.execute_script("SELECT pg_sleep(1)"))
     # When the server is silent, then it is given up.
     proxy.silent_from = b"pg_sleep"
     with pytest.raises(GaveUp):
         await asyncio.wait_for(
-            session.ask_for_long(lambda store: store.execute_script("SELECT pg_sleep(1)")), ENDS_WITHIN_S
+            session.run_long(lambda store: store.execute_script("SELECT pg_sleep(1)")), ENDS_WITHIN_S
         )
     session.close()
 

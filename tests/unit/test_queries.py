@@ -1,4 +1,4 @@
-"""The file of named queries: its reader, and that file and code name the same ones."""
+"""The reader of `queries.sql` files, and that the files and the code name the same queries."""
 
 import ast
 import re
@@ -20,13 +20,13 @@ def load(tmp_path: Path, text: str) -> dict[str, str]:
     return dict(load_queries(path))
 
 
-def test_a_block_is_named_and_goes_up_to_the_next_name(tmp_path: Path) -> None:
+def test_a_query_ends_at_the_next_name(tmp_path: Path) -> None:
     text = "-- About this file.\n\n-- one --\n-- Its purpose.\nSELECT 1\n\n-- two_2 --\n\nSELECT\n  'ß'\n\n"
 
     assert load(tmp_path, text) == {"one": "-- Its purpose.\nSELECT 1", "two_2": "SELECT\n  'ß'"}
 
 
-def test_a_name_stands_alone_on_its_line(tmp_path: Path) -> None:
+def test_a_name_is_alone_on_its_line(tmp_path: Path) -> None:
     text = "-- one --\nSELECT 1 -- two --\n -- three --\n-- not a name --\n-- four -- five\n"
 
     assert list(load(tmp_path, text)) == ["one"]
@@ -36,7 +36,7 @@ def test_a_file_without_queries_has_none(tmp_path: Path) -> None:
     assert load(tmp_path, "-- Nothing yet.\n") == {}
 
 
-def test_a_name_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"named twice: one, two$"):
         load(tmp_path, "-- two --\n1\n-- one --\n1\n-- one --\n2\n-- two --\n3\n-- three --\n4\n")
 
@@ -46,29 +46,29 @@ def test_text_before_the_first_name_is_refused(tmp_path: Path) -> None:
         load(tmp_path, "SELECT 1;\n-- one --\nSELECT 2\n")
 
 
-def asked_for() -> Iterator[str]:
-    """The names that code gives to `fetch`."""
+def used_names() -> Iterator[str]:
+    """The query names in calls of `fetch`."""
     for path in CONSUMER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fetch":
                 yield from (str(arg.value) for arg in node.args[:1] if isinstance(arg, ast.Constant))
 
 
-def test_the_code_and_the_file_name_the_same_queries() -> None:
-    named, asked = set(QUERIES), set(asked_for())
+def test_the_code_and_the_files_name_the_same_queries() -> None:
+    named, used = set(QUERIES), set(used_names())
 
-    assert asked - named == set(), "asked for, but not in the file"
-    assert named - asked == set(), "in the file, but nobody asks for them"
+    assert used - named == set(), "used, but not in a file"
+    assert named - used == set(), "in a file, but not used"
 
 
-def test_no_two_files_give_the_same_name() -> None:
+def test_no_two_files_have_the_same_name() -> None:
     assert len(QUERIES) == sum(len(load_queries(file)) for file in FILES)
 
 
-def test_every_query_says_what_it_is_for() -> None:
-    wordless = [name for name, text in QUERIES.items() if not text.startswith("-- ")]
+def test_every_query_has_a_comment() -> None:
+    uncommented = [name for name, text in QUERIES.items() if not text.startswith("-- ")]
 
-    assert wordless == []
+    assert uncommented == []
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in QUERIES.items()])
