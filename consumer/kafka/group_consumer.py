@@ -70,8 +70,8 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=config.fetch_bytes,
-            # A broker answers the requests of a connection one after the other. A fetch of partitions without news
-            # delays the next fetch of a busy one by this; Kafka's default is half a second.
+            # A broker answers the requests of a connection one after the other. A fetch of partitions without new
+            # records delays the next fetch of a busy one by this; Kafka's default is half a second.
             fetch_max_wait_ms=_FETCH_MAX_WAIT_MS,
             # The client holds a response three times while it parses it: this bounds the size of one response.
             fetch_max_bytes=_PARTITIONS_PER_FETCH * config.fetch_bytes,

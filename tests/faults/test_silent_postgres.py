@@ -1,4 +1,4 @@
-"""A PostgreSQL that accepts a session and then no longer answers: every command gives up, and `run` waits for it."""
+"""A PostgreSQL that accepts a session and then stops answering: every command gives up, and `run` waits for it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from tests.support.proxy.proxy import DatabaseProxy
 from tests.support.scene import Scene
 from tests.support.servers.clients import execute
 
-# A command that finds the database silent ends after about two seconds: one for its start, one for giving up.
+# A command gives up after about two seconds: one for its start, one without an answer.
 SETTINGS = {
     "AGENT_RUNS_GIVE_UP_S": "1",
     "AGENT_RUNS_DATABASE_TIMEOUT_S": "0.5",
@@ -33,7 +33,7 @@ ACCEPT = ("offsets", "accept-loss", "--partition", "0", "--by", "Ada")
 UNTIL_END = ("run", "--until-end")
 LETTERS = ("dead-letters", "list")
 
-# The statement from which on the server is silent, by a part of its text, and the commands that execute it.
+# The first statement that is not answered, by a part of its text, and the commands that execute it.
 FIRST_STATEMENT = b"server_version_num"
 SILENT_FROM = {
     FIRST_STATEMENT: (MIGRATE, VERIFY, SHOW, ACCEPT, UNTIL_END, LETTERS),
@@ -46,7 +46,7 @@ SILENT_FROM = {
 
 @pytest.fixture
 async def proxy(database: str) -> AsyncIterator[DatabaseProxy]:
-    """A connection to the database that can be made silent."""
+    """A proxy in front of the database."""
     async with DatabaseProxy(database) as proxy:
         yield proxy
 
@@ -57,42 +57,42 @@ async def _gives_up(scene: Scene, command: tuple[str, ...], url: str) -> None:
 
 
 @pytest.mark.parametrize("statement", SILENT_FROM, ids=bytes.decode)
-async def test_every_command_gives_up_on_a_database_that_falls_silent(
+async def test_every_command_gives_up_when_a_statement_is_not_answered(
     scene: Scene, proxy: DatabaseProxy, statement: bytes
 ) -> None:
-    # Given events that are stored, and a server that no longer answers from this statement on,
+    # Given stored events, and a server that stops answering at a statement,
     await scene.publish(*events_of("run", "a"))
     await scene.consume()
     proxy.silent_from = statement
-    # when commands execute it, then each ends with exit code 4.
+    # when commands execute that statement, then each ends with exit code 4.
     await asyncio.gather(*(_gives_up(scene, command, proxy.database_url) for command in SILENT_FROM[statement]))
 
 
 @pytest.mark.parametrize("statement", [b"FROM pg_tables", b"CREATE TABLE agent_runs"], ids=bytes.decode)
-async def test_a_migration_whose_answer_is_lost_is_given_up_and_succeeds_when_it_is_repeated(
+async def test_migrate_gives_up_when_a_migration_is_not_answered_and_can_be_repeated(
     scene: Scene, proxy: DatabaseProxy, statement: bytes
 ) -> None:
-    # Given a database without tables, whose server falls silent before or in the first migration,
+    # Given a database without tables, whose server stops answering before or in the first migration,
     await execute(scene.database, "DROP SCHEMA public CASCADE")
     await execute(scene.database, "CREATE SCHEMA public")
     proxy.silent_from = statement
-    # when it is migrated, then the command ends with exit code 4,
+    # when it is migrated, then the command ends with exit code 4;
     await _gives_up(scene, MIGRATE, proxy.database_url)
-    # and succeeds once the server answers again.
+    # and it succeeds when the server answers again.
     proxy.heal()
     finished = await scene.command("migrate", DATABASE_URL=proxy.database_url)
     assert (finished.exit_code, "0001-first-schema" in finished.output) == (0, True), finished.output
 
 
-async def test_a_long_statement_is_waited_for_while_the_server_executes_it_and_given_up_when_it_is_silent(
+async def test_a_long_statement_has_no_deadline_while_the_server_executes_it(
     proxy: DatabaseProxy,
 ) -> None:
     # Given a session whose deadline is shorter than a statement,
     config = DatabaseConfig(url=proxy.database_url)
     session = PatientSession(lambda: Store.connect(config, "t"), timeout_s=0.2, give_up_s=0.2)
-    # when the server executes the statement, then its end is waited for.
+    # when the server executes the statement, then the session waits for its end.
     await session.run_long(lambda store: store.execute_script("SELECT pg_sleep(1)"))
-    # When the server is silent, then it is given up.
+    # When the statement does not reach the server, then the session gives up.
     proxy.silent_from = b"pg_sleep"
     with pytest.raises(GaveUp):
         await asyncio.wait_for(
@@ -102,7 +102,7 @@ async def test_a_long_statement_is_waited_for_while_the_server_executes_it_and_g
 
 
 @pytest.mark.parametrize("statement", [FIRST_STATEMENT, b"SELECT partition, first_offset"], ids=bytes.decode)
-async def test_run_waits_for_a_silent_database_and_goes_on_when_it_answers_again(
+async def test_run_waits_for_a_database_that_does_not_answer_and_continues_when_it_does(
     scene: Scene, proxy: DatabaseProxy, statement: bytes
 ) -> None:
     # Given a server that does not answer while a consumer starts,
@@ -111,10 +111,10 @@ async def test_run_waits_for_a_silent_database_and_goes_on_when_it_answers_again
     port = free_port()
     settings = {**SETTINGS, "AGENT_RUNS_STALL_S": "1", "AGENT_RUNS_HTTP_PORT": str(port)}
     consumer = scene.start(**settings, DATABASE_URL=proxy.database_url)
-    # when it has waited for longer than any command does, then it is unhealthy, and still tries.
+    # when it has waited longer than a command would, then it is unhealthy and still retries.
     await consumer.wait_for_action("wait", times=3)
     await wait_until_unhealthy(port, "")
-    # When the server answers again, then it stores what was published and is healthy.
+    # When the server answers again, then it stores the events and is healthy.
     proxy.heal()
     await scene.wait_for_events("run", "a", "b")
     await wait_until_healthy(port)
