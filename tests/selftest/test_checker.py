@@ -128,7 +128,7 @@ def test_a_violation_names_rule_subject_and_difference() -> None:
 def test_a_parent_event_may_come_later_or_never_or_be_the_event_itself() -> None:
     # Given events whose parents are a later event, no event, and the event itself,
     note = '{{"type":"note","id":"{}","timestamp":"2026-03-01T12:00:00Z","parent_event_id":"{}"}}'
-    pairs = [("c1", "c2"), ("c2", "nobody"), ("c3", "c3")]
+    pairs = [("c1", "c2"), ("c2", "missing"), ("c3", "c3")]
     records = [record(0, n, 1000 + n, b"r", note.format(*pair)) for n, pair in enumerate(pairs)]
     tables = Tables(
         runs=[RunRow("r", None, "unknown", None, "running", 1000, 1002, 3, 1000, 0)],

@@ -30,10 +30,10 @@ def replay(seed: int) -> int:
     """Play one schedule and print its trace. Returns the exit code: 1 if it has failed."""
     trace: list[str] = []
     with simulated_clients():
-        outcome = play(seed, trace)
-    print("\n".join([*trace, *outcome.problems]))
-    print(f"{len(outcome.problems)} problems, {outcome.virtual_s:.1f} s, fingerprint {outcome.fingerprint}")
-    return bool(outcome.problems)
+        result = play(seed, trace)
+    print("\n".join([*trace, *result.problems]))
+    print(f"{len(result.problems)} problems, {result.virtual_s:.1f} s, fingerprint {result.fingerprint}")
+    return bool(result.problems)
 
 
 def play_on(duration_s: float, jobs: int) -> int:
@@ -42,12 +42,12 @@ def play_on(duration_s: float, jobs: int) -> int:
     first = randbits(32)
     print(f"{duration_s / 60:g} minutes of schedules from seed {first} on", flush=True)
     faults, actions, played, records, failed = Counter[str](), Counter[str](), 0, 0, list[Result]()
-    for outcome in _outcomes(first, began + duration_s, jobs):
-        played, records = played + 1, records + outcome.records
-        faults, actions = faults + outcome.faults, actions + outcome.log_actions
-        if outcome.problems:
-            failed.append(outcome)
-            print("\n  ".join([f"seed {outcome.seed}:", *outcome.problems]), flush=True)
+    for result in _results(first, began + duration_s, jobs):
+        played, records = played + 1, records + result.records
+        faults, actions = faults + result.faults, actions + result.log_actions
+        if result.problems:
+            failed.append(result)
+            print("\n  ".join([f"seed {result.seed}:", *result.problems]), flush=True)
     print(f"faults: {dict(faults)}, {faults.total():,} of {len(faults)} kinds in all")
     print(f"log actions of the service: {dict(actions)}")
     print(f"{played:,} schedules, {played / (monotonic() - began) * 60:,.0f} a minute, {records:,} records")
@@ -55,7 +55,7 @@ def play_on(duration_s: float, jobs: int) -> int:
     return bool(failed)
 
 
-def _outcomes(first: int, until: float, jobs: int) -> Iterator[Result]:
+def _results(first: int, until: float, jobs: int) -> Iterator[Result]:
     with ProcessPoolExecutor(jobs) as pool:
         first_seeds = count(first, SCHEDULES_PER_JOB)
         running = [pool.submit(_play_range, next(first_seeds)) for _ in range(jobs)]

@@ -69,7 +69,7 @@ def _tables(env: Environment) -> Tables:
         runs=[_run(key[0], row) for key, row in rows["runs"].items()],
         events=[_event(row) for row in rows["events"].values()],
         offsets=[OffsetRow(*key, *row) for key, row in rows["offsets"].items()],
-        dead_letters=[_letter(key, row) for key, row in rows["letters"].items()],
+        dead_letters=[_letter(key, row) for key, row in rows["dead_letters"].items()],
     )
 
 

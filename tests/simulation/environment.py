@@ -133,7 +133,7 @@ def simulated_clients() -> Iterator[None]:
         (service, "check_topic"): _partitions,
         (service, "check_schema"): _accept_schema,
         (group_consumer, "AIOKafkaConsumer"): ModelConsumer,
-        (backoff, "random"): SimpleNamespace(uniform=lambda low, high: current_environment().rng.uniform(low, high)),  # noqa: PLW0108  # not yet
+        (backoff, "random"): SimpleNamespace(uniform=lambda low, high: current_environment().rng.uniform(low, high)),  # noqa: PLW0108  # the environment is set later
         (ownership, "time"): time,
         (observer, "time"): time,
         **{

@@ -54,6 +54,8 @@ def no_seek_back(patch: Patch) -> None:
 
 
 def unanswered_commits_count_as_committed(patch: Patch) -> None:
+    """After a connection is lost during COMMIT, the batch counts as committed without a look at the offsets."""
+
     async def succeed_all(self: Recovery, error: ConnectionLost, queues: Sequence[Queue]) -> None:
         self._writer.disconnect()
         for queue in queues:
@@ -63,6 +65,7 @@ def unanswered_commits_count_as_committed(patch: Patch) -> None:
 
 
 def stale_claims_are_not_renewed(patch: Patch) -> None:
+    """A claim whose batch found other offsets stored is not started again."""
     patch(GroupConsumer, "renew", lambda self, claim: None)
 
 
@@ -76,6 +79,8 @@ def repeats_are_counted_twice(patch: Patch) -> None:
 
 
 def stalled_owners_are_not_terminated(patch: Patch) -> None:
+    """The backend of a frozen process that holds the offsets is not terminated."""
+
     async def terminate_none(self: Writer, partitions: Sequence[int]) -> list[int]:
         return []
 
@@ -83,6 +88,8 @@ def stalled_owners_are_not_terminated(patch: Patch) -> None:
 
 
 def lost_offsets_are_not_detected(patch: Patch) -> None:
+    """A claim starts without the check that the log still holds what the stored offset continues."""
+
     async def find_nothing(*_: object) -> None: ...
 
     patch(ownership, "lost_offsets", find_nothing)
@@ -101,6 +108,8 @@ def partitions_start_at_committed_offsets(patch: Patch) -> None:
 
 
 def revoked_claims_are_kept(patch: Patch) -> None:
+    """A rebalance does not end the claims of revoked partitions."""
+
     async def on_partitions_revoked(self: GroupConsumer, revoked: Collection[Any]) -> None: ...
 
     async def on_partitions_assigned(self: GroupConsumer, assigned: Collection[Any]) -> None:

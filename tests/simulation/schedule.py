@@ -17,11 +17,11 @@ from tests.simulation.faults import MAX_CONSUMERS, FaultInjector
 from tests.simulation.kafka.topic import PartitionLog
 from tests.simulation.workload import messages, publish
 
-BETWEEN_FAULTS_S = (0.0, 0.6)  # between two faults
+BETWEEN_FAULTS_S = (0.0, 0.6)
 CHECK_PROBABILITY = 0.15  # of a check of the tables after a fault
 # From the last fault to lag 0: a session timeout, the longest backoff, and the time to detect a broken client.
 DRAINED_WITHIN_S = 30.0
-RESUMED_FOR_S = 1.0
+RESUMED_FOR_S = 1.0  # how long processes that were frozen to the end run before they are stopped
 ENDED_WITHIN_S = 8.0
 CONNECTIONS_END_WITHIN_S = 60.0
 MAX_PROBLEMS = 5
@@ -53,23 +53,23 @@ def play(seed: int, trace: list[str] | None = None) -> Result:
     """Play the seed's schedule inside of `simulated_clients`; append what happens to `trace`, if one is given."""
     rng = Random(seed)
     loop = VirtualLoop(rng)  # type: ignore[abstract]  # it implements only what the service needs
-    outcome = Result(seed, [])
+    result = Result(seed, [])
     try:
-        loop.run(Schedule(loop, rng, outcome).run(trace))
+        loop.run(Schedule(loop, rng, result).run(trace))
     except Deadlock as error:
-        outcome.problems.append(f"deadlock: no task can continue {error}")
-    outcome.fingerprint = loop.fingerprint
-    outcome.virtual_s = loop.time()
-    return outcome
+        result.problems.append(f"deadlock: no task can continue {error}")
+    result.fingerprint = loop.fingerprint
+    result.virtual_s = loop.time()
+    return result
 
 
 class Schedule:
-    """The consumers of one schedule, and its phases."""
+    """The consumers of one schedule, and its phases: faults, recovery, shutdown, check."""
 
-    def __init__(self, loop: VirtualLoop, rng: Random, outcome: Result) -> None:
+    def __init__(self, loop: VirtualLoop, rng: Random, result: Result) -> None:
         self._loop = loop
         self._rng = rng
-        self._outcome = outcome
+        self._result = result
         self._processes: list[ConsumerProcess] = []
         self._config = _draw_config(rng)
         self.env: Environment
@@ -144,10 +144,10 @@ class Schedule:
                 env.problems.append(f"{process.name} ended with {process.error!r}")
         lost = any(_is_lost(log, stored_up_to(env, log) or 0) for log in env.logs)
         self._check(finished=not lost and not any(log.truncated for log in env.logs))
-        outcome = self._outcome
-        outcome.problems += env.problems[:MAX_PROBLEMS]
-        outcome.records = sum(len(log.entries) for log in env.logs)
-        outcome.faults, outcome.log_actions = faults.counts, env.log_actions
+        result = self._result
+        result.problems += env.problems[:MAX_PROBLEMS]
+        result.records = sum(len(log.entries) for log in env.logs)
+        result.faults, result.log_actions = faults.counts, env.log_actions
 
     def _check(self, *, finished: bool) -> None:
         self.env.problems += map(str, violations(self.env, finished=finished)[:MAX_PROBLEMS])

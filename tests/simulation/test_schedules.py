@@ -36,20 +36,20 @@ def models() -> Iterator[None]:
 
 
 def played(seeds: list[int]) -> list[Result]:
-    outcomes = [play(seed) for seed in seeds]
-    for outcome in outcomes:
-        assert not outcome.problems, f"{VARIABLE}={outcome.seed}: " + "\n".join(outcome.problems)
-    return outcomes
+    results = [play(seed) for seed in seeds]
+    for result in results:
+        assert not result.problems, f"{VARIABLE}={result.seed}: " + "\n".join(result.problems)
+    return results
 
 
 def test_nothing_is_lost_duplicated_or_stuck_in_fixed_schedules() -> None:
-    outcomes = played([*FAILED, *FIXED])
+    results = played([*FAILED, *FIXED])
 
     # And they cover nearly all kinds of faults, and the reactions of the service.
-    faults = sum((outcome.faults for outcome in outcomes), Counter[str]())
-    said = sum((outcome.log_actions for outcome in outcomes), Counter[str]())
+    faults = sum((result.faults for result in results), Counter[str]())
+    actions = sum((result.log_actions for result in results), Counter[str]())
     assert len(faults) >= 15, faults
-    assert {"batch_failed", "dead_letter", "halted", "source_broken", "stalled_owner", "unreadable"} <= said.keys()
+    assert {"batch_failed", "dead_letter", "halted", "source_broken", "stalled_owner", "unreadable"} <= actions.keys()
 
 
 def test_nothing_is_lost_duplicated_or_stuck_in_new_schedules() -> None:

@@ -157,7 +157,7 @@ class ModelConsumer:
         return drained
 
     def _take(self, partition: TopicPartition, response: Response, most: int) -> list[LogRecord]:
-        """The records, if the partition's position is still theirs; moves the position to after them."""
+        """Up to `most` records, if the partition's position is that of the response. Advances the position."""
         if not response.assignment.active:
             return []
         state = response.assignment.states[partition]

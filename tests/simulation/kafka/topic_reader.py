@@ -31,9 +31,9 @@ class ModelTopicReader(TopicReader):
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
         numbers = list(partitions)
         await self._request()
-        begins = {number: self._env.logs[number].start_offset for number in numbers}
+        starts = {number: self._env.logs[number].start_offset for number in numbers}
         await self._request()
-        return {number: Bounds(begins[number], self._env.logs[number].end_offset) for number in numbers}
+        return {number: Bounds(starts[number], self._env.logs[number].end_offset) for number in numbers}
 
     async def timestamp_at(self, partition: int, offset: int) -> int | None:
         await self._request()

@@ -15,24 +15,24 @@ Rows = list[dict[str, Any]]
 
 async def move_offsets(tx: Transaction, topic: str, *columns: Sequence[Any]) -> Rows:
     batch = sorted(zip(*columns, strict=True))
-    ours = [move for move in batch if _stands(tx, topic, move)]
+    matching = [move for move in batch if _is_current(tx, topic, move)]
     moved = []
-    for move in ours:
-        partition, begins, ends, last_offset, last_timestamp = move
+    for move in matching:
+        partition, starts, ends, last_offset, last_timestamp = move
         await tx.lock("offsets", (topic, partition))
-        if not _stands(tx, topic, move):
+        if not _is_current(tx, topic, move):
             continue
         row: OffsetsRow = tx.get("offsets", (topic, partition))
         last = (last_offset, last_timestamp) if last_offset is not None else (row.last_offset, row.last_timestamp)
         tx.put(
             "offsets", (topic, partition), row._replace(next_offset=ends, last_offset=last[0], last_timestamp=last[1])
         )
-        tx.moves[partition] = begins, ends
+        tx.moves[partition] = starts, ends
         moved.append({"partition": partition})
     return moved
 
 
-def _stands(tx: Transaction, topic: str, move: tuple[Any, ...]) -> bool:
+def _is_current(tx: Transaction, topic: str, move: tuple[Any, ...]) -> bool:
     row: OffsetsRow | None = tx.get("offsets", (topic, move[0]))
     return row is not None and row.next_offset == move[1]
 
@@ -133,20 +133,20 @@ async def insert_dead_letters(tx: Transaction, topic: str, *columns: Sequence[An
     new = []
     for partition, offset, timestamp, *rest in zip(*columns, strict=True):
         jsonb(rest[2])
-        if await tx.insert("letters", (topic, partition, offset, timestamp), DeadLetterRow(timestamp, *rest)):
+        if await tx.insert("dead_letters", (topic, partition, offset, timestamp), DeadLetterRow(timestamp, *rest)):
             new.append({"partition": partition, "record_offset": offset})
     return new
 
 
 async def open_letters(
-    tx: Transaction, topic: str, partitions: Sequence[int], begins: Sequence[int], ends: Sequence[int]
+    tx: Transaction, topic: str, partitions: Sequence[int], starts: Sequence[int], ends: Sequence[int]
 ) -> Rows:
     """All dead letters of the range: no operator resolves or discards one in the simulation."""
-    stretches = {partition: range(begin, end) for partition, begin, end in zip(partitions, begins, ends, strict=True)}
+    ranges = {partition: range(begin, end) for partition, begin, end in zip(partitions, starts, ends, strict=True)}
     return [
         {"partition": partition, "reason": row.reason}
-        for (known, partition, offset, _), row in tx.all("letters").items()
-        if known == topic and offset in stretches.get(partition, ())
+        for (row_topic, partition, offset, _), row in tx.all("dead_letters").items()
+        if row_topic == topic and offset in ranges.get(partition, ())
     ]
 
 
@@ -166,8 +166,8 @@ def _problem(value: bytes) -> Exception | None:
     return None
 
 
-async def begin_partitions(tx: Transaction, topic: str, partitions: Sequence[int], begins: Sequence[int]) -> Rows:
-    for partition, at in sorted(zip(partitions, begins, strict=True)):
+async def begin_partitions(tx: Transaction, topic: str, partitions: Sequence[int], starts: Sequence[int]) -> Rows:
+    for partition, at in sorted(zip(partitions, starts, strict=True)):
         await tx.insert("offsets", (topic, partition), OffsetsRow(at, at, None, None, 0))
     return []
 
@@ -175,7 +175,9 @@ async def begin_partitions(tx: Transaction, topic: str, partitions: Sequence[int
 async def offsets(tx: Transaction, topic: str) -> Rows:
     rows = sorted(tx.all("offsets").items())
     return [
-        {"partition": partition, **row._asdict(), "updated_at": 0} for (known, partition), row in rows if known == topic
+        {"partition": partition, **row._asdict(), "updated_at": 0}
+        for (row_topic, partition), row in rows
+        if row_topic == topic
     ]
 
 

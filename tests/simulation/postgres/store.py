@@ -83,5 +83,5 @@ class ModelStore(Store):
 
     async def copy_events(self, stream: AsyncIterator[bytes]) -> None:
         await self.ask("COPY", self.backend.begin_copy)
-        pieces = [piece async for piece in stream]
-        await self.ask("COPY data", lambda: self.backend.end_copy(b"".join(pieces)))
+        chunks = [chunk async for chunk in stream]
+        await self.ask("COPY data", lambda: self.backend.end_copy(b"".join(chunks)))
