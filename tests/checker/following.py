@@ -41,12 +41,12 @@ class LogFollower:
         """Raises KafkaException if the broker does not answer."""
         self._consumer = make_consumer(bootstrap_servers, **CLIENT_SETTINGS)
         try:
-            begins = start_offsets(self._consumer, topic)
+            starts = start_offsets(self._consumer, topic)
         except KafkaException:
             self._consumer.close()
             raise
-        self.log_buffer = LogBuffer(topic, begins)
-        self._consumer.assign([TopicPartition(topic, partition, begin) for partition, begin in begins.items()])
+        self.log_buffer = LogBuffer(topic, starts)
+        self._consumer.assign([TopicPartition(topic, partition, start) for partition, start in starts.items()])
 
     def read_to(self, offsets: Mapping[int, int], stopped: Event) -> None:
         """Read up to the offsets. Returns before only if the log ends before them or `stopped` is set."""
@@ -102,19 +102,19 @@ class TablesFollower:
         await self._connection.execute(self._queries["index"])
         await self._connection.execute(self._queries["audit"])
 
-    async def read(self, last: str, begins: Mapping[int, int]) -> tuple[str, Tables]:
+    async def read(self, last: str, starts: Mapping[int, int]) -> tuple[str, Tables]:
         """Take a snapshot. Returns its `pg_snapshot`, and the rows that are new in it.
 
         Args:
             last: the `pg_snapshot` of the previous one.
-            begins: by partition, the offset from which on all events are read. Of earlier offsets, only the events of
+            starts: by partition, the offset from which on all events are read. Of earlier offsets, only the events of
                 dead letters that were retried since are read.
         """
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
             name = await self._connection.fetchval(self._queries["now"])
             dead_letters = [DeadLetterRow(**row) for row in await self._fetch("dead_letters", last)]
-            events = [EventRow(**row) for row in await self._fetch("events", list(begins), list(begins.values()))]
-            events += await self._retried(dead_letters, begins)
+            events = [EventRow(**row) for row in await self._fetch("events", list(starts), list(starts.values()))]
+            events += await self._retried(dead_letters, starts)
             return str(name), Tables(
                 runs=[RunRow(**row) for row in await self._fetch("runs", last)],
                 events=events,
@@ -127,9 +127,9 @@ class TablesFollower:
     def terminate(self) -> None:
         self._connection.terminate()
 
-    async def _retried(self, dead_letters: Iterable[DeadLetterRow], begins: Mapping[int, int]) -> list[EventRow]:
+    async def _retried(self, dead_letters: Iterable[DeadLetterRow], starts: Mapping[int, int]) -> list[EventRow]:
         places = [Place(letter.partition, letter.record_offset) for letter in dead_letters]
-        passed = [place for place in places if place.offset < begins.get(place.partition, 0)]
+        passed = [place for place in places if place.offset < starts.get(place.partition, 0)]
         rows = await self._fetch("events_at", [p.partition for p in passed], [p.offset for p in passed])
         return [EventRow(**row) for row in rows]
 

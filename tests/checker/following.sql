@@ -70,8 +70,8 @@ SELECT partition, next_offset, resumed_at
 SELECT e.id, e.run_id, e.parent_event_id, e.event_seq, e.event_type, e.event_data::text AS event_data,
        e.source_partition, e.source_offset, e.raw, extract(epoch FROM e.created_at) * 1000 AS created_at,
        e.xmin::text::bigint AS written_by
-  FROM unnest($1::integer[], $2::bigint[]) AS b (partition, begins)
-  JOIN run_events AS e ON e.source_partition = b.partition AND e.source_offset >= b.begins
+  FROM unnest($1::integer[], $2::bigint[]) AS b (partition, start_offset)
+  JOIN run_events AS e ON e.source_partition = b.partition AND e.source_offset >= b.start_offset
 
 -- events_at --
 -- The events at some offsets.

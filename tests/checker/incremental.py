@@ -21,16 +21,16 @@ from tests.checker.violations import Violation
 class LogBuffer:
     """The log as far as it was read: records that the stored offsets have not passed, and the offsets of all others."""
 
-    def __init__(self, topic: str, begins: Mapping[int, int]) -> None:
+    def __init__(self, topic: str, starts: Mapping[int, int]) -> None:
         self.topic = topic
-        self._begins = begins
-        self._positions = dict(begins)
-        self._offsets = {partition: array("q") for partition in begins}
-        self._ahead: dict[int, deque[Record]] = {partition: deque() for partition in begins}
+        self._starts = starts
+        self._positions = dict(starts)
+        self._offsets = {partition: array("q") for partition in starts}
+        self._ahead: dict[int, deque[Record]] = {partition: deque() for partition in starts}
 
     @property
     def partitions(self) -> Collection[int]:
-        return self._begins.keys()
+        return self._starts.keys()
 
     def add(self, record: Record) -> None:
         """Add the next record of its partition; a record that was added before is ignored."""
@@ -55,7 +55,7 @@ class LogBuffer:
         for partition, ahead in self._ahead.items():
             while ahead and ahead[0].place.offset < offsets.get(partition, 0):
                 records.append(ahead.popleft())
-        extents = {p: Extent(begin, self._positions[p]) for p, begin in self._begins.items()}
+        extents = {p: Extent(start, self._positions[p]) for p, start in self._starts.items()}
         return Log(self.topic, extents, records, self._offsets)
 
     def skip(self, partition: int, start: int, end: int) -> None:

@@ -32,7 +32,7 @@ class Record:
 class Extent(NamedTuple):
     """A partition's log start offset, and the end offset for readers of committed records."""
 
-    begin: int
+    start: int
     end: int
 
 

@@ -31,13 +31,13 @@ def _offset_differences(step: Step, partition: int) -> Iterator[str]:
     row, extent = step.offsets[partition], step.log.extents[partition]
     last_offset, last_timestamp = step.model.last_records.get(partition, (None, None))
     yield from differences(
-        ("first_offset", row.first_offset, extent.begin),
+        ("first_offset", row.first_offset, extent.start),
         ("last_offset", row.last_offset, last_offset),
         ("last_timestamp", row.last_timestamp, last_timestamp),
         ("repeats", row.repeats, step.model.repeats[partition]),
     )
     # Transaction markers may follow the last record: every offset from there to the end is right.
-    least = extent.begin if last_offset is None else last_offset + 1
+    least = extent.start if last_offset is None else last_offset + 1
     if not least <= row.next_offset <= extent.end:
         yield f"next_offset is {row.next_offset}, not between {least} and {extent.end}"
 

@@ -88,20 +88,20 @@ def make_consumer(bootstrap_servers: str, **settings: str | int) -> Consumer:
 
 
 def _read_to_the_end(consumer: Consumer, topic: str) -> Log:
-    begins = start_offsets(consumer, topic)
-    consumer.assign([TopicPartition(topic, partition, begin) for partition, begin in begins.items()])
+    starts = start_offsets(consumer, topic)
+    consumer.assign([TopicPartition(topic, partition, start) for partition, start in starts.items()])
     records: list[Record] = []
     ends: dict[int, int] = {}
     deadline = monotonic() + DEADLINE_S
-    while len(ends) < len(begins):
+    while len(ends) < len(starts):
         if monotonic() > deadline:
-            raise TimeoutError(f"read {len(records)} records of {topic}, and {len(ends)} of {len(begins)} partitions")
+            raise TimeoutError(f"read {len(records)} records of {topic}, and {len(ends)} of {len(starts)} partitions")
         for message in consumer.consume(RECORDS_A_POLL, POLL_S):
             if not _is_end(message):
                 records.append(record_of(message))
             else:
                 ends[not_none(message.partition())] = not_none(message.offset())
-    extents = {partition: Extent(begin, ends[partition]) for partition, begin in begins.items()}
+    extents = {partition: Extent(start, ends[partition]) for partition, start in starts.items()}
     return Log(topic, extents, records)
 
 
@@ -110,11 +110,11 @@ def start_offsets(consumer: Consumer, topic: str) -> dict[int, int]:
     metadata = consumer.list_topics(topic, timeout=DEADLINE_S).topics[topic]
     if metadata.error is not None:
         raise KafkaException(metadata.error)
-    begins = {}
+    starts = {}
     for partition in metadata.partitions:
-        begin, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=DEADLINE_S)
-        begins[partition] = begin
-    return begins
+        start, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=DEADLINE_S)
+        starts[partition] = start
+    return starts
 
 
 def _is_end(message: Message) -> bool:

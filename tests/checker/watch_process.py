@@ -99,12 +99,12 @@ class Watcher:
             raise
         self._tables = tables
 
-    async def _snapshot(self, begins: dict[int, int]) -> Tables | None:
+    async def _snapshot(self, starts: dict[int, int]) -> Tables | None:
         """The rows that are new; None if PostgreSQL is unavailable."""
         try:
             if self._tables is None:
                 self._tables = await TablesFollower.connect(self._settings.database_url)
-            self._last, tables = await self._tables.read(self._last, begins)
+            self._last, tables = await self._tables.read(self._last, starts)
         except UNAVAILABLE:
             if self._tables is not None:
                 self._tables.terminate()

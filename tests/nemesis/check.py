@@ -20,7 +20,7 @@ from tests.nemesis.agent import PREFIX
 from tests.nemesis.environment import Endpoints, Environment
 from tests.nemesis.faults.operators import SMALL_BYTES
 from tests.nemesis.fleet import FLEET_SETTINGS
-from tests.support.ledgers import emitted as emitting
+from tests.support.ledgers import emitted
 from tests.support.ledgers.produced import Ledger
 from tests.support.snapshots import RUN_DATA, row_versions, snapshot
 
@@ -82,26 +82,26 @@ def _check_producers(files: Sequence[Path], log: Log) -> list[str]:
 
 
 def _check_agents(sources: Sources, tables: Tables) -> list[str]:
-    ledger = emitting.Ledger()
+    ledger = emitted.Ledger()
     for file in sources.agents:
         with file.open() as lines:
-            ledger.emitted.update(emitting.Ledger.read(lines).emitted)
-    theirs = Tables(
+            ledger.emitted.update(emitted.Ledger.read(lines).emitted)
+    of_agents = Tables(
         [run for run in tables.runs if run.id.startswith(PREFIX)],
         [event for event in tables.events if event.run_id.startswith(PREFIX)],
         [],
         [letter for letter in tables.dead_letters if (letter.key or b"").startswith(PREFIX.encode())],
     )
-    found, counts = emitting.in_tables(theirs), _sum(sources.counts)
+    found, counts = emitted.in_tables(of_agents), _sum(sources.counts)
     stored = sum(not arrival.dropped_count for arrivals in found.runs.values() for arrival in arrivals)
     expected = {
         "number of emitted events": (ledger.size, counts["emitted"]),
         "number of stored events": (stored, counts["sent"]),
         "sum of events_dropped": (found.dropped_count, counts["dropped"]),
-        "sum of agent_runs.dropped_events": (sum(run.dropped_events for run in theirs.runs), counts["dropped"]),
+        "sum of agent_runs.dropped_events": (sum(run.dropped_events for run in of_agents.runs), counts["dropped"]),
         "number of recorded drops": (counts["recorded"], counts["dropped"]),
         "number of events left after close": (counts["left"], 0),
-        "number of dead letters": (len(theirs.dead_letters), 0),
+        "number of dead letters": (len(of_agents.dead_letters), 0),
     }
     problems = [f"agents: {difference}" for difference in ledger.differences(found)]
     problems += [

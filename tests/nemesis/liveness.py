@@ -1,7 +1,7 @@
 """The liveness rules, which must hold after the faults. Each is measured and has a bound.
 
 L1  the lag reaches 0
-L2  no partition stands still: checked with L1, because the lag is the sum over all partitions
+L2  no partition stops: checked with L1, because the lag is the sum over all partitions
 L3  a consumer that makes no progress is unhealthy; one that makes progress is healthy
 L4  a consumer ends in time after SIGTERM (checked in `fleet`)
 L5  no leaks: memory, open files, and sessions, locks and prepared transactions in PostgreSQL

@@ -75,7 +75,7 @@ class Nemesis:
         fault = rng.choices(faults, weights)[0]
         name = f"{target.name} {fault.__name__}"
         self.counts[name] += 1
-        self._note(f"{name} begins")
+        self._note(f"{name} starts")
         self._targeted.append(target)
         try:
             await fault(Random(rng.getrandbits(64)))

@@ -13,7 +13,7 @@ from tests.checker.tables import Tables
 
 def incremental_violations(log: Log, *snapshots: Tables, max_event_bytes: int = MAX_EVENT_BYTES) -> list[Violation]:
     """The violations found in successive snapshots; the log was read before them."""
-    buffer = LogBuffer(log.topic, {partition: extent.begin for partition, extent in log.extents.items()})
+    buffer = LogBuffer(log.topic, {partition: extent.start for partition, extent in log.extents.items()})
     for each in log.records:
         buffer.add(each)
     for partition, extent in log.extents.items():

@@ -101,7 +101,7 @@ async def test_l4_reports_a_consumer_that_does_not_end_after_sigterm() -> None:
         raise AssertionError("still there")
 
     killed: list[bool] = []
-    stuck = SimpleNamespace(output="said something", alive=True, terminate=never, kill=lambda: killed.append(True))
+    stuck = SimpleNamespace(output="a log line", alive=True, terminate=never, kill=lambda: killed.append(True))
     members = fleet_of(FakeMember(healthy=True, consumer=stuck))
 
     await members.end()

@@ -57,10 +57,10 @@ class ConsumerFaults:
     async def died_at_a_step(self, rng: Random) -> None:
         """Replace one by a consumer that kills itself at a step; it is killed if it does not reach the step."""
         member = self._fleet.replaceable(rng)
-        doomed = self._fleet.join(_fault("SIGKILL", rng))
+        dying = self._fleet.join(_fault("SIGKILL", rng))
         self._fleet.kill(member)
-        await _reached(lambda: not doomed.consumer.alive)
-        self._fleet.kill(doomed)
+        await _reached(lambda: not dying.consumer.alive)
+        self._fleet.kill(dying)
         self._fleet.join()
 
     async def froze_at_a_step(self, rng: Random) -> None:
