@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
+MAX_CALLBACKS_AT_ONE_TIME = 200_000  # a whole schedule has fewer
+
 
 class Process:
     """One simulated process: its callbacks that are ready to run, and its signal handlers.
@@ -53,8 +55,8 @@ class _Task(asyncio.Task[_T]):
         return self._number
 
 
-class Deadlock(Exception):
-    """No callback is ready and no timer is set."""
+class NoProgress(Exception):
+    """No callback is ready and no timer is set, or callbacks run without end while the time stands still."""
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
@@ -159,11 +161,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def _run_until(self, task: asyncio.Task[Any]) -> None:
         draw = self._rng.random
+        callbacks_left = MAX_CALLBACKS_AT_ONE_TIME
         while not task.done():
             able = [process for process in self._processes if process.ready and not process.frozen]
             if not able:
                 self._jump()
+                callbacks_left = MAX_CALLBACKS_AT_ONE_TIME
                 continue
+            callbacks_left -= 1
+            if not callbacks_left:
+                raise NoProgress(f"endless callbacks at {self._now:.3f} s")
             process = able[int(draw() * len(able))] if len(able) > 1 else able[0]
             # Only numbers: their hashes are the same in every Python process, those of strings are not.
             self.fingerprint = hash((self.fingerprint, self._now, process.number, len(process.ready), len(able)))
@@ -176,7 +183,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         while self._timers and self._timers[0][2].cancelled():
             heapq.heappop(self._timers)
         if not self._timers:
-            raise Deadlock(f"after {self._now:.3f} s")
+            raise NoProgress(f"deadlock at {self._now:.3f} s")
         self._now = self._timers[0][0]
         while self._timers and self._timers[0][0] <= self._now:
             _, _, handle = heapq.heappop(self._timers)

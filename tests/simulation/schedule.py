@@ -12,7 +12,7 @@ from consumer.config import Config
 from tests.simulation.check import stored_up_to, violations, watch_commits
 from tests.simulation.consumers import ConsumerProcess, config
 from tests.simulation.environment import Environment
-from tests.simulation.event_loop import Deadlock, VirtualLoop
+from tests.simulation.event_loop import NoProgress, VirtualLoop
 from tests.simulation.faults import MAX_CONSUMERS, FaultInjector
 from tests.simulation.kafka.topic import PartitionLog
 from tests.simulation.workload import messages, publish
@@ -56,8 +56,8 @@ def play(seed: int, trace: list[str] | None = None) -> Result:
     result = Result(seed, [])
     try:
         loop.run(Schedule(loop, rng, result).run(trace))
-    except Deadlock as error:
-        result.problems.append(f"deadlock: no task can continue {error}")
+    except NoProgress as error:
+        result.problems.append(f"no progress: {error}")
     result.fingerprint = loop.fingerprint
     result.virtual_s = loop.time()
     return result

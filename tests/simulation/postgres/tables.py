@@ -148,6 +148,10 @@ class Transaction:
                 await asyncio.wait_for(holder.ended.wait(), until - loop.time())
             except TimeoutError:
                 raise sql_error("55P03", "canceling statement due to lock timeout") from None
+        if self.ended.is_set():
+            # The backend ended during the wait. `wait_for` of Python 3.11 drops the cancellation if the wait ends at
+            # the same moment. An ended transaction never releases a lock, so it must not take one.
+            raise asyncio.CancelledError
         if (table, key) not in self._tables.locks:
             self._tables.locks[table, key] = self
             self._locks.append((table, key))
