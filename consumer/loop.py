@@ -3,11 +3,11 @@
 import asyncio
 from typing import Final
 
-from consumer.config import Config
 from consumer.ingest.decoding import decode
 from consumer.kafka.group_consumer import Fetched, GroupConsumer
 from consumer.lanes.lanes import Lanes
 from consumer.model.batches import Slice
+from consumer.settings import Config
 from consumer.telemetry.observer import Observer
 
 # As many are decoded in about 6 ms, and as many may be queued in a lane beyond its room.

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 
 from consumer import loop
-from consumer.config import Config
 from consumer.errors import KafkaClientBroken
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_admin import check_topic
@@ -19,10 +18,11 @@ from consumer.partitions.ownership import Ownership
 from consumer.postgres.migrations import check_schema
 from consumer.postgres.session import PatientSession, Session
 from consumer.postgres.store import Store
-from consumer.runtime.memory import tune_allocator
+from consumer.runtime.allocator import tune_allocator
+from consumer.runtime.cancellation import cancel_all
 from consumer.runtime.retrying import retry_on, retry_while_unavailable
-from consumer.runtime.tasks import cancel_all
-from consumer.telemetry.http import serve_http
+from consumer.settings import Config
+from consumer.telemetry.health_server import serve_http
 from consumer.telemetry.observer import Observer
 from consumer.until_end import wait_until_stored
 

@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """Kafka and PostgreSQL, shared by all tests of the session; tests/support/servers/choice.py chooses them."""
+    """Kafka and PostgreSQL, shared by all tests of the session; tests/support/servers/open_servers.py chooses them."""
     with open_servers(os.environ) as opened:
         yield opened
 

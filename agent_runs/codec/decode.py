@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Union, cast
 import msgspec
 
 from agent_runs.codec import strict_json
-from agent_runs.codec.scan import too_deep
+from agent_runs.codec.json_scan import too_deep
 from agent_runs.errors import InvalidEvent
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.ids import id_problem

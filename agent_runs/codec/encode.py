@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from agent_runs.codec.json_scan import MAX_DEPTH
 from agent_runs.codec.lossy_json import MAX_DIGITS, dump_fast, dump_lossy
-from agent_runs.codec.scan import MAX_DEPTH
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.signal_safety import reraise_from_signal_handler
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from agent_runs.codec.scan import MAX_DEPTH
+from agent_runs.codec.json_scan import MAX_DEPTH
 from agent_runs.signal_safety import reraise_from_signal_handler
 
 # The digits before and after the decimal point that PostgreSQL's `numeric`, and so its JSONB, can store.

@@ -5,7 +5,7 @@ import math
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from agent_runs.codec.scan import MAX_DEPTH, too_deep
+from agent_runs.codec.json_scan import MAX_DEPTH, too_deep
 from agent_runs.errors import NotJson
 
 _TOO_DEEP: Final = f"arrays and objects are nested more than {MAX_DEPTH} deep"

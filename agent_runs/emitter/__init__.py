@@ -2,14 +2,15 @@
 
 `run` has one method for each event type. `pipeline` redacts, encodes and validates an event in the agent's thread and
 offers it to the bounded `send_queue`. The thread of `delivery` runs one `session` after another, each with one Kafka
-producer, and sends the queue. `lifecycle` handles forks and the end of the process.
+producer, and sends the queue. `fork_and_exit` handles forks and the end of the process.
 
 May import: backoff, codec, errors, escaping, events, ids, kafka_options, settings, signal_safety, status, aiokafka.
 """
 
+from agent_runs.emitter.drops import DropReason
 from agent_runs.emitter.emitter import Emitter
 from agent_runs.emitter.run import Run
-from agent_runs.emitter.stats import DropReason, Stats
+from agent_runs.emitter.stats import Stats
 from agent_runs.emitter.tool_call import ToolCall
 
 __all__ = ["DropReason", "Emitter", "Run", "Stats", "ToolCall"]

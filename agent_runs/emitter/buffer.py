@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from threading import Event
 from typing import Final
 
-from agent_runs.emitter.records import Record, drop_marker
-from agent_runs.emitter.stats import DropReason, Stats
+from agent_runs.emitter.drops import DropReason, drop_marker
+from agent_runs.emitter.records import Record
+from agent_runs.emitter.stats import Stats
 
 _MAX_RUNS_WITH_DROPS: Final = 10_000  # some 5 MB; drops of more runs are counted, and not recorded in their run
 _RUNS_PER_UPDATE: Final = 100  # markers are made for so many runs at once, so that one update is short

@@ -7,8 +7,8 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Final
 
-from agent_runs.emitter import lifecycle
 from agent_runs.emitter.delivery_state import DeliveryState
+from agent_runs.emitter.fork_and_exit import current_process
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import Config
@@ -40,7 +40,7 @@ class Delivery:
     def stop(self) -> None:
         """End the thread, whatever is pending."""
         self._state.stop()
-        lifecycle.current().running.discard(self)  # nothing is left to finish
+        current_process().running.discard(self)  # nothing is left to finish
 
     def stop_when_empty(self) -> None:
         """End the thread once nothing is pending."""
@@ -77,7 +77,7 @@ class Delivery:
             return  # another thread is starting it, or this thread is, and a finaliser has interrupted it
         self._restart_at = now + _RESTART_AFTER_S
         try:
-            lifecycle.current().add_running(self)
+            current_process().add_running(self)
             Thread(target=self._run, name="agent-runs-emitter", daemon=True).start()
         except RuntimeError as error:  # too many threads, or the interpreter shuts down
             text = "Cannot start the emitter's thread (%r); events stay in the queue until a later event starts it"
@@ -92,14 +92,14 @@ class Delivery:
             while not self._state.is_over:
                 self._run_session()
                 self._state.wait_before_retry()
-            lifecycle.current().running.discard(self)
+            current_process().running.discard(self)
         finally:
             self._is_running = False
             self._running.release()
 
     def _run_session(self) -> None:
         try:
-            with lifecycle.current().import_lock:
+            with current_process().import_lock:
                 # The import takes a third of a second: here the agent's own thread does not wait for it.
                 from agent_runs.emitter.session import run_session  # noqa: PLC0415
             run_session(self._state)

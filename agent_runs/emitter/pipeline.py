@@ -12,16 +12,17 @@ from typing import Final, Protocol
 
 from agent_runs.codec.decode import read_envelope
 from agent_runs.codec.encode import encode_checked, encode_lossy
-from agent_runs.codec.scan import MAX_VALUES, too_many_values
-from agent_runs.emitter import lifecycle
+from agent_runs.codec.json_scan import MAX_VALUES, too_many_values
 from agent_runs.emitter.buffer import unreserved
+from agent_runs.emitter.drops import DropReason
+from agent_runs.emitter.fork_and_exit import current_process, register
 from agent_runs.emitter.never_raise import format_error
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.redaction import Mask, redact
 from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import EmitterSettings
-from agent_runs.emitter.stats import DropReason, Stats
+from agent_runs.emitter.stats import Stats
 from agent_runs.emitter.tracing import trace_headers
 from agent_runs.errors import NotJson, UnreadableEvent
 from agent_runs.events import (
@@ -78,8 +79,8 @@ class Pipeline:
         self._is_closed = False
         # An event that does not fit even into an empty queue is too large.
         self._max_bytes = min(settings.max_event_bytes, unreserved(settings.queue_bytes) - _RECORD_MARGIN_BYTES)
-        lifecycle.current()
-        lifecycle.register(self)
+        current_process()
+        register(self)
         self.reset()
 
     def reset(self) -> None:
@@ -95,7 +96,7 @@ class Pipeline:
 
     def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:
         """Queue an event for the run of this key (None: the run's id is not valid). Returns whether it was accepted."""
-        is_ending = lifecycle.current().is_ending
+        is_ending = current_process().is_ending
         if is_ending and sys.is_finalizing():
             self._queue.close()  # no thread runs any more
         queue = self._queue
@@ -124,12 +125,12 @@ class Pipeline:
 
     def flush(self, timeout_s: float | None) -> int:
         """Wait for the events accepted so far. Returns how many of them Kafka has not acknowledged."""
-        lifecycle.current()
+        current_process()
         return self._queue.flush(self._deadline(timeout_s))
 
     def close(self, timeout_s: float | None) -> int:
         """Refuse new events, wait for the pending ones, end. Returns how many Kafka has not acknowledged."""
-        lifecycle.current()
+        current_process()
         self._is_closed = True
         self._queue.close()
         transport = self._transport
@@ -168,7 +169,7 @@ class Pipeline:
 
     def stats(self) -> Stats:
         """The counts of this process."""
-        lifecycle.current()
+        current_process()
         return self._queue.stats()
 
     def _deadline(self, timeout_s: object) -> float:

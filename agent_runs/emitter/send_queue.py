@@ -13,8 +13,9 @@ from time import monotonic
 from typing import Final, TypeVar, TypeVarTuple
 
 from agent_runs.emitter.buffer import Buffer
+from agent_runs.emitter.drops import DropReason
 from agent_runs.emitter.records import Record
-from agent_runs.emitter.stats import DropReason, Stats
+from agent_runs.emitter.stats import Stats
 
 _LOCK_TIMEOUT_S: Final = 0.02  # for an agent's thread; some hundred times what an update takes
 _STATS_TIMEOUT_S: Final = 1.0

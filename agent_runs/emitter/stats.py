@@ -1,19 +1,6 @@
 """The counts of an emitter."""
 
-from enum import StrEnum
-
 from msgspec import Struct
-
-
-class DropReason(StrEnum):
-    """Why an event was dropped; the `reason` of the `events_dropped` event that records it in its run."""
-
-    NOT_CONFIGURED = "not_configured"  # the settings name no Kafka broker, or are not valid
-    INVALID = "invalid"  # wrong arguments, or an event that breaks the contract
-    TOO_LARGE = "too_large"  # for the settings, for PostgreSQL, or for the topic
-    QUEUE_FULL = "queue_full"  # Kafka was unavailable or slow until the queue was full
-    CLOSED = "closed"  # emitted after `close`, or while the interpreter shut down
-    GIVEN_UP = "given_up"  # not acknowledged when the timeout of `close` ended; Kafka may have stored it
 
 
 class Stats(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,5 @@
 """The operator's commands: click, rich, exit codes.
 
-May import: agent_runs, config, dead_letters, errors, kafka, model, partitions, postgres, runtime, service,
+May import: agent_runs, settings, dead_letters, errors, kafka, model, partitions, postgres, runtime, service,
 telemetry, verify, click, rich.
 """

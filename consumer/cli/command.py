@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from consumer.config import Config
 from consumer.postgres.session import PatientSession
 from consumer.postgres.store import Store
+from consumer.settings import Config
 from consumer.telemetry.log_setup import set_up_logging
 
 _T = TypeVar("_T")

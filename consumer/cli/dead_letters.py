@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from consumer.cli import dead_letters_text
+from consumer.cli import dead_letters_output
 from consumer.cli.command import run_with_session
 from consumer.cli.dead_letters_filter import (
     LETTER_ID,
@@ -21,8 +21,7 @@ from consumer.cli.dead_letters_filter import (
     filter_options,
     parse_time,
 )
-from consumer.config import Config, read_config
-from consumer.dead_letters import documents
+from consumer.dead_letters import as_json
 from consumer.dead_letters.retry import Outcome, Retry, RetryOptions
 from consumer.dead_letters.table import (
     STATES,
@@ -40,6 +39,7 @@ from consumer.dead_letters.table import (
 from consumer.errors import UsageError
 from consumer.postgres.migrations import check_schema
 from consumer.postgres.session import Session
+from consumer.settings import Config, read_config
 
 _STAYED_OPEN: Final = 1
 _T = TypeVar("_T")
@@ -76,9 +76,9 @@ def list_command(after: int, limit: int, output: str, **filters: Any) -> None:
 
     found = _run(_config(), filter_, work)
     if output == "json":
-        click.echo(documents.as_json([documents.summary(letter) for letter in found[:limit]]))
+        click.echo(as_json.to_line([as_json.summary(letter) for letter in found[:limit]]))
     else:
-        dead_letters_text.letters(found[:limit], more=len(found) > limit)
+        dead_letters_output.letters(found[:limit], more=len(found) > limit)
 
 
 @dead_letters_group.command("show")
@@ -93,9 +93,9 @@ def show_command(letter_id: int, output: str) -> None:
 
     letter, history = _run(_config(), Filter(), work)
     if output == "json":
-        click.echo(documents.as_json({**documents.letter(letter), "history": documents.history(history)}))
+        click.echo(as_json.to_line({**as_json.letter(letter), "history": as_json.history(history)}))
     else:
-        dead_letters_text.letter(letter, history)
+        dead_letters_output.letter(letter, history)
 
 
 @dead_letters_group.command("retry")
@@ -137,14 +137,14 @@ def retry_command(
         counts: Counter[Outcome] = Counter()
         retry = Retry(session, options)
         started_at = await retry.begin() if not_tried_since is None else not_tried_since
-        click.echo(f"If this is interrupted, continue with --not-tried-since {documents.time(started_at)}", err=True)
+        click.echo(f"If this is interrupted, continue with --not-tried-since {as_json.time(started_at)}", err=True)
         async for retried in retry.run(filter_, started_at):
             counts[retried.outcome] += 1
-            dead_letters_text.retried(retried)
+            dead_letters_output.retried(retried)
         return counts
 
     counts = _run(config, filter_, work)
-    dead_letters_text.summary(counts, dry_run=dry_run)
+    dead_letters_output.summary(counts, dry_run=dry_run)
     sys.exit(_STAYED_OPEN if counts[Outcome.REFUSED] else 0)
 
 
@@ -167,7 +167,7 @@ def discard_command(all_: bool, because: str, by: str, **filters: Any) -> None: 
             count += await session.run(closing)
         return count
 
-    dead_letters_text.discarded(_run(_config(), filter_, work))
+    dead_letters_output.discarded(_run(_config(), filter_, work))
 
 
 @dead_letters_group.command("export")
@@ -201,7 +201,7 @@ def export_command(all_: bool, exact: bool, to: Path | None, **filters: Any) -> 
         with to.open("wb") if to else nullcontext(sys.stdout.buffer) as file:
             async for letter in find_all(session, filter_):
                 whole = await session.run(partial(read, letter_id=letter.id))
-                file.write(whole.value or b"" if exact else documents.as_json(documents.letter(whole)).encode() + b"\n")
+                file.write(whole.value or b"" if exact else as_json.to_line(as_json.letter(whole)).encode() + b"\n")
 
     _run(_config(), filter_, work)
 

@@ -10,19 +10,19 @@ import click
 
 from agent_runs.errors import SettingsError
 from agent_runs.escaping import escape_line, escape_lines
-from consumer.cli import reports
+from consumer.cli import output
 from consumer.cli.command import run, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
-from consumer.config import Config, read_config
 from consumer.errors import GaveUp, OperatorNeeded, UsageError
 from consumer.kafka.topic_admin import check_topic, create_topic
 from consumer.kafka.topic_reader import TopicReader
-from consumer.partitions.offsets import PartitionStatus, accept_loss, show_offsets
+from consumer.partitions.offsets_commands import PartitionStatus, accept_loss, show_offsets
 from consumer.postgres.migrations import check_schema, migrate
 from consumer.postgres.session import PatientSession, Session
 from consumer.postgres.store import Store
 from consumer.runtime.retrying import retry_while_unavailable
 from consumer.service import serve
+from consumer.settings import Config, read_config
 from consumer.verify.runs import Difference, verify_runs
 from consumer.verify.topic import TopicCheck
 
@@ -54,7 +54,7 @@ def migrate_command() -> None:
     Also creates the group roles agent_runs_consumer and agent_runs_reader, if the login may create roles.
     """
     config = read_config(os.environ, "database", "service", "topic")
-    reports.migrated(run_with_session(config, lambda session: session.run_long(migrate)))
+    output.migrated(run_with_session(config, lambda session: session.run_long(migrate)))
 
 
 @cli.command("create-topic")
@@ -86,7 +86,7 @@ def create_topic_command(partitions: int, replicas: int | None, retention_days: 
         "create the topic",
         config.service.give_up_s,
     )
-    reports.topic_created(config.topic.topic, run(config, creating))
+    output.topic_created(config.topic.topic, run(config, creating))
 
 
 @cli.command("run")
@@ -127,8 +127,8 @@ def verify_command(topic: str | None) -> None:
 
     found, places = run_with_session(config, work)
     if places is not None:
-        reports.places(places)
-    reports.differences(found)
+        output.places(places)
+    output.differences(found)
     sys.exit(_DIFFERENCES_FOUND if found else 0)
 
 
@@ -162,7 +162,7 @@ def offsets_show_command() -> None:
             lambda: show_offsets(config, session), "read the offsets", config.service.give_up_s
         )
 
-    reports.offsets(run_with_session(config, work))
+    output.offsets(run_with_session(config, work))
 
 
 @offsets_group.command("accept-loss")
@@ -183,7 +183,7 @@ def accept_loss_command(partition: int, by: str) -> None:
             config.service.give_up_s,
         )
 
-    reports.loss_accepted(run_with_session(config, work))
+    output.loss_accepted(run_with_session(config, work))
 
 
 cli.add_command(dead_letters_group)

@@ -12,8 +12,8 @@ from functools import partial
 from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import Final, NamedTuple
 
+from agent_runs.codec.json_scan import MAX_DEPTH, STRING
 from agent_runs.codec.lossy_json import fits_numeric
-from agent_runs.codec.scan import MAX_DEPTH, STRING
 from agent_runs.ids import MAX_ID_BYTES
 from consumer.model.records import Reason, Record
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Final
 
 from agent_runs.codec.decode import read_envelope
-from agent_runs.codec.scan import MAX_VALUES, too_many_values
+from agent_runs.codec.json_scan import MAX_VALUES, too_many_values
 from agent_runs.errors import InvalidEvent, NotJson
 from agent_runs.ids import id_problem
 from consumer.model.records import Event, Reason, Record, Rejection, storable_timestamp

@@ -1,4 +1,4 @@
 """The consumer group's client, the topic's reader, and topic administration.
 
-May import: agent_runs, config, errors, model, aiokafka, structlog.
+May import: agent_runs, settings, errors, model, aiokafka, structlog.
 """

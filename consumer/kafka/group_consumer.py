@@ -21,12 +21,12 @@ from aiokafka.errors import (
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
-from consumer.config import CLIENT_ID, TopicConfig
 from consumer.errors import KafkaClientBroken, Unavailable
 from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
-from consumer.kafka.poison import PoisonSearch
+from consumer.kafka.unreadable_records import UnreadableRecordSearch
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Fingerprint, Record
+from consumer.settings import CLIENT_ID, TopicConfig
 
 _log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
     def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
         self._config = config
         self._claims: dict[int, Claim] = {}
-        self._poison = PoisonSearch()
+        self._search = UnreadableRecordSearch()
         self._committed: dict[int, int] = {}
         self._committing: asyncio.Task[None] | None = None
         self._commit_at = 0.0
@@ -157,7 +157,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             KafkaClientBroken: the client must be replaced.
         """
         ready = [claim for claim in self._claims.values() if claim.state is ClaimState.READY]
-        alone = self._poison.next(ready)
+        alone = self._search.next(ready)
         claims = [claim for claim in ([alone] if alone else ready) if has_room(claim)]
         if not claims:
             await asyncio.sleep(_SHORT_WAIT_S)
@@ -170,7 +170,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             self._handle_fetch_error(claims, alone, error)
             return []
         if alone:
-            self._poison.on_read(alone, len(records.get(self._tp(alone), ())))
+            self._search.on_read(alone, len(records.get(self._tp(alone), ())))
         fetched = [
             await self._advance(claim, records.get(self._tp(claim), ())) for claim in claims if self._is_current(claim)
         ]
@@ -218,8 +218,8 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             case _ if alone is None:
                 partitions, text = [claim.partition for claim in claims], "A record cannot be read; searching for it"
                 _log.warning(text, action="unreadable", partitions=partitions, error=repr(error))
-                self._poison.start(claims)
-            case _ if self._poison.on_failure():
+                self._search.start(claims)
+            case _ if self._search.on_failure():
                 alone.halt(f"the record at offset {alone.position} cannot be read: {error!r}")
 
     def commit_offsets(self) -> None:

@@ -12,9 +12,9 @@ from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionErro
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
-from consumer.config import CLIENT_ID, TopicConfig
 from consumer.errors import UsageError
 from consumer.kafka.errors import translated_errors
+from consumer.settings import CLIENT_ID, TopicConfig
 
 _log = structlog.get_logger()
 

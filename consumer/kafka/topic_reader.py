@@ -12,10 +12,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
-from consumer.config import CLIENT_ID
 from consumer.errors import Unavailable
 from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
 from consumer.model.records import Record
+from consumer.settings import CLIENT_ID
 
 _TIMEOUT_S: Final = 10.0
 _SCAN_RECORDS: Final = 2000

@@ -1,4 +1,4 @@
 """Batching, back-pressure, and recovery from failed transactions. Each lane writes its own partitions.
 
-May import: config, errors, ingest, model, partitions, postgres, runtime, telemetry, structlog.
+May import: settings, errors, ingest, model, partitions, postgres, runtime, telemetry, structlog.
 """

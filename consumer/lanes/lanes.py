@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from consumer.config import IngestConfig
 from consumer.errors import RepeatedIds, StoreError
 from consumer.lanes.queue import Queue
 from consumer.lanes.recovery import Recovery
 from consumer.lanes.writer import Writer
 from consumer.model.batches import Slice
 from consumer.model.claims import Claim
-from consumer.runtime.tasks import cancel_all
+from consumer.runtime.cancellation import cancel_all
+from consumer.settings import IngestConfig
 from consumer.telemetry.observer import Observer
 
 

@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from consumer.config import IngestConfig
 from consumer.errors import OperatorNeeded, RepeatedIds, StoreError
 from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Rejection
 from consumer.partitions.circuit_breaker import CircuitBreaker
 from consumer.runtime.retrying import retry_delay_s
+from consumer.settings import IngestConfig
 
 # Two lost connections could be two restarts: of the server, and of its stand-by.
 _MAX_CONNECTION_LOSSES: Final = 3

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from consumer.config import DatabaseConfig
 from consumer.errors import ConnectionLost
 from consumer.ingest.ingest import ingest
 from consumer.ingest.transaction import Transaction
@@ -11,6 +10,7 @@ from consumer.postgres.deadline import with_deadline
 from consumer.postgres.session import Connect, Session
 from consumer.postgres.store import Offsets
 from consumer.runtime.retrying import retry_while_unavailable
+from consumer.settings import DatabaseConfig
 
 
 class Writer:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol, Self
 import msgspec
 
 from agent_runs.codec.decode import Envelope, UnknownEnvelope
-from agent_runs.codec.scan import without_unstorable
+from agent_runs.codec.json_scan import without_unstorable
 
 # The range of both `datetime` and timestamptz, in milliseconds since 1970: the years 1 to 9999.
 _EARLIEST_MS: Final = -62_135_596_800_000

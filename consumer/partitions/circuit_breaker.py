@@ -7,9 +7,9 @@ only open dead letters count there: it continues once an operator has retried or
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from consumer.config import IngestConfig
 from consumer.model.records import Rejection
 from consumer.postgres.store import Offsets, Store
+from consumer.settings import IngestConfig
 
 
 class CircuitBreaker:

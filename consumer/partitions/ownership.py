@@ -10,7 +10,6 @@ from typing import Final
 
 import structlog
 
-from consumer.config import Config
 from consumer.errors import KafkaClientBroken, NewConnection, Unavailable
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_reader import Bounds, TopicReader
@@ -20,6 +19,7 @@ from consumer.partitions.lost_offsets import holds_record, lost_offsets
 from consumer.postgres.session import Connect, Session
 from consumer.postgres.store import Offsets
 from consumer.runtime.retrying import retry_while_unavailable
+from consumer.settings import Config
 
 _log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
 """Connections, named queries, COPY, SQLSTATE, migrations.
 
-May import: agent_runs, config, errors, model, runtime, asyncpg, pogo_core, structlog.
+May import: agent_runs, settings, errors, model, runtime, asyncpg, pogo_core, structlog.
 """

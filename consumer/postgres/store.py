@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple, cast
 
 import asyncpg
 
-from agent_runs.sql import load_queries
-from consumer.config import DatabaseConfig
+from agent_runs.named_queries import load_queries
 from consumer.errors import ConnectionLost, UsageError
 from consumer.model.records import Fingerprint
 from consumer.postgres.copy_format import COLUMNS, EPOCH_MS, JSONB_VERSION
 from consumer.postgres.sqlstate import translate
+from consumer.settings import DatabaseConfig
 
 APPLICATION_NAME: Final = "agent-runs-consumer"
 

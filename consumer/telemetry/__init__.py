@@ -1,4 +1,4 @@
 """What operators see: metrics, health, log lines, and the HTTP server for metrics and health.
 
-May import: agent_runs, config, errors, model, prometheus_client, structlog.
+May import: agent_runs, settings, errors, model, prometheus_client, structlog.
 """

@@ -6,7 +6,7 @@ import sys
 import structlog
 
 from agent_runs.escaping import escape_line, escape_lines
-from consumer.config import ServiceConfig
+from consumer.settings import ServiceConfig
 
 
 def set_up_logging(config: ServiceConfig) -> None:

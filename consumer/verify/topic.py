@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
-from agent_runs.codec.scan import without_unstorable
+from agent_runs.codec.json_scan import without_unstorable
 from consumer.ingest.decoding import decode
 from consumer.kafka.topic_reader import TopicReader
 from consumer.model.records import Event, Record, Rejection, storable_timestamp

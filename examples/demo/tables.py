@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from agent_runs.sql import load_queries
+from agent_runs.named_queries import load_queries
 
 Database: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))

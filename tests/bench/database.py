@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from agent_runs.sql import load_queries
+from agent_runs.named_queries import load_queries
 from consumer.postgres.copy_format import COLUMNS
 from tests.support.servers import TemplateDatabase
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from consumer.config import IngestConfig, TopicConfig
+from consumer.settings import IngestConfig, TopicConfig
 from deploy.local.jars import kafka_version
 from tests.bench.database import fresh_database
 from tests.bench.records import PlannedRecord

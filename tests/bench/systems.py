@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
-from consumer.config import IngestConfig
 from consumer.postgres.copy_format import encode_events
+from consumer.settings import IngestConfig
 from tests.bench.database import Database
 from tests.bench.measurement import CEILING, System
 from tests.bench.processes import ProcessUsage, run_process

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agent_runs.settings import KafkaSettings
-from consumer.config import TopicConfig
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_reader import TopicReader
+from consumer.settings import TopicConfig
 
 CONNECTED_WITHIN_S = 5.0
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from consumer.config import DatabaseConfig
 from consumer.errors import GaveUp
 from consumer.postgres.session import PatientSession
 from consumer.postgres.store import Store
+from consumer.settings import DatabaseConfig
 from deploy.local.ports import free_port
 from tests.support.health import wait_until_healthy, wait_until_unhealthy
 from tests.support.messages import events_of

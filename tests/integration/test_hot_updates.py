@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from consumer.config import DatabaseConfig
 from consumer.ingest.decoding import decode
 from consumer.ingest.ingest import ingest
 from consumer.ingest.transaction import Transaction
 from consumer.model.batches import Slice
 from consumer.model.claims import Claim
 from consumer.postgres.store import Store
+from consumer.settings import DatabaseConfig
 from tests.support.messages import event
 from tests.support.waiting import until
 

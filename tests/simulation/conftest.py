@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from consumer.config import DatabaseConfig
 from consumer.postgres.store import Store
+from consumer.settings import DatabaseConfig
 from tests.simulation.postgres.server import Server
 from tests.simulation.postgres.store import ModelStore
 from tests.support.servers import TemplateDatabase

@@ -7,8 +7,8 @@ import signal
 from contextvars import copy_context
 
 from agent_runs.settings import KafkaSettings
-from consumer.config import Config, DatabaseConfig, IngestConfig, ServiceConfig, TopicConfig
 from consumer.service import serve
+from consumer.settings import Config, DatabaseConfig, IngestConfig, ServiceConfig, TopicConfig
 from tests.simulation.environment import Environment
 from tests.simulation.event_loop import PROCESS, Process, VirtualLoop
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from consumer.config import Config
+from consumer.settings import Config
 from tests.simulation.check import stored_up_to, violations, watch_commits
 from tests.simulation.consumers import ConsumerProcess, config
 from tests.simulation.environment import Environment

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
-from consumer.config import read_config
 from consumer.service import serve
+from consumer.settings import read_config
 from tests.checker import check, read_tables
 from tests.checker.tables import Tables
 from tests.support.consumer_process import ConsumerProcess

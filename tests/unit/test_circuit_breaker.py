@@ -2,12 +2,12 @@
 
 import pytest
 
-from consumer.config import IngestConfig
 from consumer.lanes.queue import Queue
 from consumer.model.batches import Stored
 from consumer.model.claims import ClaimState
 from consumer.model.records import Rejection
 from consumer.partitions.circuit_breaker import trip_reason
+from consumer.settings import IngestConfig
 from tests.support.builders import rejection
 from tests.support.fakes import FakeWriter, ready, slice_of
 

@@ -70,5 +70,5 @@ def test_quoted_files_and_names_and_links_are_recognized() -> None:
     assert places(text) == {("consumer/loop.py", ""), ("consumer/lanes/lanes.py", "Lanes.submit")}
     assert LINK.findall(text) == [("docs/b.md", "c"), ("", "e")]
     assert "Lanes.submit" in names_in(ROOT / "consumer" / "lanes" / "lanes.py")
-    assert "move_offsets" in names_in(ROOT / "consumer" / "postgres" / "queries.sql")
+    assert "move_offsets" in names_in(ROOT / "consumer" / "ingest" / "queries.sql")
     assert anchors("# One batch, one `COMMIT`\n") == {"one-batch-one-commit"}

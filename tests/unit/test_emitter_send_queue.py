@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from agent_runs import EventsDropped, Input, decode_event, encode_event
 from agent_runs.emitter.buffer import FlushBarrier
+from agent_runs.emitter.drops import DropReason
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.send_queue import SendQueue
-from agent_runs.emitter.stats import DropReason, Stats
+from agent_runs.emitter.stats import Stats
 
 KIB = 1024
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import structlog
 
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.escaping import escape_line, escape_lines
-from consumer.config import ServiceConfig
+from consumer.settings import ServiceConfig
 from consumer.telemetry.log_setup import set_up_logging
 
 HOSTILE = [

@@ -29,8 +29,8 @@ from agent_runs import (
     encode_event,
 )
 from agent_runs.codec.encode import encode_lossy
+from agent_runs.codec.json_scan import MAX_DEPTH, too_deep
 from agent_runs.codec.lossy_json import dump_fast
-from agent_runs.codec.scan import MAX_DEPTH, too_deep
 from tests.support.builders import message
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

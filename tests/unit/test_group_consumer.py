@@ -7,11 +7,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 
 from agent_runs.settings import KafkaSettings
-from consumer.config import TopicConfig
 from consumer.errors import KafkaClientBroken
 from consumer.kafka.group_consumer import Fetched, GroupConsumer
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Record
+from consumer.settings import TopicConfig
 from tests.support.builders import FakeRecord
 
 FIRST = TopicPartition("run-events", 0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_runs.codec.scan import MAX_VALUES, too_deep, too_many_values, without_unstorable
+from agent_runs.codec.json_scan import MAX_VALUES, too_deep, too_many_values, without_unstorable
 
 DEEP = [
     ("arrays", "[" * 512 + "]" * 512, False),

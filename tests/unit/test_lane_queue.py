@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer.config import IngestConfig
 from consumer.lanes import queue as queues
 from consumer.lanes.queue import Queue
 from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim
 from consumer.model.records import Fingerprint
+from consumer.settings import IngestConfig
 from tests.support.builders import event, message
 
 SIZE = len(message(id="e0"))  # of an event; ids here have two characters

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.config import DatabaseConfig
 from consumer.errors import ConnectionLost
 from consumer.ingest.transaction import Transaction
 from consumer.lanes import writer as writer_module
 from consumer.lanes.writer import Writer
 from consumer.model.batches import Batch, Stored
 from consumer.postgres.store import Store
+from consumer.settings import DatabaseConfig
 
 STORED = Stored(events=3, new_dead_letters=[], repeats=1)
 

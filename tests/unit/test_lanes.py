@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from consumer.config import IngestConfig
 from consumer.errors import OperatorNeeded, Unavailable
 from consumer.lanes import queue as queues
 from consumer.lanes.lanes import Lane, Lanes
 from consumer.model.batches import Batch, Slice, Stored
 from consumer.model.claims import Claim
+from consumer.settings import IngestConfig
 from consumer.telemetry.observer import Observer
 from tests.support.builders import event
 from tests.support.fakes import FakeWriter, bounds, ready, slice_of, until, write_all

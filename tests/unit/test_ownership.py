@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Iterable
 
 from agent_runs.settings import KafkaSettings
-from consumer.config import Config, DatabaseConfig, IngestConfig, ServiceConfig, TopicConfig
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Fingerprint
 from consumer.partitions.ownership import Ownership
 from consumer.postgres.store import Offsets, Row, Store
-from consumer.runtime.tasks import cancel_all
+from consumer.runtime.cancellation import cancel_all
+from consumer.settings import Config, DatabaseConfig, IngestConfig, ServiceConfig, TopicConfig
 
 CONFIG = Config(
     kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"),

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.config import IngestConfig
 from consumer.errors import (
     Blocked,
     ConnectionLost,
@@ -22,6 +21,7 @@ from consumer.lanes.lanes import Lane
 from consumer.model.batches import Batch, Slice
 from consumer.model.claims import ClaimState
 from consumer.model.records import Event, Reason
+from consumer.settings import IngestConfig
 from consumer.telemetry.observer import Observer
 from tests.support.builders import event, rejection
 from tests.support.fakes import Bounds, Failure, FakeWriter, ready, slice_of, times, write_all

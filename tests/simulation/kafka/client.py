@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError, NoOffsetForPartitionError
 
-from consumer.runtime.tasks import cancel_all
+from consumer.runtime.cancellation import cancel_all
 from tests.simulation.environment import Environment, current_environment
 from tests.simulation.kafka.topic import TOPIC, LogRecord
 

@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 
-from consumer.config import read_config
 from consumer.service import serve
+from consumer.settings import read_config
 from consumer.telemetry.log_setup import set_up_logging
 from tests.support.fault_injection.bugs import BUGS, install_bug
 from tests.support.fault_injection.fault import Faults

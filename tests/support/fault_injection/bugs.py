@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 
 from agent_runs.status import RunStatus
-from consumer.config import read_config
 from consumer.ingest.sequencing import Head
 from consumer.ingest.transaction import Transaction
 from consumer.lanes import writer
 from consumer.model.batches import Batch
 from consumer.model.records import Event
 from consumer.postgres.store import Store
+from consumer.settings import read_config
 
 
 class ForgetsTheStatus(Transaction):

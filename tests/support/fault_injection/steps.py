@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from agent_runs.settings import KafkaSettings
 from consumer import service
-from consumer.config import TopicConfig
 from consumer.ingest.transaction import Transaction
 from consumer.kafka.group_consumer import Fetched, GroupConsumer
 from consumer.lanes import writer
 from consumer.model.claims import Claim
 from consumer.model.records import Event
 from consumer.postgres.store import Store
+from consumer.settings import TopicConfig
 from tests.support.fault_injection.fault import Faults, Silence
 
 # All statements of a transaction are steps, also those that are added later.

@@ -12,7 +12,7 @@ _TRIES: Final = 3
 _RECORDS: Final = 10_000
 
 
-class PoisonSearch:
+class UnreadableRecordSearch:
     """Chooses the partition to fetch alone, record by record, after a fetch failed over a record that cannot be read.
 
     Alone, because a fetch that fails loses the records of all its partitions. Record by record, so that all records

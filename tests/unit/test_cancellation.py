@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from consumer.runtime.tasks import cancel_all
+from consumer.runtime.cancellation import cancel_all
 
 
 async def test_a_task_that_ignores_its_first_cancellation_is_cancelled() -> None:

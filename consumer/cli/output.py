@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent_runs.escaping import escape_line
-from consumer.partitions.offsets import PartitionStatus
+from consumer.partitions.offsets_commands import PartitionStatus
 from consumer.verify.runs import Difference
 
 _SHOWN: Final = 50

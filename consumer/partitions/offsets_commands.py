@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from agent_runs.settings import KafkaSettings
-from consumer.config import Config, TopicConfig
 from consumer.errors import UsageError
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import Bounds, TopicReader
@@ -11,6 +10,7 @@ from consumer.partitions.circuit_breaker import tripped_partitions
 from consumer.partitions.lost_offsets import lost_offsets
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets, Store
+from consumer.settings import Config, TopicConfig
 
 
 class PartitionStatus(NamedTuple):

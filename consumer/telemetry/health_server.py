@@ -9,8 +9,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import make_wsgi_app
 
 from agent_runs.escaping import escape_line
-from consumer.config import ServiceConfig
 from consumer.errors import UsageError
+from consumer.settings import ServiceConfig
 from consumer.telemetry.observer import Observer
 
 _StartResponse = Callable[[str, list[tuple[str, str]]], Any]

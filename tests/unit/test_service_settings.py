@@ -3,7 +3,7 @@
 import pytest
 
 from agent_runs.errors import SettingsError
-from consumer.config import read_config
+from consumer.settings import read_config
 
 REQUIRED = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "DATABASE_URL": "postgresql://db"}
 

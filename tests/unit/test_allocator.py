@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-_TUNE = "from consumer.runtime.memory import tune_allocator; tune_allocator()"
+_TUNE = "from consumer.runtime.allocator import tune_allocator; tune_allocator()"
 # The page faults of a batch after batches of the same size were freed.
 _PAGES_FOR_A_BATCH = """
 from resource import RUSAGE_SELF, getrusage

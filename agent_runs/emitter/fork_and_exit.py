@@ -80,8 +80,8 @@ class _Registry:
     fork_holds_import_lock = False
 
 
-def current() -> Process:
-    """The current process. In a child, every pipeline has been reset when this returns."""
+def current_process() -> Process:
+    """The current_process process. In a child, every pipeline has been reset when this returns."""
     process = _Registry.process
     if process is None:
         return _create()
@@ -101,20 +101,20 @@ def _create() -> Process:
     with _Registry.creation_lock:
         if _Registry.process is None:
             if hasattr(os, "register_at_fork"):  # not on Windows
-                os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=current)
+                os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=current_process)
             atexit.register(_finish_current)
             _Registry.process = Process()
     return _Registry.process
 
 
 def _before_fork() -> None:
-    _Registry.fork_holds_import_lock = current().import_lock.acquire(timeout=_FORK_WAITS_S)
+    _Registry.fork_holds_import_lock = current_process().import_lock.acquire(timeout=_FORK_WAITS_S)
 
 
 def _after_fork() -> None:
     if _Registry.fork_holds_import_lock:
-        current().import_lock.release()
+        current_process().import_lock.release()
 
 
 def _finish_current() -> None:
-    current().finish()
+    current_process().finish()

@@ -11,7 +11,7 @@ from consumer.dead_letters.table import Action, DeadLetter, DeadLetterColumns, D
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def as_json(document: object) -> str:
+def to_line(document: object) -> str:
     """Return one line of JSON."""
     return json.dumps(document).replace("\x7f", "\\u007f")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_runs.sql import load_queries
+from agent_runs.named_queries import load_queries
 
 CONSUMER = Path(__file__).parents[2] / "consumer"
 FILES = sorted(CONSUMER.rglob("queries.sql"))
@@ -46,9 +46,9 @@ def test_text_before_the_first_name_is_refused(tmp_path: Path) -> None:
         load(tmp_path, "SELECT 1;\n-- one --\nSELECT 2\n")
 
 
-def used_names() -> Iterator[str]:
-    """The query names in calls of `fetch`."""
-    for path in CONSUMER.rglob("*.py"):
+def used_names(package: str = "") -> Iterator[str]:
+    """The query names in calls of `fetch`, by the whole service or one package of it."""
+    for path in (CONSUMER / package).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fetch":
                 yield from (str(arg.value) for arg in node.args[:1] if isinstance(arg, ast.Constant))
@@ -59,6 +59,13 @@ def test_the_code_and_the_files_name_the_same_queries() -> None:
 
     assert used - named == set(), "used, but not in a file"
     assert named - used == set(), "in a file, but not used"
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if file.parent.name != "postgres"], ids=lambda f: f.parent.name
+)
+def test_a_packages_queries_are_used_by_that_package(file: Path) -> None:
+    assert set(load_queries(file)) <= set(used_names(file.parent.name))
 
 
 def test_no_two_files_have_the_same_name() -> None:

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_runs.escaping import escape_line
-from consumer.cli.reports import text_console
-from consumer.dead_letters.documents import time
+from consumer.cli.output import text_console
+from consumer.dead_letters.as_json import time
 from consumer.dead_letters.locate import Place, locate
 from consumer.dead_letters.retry import Outcome, Retried
 from consumer.dead_letters.table import Action, DeadLetter, DeadLetterSummary

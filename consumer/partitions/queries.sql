@@ -1,0 +1,48 @@
+-- Stored offsets, the circuit breaker and accepted losses.
+
+-- open_letters --
+-- The open dead letters among the last records of some partitions.
+-- $1 topic, $2 partitions, $3 start offsets, $4 end offsets (exclusive)
+SELECT d.partition, d.reason
+  FROM unnest($2::integer[], $3::bigint[], $4::bigint[]) AS b (partition, start_offset, end_offset)
+  JOIN dead_letters AS d ON d.topic = $1
+   AND d.partition = b.partition
+   AND d.record_offset >= b.start_offset
+   AND d.record_offset < b.end_offset
+ WHERE d.state = 'open'
+
+-- begin_partitions --
+-- Inserts the offsets of new partitions before their first record is read, so that retention cannot move the start.
+-- $1 topic, $2 partitions, $3 offsets
+INSERT INTO consumer_offsets (topic, partition, first_offset, next_offset)
+SELECT $1, b.partition, b.start_offset, b.start_offset
+  FROM unnest($2::integer[], $3::bigint[]) AS b (partition, start_offset)
+ ORDER BY b.partition
+    ON CONFLICT ON CONSTRAINT consumer_offsets_pkey DO NOTHING
+
+-- restore_fingerprint --
+-- Restores the fingerprint of the old log after records of another log were stored: the topic was deleted and created
+-- again. Every later owner of the partition then finds the difference.
+-- $1 topic, $2 partition, $3 $4 offset and timestamp of the last record known to be of the old log
+UPDATE consumer_offsets
+   SET last_offset = $3, last_timestamp = $4, updated_at = now()
+ WHERE topic = $1
+   AND partition = $2
+
+-- accept_loss --
+-- Moves a partition to the start of its log, if its offset is still the one that the operator saw, and records in
+-- accepted_losses the old row, the reason and who accepted it. The new row counts from zero.
+-- $1 topic, $2 partition, $3 next_offset that the operator saw, $4 start of the log, $5 reason, $6 who
+WITH stored AS (
+    SELECT * FROM consumer_offsets WHERE topic = $1 AND partition = $2 AND next_offset = $3 FOR NO KEY UPDATE
+), written AS (
+    INSERT INTO accepted_losses (topic, partition, first_offset, next_offset, last_offset, last_timestamp, repeats,
+                                 resumed_at, reason, accepted_by)
+    SELECT topic, partition, first_offset, next_offset, last_offset, last_timestamp, repeats, $4, $5, $6 FROM stored
+)
+UPDATE consumer_offsets AS o
+   SET first_offset = $4, next_offset = $4, last_offset = NULL, last_timestamp = NULL, repeats = 0, updated_at = now()
+  FROM stored
+ WHERE o.topic = stored.topic
+   AND o.partition = stored.partition
+RETURNING o.partition
