@@ -5,6 +5,7 @@ ConsumerError
 ├── OperatorNeeded       only an operator can decide: exit code 3
 ├── GaveUp               Kafka or PostgreSQL stayed unavailable for too long: exit code 4
 ├── KafkaClientBroken    the group's Kafka client must be replaced
+│   └── MemberRefused    the group's coordinator refuses this member: retry with a new client
 └── StoreError           PostgreSQL failed; `consumer.postgres.sqlstate` maps its errors to these
     ├── StaleOffsets     another process has moved the offsets: drop the batch
     ├── RepeatedIds      an event id is stored already: retry, looking ids up first
@@ -39,6 +40,10 @@ class GaveUp(ConsumerError):
 
 class KafkaClientBroken(ConsumerError):
     """The Kafka client is in a state that it does not leave by itself."""
+
+
+class MemberRefused(KafkaClientBroken):
+    """Kafka refuses this member of the group; the message has Kafka's reason and the remedy."""
 
 
 class StoreError(ConsumerError):

@@ -19,6 +19,7 @@ async def run(group_consumer: GroupConsumer, lanes: Lanes, observer: Observer, c
 
     Raises:
         KafkaClientBroken: the client must be replaced.
+        UsageError: Kafka refuses a setting.
     """
     while True:
         fetched = await group_consumer.fetch(lanes.has_room, min(_FETCHED_RECORDS, config.ingest.batch_records))
@@ -26,7 +27,7 @@ async def run(group_consumer: GroupConsumer, lanes: Lanes, observer: Observer, c
             lanes.submit(_decode_all(part, config.topic.max_event_bytes))
             await asyncio.sleep(0)  # the group's heartbeat and the lanes run on this event loop too
         group_consumer.commit_offsets()
-        observer.on_loop(group_consumer.claims)
+        observer.on_loop(group_consumer.claims, is_member=group_consumer.is_member)
 
 
 def _decode_all(fetched: Fetched, max_event_bytes: int) -> Slice:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from consumer import loop
-from consumer.errors import KafkaClientBroken
+from consumer.errors import KafkaClientBroken, MemberRefused
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import TopicReader
@@ -112,7 +112,7 @@ class Service:
                 stop_tasks.add(_task(waiting, "until_end"))
             _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
             await retry_on(  # 3
-                KafkaClientBroken, lambda: self._join_and_consume(topic_reader, stop_tasks), _log_broken_client
+                KafkaClientBroken, lambda: self._join_and_consume(topic_reader, stop_tasks), self._report_broken_client
             )
         finally:
             await self._lanes.finish(self.config.service.shutdown_timeout_s)  # 4
@@ -125,6 +125,13 @@ class Service:
             await session.run(check_schema)
         finally:
             session.close()
+
+    def _report_broken_client(self, error: BaseException, wait_s: float) -> None:
+        if isinstance(error, MemberRefused):
+            self.observer.refused(str(error))
+            return
+        text = "The Kafka client no longer works; creating a new one"
+        _log.error(text, action="source_broken", wait_s=round(wait_s, 2), error=str(error))
 
     async def _join_and_consume(self, topic_reader: TopicReader, stop_tasks: set["asyncio.Task[Any]"]) -> None:
         """Consume with a new Kafka client until one of `stop_tasks` ends.
@@ -168,15 +175,6 @@ class Service:
         # Before the group is left, so that the next owner of the partitions meets no open transaction.
         await self._lanes.finish(self.config.service.shutdown_timeout_s)
         _raise_first(stop_tasks)
-
-
-def _log_broken_client(error: BaseException, wait_s: float) -> None:
-    _log.error(
-        "The Kafka client no longer works; creating a new one",
-        action="source_broken",
-        wait_s=round(wait_s, 2),
-        error=str(error),
-    )
 
 
 def _task(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":

@@ -4,12 +4,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from aiokafka.errors import IllegalArgumentError, KafkaError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    IllegalArgumentError,
+    InconsistentGroupProtocolError,
+    InvalidGroupIdError,
+    InvalidSessionTimeoutError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+from msgspec import structs
 
-from consumer.errors import Unavailable
+from consumer.errors import ConsumerError, KafkaClientBroken, MemberRefused, Unavailable, UsageError
+from consumer.settings import TopicConfig
 
 # OSError and TimeoutError: from the socket, and from the deadlines that this package sets. The client raises both.
 CLIENT_ERRORS: Final = (KafkaError, OSError, TimeoutError)
+
+
+# Refusals of the coordinator that only another setting resolves, and those whose cause an operator can remove while the
+# consumer retries; with the remedy. Placeholders are the fields of TopicConfig.
+_WRONG_SETTINGS: Final[dict[type[KafkaError], str]] = {
+    InvalidSessionTimeoutError: "AGENT_RUNS_SESSION_TIMEOUT_S={session_timeout_s:g}: the broker refuses this session "
+    "timeout; set it between the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
+    InvalidGroupIdError: "AGENT_RUNS_GROUP={group!r}: the broker refuses this group id; set another one",
+}
+_REFUSALS: Final[dict[type[KafkaError], str]] = {
+    GroupAuthorizationFailedError: "grant this consumer READ on the group {group!r}",
+    TopicAuthorizationFailedError: "grant this consumer READ and DESCRIBE on the topic {topic!r}",
+    InconsistentGroupProtocolError: "the group {group!r} has a member of another program; stop that program, or set "
+    "AGENT_RUNS_GROUP to a group that only these consumers use",
+}
+# The client's text for an error code of the join that it does not know, such as GROUP_MAX_SIZE_REACHED.
+_UNKNOWN_CODE: Final = "UnknownError()"
+_UNKNOWN_REFUSAL: Final = (
+    "the coordinator refuses another member of the group {group!r}, with a code that the client does not know; compare "
+    "the number of members with the broker's group.max.size, and read the broker's log"
+)
 
 
 @contextmanager
@@ -24,3 +55,19 @@ def translated_errors() -> Iterator[None]:
         raise
     except CLIENT_ERRORS as error:
         raise Unavailable(f"Kafka: {error!r}") from error
+
+
+def member_error(error: KafkaError, config: TopicConfig) -> ConsumerError:
+    """Return the error to raise for one that ends a membership of the consumer group.
+
+    Returns:
+        UsageError if only another setting helps; MemberRefused if the coordinator refuses the member for a cause that
+        an operator can remove; else KafkaClientBroken.
+    """
+    kind, fields = type(error), structs.asdict(config)
+    if kind in _WRONG_SETTINGS:
+        return UsageError(_WRONG_SETTINGS[kind].format(**fields))
+    remedy = _REFUSALS.get(kind) or (_UNKNOWN_REFUSAL if _UNKNOWN_CODE in str(error) else None)
+    if remedy is not None:
+        return MemberRefused(f"Kafka: {error}: {remedy.format(**fields)}")
+    return KafkaClientBroken(repr(error))

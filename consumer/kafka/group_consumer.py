@@ -21,8 +21,9 @@ from aiokafka.errors import (
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
-from consumer.errors import KafkaClientBroken, Unavailable
-from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
+from consumer.errors import Unavailable
+from consumer.kafka.errors import CLIENT_ERRORS, member_error, translated_errors
+from consumer.kafka.offset_committer import OffsetCommitter
 from consumer.kafka.unreadable_records import UnreadableRecordSearch
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Fingerprint, Record
@@ -37,8 +38,6 @@ _SHORT_WAIT_S: Final = 0.02
 _REVOKE_WAIT_S: Final = 3.0
 _FETCH_MAX_WAIT_MS: Final = 50
 _PARTITIONS_PER_FETCH: Final = 4
-_COMMIT_INTERVAL_S: Final = 1.0
-_COMMIT_TIMEOUT_S: Final = 2.0
 _STOP_TIMEOUT_S: Final = 5.0
 _RECORD_ERRORS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
 
@@ -53,15 +52,17 @@ class Fetched(NamedTuple):
 
 
 class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
-    """One member of the consumer group, with one Kafka client."""
+    """One member of the consumer group, with one Kafka client.
+
+    Attributes:
+        is_member: the coordinator has admitted this member, perhaps without assigning a partition.
+    """
 
     def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
         self._config = config
+        self.is_member = False
         self._claims: dict[int, Claim] = {}
         self._search = UnreadableRecordSearch()
-        self._committed: dict[int, int] = {}
-        self._committing: asyncio.Task[None] | None = None
-        self._commit_at = 0.0
         session_ms = int(config.session_timeout_s * 1000)
         self._consumer = AIOKafkaConsumer(
             **client_options(kafka, CLIENT_ID),
@@ -83,6 +84,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             # No limit between two fetches: a consumer that waits for PostgreSQL must stay in the group.
             max_poll_interval_ms=2**31 - 1,
         )
+        self._committer = OffsetCommitter(self._consumer)
 
     @property
     def claims(self) -> Collection[Claim]:
@@ -108,7 +110,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
 
     async def stop(self) -> None:
         """Commit the stored offsets, end all claims and leave the group, in some seconds at most."""
-        await self._commit()
+        await self._committer.commit(self._stored_offsets())
         for claim in self._claims.values():
             claim.revoke()
         self._claims.clear()
@@ -131,9 +133,10 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Create claims, whose partitions stay paused until `begin`; called by the client when a rebalance ends."""
+        self.is_member = True
         self._consumer.pause(*assigned)
         self._claims = {tp.partition: Claim(tp.partition) for tp in assigned}
-        self._committed.clear()
+        self._committer.forget()
         _log.info("Partitions assigned", action="assigned", partitions=sorted(self._claims))
 
     def renew(self, claim: Claim) -> None:
@@ -154,13 +157,14 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         """Up to `max_records` records of the ready claims that have room; waits a little for the first of them.
 
         Raises:
-            KafkaClientBroken: the client must be replaced.
+            KafkaClientBroken: the client must be replaced; a MemberRefused if the coordinator refuses this member.
+            UsageError: the coordinator refuses a setting.
         """
         ready = [claim for claim in self._claims.values() if claim.state is ClaimState.READY]
         alone = self._search.next(ready)
         claims = [claim for claim in ([alone] if alone else ready) if has_room(claim)]
         if not claims:
-            await asyncio.sleep(_SHORT_WAIT_S)
+            await self._wait_for_claims(ready)
             return []
         # A short wait while some lane is full: its partitions are fetched soon after it has room again.
         wait_s = _FETCH_WAIT_S if alone or len(claims) == len(ready) else _SHORT_WAIT_S
@@ -175,6 +179,22 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             await self._advance(claim, records.get(self._tp(claim), ())) for claim in claims if self._is_current(claim)
         ]
         return [each for each in fetched if each.end_offset > each.start_offset]
+
+    async def _wait_for_claims(self, ready: Sequence[Claim]) -> None:
+        """Wait a little, and raise an error of the coordinator if there is one.
+
+        The client keeps such an error until the next fetch, and does not try to join again before. So a member without
+        ready claims fetches too: from its paused partitions, which returns no records.
+        """
+        paused = [self._tp(claim) for claim in self._claims.values() if claim not in ready]
+        if ready and not paused:
+            return await asyncio.sleep(_SHORT_WAIT_S)
+        try:
+            await self._consumer.getmany(*paused, timeout_ms=int(_SHORT_WAIT_S * 1000), max_records=1)
+        except _RECORD_ERRORS:
+            pass  # from a partition whose records are not needed yet
+        except KafkaError as error:
+            self._handle_fetch_error([], None, error)
 
     async def _poll(self, claims: Sequence[Claim], wait_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
         """Fetch from the claims' positions.
@@ -214,7 +234,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
                 pass  # the response to a request from before the claim was ready
             case KafkaError() if not isinstance(error, _RECORD_ERRORS):
                 if not error.retriable:
-                    raise KafkaClientBroken(repr(error)) from error
+                    raise member_error(error, self._config) from error
             case _ if alone is None:
                 partitions, text = [claim.partition for claim in claims], "A record cannot be read; searching for it"
                 _log.warning(text, action="unreadable", partitions=partitions, error=repr(error))
@@ -224,21 +244,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
 
     def commit_offsets(self) -> None:
         """Commit the stored offsets to Kafka in the background, for tools that show lag. The service ignores them."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._commit_at and (self._committing is None or self._committing.done()):
-            self._commit_at = now + _COMMIT_INTERVAL_S
-            self._committing = asyncio.create_task(self._commit())
+        self._committer.commit_later(self._stored_offsets())
 
-    async def _commit(self) -> None:
-        offsets = {
-            self._tp(claim): claim.next_offset
-            for claim in self._claims.values()
-            if claim.state is ClaimState.READY and self._committed.get(claim.partition) != claim.next_offset
-        }
-        if not offsets:
-            return
-        try:
-            await asyncio.wait_for(self._consumer.commit(offsets), _COMMIT_TIMEOUT_S)
-            self._committed |= {tp.partition: offset for tp, offset in offsets.items()}
-        except (KafkaError, TimeoutError) as error:
-            _log.debug("Could not commit offsets to Kafka; trying again later", action="advise", error=repr(error))
+    def _stored_offsets(self) -> dict[TopicPartition, int]:
+        return {self._tp(c): c.next_offset for c in self._claims.values() if c.state is ClaimState.READY}

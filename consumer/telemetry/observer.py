@@ -31,7 +31,8 @@ class Observer:
         # By partition: a value, and when it last changed.
         self._next_offsets: dict[int, tuple[int, float]] = {}
         self._end_offset_reports: dict[int, tuple[int, float]] = {}
-        self._loop_at = self._gauged_at = time.monotonic()
+        self._loop_at = self._gauged_at = self._member_at = time.monotonic()
+        self._refusal = ""  # why Kafka refuses this member of the group; empty unless it does
         self.registry = CollectorRegistry()
         self._events = Counter("agent_runs_events_stored", "Events stored.", registry=self.registry)
         self._repeats = Counter("agent_runs_repeats", "Records already stored before.", registry=self.registry)
@@ -73,10 +74,21 @@ class Observer:
         """Count a transaction that stored nothing."""
         self._failures.labels(type(error).__name__).inc()
 
-    def on_loop(self, claims: Iterable[Claim]) -> None:
-        """Record that the consume loop completed a round, and the state of its claims."""
+    def refused(self, reason: str) -> None:
+        """Record that Kafka refuses this member of the group, until `on_loop` reports a membership."""
+        if reason != self._refusal:
+            _log.error("Kafka refuses this consumer; trying to join again", action="refused", error=reason)
+        self._refusal = reason
+
+    def on_loop(self, claims: Iterable[Claim], *, is_member: bool = True) -> None:
+        """Record that the consume loop completed a round, the state of its claims, and if the group has this member."""
         now = time.monotonic()
         self._loop_at = now
+        if is_member:
+            if self._refusal:
+                text = "Kafka accepts this consumer again"
+                _log.info(text, action="accepted", after_s=round(now - self._member_at, 1), reason=self._refusal)
+            self._member_at, self._refusal = now, ""
         self._claims = list(claims)
         self._next_offsets = {
             claim.partition: (claim.next_offset, now)
@@ -147,6 +159,8 @@ class Observer:
     def problems(self) -> list[str]:
         """What is wrong now, one sentence each; empty while the consumer is healthy."""
         found = [f"partition {partition} is halted: {reason}" for partition, reason in self.halted().items()]
+        if self._refusal:
+            found.append(self._refusal)
         for claim in self.stalled():
             why = f"lag {claim.lag}" if claim.state is ClaimState.READY else "its offsets could not be loaded"
             found.append(f"partition {claim.partition} has made no progress for {self._stall_s:g} s: {why}")
@@ -154,4 +168,6 @@ class Observer:
             found.append(f"Kafka has not reported the end offsets of partitions {stale} for {self._stale_s:g} s")
         if time.monotonic() - self._loop_at > self._stall_s:
             found.append(f"the consume loop has not run for {self._stall_s:g} s")
+        elif time.monotonic() - self._member_at > self._stall_s and not self._refusal:
+            found.append(f"this consumer has not been a member of its group for {self._stall_s:g} s")
         return found

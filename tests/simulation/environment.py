@@ -118,7 +118,7 @@ def simulated_clients() -> Iterator[None]:
     """Replace the clients, clocks and loggers that the service imports by the models, for the duration of the block."""
     from agent_runs import backoff
     from consumer import service
-    from consumer.kafka import group_consumer
+    from consumer.kafka import group_consumer, offset_committer
     from consumer.lanes import recovery
     from consumer.partitions import ownership
     from consumer.runtime import retrying
@@ -138,7 +138,7 @@ def simulated_clients() -> Iterator[None]:
         (observer, "time"): time,
         **{
             (module, "_log"): _LogCounter()
-            for module in (group_consumer, observer, ownership, recovery, retrying, service)
+            for module in (group_consumer, offset_committer, observer, ownership, recovery, retrying, service)
         },
     }
     originals = {(module, name): getattr(module, name) for module, name in replacements}

@@ -13,6 +13,7 @@ from aiokafka.errors import (
     KafkaError,
     NotLeaderForPartitionError,
     RequestTimedOutError,
+    UnknownError,
 )
 
 from tests.simulation.check import stored_up_to
@@ -29,7 +30,7 @@ STEPS = (
 )
 FETCH_ERRORS: tuple[type[KafkaError], ...] = (
     *(RequestTimedOutError, NotLeaderForPartitionError, CorruptRecordException),
-    GroupAuthorizationFailedError,
+    *(GroupAuthorizationFailedError, UnknownError),
 )
 
 

@@ -51,7 +51,8 @@ def test_nothing_is_lost_duplicated_or_stuck_in_fixed_schedules() -> None:
     faults = sum((result.faults for result in results), Counter[str]())
     actions = sum((result.log_actions for result in results), Counter[str]())
     assert len(faults) >= 15, faults
-    assert {"batch_failed", "dead_letter", "halted", "source_broken", "stalled_owner", "unreadable"} <= actions.keys()
+    assert {"batch_failed", "dead_letter", "halted", "stalled_owner", "unreadable"} <= actions.keys()
+    assert {"refused", "accepted", "source_broken"} <= actions.keys()
 
 
 def test_nothing_is_lost_duplicated_or_stuck_in_new_schedules() -> None:

@@ -1,0 +1,93 @@
+"""A broker that checks ACLs, and limits the members of a group."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declared as exports
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from deploy.local import Kafka
+from deploy.local.ports import HOST, free_port
+
+__all__ = [
+    "MAX_GROUP_SIZE",
+    "MAX_SESSION_TIMEOUT_S",
+    "MIN_SESSION_TIMEOUT_S",
+    "AclOperation",
+    "AuthorizingKafka",
+    "ResourceType",
+]
+
+USER, PASSWORD = "consumer", "secret"  # of the second listener
+MIN_SESSION_TIMEOUT_S = 0.5
+MAX_SESSION_TIMEOUT_S = 60.0
+MAX_GROUP_SIZE = 2
+ANSWER_S = 30.0
+
+
+class AuthorizingKafka(Kafka):
+    """A broker with two listeners. Clients of the first one may do everything, those of the second what ACLs allow."""
+
+    def __init__(self, directory: Path) -> None:
+        plain, controller, self._sasl = (free_port() for _ in range(3))
+        addresses = f"PLAINTEXT://{HOST}:{plain},SASL_PLAINTEXT://{HOST}:{self._sasl}"
+        login = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        properties = {
+            "listeners": f"{addresses},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": addresses,
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "controller.quorum.voters": f"1@{HOST}:{controller}",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": login,
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "group.max.size": str(MAX_GROUP_SIZE),
+            "group.min.session.timeout.ms": str(int(MIN_SESSION_TIMEOUT_S * 1000)),
+            "group.max.session.timeout.ms": str(int(MAX_SESSION_TIMEOUT_S * 1000)),
+        }
+        super().__init__(directory, plain, properties, fast_start=True)
+
+    @property
+    def login_settings(self) -> dict[str, str]:
+        """The environment of a client of the second listener."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{self._sasl}",
+            "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "KAFKA_SASL_USERNAME": USER,
+            "KAFKA_SASL_PASSWORD": PASSWORD,
+        }
+
+    def allow(self, kind: ResourceType, name: str, *operations: AclOperation) -> None:
+        """Allow the user of the second listener to do this with a topic or a group."""
+        admin = self._admin()  # kept until the answer: the client ends with its last reference
+        _wait(admin.create_acls([_binding(kind, name, operation) for operation in operations]).values())
+
+    def deny(self, kind: ResourceType, name: str) -> None:
+        """Take back what was allowed with a topic or a group."""
+        anyone: Any = None  # allowed by the client, but not declared
+        literal, everything = ResourcePatternType.LITERAL, (AclOperation.ANY, AclPermissionType.ANY)
+        anything = AclBindingFilter(kind, name, literal, anyone, anyone, *everything)
+        admin = self._admin()
+        _wait(admin.delete_acls([anything]).values())
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+
+
+def _binding(kind: ResourceType, name: str, operation: AclOperation) -> AclBinding:
+    user = f"User:{USER}"
+    return AclBinding(kind, name, ResourcePatternType.LITERAL, user, "*", operation, AclPermissionType.ALLOW)
+
+
+def _wait(futures: Iterable) -> None:  # type: ignore[type-arg]
+    for future in futures:
+        future.result(ANSWER_S)
