@@ -1,19 +1,19 @@
 """The errors of the service.
 
 ConsumerError
-├── UsageError           settings, a missing topic, a foreign database: exit code 2
-├── OperatorNeeded       only an operator can decide: exit code 3
+├── UsageError           arguments, settings, a missing topic, a database of another topic: exit code 2
+├── OperatorNeeded       no retry helps: exit code 3
 ├── GaveUp               Kafka or PostgreSQL stayed unavailable for too long: exit code 4
-├── KafkaClientBroken    the group's Kafka client must be replaced
+├── KafkaClientBroken    the service replaces the consumer group's Kafka client
 │   └── MemberRefused    the group's coordinator refuses this member: retry with a new client
-└── StoreError           PostgreSQL failed; `consumer.postgres.sqlstate` maps its errors to these
-    ├── StaleOffsets     another process has moved the offsets: drop the batch
-    ├── RepeatedIds      an event id is stored already: retry, looking ids up first
-    ├── DataRefused      a record's data is not storable: find it, reject it, retry
-    ├── NewConnection    retry on a new connection; more often than a few times, it is a bug
-    └── Unavailable      wait, then retry; no record is the cause
-        ├── Blocked      a lock was not granted in time
-        └── ConnectionLost   during a statement: the stored offsets show whether it was committed
+└── StoreError           PostgreSQL failed; `consumer.postgres.sqlstate` maps SQLSTATEs to these classes
+    ├── StaleOffsets     another process has moved the offsets: drop the claim, load the offsets again
+    ├── RepeatedIds      an event id is already stored: look the ids up, retry
+    ├── DataRefused      PostgreSQL cannot store a value: reject its record, retry
+    ├── NewConnection    retry on a new connection
+    └── Unavailable      wait, then retry; the Kafka modules raise it too
+        ├── Blocked      a lock was not granted in time: terminate a stalled owner, or wait
+        └── ConnectionLost   the connection ended: the stored offsets show whether COMMIT was executed
 """
 
 from typing import TYPE_CHECKING
@@ -31,15 +31,15 @@ class UsageError(ConsumerError):
 
 
 class OperatorNeeded(ConsumerError):
-    """Continuing could lose or duplicate records; the message states what to examine."""
+    """No retry helps: halted partitions, lost records, an unexpected SQLSTATE, a bug. The message states the cause."""
 
 
 class GaveUp(ConsumerError):
-    """Kafka or PostgreSQL stayed unavailable for as long as this command waits."""
+    """Kafka or PostgreSQL stayed unavailable, or no stored offset moved, for AGENT_RUNS_GIVE_UP_S seconds."""
 
 
 class KafkaClientBroken(ConsumerError):
-    """The Kafka client is in a state that it does not leave by itself."""
+    """The consumer group's Kafka client failed or fetches nothing; the service replaces it."""
 
 
 class MemberRefused(KafkaClientBroken):
@@ -47,35 +47,39 @@ class MemberRefused(KafkaClientBroken):
 
 
 class StoreError(ConsumerError):
-    """PostgreSQL did not execute a statement; the cause is the driver's exception."""
+    """The work was not done; after ConnectionLost it may have been. Each subclass has one way of recovery."""
 
 
 class StaleOffsets(StoreError):
-    """The stored offsets are not at the start of the batch."""
+    """The stored offset of at least one partition is not at the start of its slice."""
 
 
 class RepeatedIds(StoreError):
-    """At least one event of the batch has an id that its run already has."""
+    """An event id is already stored in its run, or occurs twice in the batch."""
 
 
 class DataRefused(StoreError):
-    """PostgreSQL refuses a value itself (SQLSTATE classes 22 and 54, and 23514)."""
+    """PostgreSQL cannot store a value, and a retry fails again (SQLSTATE classes 22 and 54, and 23514)."""
 
 
 class NewConnection(StoreError):
-    """The error may belong to this connection alone: a cached plan, a statement that a pooler forgot."""
+    """A new connection may resolve the error.
+
+    Examples: a stale cached plan, a prepared statement missing behind a pooler, a foreign key violation. A lane raises
+    OperatorNeeded after five retries.
+    """
 
 
 class Unavailable(StoreError):
-    """PostgreSQL or Kafka cannot answer now."""
+    """PostgreSQL or Kafka cannot do the work now; no record is known to be the cause."""
 
 
 class Blocked(Unavailable):
-    """A lock was not granted within `lock_timeout`."""
+    """A lock was not granted within `lock_timeout`, or a run was started from another partition at the same time."""
 
 
 class ConnectionLost(Unavailable):
-    """The connection ended before the answer arrived; the statement may have been executed.
+    """The connection could not be used, or ended while an answer was awaited: the statement may have been executed.
 
     Attributes:
         outcome: what a transaction has stored if its COMMIT was executed; None if no COMMIT was sent.

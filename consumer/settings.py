@@ -1,4 +1,7 @@
-"""The settings of the service. Each is read from the environment variable in its annotation."""
+"""The settings of the service. Each is read from the environment variable in its annotation, or from a file.
+
+If `<VARIABLE>_FILE` is set, it is the path of the file that holds the value.
+"""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
@@ -17,34 +20,46 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     topic: Annotated[str, env("AGENT_RUNS_TOPIC")] = DEFAULT_TOPIC
     group: Annotated[str, env("AGENT_RUNS_GROUP")] = "agent-runs"
     max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
-    # How long the group waits for the heartbeat of a member. With a shorter timeout a killed consumer's partitions move
-    # sooner; with a longer one a busy machine causes no rebalance.
+    # Kafka removes a member from the group if it gets no heartbeat for this time. Shorter: faster takeover. Longer:
+    # fewer rebalances on a busy machine.
     session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0, le=86_400)] = 30.0
-    fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 1024 * 1024  # of one partition
+    fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = (
+        1024 * 1024
+    )  # per partition in one fetch response
+    # Between two checks of the assigned partitions; also the age at which the Kafka client refreshes its metadata.
     watch_interval_s: Annotated[float, env("AGENT_RUNS_WATCH_INTERVAL_S", gt=0, le=86_400)] = 10.0
-    stall_s: Annotated[float, env("AGENT_RUNS_STALL_S", gt=0, le=86_400)] = 60.0  # then the Kafka client is replaced
+    # If nothing is fetched for this time from a partition that has unread records and room, the Kafka client is
+    # replaced. Health reports a partition with a lag that stores nothing for this time.
+    stall_s: Annotated[float, env("AGENT_RUNS_STALL_S", gt=0, le=86_400)] = 60.0
 
 
 class DatabaseConfig(Struct, frozen=True, kw_only=True):
     """The connection to PostgreSQL and its timeouts."""
 
     url: Annotated[str, env("DATABASE_URL", min_length=1)]
-    timeout_s: Annotated[float, env("AGENT_RUNS_DATABASE_TIMEOUT_S", gt=0, le=86_400)] = 60.0  # of one transaction
+    timeout_s: Annotated[float, env("AGENT_RUNS_DATABASE_TIMEOUT_S", gt=0, le=86_400)] = 60.0  # for one transaction
     connect_timeout_s: Annotated[float, env("AGENT_RUNS_CONNECT_TIMEOUT_S", gt=0, le=86_400)] = 10.0
     lock_timeout_s: Annotated[float, env("AGENT_RUNS_LOCK_TIMEOUT_S", gt=0, le=86_400)] = 2.0
-    # A consumer's backend that locks a partition's offsets for longer counts as stalled, and is terminated: its process
-    # was stopped during COPY.
+    # A consumer that is blocked terminates the backend of another consumer that has locked the partition's offsets, if
+    # its transaction is older than this: usually its process was stopped during COPY. The query tests only the age, so
+    # a slow transaction is terminated too.
     stalled_owner_s: Annotated[float, env("AGENT_RUNS_STALLED_OWNER_S", gt=0, le=86_400)] = 5.0
 
 
 class IngestConfig(Struct, frozen=True, kw_only=True):
-    """Batches. Memory is bounded by two batches per lane, plus what the Kafka client has fetched."""
+    """Batches.
 
-    # Each lane has its own partitions and one connection. More lanes than the database has cores wait for its WAL.
+    They bound the memory: about two batches per lane, plus one fetch, plus up to one batch for each partition whose
+    last attempt failed.
+    """
+
+    # Each lane has its own partitions and one connection. More lanes than the database has cores are not faster:
+    # writing the WAL is the limit.
     lanes: Annotated[int, env("AGENT_RUNS_LANES", ge=1, le=64)] = 2
     batch_records: Annotated[int, env("AGENT_RUNS_BATCH_RECORDS", ge=1)] = 8000
     batch_bytes: Annotated[int, env("AGENT_RUNS_BATCH_BYTES", ge=1024)] = 16 * 1024 * 1024
-    # A partition halts when more than this share of its last `breaker_records` are open dead letters. 1: never.
+    # A partition halts when more than this share of its last `breaker_records` records were rejected. At its start and
+    # while it is halted, only open dead letters count. 1: never.
     breaker_share: Annotated[float, env("AGENT_RUNS_BREAKER_SHARE", gt=0, le=1)] = 0.5
     breaker_records: Annotated[int, env("AGENT_RUNS_BREAKER_RECORDS", ge=1)] = 1000
 
@@ -52,8 +67,9 @@ class IngestConfig(Struct, frozen=True, kw_only=True):
 class ServiceConfig(Struct, frozen=True, kw_only=True):
     """The process: timeouts, HTTP, logs."""
 
+    # How long open transactions may take to end after SIGTERM; then their connections are cut.
     shutdown_timeout_s: Annotated[float, env("AGENT_RUNS_SHUTDOWN_TIMEOUT_S", gt=0, le=86_400)] = 15.0
-    # For commands that end by themselves, `run --until-end` among them. `run` waits without a limit.
+    # How long a command retries while Kafka or PostgreSQL is unavailable. `run` without `--until-end` ignores it.
     give_up_s: Annotated[float, env("AGENT_RUNS_GIVE_UP_S", gt=0, le=86_400)] = 60.0
     http_host: Annotated[str, env("AGENT_RUNS_HTTP_HOST")] = "127.0.0.1"
     http_port: Annotated[int, env("AGENT_RUNS_HTTP_PORT", ge=0, le=65535)] = 0  # 0: no HTTP server
@@ -76,11 +92,11 @@ def read_config(environ: Mapping[str, str], *sections: str) -> Config:
 
     Args:
         environ: the variables.
-        sections: the fields of `Config` to read; all, if none is named. The others are None, and their variables are
-            not checked.
+        sections: the names of the fields of `Config` to read; without any, all are read. The fields that are not read
+            are None, and their variables are not checked.
 
     Raises:
-        SettingsError: lists every problem of these sections.
+        SettingsError: the message lists every problem in the variables of these sections.
     """
     wanted = {field.name: field.type for field in fields(Config) if not sections or field.name in sections}
     others = {field.name: None for field in fields(Config) if field.name not in wanted}

@@ -9,22 +9,23 @@ CREATE TABLE agent_runs (
     agent_id          text COLLATE "C" NOT NULL,             -- 'unknown' before the first run_started
     session_id        text COLLATE "C",                      -- the conversation that the agent assigns the run to
     status            text             NOT NULL,             -- the fold of the run's events (agent_runs.status)
-    created_at        timestamptz      NOT NULL,             -- record timestamp of the first event
-    updated_at        timestamptz      NOT NULL,             -- record timestamp of the last event
+    created_at        timestamptz      NOT NULL,             -- record timestamp of the first event; of a run without events:
+                                                             -- of the earliest run_started that names it
+    updated_at        timestamptz      NOT NULL,             -- record timestamp of the last event; without events: created_at
     event_count       integer          NOT NULL DEFAULT 0,   -- events stored; also the next event_seq
-    status_changed_at timestamptz      NOT NULL,             -- record timestamp of the event that last changed the status
+    status_changed_at timestamptz      NOT NULL,             -- of the event that last changed the status; before any: created_at
     dropped_events    bigint           NOT NULL DEFAULT 0,   -- events that the producer reports as dropped
-    started_at        timestamptz,                           -- record timestamp of the run_started that counts; NULL before it
+    started_at        timestamptz,                           -- record timestamp of the first run_started; NULL before it
 
     -- One row per run. Consumers lock runs in the order of this key.
     CONSTRAINT agent_runs_pkey PRIMARY KEY (id),
-    -- A child never refers to a missing run: a parent without events yet gets its row before the child does.
+    -- A child never refers to a missing run: a missing parent is inserted before the child's parent_run_id is set.
     CONSTRAINT agent_runs_parent_fkey FOREIGN KEY (parent_run_id) REFERENCES agent_runs (id) ON DELETE SET NULL,
     -- The four statuses of the fold; readers may rely on this set.
     CONSTRAINT agent_runs_status_check CHECK (status IN ('running', 'waiting', 'completed', 'failed')),
-    -- It is the next event_seq, which starts at 0.
+    -- event_count is also the next event_seq, which starts at 0.
     CONSTRAINT agent_runs_event_count_check CHECK (event_count >= 0),
-    -- A sum of the counts of events_dropped.
+    -- dropped_events is the sum of the counts of the run's events_dropped.
     CONSTRAINT agent_runs_dropped_events_check CHECK (dropped_events >= 0)
 )
 -- Every batch updates its runs. Half-empty pages let nearly all of these updates be heap-only (HOT): measured 100 %,
@@ -50,11 +51,13 @@ CREATE TABLE run_events (
     created_at       timestamptz      NOT NULL,              -- the record's timestamp
     source_partition integer          NOT NULL,
     source_offset    bigint           NOT NULL,
-    raw              bytea,                                  -- the exact message if event_data has U+FFFD instead; else NULL
+    raw              bytea,                                  -- the exact message, if event_data has U+FFFD in place of
+                                                             -- characters that JSONB cannot store; else NULL
 
     -- The order of the events in a run; readers read a run by this key.
     CONSTRAINT run_events_pkey PRIMARY KEY (run_id, event_seq),
-    -- A producer's retry must not become a second event. Unique per run, so that no agent can block another's ids.
+    -- A producer's retry must not become a second event. Unique per run, so that an id used in one run stays
+    -- usable in others.
     CONSTRAINT run_events_id_key UNIQUE (run_id, id),
     -- Every event belongs to a run; deleting the run deletes its events.
     CONSTRAINT run_events_run_fkey FOREIGN KEY (run_id) REFERENCES agent_runs (id) ON DELETE CASCADE,
@@ -62,7 +65,8 @@ CREATE TABLE run_events (
     CONSTRAINT run_events_event_seq_check CHECK (event_seq >= 0)
 );
 
--- lz4 takes 60 % of pglz's time and 13 % more disk. A server built without lz4 keeps pglz.
+-- Compressing event_data with lz4 takes 60 % of the time that pglz takes, and 13 % more disk. A server built without lz4
+-- keeps pglz.
 DO $$
 BEGIN
     ALTER TABLE run_events ALTER COLUMN event_data SET COMPRESSION lz4;
@@ -78,29 +82,32 @@ BEGIN
 END
 $$;
 
--- Makes the audit trail append-only. Deleting a whole run remains possible (right to erasure).
+-- Refuses UPDATE on run_events. DELETE is restricted by roles only (roles.sql), so that the owner of the tables can erase
+-- a run.
 CREATE TRIGGER run_events_append_only BEFORE UPDATE ON run_events
     FOR EACH STATEMENT EXECUTE FUNCTION run_events_refuse_update();
 
 CREATE TABLE consumer_offsets (
     topic          text COLLATE "C" NOT NULL,
     partition      integer          NOT NULL,
-    first_offset   bigint           NOT NULL,                -- where consumption of this partition started
-    next_offset    bigint           NOT NULL,                -- where it continues; changed only by compare-and-set
-    last_offset    bigint,                                   -- the last record passed
-    last_timestamp timestamptz,                              -- its timestamp; both together are the fingerprint of the log
+    first_offset   bigint           NOT NULL,                -- where consumption of this partition started, or resumed
+                                                             -- after an accepted loss
+    next_offset    bigint           NOT NULL,                -- the offset after the last record passed; changed only by
+                                                             -- compare-and-set
+    last_offset    bigint,                                   -- the offset of the last record passed
+    last_timestamp timestamptz,                              -- that record's timestamp; both are the fingerprint of the log
     repeats        bigint           NOT NULL DEFAULT 0,      -- records whose event or dead letter was already stored
     updated_at     timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
     -- One row per partition; every batch updates it by compare-and-set.
     CONSTRAINT consumer_offsets_pkey PRIMARY KEY (topic, partition),
-    -- Consumption only moves forward.
+    -- Offsets start at 0, and next_offset is never before first_offset.
     CONSTRAINT consumer_offsets_order_check CHECK (0 <= first_offset AND first_offset <= next_offset),
     -- The last record passed comes before the next offset.
     CONSTRAINT consumer_offsets_last_check CHECK (last_offset < next_offset),
     -- A fingerprint needs both parts.
     CONSTRAINT consumer_offsets_fingerprint_check CHECK ((last_offset IS NULL) = (last_timestamp IS NULL)),
-    -- It is a count.
+    -- repeats is a number of records.
     CONSTRAINT consumer_offsets_repeats_check CHECK (repeats >= 0)
 )
 WITH (fillfactor = 10);  -- few rows, updated by every batch: leaves room for heap-only updates
@@ -111,13 +118,13 @@ CREATE TABLE dead_letters (
     partition        integer          NOT NULL,
     record_offset    bigint           NOT NULL,
     record_timestamp timestamptz,                            -- NULL outside the years 1 to 9999
-    key              bytea,                                  -- the record's exact bytes; NULL stays NULL
-    value            bytea,
+    key              bytea,                                  -- the record's exact bytes; NULL if the record has none
+    value            bytea,                                  -- the record's exact bytes; NULL if the record has none
     headers          jsonb            NOT NULL,              -- [[name, base64 or null], …]
     reason           text             NOT NULL,
     detail           text             NOT NULL,              -- what exactly was wrong with the record
     state            text             NOT NULL DEFAULT 'open',
-    retries          integer          NOT NULL DEFAULT 0,
+    retries          integer          NOT NULL DEFAULT 0,    -- retries that refused the record again
     created_at       timestamptz      NOT NULL DEFAULT now(),  -- wall clock
     updated_at       timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
@@ -132,32 +139,34 @@ CREATE TABLE dead_letters (
     )),
     -- A dead letter is open until a retry stores its event or an operator discards it.
     CONSTRAINT dead_letters_state_check CHECK (state IN ('open', 'resolved', 'discarded')),
-    -- It is a count.
+    -- retries is a number of retries.
     CONSTRAINT dead_letters_retries_check CHECK (retries >= 0)
 );
 
 -- Dead letters of one state, newest first.
 CREATE INDEX dead_letters_state_idx ON dead_letters (state, created_at DESC, id DESC);
 
--- The history of a dead letter: one row for each time that an operator acted on it.
+-- The history of a dead letter: one row per retry and one per discard. The first refusal is in dead_letters; the first
+-- retry that refuses the record again copies it here.
 CREATE TABLE dead_letter_history (
     letter_id bigint      NOT NULL,
     id        bigint      GENERATED ALWAYS AS IDENTITY,
     at        timestamptz NOT NULL DEFAULT now(),  -- wall clock
     action    text        NOT NULL,
-    reason    text,                                -- why it was refused this time; NULL if it was not
-    detail    text        NOT NULL,                -- what was wrong, where its event is now, or why it was discarded
-    actor     text,                                -- who discarded it; else NULL
+    reason    text,                                -- why the record was refused; NULL for 'resolved' and 'discarded'
+    detail    text        NOT NULL,                -- what was wrong, where the event is stored, or why it was discarded
+    actor     text,                                -- who discarded the dead letter; else NULL
 
-    -- The history of one dead letter, in order.
+    -- One row per action. Readers order them by at, then id: 'refused' is inserted later than it happened.
     CONSTRAINT dead_letter_history_pkey PRIMARY KEY (letter_id, id),
     -- Deleting a dead letter deletes its history.
     CONSTRAINT dead_letter_history_letter_fkey FOREIGN KEY (letter_id) REFERENCES dead_letters (id) ON DELETE CASCADE,
-    -- 'refused' is the first refusal, copied here when a retry refuses the record again; then what was done.
+    -- 'refused' is the first refusal; 'retried' means that a retry refused the record again; 'resolved' means that a retry
+    -- stored its event, or found it stored.
     CONSTRAINT dead_letter_history_action_check CHECK (action IN ('refused', 'retried', 'resolved', 'discarded')),
-    -- Refusals, and only they, have a reason: 'retried' means refused again.
+    -- Only the two kinds of refusal have a reason.
     CONSTRAINT dead_letter_history_reason_check CHECK ((reason IS NOT NULL) = (action IN ('refused', 'retried'))),
-    -- A discarded record names the operator who discarded it.
+    -- A row with action 'discarded' names the operator.
     CONSTRAINT dead_letter_history_actor_check CHECK (action <> 'discarded' OR actor IS NOT NULL)
 );
 
@@ -166,7 +175,8 @@ CREATE TABLE accepted_losses (
     id             bigint GENERATED ALWAYS AS IDENTITY,
     topic          text COLLATE "C" NOT NULL,
     partition      integer          NOT NULL,
-    first_offset   bigint           NOT NULL,                -- five columns: the row of consumer_offsets as it was
+    first_offset   bigint           NOT NULL,                -- this and the next four columns: copied from consumer_offsets
+                                                             -- before the change
     next_offset    bigint           NOT NULL,
     last_offset    bigint,
     last_timestamp timestamptz,
@@ -176,6 +186,6 @@ CREATE TABLE accepted_losses (
     accepted_by    text             NOT NULL,
     accepted_at    timestamptz      NOT NULL DEFAULT now(),  -- wall clock
 
-    -- Decisions in the order in which they were made.
+    -- One row per decision.
     CONSTRAINT accepted_losses_pkey PRIMARY KEY (id)
 );

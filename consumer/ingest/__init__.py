@@ -1,4 +1,4 @@
-"""From records to events, and one batch in one transaction: numbering, de-duplication, the offsets' compare-and-set.
+"""Decodes records, and stores a batch in one transaction: compares and sets offsets, removes repeats, numbers events.
 
 May import: agent_runs, errors, model, postgres.
 """

@@ -1,4 +1,4 @@
-"""Decodes records into events, or rejects them, as far as no database is needed."""
+"""Decodes records into events or rejections, with the checks that need no database."""
 
 from functools import lru_cache
 from typing import Final
@@ -9,7 +9,8 @@ from agent_runs.errors import InvalidEvent, NotJson
 from agent_runs.ids import id_problem
 from consumer.model.records import Event, Reason, Record, Rejection, storable_timestamp
 
-# Many records have the same key: the run ids of the last keys are cached. Together with the keys about 300 KiB.
+# Many records have the same key, so the results of the last 2,048 keys are cached: about 600 KiB with keys of 12
+# characters, 1.3 MiB with keys of 245.
 _CACHED_KEYS: Final = 2048
 
 
@@ -25,7 +26,7 @@ def decode(record: Record, max_event_bytes: int) -> Event | Rejection:
 
 @lru_cache(_CACHED_KEYS)
 def _read_key(key: bytes) -> tuple[str, str | None]:
-    """Return the run id, and the problem that makes it invalid, if any."""
+    """Return the run id and None; for an invalid key, the problem takes the place of None."""
     try:
         run_id = key.decode()
     except UnicodeDecodeError as error:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from consumer.errors import Blocked
 from consumer.ingest.duplicates import Deduplicated, deduplicate
-from consumer.ingest.sequencing import Head, number, parents_named, starting_events
+from consumer.ingest.sequencing import Head, assign_sequence_numbers, first_run_started_events, named_parents
 from consumer.ingest.transaction import Transaction
 from consumer.model.batches import Batch, Stored
 from consumer.model.records import Event, Rejection
@@ -14,13 +14,13 @@ from consumer.model.records import Event, Rejection
 async def ingest(batch: Batch, tx: Transaction, *, check_existing: bool) -> Stored:
     """Store a batch within the transaction `tx`; the caller commits it.
 
-    1. Move the offsets, if they are still at the start of the batch.
+    1. Move the offset of each slice's partition, if it is still at the start of the slice.
     2. Store the events (see `store_events`).
     3. Insert the dead letters and count the repeats.
 
     Raises:
         StaleOffsets: another process has moved the offsets. The batch must be dropped.
-        RepeatedIds: an event id is already stored. Retry with `check_existing`.
+        RepeatedIds: an event id is already stored, or occurs twice in the batch. Retry with `check_existing`.
         DataRefused: PostgreSQL cannot store a message.
     """
     await tx.move_offsets(batch)  # 1
@@ -38,19 +38,19 @@ async def ingest(batch: Batch, tx: Transaction, *, check_existing: bool) -> Stor
 async def store_events(events: Sequence[Event], tx: Transaction, *, check_existing: bool) -> Deduplicated:
     """Append events to their runs within the transaction `tx`. Does not touch the offsets.
 
-    1. Separate repeats and conflicts from new events, if `check_existing`; otherwise all events count as new.
-    2. Insert the missing runs, lock the runs of the new events.
+    1. If `check_existing`, separate repeats and conflicts from new events; otherwise all events count as new.
+    2. Insert the missing runs and parents, and lock the runs of the new events.
     3. Number the new events and fold them into the heads of their runs.
-    4. Insert the new events, update the runs from their heads.
+    4. Insert the new events, and update the runs from their heads.
 
     Raises:
-        RepeatedIds: an event id is already stored. Retry with `check_existing`.
+        RepeatedIds: an event id is already stored, or occurs twice in the batch. Retry with `check_existing`.
         DataRefused: PostgreSQL cannot store a message.
     """
     found = await deduplicate(events, tx) if check_existing else Deduplicated(list(events), [], [])  # 1
     if found.new:
         heads = await _lock_heads(found.new, tx)  # 2
-        sequence = number(found.new, heads)  # 3
+        sequence = assign_sequence_numbers(found.new, heads)  # 3
         await tx.insert_events(zip(found.new, sequence, strict=True))  # 4
         await tx.update_runs(heads.values())
     return found
@@ -63,20 +63,29 @@ def _by_partition(rejections: Sequence[Rejection]) -> Counter[int]:
 async def _lock_heads(events: Sequence[Event], tx: Transaction) -> dict[str, Head]:
     """Insert missing runs and parents, lock the runs of the events and return their heads, by run id.
 
-    An insert after a lock could deadlock, so the parents must be known before the runs are locked: they are named by
-    the first `run_started` of a run. Whether a run has one is exact as long as its key stays in one partition, because
-    this transaction has locked the partition's offsets. Otherwise the heads show it, and the batch is retried.
+    An insert after a lock could deadlock, so all parents are inserted before the runs are locked. Only the first
+    `run_started` of a run names its parent, so the query `started_runs` reads which runs already have one. While the
+    key of a run stays in one partition, the result cannot become stale, because this transaction has locked the
+    partition's offsets. Otherwise the locked heads show that the run was started meanwhile.
+
+    Raises:
+        Blocked: a run was started from another partition at the same time. Retry the batch.
     """
     first_seen: dict[str, int] = {}
     for event in events:
         first_seen.setdefault(event.run_id, event.record.timestamp)
-    starts = [event for event in starting_events(events) if event.envelope.parent_run_id is not None]  # type: ignore[union-attr]
-    started = await tx.started_runs([event.run_id for event in starts]) if starts else set()
-    parents = parents_named([event for event in starts if event.run_id not in started])
+    naming_parents = [
+        event
+        for event in first_run_started_events(events)
+        if event.envelope.parent_run_id is not None  # type: ignore[union-attr]
+    ]
+    started = await tx.started_runs([event.run_id for event in naming_parents]) if naming_parents else set()
+    expected_first = [event for event in naming_parents if event.run_id not in started]
+    parents = named_parents(expected_first)
     stubs = {parent: at for parent, at in parents.items() if parent not in first_seen}
 
     await tx.insert_runs(stubs | first_seen)
     heads = await tx.lock_runs(first_seen, stubs)
-    if any(heads[event.run_id].started for event in starts if event.run_id not in started):
+    if any(heads[event.run_id].started for event in expected_first):
         raise Blocked("a run was started from another partition at the same time")
     return heads

@@ -1,4 +1,4 @@
-"""Numbers events and folds them into the heads of their runs. Does no I/O."""
+"""Assigns sequence numbers to events and folds the events into the heads of their runs. Does no I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,14 +9,15 @@ from consumer.model.records import Event
 
 
 class Head(msgspec.Struct, kw_only=True):
-    """The next number and the status of a run, and the columns that its events changed.
+    """The next sequence number and the status of a run, and the columns that the folded events change.
 
-    Times are in milliseconds since 1970. None in a field after `started` means that the column is unchanged.
+    Times are in milliseconds since 1970. None in a field after `started`: none of the folded events sets the column.
 
     Attributes:
-        event_count: the number of events, and so the sequence number of the next one.
-        started: whether the run has a `run_started`. Later ones change nothing.
-        dropped_events: the number to add to the column.
+        event_count: the number of the run's events, which is also the sequence number of its next event.
+        started: whether the run has a `run_started`. Only the first one sets `started_at`, `agent_id`, `session_id` and
+            `parent_run_id`.
+        dropped_events: the sum of the counts of the folded `events_dropped`; added to the column.
     """
 
     run_id: str
@@ -34,8 +35,8 @@ class Head(msgspec.Struct, kw_only=True):
     parent_run_id: str | None = None
 
 
-def number(events: Iterable[Event], heads: Mapping[str, Head]) -> list[int]:
-    """Fold the events, in order, into the heads of their runs. Returns the sequence number of each event."""
+def assign_sequence_numbers(events: Iterable[Event], heads: Mapping[str, Head]) -> list[int]:
+    """Fold the events, in order, into the heads of their runs, by run id. Returns the sequence number of each event."""
     return [advance(heads[event.run_id], event) for event in events]
 
 
@@ -58,15 +59,15 @@ def advance(head: Head, event: Event) -> int:
 
 
 def _start(head: Head, event: Event) -> None:
-    facts = event.envelope
+    run_started = event.envelope
     head.started, head.started_at = True, event.record.timestamp
-    head.agent_id = facts.agent_id  # type: ignore[union-attr]  # a run_started has these three
-    head.session_id = facts.session_id  # type: ignore[union-attr]
-    head.parent_run_id = facts.parent_run_id  # type: ignore[union-attr]
+    head.agent_id = run_started.agent_id  # type: ignore[union-attr]  # a run_started has these three
+    head.session_id = run_started.session_id  # type: ignore[union-attr]
+    head.parent_run_id = run_started.parent_run_id  # type: ignore[union-attr]
 
 
-def starting_events(events: Iterable[Event]) -> list[Event]:
-    """The first `run_started` of each run among the events."""
+def first_run_started_events(events: Iterable[Event]) -> list[Event]:
+    """Return the first `run_started` of each run among the events."""
     first: dict[str, Event] = {}
     for event in events:
         if event.envelope.type == "run_started":
@@ -74,10 +75,10 @@ def starting_events(events: Iterable[Event]) -> list[Event]:
     return list(first.values())
 
 
-def parents_named(starts: Sequence[Event]) -> dict[str, int]:
-    """The parent runs that these `run_started` events name, each with the earliest timestamp of such an event."""
+def named_parents(run_started_events: Sequence[Event]) -> dict[str, int]:
+    """Return the parent runs that the events name, each with the timestamp of the earliest event that names it."""
     parents: dict[str, int] = {}
-    for event in starts:
+    for event in run_started_events:
         parent: str | None = event.envelope.parent_run_id  # type: ignore[union-attr]
         if parent is not None:
             parents[parent] = min(event.record.timestamp, parents.get(parent, event.record.timestamp))

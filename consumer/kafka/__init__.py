@@ -1,4 +1,4 @@
-"""The consumer group's client, the topic's reader, and topic administration.
+"""Group membership and fetching, reads outside the group, the search for unreadable records, topic administration.
 
 May import: agent_runs, settings, errors, model, aiokafka, structlog.
 """

@@ -34,9 +34,10 @@ INTRODUCTION = """\
 [bold]Agent Runs[/]: LLM agents publish events to Kafka; consumers store them in PostgreSQL,
 each event once and in order.
 
-Here, agents publish a few hundred runs, and two consumers store them. One consumer
-is killed, and a foreign producer sends invalid records. At the end every record is
-accounted for. This takes half a minute; servers and data are temporary.
+Here, agents publish the events of a few hundred runs, and two consumers store them.
+One consumer is killed, and a producer that does not use this library sends invalid
+records. At the end the demo checks that each record is stored as an event, a dead
+letter or a repeat. This takes half a minute; servers and data are temporary.
 """
 
 
@@ -54,7 +55,7 @@ def main() -> int:
             console.print(f"\nLogs and data files are in {directory}", soft_wrap=True)
         else:
             rmtree(directory)
-            console.print("\nAll processes have ended, all files are removed.")
+            console.print("\nAll processes have ended, and all files are removed.")
     if exit_code == 0:
         console.print(NEXT_STEPS, end="")
     return exit_code
@@ -65,7 +66,7 @@ def _run(plan: Plan, directory: Path, console: Console) -> int:
     try:
         console.print("Starting Kafka and PostgreSQL on this machine …")
         with LocalStack(directory, fast_start=True) as stack:
-            asyncio.run(_perform(plan, _settings(stack), directory, console))
+            asyncio.run(_perform(plan, _environment(stack), directory, console))
     except KeyboardInterrupt:
         console.print("\nInterrupted.")
         return INTERRUPTED
@@ -77,20 +78,22 @@ def _run(plan: Plan, directory: Path, console: Console) -> int:
     return 0
 
 
-async def _perform(plan: Plan, settings: dict[str, str], directory: Path, console: Console) -> None:
-    console.print("Creating the tables (`consumer migrate`) and a topic (`consumer create-topic`) …")
-    run_command(settings, "migrate")
-    run_command(settings, "create-topic", "--partitions", str(PARTITIONS))
-    async with asyncpg.create_pool(settings["DATABASE_URL"], min_size=1) as database:
-        console.print("Starting two consumers (`consumer run`) …")
-        outcome = await Scenario(plan, settings, directory, database, Display(console)).perform()
-        console.print("Comparing each record of the topic with the tables (`consumer verify --topic`) …")
-        verify_output = run_command(settings, "verify", "--topic", TOPIC)
+async def _perform(plan: Plan, environment: dict[str, str], directory: Path, console: Console) -> None:
+    console.print(
+        "Creating the tables (`python -m consumer migrate`) and a topic (`python -m consumer create-topic`) …"
+    )
+    run_command(environment, "migrate")
+    run_command(environment, "create-topic", "--partitions", str(PARTITIONS))
+    async with asyncpg.create_pool(environment["DATABASE_URL"], min_size=1) as database:
+        console.print("Starting two consumers (`python -m consumer run`) …")
+        outcome = await Scenario(plan, environment, directory, database, Display(console)).perform()
+        console.print("Comparing each record of the topic with the tables (`python -m consumer verify --topic`) …")
+        verify_output = run_command(environment, "verify", "--topic", TOPIC)
         await check(outcome, database)
         await print_report(console, outcome, database, verify_output)
 
 
-def _settings(stack: LocalStack) -> dict[str, str]:
+def _environment(stack: LocalStack) -> dict[str, str]:
     """The environment of the demo's consumers and commands."""
     return {
         "KAFKA_BOOTSTRAP_SERVERS": stack.kafka.bootstrap_servers,
@@ -103,11 +106,14 @@ def _settings(stack: LocalStack) -> dict[str, str]:
 
 
 def _treat_signals_as_ctrl_c() -> None:
-    """Let SIGTERM and SIGHUP clean up as Ctrl-C does.
+    """On SIGTERM and SIGHUP, send SIGINT to this process: the demo then cleans up as after Ctrl-C.
 
-    They raise SIGINT instead of an exception, because `asyncio.run` replaces the handler of SIGINT while it runs.
+    The handlers do not raise KeyboardInterrupt themselves: while `asyncio.run` runs, its own handler of SIGINT cancels
+    the main task, and an exception raised in a handler would skip that.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored at the start of a script's background job
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell starts a script's background jobs with SIGINT ignored
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -115,10 +121,8 @@ def _treat_signals_as_ctrl_c() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
-    parser.add_argument(
-        "--conversations", type=int, default=260, help="the number of runs, without child runs (default: 260)"
-    )
-    parser.add_argument("--seconds", type=float, default=14, help="the time within which they start (default: 14)")
+    parser.add_argument("--conversations", type=int, default=260, help="number of top-level runs (default: 260)")
+    parser.add_argument("--seconds", type=float, default=14, help="seconds during which the runs start (default: 14)")
     parser.add_argument("--keep", action="store_true", help="keep the logs and data files")
     return parser.parse_args()
 

@@ -18,14 +18,14 @@ LOG_LINES = 15
 ASSIGNED = re.compile(r"action=assigned +partitions=\[\d")
 
 
-def run_command(settings: Mapping[str, str], *arguments: str) -> str:
+def run_command(environment: Mapping[str, str], *arguments: str) -> str:
     """Run a command of the service to its end, and return its output.
 
     Raises:
-        DemoFailed: it ended with another exit code than 0, or not in time.
+        DemoFailed: it ended with an exit code other than 0, or not in time.
     """
     command = f"`python -m consumer {' '.join(arguments)}`"
-    process = _start(settings, "consumer", *arguments, stdout=subprocess.PIPE)
+    process = _start(environment, "consumer", *arguments, stdout=subprocess.PIPE)
     with process:
         try:
             output, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
@@ -38,36 +38,38 @@ def run_command(settings: Mapping[str, str], *arguments: str) -> str:
     return output
 
 
-def _start(settings: Mapping[str, str], module: str, *arguments: str, stdout: int | IO[str]) -> "subprocess.Popen[str]":
+def _start(
+    environment: Mapping[str, str], module: str, *arguments: str, stdout: int | IO[str]
+) -> "subprocess.Popen[str]":
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        env={**inherited, **settings},
+        env={**inherited, **environment},
         cwd=CHECKOUT,
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,  # Ctrl-C reaches the demo only, which then ends its child processes
+        start_new_session=True,  # Ctrl-C reaches the demo only, and the demo ends its child processes
     )
 
 
 class Consumer:
-    """A process that runs `consumer run`, from its construction on.
+    """A process that runs `python -m consumer run`; the constructor starts it.
 
     Args:
         name: its name in the demo, and in the name of its log.
-        settings: its environment.
+        environment: its environment variables, in addition to this process's.
         logs: the directory for its log.
     """
 
-    def __init__(self, name: str, settings: Mapping[str, str], logs: Path) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str], logs: Path) -> None:
         self.name = name
         self._log = logs / f"{name}.log"
         self._killed = False
-        # Its standard input is open as long as the demo runs; end_with_parent.py relies on that.
+        # The process's standard input stays open until the demo ends; end_with_parent.py relies on that.
         with self._log.open("w") as log:
-            self._process = _start(settings, "examples.demo.end_with_parent", "run", stdout=log)
+            self._process = _start(environment, "examples.demo.end_with_parent", "run", stdout=log)
 
     @property
     def state(self) -> str:
@@ -77,30 +79,30 @@ class Consumer:
         return "running" if self._process.poll() is None else "ended"
 
     def has_partitions(self) -> bool:
-        """Whether Kafka has assigned partitions to it.
+        """Whether Kafka has assigned partitions to this consumer.
 
         Raises:
-            DemoFailed: it has ended.
+            DemoFailed: the process has ended and was not killed.
         """
         self.check()
         return bool(ASSIGNED.search(self._log.read_text(errors="replace")))
 
     def check(self) -> None:
-        """Raise DemoFailed when it has ended but was not killed."""
+        """Raise DemoFailed if the process has ended but was not killed by the demo."""
         if self.state == "ended":
             raise self._failure(f"ended unexpectedly with exit code {self._process.returncode}")
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a crash would. Does nothing when it has ended."""
+        """End the process with SIGKILL, which it cannot handle, like a crash. Does nothing if it has ended."""
         self._killed = True
         with self._process:  # closes standard input and waits for the end
             self._process.kill()
 
     def stop(self) -> None:
-        """End it with SIGTERM and wait.
+        """End the process with SIGTERM and wait.
 
         Raises:
-            DemoFailed: it did not end in time, or ended with another exit code than 0.
+            DemoFailed: it did not end in time, or ended with an exit code other than 0.
         """
         self._process.terminate()
         try:

@@ -38,8 +38,8 @@ class Plan:
     """The size of the scenario.
 
     Attributes:
-        conversations: the number of runs, without child runs.
-        seconds: the time within which they start. The last one ends some seconds later.
+        conversations: the number of top-level runs.
+        seconds: the time during which the runs start. The last run ends some seconds later.
     """
 
     conversations: int
@@ -60,21 +60,22 @@ class Scenario:
 
     Args:
         plan: the size of the scenario.
-        settings: the environment of the consumers; agents and the foreign producer use its Kafka and topic.
+        environment: the environment variables of the consumers; agents and the foreign producer use the same Kafka and
+            topic.
         logs: the directory for the logs of the consumers.
         database: for reading the counts.
         display: shows the counts and the actions.
     """
 
     def __init__(
-        self, plan: Plan, settings: Mapping[str, str], logs: Path, database: Database, display: Display
+        self, plan: Plan, environment: Mapping[str, str], logs: Path, database: Database, display: Display
     ) -> None:
         self._plan = plan
-        self._settings = settings
+        self._environment = environment
         self._logs = logs
         self._database = database
         self._display = display
-        self._kafka, self._topic = settings["KAFKA_BOOTSTRAP_SERVERS"], settings["AGENT_RUNS_TOPIC"]
+        self._kafka, self._topic = environment["KAFKA_BOOTSTRAP_SERVERS"], environment["AGENT_RUNS_TOPIC"]
         self._emitter = Emitter(environ={}, bootstrap_servers=self._kafka, topic=self._topic)
         self._consumers: list[Consumer] = []
         self._foreign_records = 0
@@ -111,7 +112,7 @@ class Scenario:
 
     async def _start_consumer(self) -> Consumer:
         """Start one more consumer, and wait until it has partitions."""
-        consumer = Consumer(f"consumer-{len(self._consumers) + 1}", self._settings, self._logs)
+        consumer = Consumer(f"consumer-{len(self._consumers) + 1}", self._environment, self._logs)
         self._consumers.append(consumer)
         try:
             async with asyncio.timeout(ASSIGN_TIMEOUT_S):

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_runs.status import RunStatus
-from consumer.ingest.sequencing import Head, advance, number, parents_named, starting_events
+from consumer.ingest.sequencing import Head, advance, assign_sequence_numbers, first_run_started_events, named_parents
 from consumer.model.records import Event
 from tests.support.builders import event
 
 
 def fold(*events: Event, head: Head | None = None) -> Head:
     head = head or Head(run_id="r1")
-    number(events, {head.run_id: head})
+    assign_sequence_numbers(events, {head.run_id: head})
     return head
 
 
@@ -25,7 +25,7 @@ def test_events_are_numbered_within_their_runs_from_the_runs_event_counts() -> N
     heads = {"a": Head(run_id="a"), "b": Head(run_id="b", event_count=41)}
     events = [event(run=run) for run in ("a", "b", "a", "a", "b")]
 
-    assert number(events, heads) == [0, 41, 1, 2, 42]
+    assert assign_sequence_numbers(events, heads) == [0, 41, 1, 2, 42]
     assert (heads["a"].event_count, heads["b"].event_count) == (3, 43)
 
 
@@ -100,18 +100,18 @@ def test_a_run_started_may_have_an_agent_id_only() -> None:
     assert (head.agent_id, head.session_id, head.parent_run_id) == ("a", None, None)
 
 
-def test_the_starting_events_are_the_first_run_started_of_each_run() -> None:
+def test_only_the_first_run_started_of_each_run_is_returned() -> None:
     first, again, other = (
         event("run_started", run="a", offset=1),
         event("run_started", run="a", offset=2),
         event("run_started", run="b", offset=3),
     )
 
-    assert starting_events([event(run="a"), first, event(run="c"), again, other]) == [first, other]
+    assert first_run_started_events([event(run="a"), first, event(run="c"), again, other]) == [first, other]
 
 
 def test_a_named_parent_has_the_time_of_the_earliest_run_started_that_names_it() -> None:
-    starts = [
+    run_started_events = [
         event("run_started", run="a", timestamp=30, parent_run_id="p"),
         event("run_started", run="b", timestamp=10, parent_run_id="p"),
         event("run_started", run="c", timestamp=20, parent_run_id="p"),
@@ -119,7 +119,7 @@ def test_a_named_parent_has_the_time_of_the_earliest_run_started_that_names_it()
         event("run_started", run="e", timestamp=1),
     ]
 
-    assert parents_named(starts) == {"p": 10, "q": 5}
+    assert named_parents(run_started_events) == {"p": 10, "q": 5}
 
 
 # --- several batches: the heads, applied to a row one after the other ---
@@ -155,7 +155,7 @@ def write(batch: Sequence[Event], rows: dict[str, Head]) -> list[int]:
     for run in {item.run_id for item in batch}:
         row = rows.setdefault(run, Head(run_id=run))
         heads[run] = Head(run_id=run, status=row.status, event_count=row.event_count, started=row.started)
-    sequence = number(batch, heads)
+    sequence = assign_sequence_numbers(batch, heads)
     for run, head in heads.items():
         row = rows[run]
         for field, value in msgspec.structs.asdict(head).items():
