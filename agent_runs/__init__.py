@@ -1,6 +1,7 @@
-"""The library of Agent Runs: publishes the events of LLM agents to Kafka, and decodes them.
+"""The library of Agent Runs: publishes events to Kafka, and encodes and decodes messages.
 
-`import agent_runs` imports no Kafka or PostgreSQL client and starts no thread; the emitter does that when it is used.
+`import agent_runs` imports no Kafka client and starts no thread. The first emitted event starts the delivery thread,
+which imports aiokafka. Nothing imports a PostgreSQL client.
 
 May import: codec, emitter, pytest.
 """

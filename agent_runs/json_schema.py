@@ -18,17 +18,17 @@ _TIMESTAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 def run_event_schema() -> dict[str, Any]:
     """Return the JSON Schema of one message, generated from the structs of `agent_runs.events`.
 
-    The schema accepts some messages that `decode_event` refuses: it counts an id's characters instead of its bytes, and
-    accepts times that do not exist.
+    The schema accepts some messages that `decode_event` refuses. For example, it counts an id's characters instead of
+    its bytes, and accepts times that do not exist.
     """
     (reference, common), definitions = msgspec.json.schema_components([RunEvent, Event], ref_template="#/$defs/{name}")
     known = reference["anyOf"]
     unknown = definitions[common["$ref"].rpartition("/")[2]]
-    # A type outside this contract is legal; the common fields are required for it too.
+    # An event of a type outside this contract is valid if its common fields are valid.
     unknown["properties"]["type"] = {"type": "string", "not": {"enum": sorted(EVENT_CLASSES)}, **_id_limits(unknown)}
     for definition in definitions.values():
         definition["properties"]["timestamp"]["pattern"] = _TIMESTAMP
-        definition["description"] = cleandoc(definition["description"])  # Python 3.13 does it itself
+        definition["description"] = cleandoc(definition["description"])  # Python 3.13 removes the indentation itself
     return {
         "$schema": _DIALECT,
         "title": "RunEvent",
@@ -44,7 +44,7 @@ def _id_limits(definition: dict[str, Any]) -> dict[str, int]:
 
 
 def render() -> str:
-    """Return the schema as formatted JSON, as the file holds it."""
+    """Return the content of the schema file: formatted JSON with a newline at its end."""
     return msgspec.json.format(msgspec.json.encode(run_event_schema())).decode() + "\n"
 
 

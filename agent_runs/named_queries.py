@@ -1,4 +1,7 @@
-"""Reads a file of named SQL queries: a line `-- name --` starts a query, which ends at the next such line."""
+"""Reads a file of named SQL queries.
+
+A line `-- name --` starts a query, which ends at the next such line or at the end of the file.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,11 +11,11 @@ _NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 
 def load_queries(path: Path) -> Mapping[str, str]:
-    """Return the queries of a file by name, comments included.
+    """Return the text of each query by its name. Comments of a query are part of its text.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: two queries have the same name, or a statement comes before the first name.
+        ValueError: two queries have the same name, or a line that is not a comment precedes the first name.
     """
     preamble, *blocks = _NAME.split(path.read_text(encoding="utf-8"))
     if any(line and not line.startswith("--") for line in preamble.splitlines()):

@@ -1,4 +1,7 @@
-"""The pytest plugin of the library. Every test run loads it, so it imports the library only for the fixture."""
+"""The pytest plugin of the library: the fixture `recording_emitter`.
+
+pytest loads this module in every test run, so only the fixture imports the emitter.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,4 +21,6 @@ def recording_emitter() -> "Iterator[RecordingEmitter]":
     yield emitter
     dropped = emitter.stats().dropped
     if dropped:
-        pytest.fail(f"The agent's events were dropped: {dropped}. The log has the reasons.", pytrace=False)
+        pytest.fail(
+            f"Dropped events by reason: {dropped}. The warnings of logger `agent_runs` have the details.", pytrace=False
+        )

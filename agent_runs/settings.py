@@ -1,7 +1,7 @@
 """Reads settings from a mapping of environment variables, usually `os.environ`, into msgspec structs.
 
-A settings struct names the variable of each field: `topic: Annotated[str, env("AGENT_RUNS_TOPIC")]`. Every value may
-also be in a file: `AGENT_RUNS_TOPIC_FILE` then holds the path. That is meant for secrets.
+A settings struct names the variable of each field: `topic: Annotated[str, env("AGENT_RUNS_TOPIC")]`. Instead
+of a variable, such as `KAFKA_SASL_PASSWORD`, `KAFKA_SASL_PASSWORD_FILE` may name a file that holds the value.
 """
 
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach Kafka, for producers and consumers alike.
 
     Attributes:
-        bootstrap_servers: `host:port[,host:port…]`.
-        security_protocol: TLS with the two that end with `SSL`; a login with the two that begin with `SASL`.
-        sasl_mechanism: used by the `SASL` protocols, as are `sasl_username` and `sasl_password`, which these require.
-        ssl_cafile: path of the CA certificates that sign the brokers'; unset: the system's.
+        bootstrap_servers: `host[:port][,host[:port]…]` without a scheme; the default port is 9092.
+        security_protocol: `SSL` and `SASL_SSL` use TLS; `SASL_PLAINTEXT` and `SASL_SSL` log in with SASL.
+        sasl_mechanism: how a SASL protocol logs in. It requires `sasl_username` and `sasl_password`.
+        ssl_cafile: path of the CA certificates that verify the brokers' certificates; unset: those of the system.
         ssl_certfile: path of the client certificate, for brokers that require one.
-        ssl_keyfile: path of its private key; unset: the key is in `ssl_certfile`.
+        ssl_keyfile: path of the private key of the client certificate; unset: the key is in `ssl_certfile`.
     """
 
     bootstrap_servers: Annotated[str, env("KAFKA_BOOTSTRAP_SERVERS", min_length=1)]
@@ -53,9 +53,9 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_keyfile: Annotated[str | None, env("KAFKA_SSL_KEYFILE")] = None
 
     def conflicts(self) -> list[str]:
-        """Return the problems that no single field's type shows, one sentence each."""
+        """Return the problems that the types of the fields do not exclude, one sentence each."""
         found = [
-            f"KAFKA_BOOTSTRAP_SERVERS: must be host:port[,host:port…], got {server!r}"
+            f"KAFKA_BOOTSTRAP_SERVERS: must be host[:port][,host[:port]…] without a scheme, got {server!r}"
             for server in self.bootstrap_servers.split(",")
             if not server.strip() or "://" in server
         ]
@@ -73,15 +73,15 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_settings(
-    settings: type[_Settings], environ: Mapping[str, str], given: Mapping[str, object] = MappingProxyType({})
+    settings: type[_Settings], environ: Mapping[str, str], overrides: Mapping[str, object] = MappingProxyType({})
 ) -> _Settings:
     """Read and validate one settings struct.
 
     Args:
         settings: a struct whose fields are annotated with `env`. Its method `conflicts`, if it has one, returns the
-            problems of a combination of fields.
+            problems that the types of the fields do not exclude.
         environ: environment variables by name. An empty variable counts as not set.
-        given: values by field name; they override the environment.
+        overrides: values by field name; they override the environment.
 
     Raises:
         SettingsError: with one sentence for every setting that is missing or invalid.
@@ -91,36 +91,36 @@ def read_settings(
     for field, annotation in get_type_hints(settings, include_extras=True).items():
         variable = _variable(annotation)
         try:
-            if field in given:
-                values[field] = msgspec.convert(given[field], annotation)
+            if field in overrides:
+                values[field] = msgspec.convert(overrides[field], annotation)
             elif (text := _look_up(variable, environ)) is not None:
                 values[field] = msgspec.convert(text, annotation, strict=False)
         except (OSError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            problems.append(f"{field if field in given else variable}: {error}{_remedy(annotation)}")
+            problems.append(f"{field if field in overrides else variable}: {error}{_allowed_values(annotation)}")
             values[field] = None
     required = {field.name for field in msgspec.structs.fields(settings) if field.required}
     hints = get_type_hints(settings, include_extras=True)
     problems += [f"{_variable(hints[field])}: is not set" for field in sorted(required - values.keys())]
     if problems:
         raise SettingsError(problems)
-    read = settings(**values)
-    problems = getattr(read, "conflicts", list[str])()
+    loaded = settings(**values)
+    problems = getattr(loaded, "conflicts", list[str])()
     if problems:
         raise SettingsError(problems)
-    return read
+    return loaded
 
 
 def read_sections(
     sections: Mapping[str, type[msgspec.Struct]],
     environ: Mapping[str, str],
-    given: Mapping[str, object] = MappingProxyType({}),
+    overrides: Mapping[str, object] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Read several settings structs, and report the problems of all of them at once.
 
     Args:
         sections: the structs by any name.
         environ: environment variables by name.
-        given: values by field name; they override the environment.
+        overrides: values by field name; they override the environment.
 
     Returns:
         The settings by the names of `sections`.
@@ -128,16 +128,16 @@ def read_sections(
     Raises:
         SettingsError: with the problems of every section.
     """
-    read: dict[str, Any] = {}
+    loaded: dict[str, Any] = {}
     problems: list[str] = []
     for name, section in sections.items():
         try:
-            read[name] = read_settings(section, environ, given)
+            loaded[name] = read_settings(section, environ, overrides)
         except SettingsError as error:
             problems += error.problems
     if problems:
         raise SettingsError(problems)
-    return read
+    return loaded
 
 
 def _variable(annotation: Any) -> str:
@@ -145,7 +145,7 @@ def _variable(annotation: Any) -> str:
     return next(str(meta.extra["variable"]) for meta in metas if meta.extra)
 
 
-def _remedy(annotation: Any) -> str:
+def _allowed_values(annotation: Any) -> str:
     """Return the allowed values as the end of a sentence, or "" if they are not a short list."""
     kind = get_args(annotation)[0]
     allowed = get_args(kind) if get_origin(kind) is Literal else ("1", "0") if kind is bool else ()
@@ -153,7 +153,10 @@ def _remedy(annotation: Any) -> str:
 
 
 def _look_up(variable: str, environ: Mapping[str, str]) -> str | None:
-    """Return the text of a setting, or None. An empty variable counts as not set, as in compose files and shells."""
+    """Return the text of a setting from its variable or its file; None if neither is set.
+
+    An empty variable counts as not set, as in compose files and shells. An empty file gives the empty text.
+    """
     text = environ.get(variable)
     file = environ.get(f"{variable}_FILE")
     if text and file:

@@ -1,12 +1,12 @@
-"""Computes the status of a run by folding over its events."""
+"""The statuses of a run, and `next_status`: one step of the status fold."""
 
 from enum import StrEnum
 
 
 class RunStatus(StrEnum):
-    """The four statuses of a run. A run without events is `RUNNING`."""
+    """The four statuses of a run."""
 
-    RUNNING = "running"  # executing
+    RUNNING = "running"  # executing, or no events yet
     WAITING = "waiting"  # paused until it receives an answer
     COMPLETED = "completed"  # ended successfully
     FAILED = "failed"  # ended without success
@@ -14,8 +14,8 @@ class RunStatus(StrEnum):
 
 FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED})
 
-# Part of the contract and not settings, because the status must depend on the log alone. An agent whose tools have
-# other names emits `run_waiting` and `run_completed`.
+# These names are part of the contract, not settings, because the status must depend on the log alone. An agent whose
+# tools have other names emits `run_waiting` and `run_completed`.
 WAITING_TOOLS = frozenset({"ask_human", "spawn_agent"})
 TERMINAL_TOOLS = frozenset({"respond_to_user", "done"})
 
@@ -30,12 +30,13 @@ def next_status(  # noqa: PLR0911  # a return for each row of the table
         event_type: the event's `type`. A type that is not part of the contract changes nothing.
         tool_name: the event's `tool_name`, if it has one.
 
-    The last event alone does not decide: an audit event after `respond_to_user` would reopen a finished run, and a
-    parallel tool's request would remove a waiting run from the inbox of the human whose answer it needs.
+    The status depends on the previous status too. If the last event alone decided, an audit event after
+    `respond_to_user` would reopen a finished run, and the request of a parallel tool would remove a waiting run from
+    the inbox of the human whose answer it needs.
     """
     match event_type:
         case "input" | "run_resumed":
-            return RunStatus.RUNNING  # a new stimulus reopens even a finished run
+            return RunStatus.RUNNING  # new input continues a run that has ended
         case _ if status in FINISHED:
             return status
         case "run_waiting":

@@ -1,4 +1,4 @@
-"""Encodes an event as its message. The result is JSON for any payload: what JSON cannot express is marked in it."""
+"""Encodes an event as a message. A payload value that JSON cannot express becomes `{"$repr": "…"}`."""
 
 import math
 from datetime import UTC, datetime
@@ -16,9 +16,9 @@ _PAYLOAD_FIELDS: Final[dict[type[Event], list[str]]] = {UnknownEvent: ["message"
     event_class: [field.name for field in msgspec.structs.fields(event_class) if field.type == Json]
     for event_class in EVENT_CLASSES.values()
 }
-# The fields that hold text, of each event class whose own fields are all text or payload. The other classes have ids,
-# counts or optional text, which `encode_checked` does not check.
 _COMMON_FIELDS: Final = frozenset(Event.__struct_fields__)
+# The text fields of each event class whose own fields are all text or payload. The other classes have ids, counts or
+# optional text, which `encode_checked` does not check.
 _TEXT_FIELDS: Final[dict[type[Event], list[str]]] = {
     event_class: [field.name for field in msgspec.structs.fields(event_class) if field.type is str]
     for event_class in EVENT_CLASSES.values()
@@ -44,16 +44,15 @@ def encode_event(event: RunEvent | UnknownEvent) -> bytes:
 
 
 def encode_checked(event: RunEvent | UnknownEvent) -> tuple[bytes, bool]:
-    """Return the message of an event, and whether the fields of the event prove that the message is valid.
+    """Return the message of an event, and whether it is known to be valid.
 
-    To validate the message with `read_envelope` takes five times as long as this check. True is a proof; False is not:
-    then only `read_envelope` decides.
+    True: the message is valid. False: unknown; call `read_envelope`, which takes five times as long as this check.
     """
     try:
         text = dump_fast(event.message if isinstance(event, UnknownEvent) else event)
         for field in _PAYLOAD_FIELDS[type(event)]:
             if not _is_plain(getattr(event, field), MAX_DEPTH - 1):
-                return encode_lossy(event) if _may_be_lossy(text) else text, False
+                return encode_lossy(event) if _may_need_lossy(text) else text, False
     except Exception as error:  # noqa: BLE001  # msgspec refuses some values, and an agent's objects may raise anything
         reraise_from_signal_handler(error)
         return encode_lossy(event), False
@@ -61,7 +60,7 @@ def encode_checked(event: RunEvent | UnknownEvent) -> tuple[bytes, bool]:
 
 
 def _has_valid_fields(event: Event) -> bool:
-    """Whether all fields except the payload certainly satisfy the contract."""
+    """Whether all fields except the payload are known to satisfy the contract. False: unknown."""
     texts = _TEXT_FIELDS.get(type(event))
     if texts is None or type(event.timestamp) is not datetime or event.timestamp.tzinfo is not UTC:
         return False
@@ -72,11 +71,11 @@ def _has_valid_fields(event: Event) -> bool:
 
 
 def _is_short_id(text: object) -> bool:
-    return type(text) is str and text.isalnum() and len(text) < 64  # a letter takes at most four of the 255 bytes
+    return type(text) is str and text.isalnum() and len(text) < 64  # 63 characters take at most 252 of the 255 bytes
 
 
 def encode_lossy(event: RunEvent | UnknownEvent) -> bytes:
-    """Encode an event slowly, in ASCII. A part nested deeper than the contract allows becomes a `$repr` too."""
+    """Encode an event in ASCII with `dump_lossy`, which accepts any payload and limits its depth."""
     if isinstance(event, UnknownEvent):
         return dump_lossy(event.message).encode()
     return dump_lossy(
@@ -84,16 +83,16 @@ def encode_lossy(event: RunEvent | UnknownEvent) -> bytes:
     ).encode()
 
 
-def _may_be_lossy(text: bytes) -> bool:
-    """Whether `dump_fast` may have written a NaN (as null or NaN) or a Decimal that PostgreSQL cannot store."""
+def _may_need_lossy(text: bytes) -> bool:
+    """Whether `dump_fast` may have written a NaN or an infinity, or a number that PostgreSQL cannot store."""
     return len(text) > MAX_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
 
 
 def _is_plain(value: Any, levels: int) -> bool:
     """Whether the value consists of JSON's own types and finite numbers, nested at most `levels` deep.
 
-    This runs for every event. Loops that test the exact type of a scalar before they call take a third of the time of a
-    plain recursion.
+    This runs for every event. The loop calls the function only for items that are not scalars, which takes a third of
+    the time of a call for every item.
     """
     kind = type(value)
     if kind is dict:

@@ -1,6 +1,7 @@
-"""Encodes any Python object as JSON: with msgspec, or slower where msgspec refuses a value or changes it silently.
+"""Encodes any Python object as JSON.
 
-A value that JSON cannot express, or a number that PostgreSQL cannot store, becomes `{"$repr": "…"}`. That is the loss.
+`dump_fast` uses msgspec. `dump_lossy` is slower; it encodes what msgspec refuses or changes silently. An object that
+JSON cannot express becomes `{"$repr": "…"}`. `dump_lossy` also replaces a number that PostgreSQL cannot store.
 """
 
 import json
@@ -17,11 +18,11 @@ import msgspec
 from agent_runs.codec.json_scan import MAX_DEPTH
 from agent_runs.signal_safety import reraise_from_signal_handler
 
-# The digits before and after the decimal point that PostgreSQL's `numeric`, and so its JSONB, can store.
+# PostgreSQL's `numeric`, and therefore its JSONB, stores at most so many digits before and after the decimal point.
 MAX_DIGITS: Final = 131_072
 _MAX_DECIMALS: Final = 16_383
 
-# msgspec encodes these itself. It passes one of them to `_enc_hook` only where it is the key of an object.
+# msgspec encodes these itself. It passes a value of these types to `_enc_hook` only if the value is an object's key.
 _MSGSPEC_TYPES: Final = (bool, type(None), tuple, list, dict, set, frozenset)
 
 
@@ -38,7 +39,7 @@ def _enc_hook(value: Any) -> Any:
             return dict(value)
         if issubclass(kind, os.PathLike):
             return os.fspath(value)
-        if issubclass(kind, date | time):  # a subclass, such as the frozen clocks of test libraries
+        if issubclass(kind, date | time):  # a subclass, such as freezegun's FakeDatetime
             return value.isoformat()
         return kind.model_dump(value, mode="json")  # pydantic: LLM clients return its models
     except Exception as error:  # noqa: BLE001  # most types have no such method; one that raises must not lose the event
@@ -46,17 +47,17 @@ def _enc_hook(value: Any) -> Any:
         return {"$repr": _safe_repr(value)}
 
 
-# Encodes nearly every value. It writes a float's NaN as null, and a Decimal's as NaN, which is not JSON.
+# Encodes nearly every value. It writes a NaN as null if it is a float, and as NaN, which is not JSON, if a Decimal.
 dump_fast: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_enc_hook).encode
 
 
 class _Step(NamedTuple):
-    """One item on the stack of `dump_lossy`.
+    """One item on the stack of `dump_lossy`: a value to encode, JSON text to append, or the end of a container.
 
     Attributes:
-        value: a value to encode, if the other two are empty.
-        text: finished output.
-        closes: the `id()` of a container that is complete.
+        value: the value to encode, if `text` and `closes` are empty.
+        text: the JSON text to append to the output.
+        closes: the `id()` of a container whose parts are all encoded.
     """
 
     value: Any = None
@@ -65,10 +66,10 @@ class _Step(NamedTuple):
 
 
 def dump_lossy(root: Any) -> str:
-    """Return any object as JSON in ASCII, nested less than `MAX_DEPTH` deep. An object that raises becomes a `$repr`.
+    """Return any object as JSON in ASCII, nested at most `MAX_DEPTH` deep.
 
-    So does a container that contains itself or lies too deep. The stack is explicit because a payload may be nested
-    deeper than Python's recursion limit.
+    An object that raises becomes a `$repr`. A container that contains itself, or is nested too deep, also becomes a
+    `$repr`. The stack is explicit because a payload may be nested deeper than Python's recursion limit.
     """
     output: list[str] = []
     open_containers: set[int] = set()
@@ -118,7 +119,7 @@ def _dump_scalar(value: Any) -> str:
         return json.dumps(value)
     try:
         return dump_fast(value).decode() if _is_storable(value) else _dump_repr(value)
-    except ValueError:  # Python converts no integer of 4,300 digits
+    except ValueError:  # Python does not convert an integer of more than 4,300 digits to text
         return _dump_repr(value)
 
 
@@ -136,11 +137,11 @@ def fits_numeric(value: Decimal) -> bool:
 
 def _exponent(value: Decimal) -> int:
     exponent = value.as_tuple().exponent
-    return exponent if isinstance(exponent, int) else 0  # a letter for NaN and infinities
+    return exponent if isinstance(exponent, int) else 0  # NaN and infinities have a letter as their exponent
 
 
 def _dump_key(key: Any) -> str:
-    """Return a text key as it is; for any other key, the text of its JSON."""
+    """Return a key as a JSON string. The JSON of a key that is not text, such as `1`, becomes the text `"1"`."""
     dumped = dump_lossy(key)
     return dumped if dumped.startswith('"') else json.dumps(dumped)
 

@@ -1,4 +1,4 @@
-"""The thread that sends the queued records to Kafka. The first event starts it; it reconnects after each failure.
+"""The thread that sends the queued records to Kafka. The first event starts it. It reconnects after each failure.
 
 This module loads neither an event loop nor a Kafka client. `session` loads both, and the thread imports `session`.
 """
@@ -25,25 +25,25 @@ class Delivery:
     def __init__(self, queue: SendQueue, config: Config) -> None:
         self._state = DeliveryState(queue, config)
         self._restart_at = 0.0
-        self._running = Lock()
-        self._is_running = False
+        self._thread_lock = Lock()  # held by the delivery thread
+        self._has_thread = False
         self._log = RateLimitedLog()
 
     # --- for agents' threads ---
 
     def wake(self) -> None:
-        """Send what is in the queue."""
-        if not self._is_running and not self._state.is_over:
+        """Start the thread if none runs, and wake it."""
+        if not self._has_thread and not self._state.is_over:
             self._start()
         self._state.wake()
 
     def stop(self) -> None:
-        """End the thread, whatever is pending."""
+        """End the thread, even if records are not acknowledged."""
         self._state.stop()
-        current_process().running.discard(self)  # nothing is left to finish
+        current_process().running.discard(self)  # the end of the process must not wait for this delivery
 
     def stop_when_empty(self) -> None:
-        """End the thread once nothing is pending."""
+        """End the thread once the queue is empty."""
         self._state.stop_when_empty()
         if not self._state.queue.is_empty:
             self.wake()
@@ -52,11 +52,15 @@ class Delivery:
 
     @property
     def exit_timeout_s(self) -> float:
-        """How long the end of the process may wait for this delivery."""
+        """The longest time that the end of the process waits for this delivery."""
         return self._state.config.emitter.exit_timeout_s
 
     def finish(self, deadline: float) -> None:
-        """Send what is pending until the deadline (`time.monotonic`), and log how many events are left."""
+        """Wait until Kafka has acknowledged all records, and log how many events are left.
+
+        Args:
+            deadline: the end of the wait, as a value of `time.monotonic`.
+        """
         queue = self._state.queue
         if queue.is_empty:
             return
@@ -74,7 +78,7 @@ class Delivery:
     def _start(self) -> None:
         now = monotonic()
         if now < self._restart_at:
-            return  # another thread is starting it, or this thread is, and a finaliser has interrupted it
+            return  # another thread starts it, or this thread does and a finaliser has interrupted the start
         self._restart_at = now + _RESTART_AFTER_S
         try:
             current_process().add_running(self)
@@ -84,9 +88,9 @@ class Delivery:
             self._log.warn("thread", text, error)
 
     def _run(self) -> None:
-        if not self._running.acquire(blocking=False):
-            return  # a second thread was started; two threads would mix up the order of a run's events
-        self._is_running = True
+        if not self._thread_lock.acquire(blocking=False):
+            return  # a second thread was started; two threads would send a run's events out of order
+        self._has_thread = True
         try:
             self._state.queue.set_delivery_thread()
             while not self._state.is_over:
@@ -94,17 +98,17 @@ class Delivery:
                 self._state.wait_before_retry()
             current_process().running.discard(self)
         finally:
-            self._is_running = False
-            self._running.release()
+            self._has_thread = False
+            self._thread_lock.release()
 
     def _run_session(self) -> None:
         try:
             with current_process().import_lock:
-                # The import takes a third of a second: here the agent's own thread does not wait for it.
+                # The import takes a third of a second. In this thread, it does not delay the agent.
                 from agent_runs.emitter.session import run_session  # noqa: PLC0415
             run_session(self._state)
         except KafkaUnavailable as error:
-            self._state.begin_outage(str(error))
+            self._state.log_failure(str(error))
         except Exception as error:  # noqa: BLE001  # an unexpected error must not end the delivery for ever
-            text = "The emitter's delivery failed unexpectedly; it reconnects, and sends the pending events again"
+            text = "The emitter's delivery failed unexpectedly; it reconnects and sends the unacknowledged events"
             self._log.warn("unexpected", text, error=error)

@@ -1,7 +1,4 @@
-"""What outlives a session: the records to send, the outage, and whether the delivery is over.
-
-The delivery thread runs one session after another. Each of them gets this object.
-"""
+"""State shared by the successive sessions of one delivery: unacknowledged records, the outage, the end."""
 
 from collections.abc import Sequence
 from logging import INFO, WARNING
@@ -23,11 +20,12 @@ _MAX_REASONS: Final = 10  # logged for one outage
 
 
 class DeliveryState:
-    """The delivery of one process.
+    """The state of the delivery of one emitter in one process.
 
     Attributes:
-        queue: where records come from.
-        backlog: records taken by a session that has ended, and not acknowledged.
+        queue: the queue that the sessions send.
+        config: the settings.
+        backlog: unacknowledged records of the last session, in order; the next session sends them first.
         waker: wakes the running session; None while no session is connected.
     """
 
@@ -43,47 +41,47 @@ class DeliveryState:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing more to do."""
+        """Whether the delivery has to end: after `stop`, or after `stop_when_empty` once the queue is empty."""
         return self._stopped.is_set() or (self._stops_when_empty and self.queue.is_empty)
 
     def take(self) -> list[Record]:
-        """The records to send next, in order."""
+        """Remove and return the records to send next, in order: the backlog, or the waiting records of the queue."""
         backlog, self.backlog = self.backlog, []
         return backlog or self.queue.take()
 
     def acknowledge(self, records: Sequence[Record]) -> None:
-        """Count records that Kafka has acknowledged; this ends an outage."""
+        """Count records that Kafka has acknowledged, and log the end of an outage."""
         self.queue.acknowledge(records)
         self._failures = 0
         if self._logged_reasons:
             self._logged_reasons.clear()
             log_safely(INFO, "Kafka accepts events again")
 
-    def begin_outage(self, reason: str) -> None:
-        """Log why Kafka accepts no events; each reason once in an outage."""
+    def log_failure(self, reason: str) -> None:
+        """Log why Kafka accepts no events: each reason once in an outage, and at most ten reasons."""
         if reason not in self._logged_reasons and len(self._logged_reasons) < _MAX_REASONS:
             self._logged_reasons.add(reason)
             text = "Kafka accepts no events (%s); they stay in the queue and are sent when it is available again"
             log_safely(WARNING, text, reason)
 
     def wait_before_retry(self) -> None:
-        """Wait before the next session, or until the delivery is over."""
+        """Wait before the next session, longer after each failure; `stop` ends the wait."""
         if not self.is_over:
             self._stopped.wait(backoff_s(self._failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
             self._failures += 1
 
     def wake(self) -> None:
-        """Wake the running session."""
+        """Wake the running session, if it is connected."""
         waker = self.waker
         if waker is not None:
             waker.wake()
 
     def stop(self) -> None:
-        """End the delivery, whatever is pending."""
+        """End the delivery, even if records are not acknowledged."""
         self._stopped.set()
         self.wake()
 
     def stop_when_empty(self) -> None:
-        """End the delivery once nothing is pending."""
+        """End the delivery once the queue is empty."""
         self._stops_when_empty = True
         self.wake()

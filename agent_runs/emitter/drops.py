@@ -31,8 +31,8 @@ class DropReason(StrEnum):
 def drop_marker(key: bytes, reason: DropReason, count: int, replaces: Record | None = None) -> Record:
     """Make the `events_dropped` record for dropped events of a run.
 
-    A marker that replaces a record keeps the id of its event, since later events may name it as their parent, and its
-    ordinal, since a flush that waits for the event then waits for the marker.
+    A marker that replaces a record keeps the id of the record's event, because later events may name it as their
+    parent. It also keeps the record's ordinal, so that a flush that waits for the record waits for the marker.
     """
     count = min(count, _MAX_DROPPED_COUNT)
     event_id = new_id() if replaces is None else read_envelope(replaces.value).id

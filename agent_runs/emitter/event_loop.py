@@ -1,8 +1,8 @@
 """The event loop of a session, and the object that wakes it from an agent's thread.
 
-By default asyncio resolves host names, and aiokafka checks passwords, in threads of an executor. While the process
-ends, which is when a short program's events are sent, no thread can be started. This loop needs no threads: it blocks
-instead, and only the delivery waits for that.
+By default asyncio resolves host names, and aiokafka computes the steps of a SASL login, in threads of an executor. No
+thread can be started while the process ends, and a short program's events are sent at that time. This loop does that
+work in the delivery thread, which blocks; agents' threads do not wait.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _Result = TypeVar("_Result")
 
 
 class SessionLoop(asyncio.SelectorEventLoop):
-    """An event loop without threads, which can abort its connections."""
+    """An event loop that starts no threads, and can abort its connections."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,12 +55,12 @@ class SessionLoop(asyncio.SelectorEventLoop):
 
 
 def _log_at_debug(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle errors of tasks that an abandoned client leaves behind: the failure itself was already logged."""
+    """Log the errors of tasks that an abandoned client leaves behind. The failure itself was logged already."""
     _log.debug("%s", context.get("message"), exc_info=context.get("exception"))
 
 
 class Waker:
-    """Wakes a waiting event loop from any thread. It costs next to nothing while the loop does not wait."""
+    """Wakes a waiting event loop from any thread. While the loop does not wait, `wake` makes no system call."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -69,25 +69,25 @@ class Waker:
     def wake(self) -> None:
         """End the wait of the loop, if it waits."""
         wait = self._wait
-        # Waking takes a system call and releases the interpreter lock. For every event, this would cost the agent more
-        # than all the rest of an emit.
-        if wait is None or wait.is_woken:
+        # A wake-up takes a system call and releases the interpreter lock. One for every event would take more of the
+        # agent's time than the rest of the emit.
+        if wait is None or wait.wake_sent:
             return
-        with suppress(RuntimeError):  # the loop is closed; the next session takes records before it waits
-            self._loop.call_soon_threadsafe(wait.woken.set)
-        # Set after the call, because an exception from a signal handler can prevent the call; and on the wait that was
-        # woken, because the next wait may have begun.
-        wait.is_woken = True
+        with suppress(RuntimeError):  # if the loop is closed, the next session takes the records before it waits
+            self._loop.call_soon_threadsafe(wait.event.set)
+        # Set after the call, because an exception from a signal handler can prevent the call. Set on `wait` instead of
+        # `self._wait`, because the next wait may have begun.
+        wait.wake_sent = True
 
-    async def wait_unless(self, is_needed: Callable[[], bool]) -> None:
-        """Wait until another thread calls `wake`; return at once if `is_needed()`."""
+    async def wait_unless(self, has_work: Callable[[], bool]) -> None:
+        """Wait until another thread calls `wake`; return at once if `has_work()`."""
         wait = self._wait = _Wait()
-        if not is_needed():  # called after the wait is visible, so that no wake-up is missed in between
-            await wait.woken.wait()
+        if not has_work():  # called after `wake` can see the wait, so that no wake-up is missed in between
+            await wait.event.wait()
         self._wait = None
 
 
 class _Wait:
     def __init__(self) -> None:
-        self.woken = asyncio.Event()
-        self.is_woken = False
+        self.event = asyncio.Event()
+        self.wake_sent = False

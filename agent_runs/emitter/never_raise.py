@@ -1,4 +1,4 @@
-"""Keeps exceptions out of the agent: whatever fails inside the emitter is counted and logged instead."""
+"""Keeps the emitter's exceptions out of the agent: an `Exception` is counted and logged instead of raised."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,10 +15,10 @@ _Method = Callable[Concatenate[Any, _Arguments], _Result]
 def never_raise(
     fallback: Callable[[Any], _Result],
 ) -> Callable[[_Method[_Arguments, _Result]], _Method[_Arguments, _Result]]:
-    """Decorate a method so that it returns `fallback(self)` where it would raise.
+    """Decorate a method so that it returns `fallback(self)` instead of raising an `Exception`.
 
-    This includes calls with arguments that the method does not have. An exception that a signal handler of the agent
-    raises still propagates. The class needs a method `_count_misuse(method_name, error)`, which counts a dropped
+    This includes the TypeError of a call with wrong arguments. An exception that a signal handler of the agent raises
+    still propagates. The class needs a method `_count_misuse(method_name, error)`, which counts a dropped
     event and logs why.
     """
 
@@ -38,7 +38,10 @@ def never_raise(
 
 
 def format_error(error: str | BaseException) -> str:
-    """The class and message of an exception, as the last lines of its traceback show them; a text as it is."""
+    """Return the class and message of an exception, as at the end of its traceback.
+
+    Returns a string argument unchanged.
+    """
     if not isinstance(error, BaseException):
         return error
     try:

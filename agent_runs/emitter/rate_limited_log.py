@@ -1,10 +1,11 @@
-"""The emitter's log lines: safe to write anywhere, and limited in number."""
+"""Writes the emitter's log lines. The functions never raise, and the number of warnings is limited."""
 
 import logging
 from time import monotonic
+from traceback import format_exception
 from typing import Final
 
-from agent_runs.escaping import escape_line
+from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.signal_safety import reraise_from_signal_handler
 
 logger = logging.getLogger("agent_runs")
@@ -19,25 +20,31 @@ def log_safely(level: int, message: str, *arguments: object, error: BaseExceptio
     Args:
         level: a level of `logging`.
         message: a format string.
-        arguments: its values; text is escaped, so that it cannot forge a line.
-        error: an exception whose traceback is logged too.
+        arguments: the values of the format string; text is escaped, so that it cannot forge a line.
+        error: an exception whose traceback is appended to the message, escaped and indented.
     """
     try:
-        escaped = (escape_line(argument) if isinstance(argument, str) else argument for argument in arguments)
-        logger.log(level, message, *escaped, exc_info=error)
-    except Exception as failure:  # noqa: BLE001  # the handler is the agent's code, and logging is all we could do
+        escaped = [escape_line(argument) if isinstance(argument, str) else argument for argument in arguments]
+        if error is not None:  # not as `exc_info`: a log formatter writes that without escaping
+            message += "\n    %s"
+            escaped.append(escape_lines("".join(format_exception(error))))
+        logger.log(level, message, *escaped)
+    except Exception as failure:  # noqa: BLE001  # a log handler of the agent failed; the failure cannot be logged
         reraise_from_signal_handler(failure)
 
 
 class RateLimitedLog:
-    """Logs warnings: each subject at most once a minute, and at most twenty in all."""
+    """Logs warnings: in each period at most one of a subject, and at most twenty in all.
+
+    A period lasts at least a minute. It starts with the first warning after the end of the previous period.
+    """
 
     def __init__(self) -> None:
         self._period_start = -_PERIOD_S
         self._logged: set[str] = set()
 
     def warn(self, subject: str, message: str, *arguments: object, error: BaseException | None = None) -> None:
-        """Log a warning unless one of the same subject was logged in this period."""
+        """Log a warning, unless this period has one of the same subject or has twenty already."""
         now = monotonic()
         if now - self._period_start >= _PERIOD_S:
             self._period_start, self._logged = now, set()

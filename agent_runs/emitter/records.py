@@ -8,7 +8,7 @@ from agent_runs.ids import id_problem
 
 Headers = tuple[tuple[str, bytes], ...]
 
-_OVERHEAD_BYTES: Final = 384  # Python's memory for a record with one header, beside key and value
+_OVERHEAD_BYTES: Final = 384  # the memory of a record with one header, in addition to its key and value
 
 
 class Record(Struct, gc=False):
@@ -17,10 +17,12 @@ class Record(Struct, gc=False):
     Attributes:
         key: the run's id.
         value: the message.
-        essential: may use the part of the queue that is reserved for events that decide a run's status.
+        essential: may use the reserved part of the queue. True for `run_started`, `run_waiting`, `run_resumed`,
+            `run_completed`, `run_failed` and `events_dropped`.
         dropped_count: how many dropped events this marker records; 0 for an event.
-        ordinal: position among all records accepted by this process; a marker that replaces an event has its ordinal.
-        size: memory that the record takes of the queue, in bytes.
+        ordinal: position among all records accepted by this queue, from 1. A marker that replaces a record has the
+            ordinal of that record.
+        size: bytes that the record counts towards the queue's limit.
     """
 
     key: bytes
@@ -36,5 +38,5 @@ class Record(Struct, gc=False):
 
 
 def record_key(run_id: object) -> bytes | None:
-    """The key of a run's records; None if the run's id is not valid."""
+    """Return the key of a run's records; None if the run's id is not valid."""
     return run_id.encode() if isinstance(run_id, str) and not id_problem(run_id) else None

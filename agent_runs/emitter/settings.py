@@ -57,24 +57,24 @@ class Config(Struct, frozen=True, kw_only=True):
     emitter: EmitterSettings
 
 
-def read_config(environ: Mapping[str, str], given: Mapping[str, object]) -> Config | None:
+def read_config(environ: Mapping[str, str], overrides: Mapping[str, object]) -> Config | None:
     """Read the settings. Returns None if the emitter is switched off; then no other setting has to be valid.
 
     Args:
         environ: the environment variables.
-        given: settings by the names of `Options`; they take precedence.
+        overrides: settings by the names of `Options`; they take precedence.
 
     Raises:
         SettingsError: one or more settings are missing, unknown or not valid; it has one sentence for each.
     """
-    problems = [f"{name}: there is no such setting" for name in given if name not in Options.__annotations__]
+    problems = [f"{name}: there is no such setting" for name in overrides if name not in Options.__annotations__]
     try:
-        if not read_settings(_Switch, environ, given).enabled:
+        if not read_settings(_Switch, environ, overrides).enabled:
             return None
     except SettingsError as error:
         problems += error.problems
     try:
-        sections = read_sections({field.name: field.type for field in fields(Config)}, environ, given)
+        sections = read_sections({field.name: field.type for field in fields(Config)}, environ, overrides)
     except SettingsError as error:
         raise SettingsError(problems + error.problems) from None
     if problems:

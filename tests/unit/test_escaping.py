@@ -88,3 +88,14 @@ def test_a_warning_of_the_emitter_is_escaped(caplog: pytest.LogCaptureFixture) -
     RateLimitedLog().warn("test", "Dropped an event: %s (%d so far)", ALL_HOSTILE, 3)
 
     assert caplog.messages == [f"Dropped an event: {escape_line(ALL_HOSTILE)} (3 so far)"]
+
+
+def test_a_traceback_of_the_emitter_is_escaped(caplog: pytest.LogCaptureFixture) -> None:
+    error = ValueError(f"{ALL_HOSTILE}\nforged line %s")
+    caplog.handler.setFormatter(None)
+    RateLimitedLog().warn("test", "The delivery failed %d times", 3, error=error)
+
+    first, *others = caplog.handler.format(caplog.records[0]).split("\n")
+    assert first == "The delivery failed 3 times"
+    assert others[-1] == "    forged line %s"
+    assert all(line.startswith("    ") and line.isprintable() for line in others)

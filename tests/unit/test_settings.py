@@ -21,7 +21,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     secret: Annotated[str | None, env("SAMPLE_SECRET")] = None
 
 
-NO_SERVERS = "KAFKA_BOOTSTRAP_SERVERS: must be host:port[,host:port…], got"
+NO_SERVERS = "KAFKA_BOOTSTRAP_SERVERS: must be host[:port][,host[:port]…] without a scheme, got"
 RIGHT = {"SAMPLE_URL": "u", "SAMPLE_NAME": "me"}
 
 
