@@ -13,13 +13,13 @@ _T = TypeVar("_T")
 
 
 def run(config: Config, work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a command's work and return its result."""
+    """Set up logging, run a command's work in an event loop, and return its result."""
     set_up_logging(config.service)
     return asyncio.run(work)
 
 
 def run_with_session(config: Config, work: Callable[[PatientSession], Coroutine[Any, Any, _T]]) -> _T:
-    """Run a command's work with a session and return its result.
+    """Set up logging, run a command's work with a session, and return its result. Closes the session.
 
     Raises:
         GaveUp: PostgreSQL stayed unavailable for AGENT_RUNS_GIVE_UP_S.

@@ -49,7 +49,7 @@ _T = TypeVar("_T")
 def dead_letters_group() -> None:
     """List, show, retry, discard or export dead letters.
 
-    A dead letter is a record that is not a valid event of its run.
+    A dead letter is a record that could not be stored as an event of a run.
 
     IDS select single dead letters, in any state. Filters select among the open ones.
     """
@@ -64,8 +64,14 @@ def dead_letters_group() -> None:
     type=click.Choice(STATES),
     help="Only those in this state; may be repeated. Default: open, or any state with IDS.",
 )
-@click.option("--after", type=LETTER_ID, default=0, help="List those with ids above this one: the next page.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="List at most so many.")
+@click.option("--after", type=LETTER_ID, default=0, help="List only ids above this one, to continue after a page.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="The largest number of dead letters to list.",
+)
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format.")
 def list_command(after: int, limit: int, output: str, **filters: Any) -> None:
     """List dead letters, oldest first."""
@@ -101,19 +107,19 @@ def show_command(letter_id: int, output: str) -> None:
 @dead_letters_group.command("retry")
 @filter_options
 @all_option(help="Apply to every open dead letter; required without IDS or a filter.")
-@click.option("--dry-run", is_flag=True, help="Print the result for each dead letter, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print each result, and roll back every change.")
 @click.option(
     "--max-retries",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="Skip those that were refused again so many times.",
+    help="Skip dead letters that were refused again this many times.",
 )
 @click.option(
     "--not-tried-since",
     type=parse_time,
     metavar="TIME",
-    help="Continue an interrupted pass: skip those that it retried. Each pass prints its TIME at the start.",
+    help="Continue an interrupted pass: skip dead letters changed since TIME. Each pass prints its TIME at the start.",
 )
 def retry_command(
     all_: bool,  # noqa: FBT001  # click passes a flag by its name
@@ -127,23 +133,23 @@ def retry_command(
     A stored event gets the next number of its run, and its dead letter is resolved. If a record is refused again, its
     dead letter stays open, with the new reason. Dead letters that are not open are skipped.
 
-    Exit code 1: at least one was refused again.
+    Exit code 1: at least one dead letter was refused again.
     """
     config = _config()
     filter_ = checked_filter(filters, all_)
     options = RetryOptions(max_event_bytes=config.topic.max_event_bytes, max_retries=max_retries, dry_run=dry_run)
 
-    async def work(session: Session) -> Counter[Outcome]:
+    async def retry_all(session: Session) -> Counter[Outcome]:
         counts: Counter[Outcome] = Counter()
         retry = Retry(session, options)
-        started_at = await retry.begin() if not_tried_since is None else not_tried_since
-        click.echo(f"If this is interrupted, continue with --not-tried-since {as_json.time(started_at)}", err=True)
+        started_at = await retry.start_time() if not_tried_since is None else not_tried_since
+        click.echo(f"If this is interrupted, continue with --not-tried-since {as_json.rfc3339(started_at)}", err=True)
         async for retried in retry.run(filter_, started_at):
             counts[retried.outcome] += 1
             dead_letters_output.retried(retried)
         return counts
 
-    counts = _run(config, filter_, work)
+    counts = _run(config, filter_, retry_all)
     dead_letters_output.summary(counts, dry_run=dry_run)
     sys.exit(_STAYED_OPEN if counts[Outcome.REFUSED] else 0)
 
@@ -151,12 +157,12 @@ def retry_command(
 @dead_letters_group.command("discard")
 @filter_options
 @all_option(help="Apply to every open dead letter; required without IDS or a filter.")
-@click.option("--because", required=True, help="The reason; it is recorded.")
-@click.option("--by", required=True, help="Who decided it; it is recorded.")
+@click.option("--because", required=True, help="The reason; stored in dead_letter_history.")
+@click.option("--by", required=True, help="Who decided it; stored in dead_letter_history.")
 def discard_command(all_: bool, because: str, by: str, **filters: Any) -> None:  # noqa: FBT001
     """Discard dead letters.
 
-    They stay in the table, in the state `discarded`, with the reason and the name.
+    Discarded dead letters stay in the table. The reason and the name are in dead_letter_history.
     """
     filter_ = checked_filter(filters, all_)
 

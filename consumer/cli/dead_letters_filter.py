@@ -1,4 +1,4 @@
-"""The arguments and options that select dead letters, and the filter for them."""
+"""The arguments and options that select dead letters, and the `Filter` that they give."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _Command = Callable[..., Any]
 
 
 def parse_time(text: str) -> int:
-    """Convert ISO 8601 (UTC if it has no offset) to milliseconds since 1970."""
+    """Convert an ISO 8601 time (UTC if it has no offset) to milliseconds since 1970."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
@@ -49,15 +49,19 @@ def filter_options(command: _Command) -> _Command:
 
 
 def filter_from(options: Mapping[str, Any]) -> Filter:
-    """The filter for the options. An empty list is no condition; with ids, any state is selected."""
-    given = {name: None if value == () else value for name, value in options.items()}
-    if not given.get("states") and not given["ids"]:
-        given["states"] = ("open",)
-    return Filter(**given)
+    """Return the filter for the options. Without `ids` and `states`, it selects open dead letters only."""
+    conditions = {name: None if value == () else value for name, value in options.items()}  # () is click's default
+    if not conditions.get("states") and not conditions["ids"]:
+        conditions["states"] = ("open",)
+    return Filter(**conditions)
 
 
 def checked_filter(options: Mapping[str, Any], all_: bool) -> Filter:  # noqa: FBT001
-    """The filter for the options, which must have a condition unless `all_` is given."""
+    """Return the filter for the options.
+
+    Raises:
+        UsageError: the options have neither ids nor a condition, and `all_` is False.
+    """
     filter_ = filter_from(options)
     if filter_.selects_all and not all_:
         raise UsageError("select dead letters: give IDS, a filter such as --reason, or --all")

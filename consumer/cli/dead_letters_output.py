@@ -1,4 +1,4 @@
-"""Dead letters as text for a terminal. Control characters in records are escaped, so that they cannot act on it."""
+"""Prints dead letters as text. Control characters of records are escaped: they have no effect on a terminal."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,15 +11,15 @@ from rich.text import Text
 
 from agent_runs.escaping import escape_line
 from consumer.cli.output import text_console
-from consumer.dead_letters.as_json import time
+from consumer.dead_letters.as_json import rfc3339
 from consumer.dead_letters.locate import Place, locate
 from consumer.dead_letters.retry import Outcome, Retried
 from consumer.dead_letters.table import Action, DeadLetter, DeadLetterSummary
 
-_WIDTH: Final = 160  # if the output is not a terminal, which has its own width
-_SHOWN_CHARACTERS: Final = 4_000  # of a value
-_SHOWN_DETAIL: Final = 80
-_SHOWN_HEADER: Final = 100
+_WIDTH: Final = 160  # columns, if the output is not a terminal
+_SHOWN_CHARACTERS: Final = 4_000  # of a key or a value
+_SHOWN_DETAIL: Final = 80  # characters of a key or a detail in the table
+_SHOWN_HEADER: Final = 100  # characters of the name or the value of a header
 
 
 def _console() -> Console:
@@ -37,8 +37,8 @@ def letters(found: Sequence[DeadLetterSummary], *, more: bool) -> None:
             str(letter.id),
             str(letter.partition),
             str(letter.record_offset),
-            "-" if letter.record_timestamp is None else time(letter.record_timestamp),
-            _bytes(letter.key, _SHOWN_DETAIL),
+            "-" if letter.record_timestamp is None else rfc3339(letter.record_timestamp),
+            _bytes_text(letter.key, _SHOWN_DETAIL),
             "-" if letter.value_bytes is None else str(letter.value_bytes),
             letter.reason.value,
             _cut(escape_line(letter.detail), _SHOWN_DETAIL),
@@ -57,44 +57,43 @@ def letters(found: Sequence[DeadLetterSummary], *, more: bool) -> None:
 def letter(letter: DeadLetter, history: Sequence[Action]) -> None:
     """Print one dead letter and its history."""
     console = _console()
-    facts = Table.grid(padding=(0, 2))
-    for name, value in _facts(letter):
-        facts.add_row(name, Text(value))
-    console.print(facts)
+    summary_rows = Table.grid(padding=(0, 2))
+    for name, value in _summary_rows(letter):
+        summary_rows.add_row(name, Text(value))
+    console.print(summary_rows)
     if place := locate(letter, letter.reason, letter.detail):
         console.print(f"\nerror at: {place.part}, byte {place.byte}")
         console.print("\n".join(_pointer(place)))
     console.print("\nheaders" if letter.headers else "\nno headers")
     for header, data in letter.headers:
-        console.print(f"  {_cut(escape_line(header), _SHOWN_HEADER)}: {_bytes(data, _SHOWN_HEADER)}")
+        console.print(f"  {_cut(escape_line(header), _SHOWN_HEADER)}: {_bytes_text(data, _SHOWN_HEADER)}")
     console.print("\nvalue")
-    console.print(_decoded(letter.value))
+    console.print(_value_text(letter.value))
     console.print("\nhistory")
     for action in history:
         by = f" by {escape_line(action.actor)}" if action.actor else ""
         why = f"{action.reason}: " if action.reason else ""
-        console.print(f"  {time(action.at)}  {action.action}{by}: {why}{escape_line(action.detail)}")
+        console.print(f"  {rfc3339(action.at)}  {action.action}{by}: {why}{escape_line(action.detail)}")
 
 
-def _facts(letter: DeadLetter) -> Iterator[tuple[str, str]]:
+def _summary_rows(letter: DeadLetter) -> Iterator[tuple[str, str]]:
     yield "dead letter", f"{letter.id}, {letter.state}, refused again {letter.retries} times"
     yield "reason", f"{letter.reason}: {escape_line(letter.detail)}"
-    yield (
-        "record",
-        f"partition {letter.partition}, offset {letter.offset}, {time(letter.timestamp) or 'timestamp out of range'}",
-    )
-    yield "key", _bytes(letter.key, _SHOWN_CHARACTERS)
+    timestamp = rfc3339(letter.timestamp) or "timestamp out of range"
+    yield "record", f"partition {letter.partition}, offset {letter.offset}, {timestamp}"
+    yield "key", _bytes_text(letter.key, _SHOWN_CHARACTERS)
     yield "value", "null" if letter.value is None else f"{len(letter.value)} bytes"
 
 
 def _pointer(place: Place) -> Iterator[str]:
+    """Yield the text around the error, and a line with a caret below the error."""
     before = escape_line(place.before.decode(errors="backslashreplace"))
     yield f"  {before}{escape_line(place.after.decode(errors='backslashreplace'))}"
     yield f"  {' ' * len(before)}^"
 
 
-def _decoded(value: bytes | None) -> str:
-    """The value as indented JSON; if it is not JSON, as text with escapes. A long one is cut."""
+def _value_text(value: bytes | None) -> str:
+    """Return the value as indented JSON, or as text with escapes if it is not JSON. Long text is cut."""
     if not value:
         return "  null" if value is None else "  (empty)"
     try:
@@ -108,7 +107,7 @@ def _decoded(value: bytes | None) -> str:
 
 
 def retried(result: Retried) -> None:
-    """Print the result for one dead letter."""
+    """Print the result of retrying one dead letter."""
     _console().print(f"dead letter {result.letter_id}: {result.outcome}: {escape_line(result.detail)}")
 
 
@@ -123,7 +122,7 @@ def discarded(count: int) -> None:
     _console().print(f"{count} discarded")
 
 
-def _bytes(data: bytes | None, limit: int) -> str:
+def _bytes_text(data: bytes | None, limit: int) -> str:
     return (
         "null"
         if data is None

@@ -63,7 +63,7 @@ def migrate_command() -> None:
     type=click.IntRange(min=1),
     default=12,
     show_default=True,
-    help="Choose once: adding partitions later moves keys and splits runs.",
+    help="Number of partitions. Adding partitions later moves keys and splits runs.",
 )
 @click.option(
     "--replicas",
@@ -81,12 +81,12 @@ def create_topic_command(partitions: int, replicas: int | None, retention_days: 
     config = read_config(os.environ, "kafka", "topic", "service")
     retention_ms = -1 if retention_days is None else int(retention_days * 86_400_000)
 
-    creating = retry_while_unavailable(
+    creation = retry_while_unavailable(
         lambda: create_topic(config.kafka, config.topic, partitions, replicas, retention_ms),
         "create the topic",
         config.service.give_up_s,
     )
-    output.topic_created(config.topic.topic, run(config, creating))
+    output.topic_created(config.topic.topic, run(config, creation))
 
 
 @cli.command("run")
@@ -138,7 +138,7 @@ async def _verify_topic(config: Config, session: Session) -> tuple[list[Differen
     try:
         check = TopicCheck(session, log, config.topic.max_event_bytes)
         offsets = (await session.run(Store.offsets)).values()
-        return [difference for stored in offsets async for difference in check.partition(stored)], check.places
+        return [difference for stored in offsets async for difference in check.compare(stored)], check.places
     finally:
         await log.close()
 
@@ -152,7 +152,7 @@ def offsets_group() -> None:
 def offsets_show_command() -> None:
     """Show the offsets of each partition, and why it is halted.
 
-    The offsets are those of the log and the stored one.
+    Shows where the log starts and ends, and up to which offset it is stored.
     """
     config = read_config(os.environ, "kafka", "database", "topic", "ingest", "service")
 
@@ -167,11 +167,11 @@ def offsets_show_command() -> None:
 
 @offsets_group.command("accept-loss")
 @click.option("--partition", type=int, required=True, help="The halted partition.")
-@click.option("--by", required=True, help="Who decided it; it is recorded.")
+@click.option("--by", required=True, help="Who accepts the loss; stored in accepted_losses.")
 def accept_loss_command(partition: int, by: str) -> None:
     """Continue a partition whose log has lost records.
 
-    The partition continues at the start of its log, without the lost records. The loss is recorded in accepted_losses.
+    The partition continues at the start of its log. The lost offsets are recorded in accepted_losses.
     """
     config = read_config(os.environ, "kafka", "database", "topic", "service")
 
@@ -190,13 +190,16 @@ cli.add_command(dead_letters_group)
 
 
 def main() -> None:
-    """Run a command. An expected error is printed as one line per problem and sets the exit code."""
+    """Run a command, print its error if it fails, and exit.
+
+    An expected error is printed as one line per problem, any other error as a traceback.
+    """
     try:
         cli(prog_name="python -m consumer")
     except tuple(_EXIT_CODES) as error:
         for line in str(error).split("\n"):
             click.echo(f"error: {escape_line(line)}", err=True)
         sys.exit(_EXIT_CODES[type(error)])
-    except Exception:  # noqa: BLE001  # a bug: nothing was stored by it, and an operator must look at it
+    except Exception:  # noqa: BLE001  # a bug; its open transaction, if any, is rolled back
         click.echo(escape_lines(traceback.format_exc()), err=True)
         sys.exit(_EXIT_CODES[OperatorNeeded])

@@ -11,16 +11,16 @@ from agent_runs.escaping import escape_line
 from consumer.partitions.offsets_commands import PartitionStatus
 from consumer.verify.runs import Difference
 
-_SHOWN: Final = 50
+_SHOWN_DIFFERENCES: Final = 50
 
 
 def text_console() -> Console:
-    """A console that prints text as it is: no markup, no colours, no line breaks of its own."""
+    """Return a console that prints text unchanged: it adds no markup, highlighting or line breaks."""
     return Console(soft_wrap=True, highlight=False, markup=False)
 
 
 def _print_line(console: Console, text: str, style: str | None = None) -> None:
-    """Print one line, with control characters escaped: it may quote a record."""
+    """Print one line, with control characters escaped, because the text may quote a record."""
     console.print(escape_line(text), style=style)
 
 
@@ -38,7 +38,7 @@ def topic_created(topic: str, differences: Sequence[str]) -> None:
 
 
 def places(counts: Counter[str]) -> None:
-    """Print where the topic's records were found."""
+    """Print how many records of the topic were found as events, as dead letters, as repeats, or not at all."""
     table = Table("records of the topic", "count")
     for name in ("event", "dead_letter", "repeat", "missing"):
         table.add_row(name, str(counts[name]))
@@ -46,12 +46,12 @@ def places(counts: Counter[str]) -> None:
 
 
 def differences(found: Sequence[Difference]) -> None:
-    """Print the first differences and the number of all."""
+    """Print the first 50 differences, and the number of differences."""
     console = text_console()
-    for difference in found[:_SHOWN]:
+    for difference in found[:_SHOWN_DIFFERENCES]:
         _print_line(console, f"{difference.kind}: {difference.where}: {difference.detail}")
-    if len(found) > _SHOWN:
-        _print_line(console, f"… and {len(found) - _SHOWN} more")
+    if len(found) > _SHOWN_DIFFERENCES:
+        _print_line(console, f"… and {len(found) - _SHOWN_DIFFERENCES} more")
     _print_line(console, f"{len(found)} differences")
 
 
@@ -67,12 +67,12 @@ def offsets(statuses: Sequence[PartitionStatus]) -> None:
             "-" if stored is None else str(stored.next_offset),
             str(status.bounds.end_offset - (status.bounds.start_offset if stored is None else stored.next_offset)),
             "-" if stored is None else str(stored.repeats),
-            "halted" if status.lost or status.refused else "ok",
+            "halted" if status.lost or status.tripped else "ok",
         )
     console = text_console()
     console.print(table)
     for status in statuses:
-        for problem in filter(None, (status.lost, status.refused)):
+        for problem in filter(None, (status.lost, status.tripped)):
             _print_line(console, f"partition {status.partition}: {problem}")
     if any(status.lost for status in statuses):
         _print_line(

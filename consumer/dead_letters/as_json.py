@@ -1,4 +1,4 @@
-"""Dead letters as JSON documents, in ASCII so that their text cannot act on a terminal."""
+"""Converts dead letters to JSON documents, in ASCII: control characters of a record have no effect on a terminal."""
 
 import json
 from base64 import b64encode
@@ -12,12 +12,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_line(document: object) -> str:
-    """Return one line of JSON."""
+    """Return a document as one line of JSON, with all characters outside printable ASCII escaped."""
     return json.dumps(document).replace("\x7f", "\\u007f")
 
 
-def time(timestamp_ms: int) -> str | None:
-    """Return a time as RFC 3339 in UTC; None before the year 1."""
+def rfc3339(timestamp_ms: int) -> str | None:
+    """Return a time as RFC 3339 in UTC; None outside the years 1 to 9999."""
     try:
         return (_EPOCH + timedelta(milliseconds=timestamp_ms)).isoformat(timespec="milliseconds")
     except OverflowError:
@@ -25,30 +25,30 @@ def time(timestamp_ms: int) -> str | None:
 
 
 def summary(letter: DeadLetterSummary) -> Mapping[str, Any]:
-    """The document of a summary, for `list`."""
+    """Return the document of a dead letter without its value and headers, for `list`."""
     return {
         **_common(letter),
         "offset": letter.record_offset,
-        "timestamp": None if letter.record_timestamp is None else time(letter.record_timestamp),
+        "timestamp": None if letter.record_timestamp is None else rfc3339(letter.record_timestamp),
         "value_bytes": letter.value_bytes,
     }
 
 
 def letter(letter: DeadLetter) -> Mapping[str, Any]:
-    """The document of a whole dead letter, with bytes in Base64."""
+    """Return the document of a whole dead letter, with bytes in Base64."""
     return {
         **_common(letter),
         "offset": letter.offset,
-        "timestamp": time(letter.timestamp),
+        "timestamp": rfc3339(letter.timestamp),
         "value": _base64(letter.value),
         "headers": [[name, _base64(value)] for name, value in letter.headers],
     }
 
 
 def history(actions: Sequence[Action]) -> Sequence[Mapping[str, Any]]:
-    """The documents of the entries of a history."""
+    """Return the documents of the entries of a dead letter's history."""
     return [
-        {"at": time(action.at), "action": action.action, "reason": action.reason, "detail": action.detail}
+        {"at": rfc3339(action.at), "action": action.action, "reason": action.reason, "detail": action.detail}
         | ({"by": action.actor} if action.actor else {})
         for action in actions
     ]
@@ -63,8 +63,8 @@ def _common(letter: DeadLetterColumns) -> dict[str, Any]:
         "detail": letter.detail,
         "state": letter.state,
         "retries": letter.retries,
-        "created_at": time(letter.created_at),
-        "updated_at": time(letter.updated_at),
+        "created_at": rfc3339(letter.created_at),
+        "updated_at": rfc3339(letter.updated_at),
     }
 
 

@@ -1,7 +1,7 @@
 """Finds the byte of a refused record at which the error is. Does no I/O.
 
-The decoder states the reason, and is fast; this module searches the bytes again, slowly, to show the place to an
-operator.
+The decoder must be fast, and reports the reason and the detail only. This module searches the bytes again, to show the
+place to an operator.
 """
 
 import json
@@ -30,7 +30,7 @@ class Place(NamedTuple):
 
     Attributes:
         part: `key` or `value`.
-        byte: its position in the part, from 0.
+        byte: the position of the error in the part, from 0.
         before: up to 40 bytes before it.
         after: up to 40 bytes from it on.
     """
@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 
 def locate(record: Record, reason: Reason, detail: str) -> Place | None:
-    """Return the place of the error; None if the reason applies to the whole record.
+    """Return the place of the error; None if the reason concerns the whole record, or no place is found.
 
     Args:
         record: a refused record.
@@ -50,13 +50,13 @@ def locate(record: Record, reason: Reason, detail: str) -> Place | None:
         detail: the detail of the refusal; it names the field of an invalid event.
     """
     if reason is Reason.INVALID_KEY:
-        return _place("key", record.key, _in_key)
+        return _place("key", record.key, _key_error)
     field = _FIELD.search(detail)
     searches: dict[Reason, Callable[[bytes], int | None]] = {
         Reason.NOT_JSON: _syntax_error,
-        Reason.INVALID_EVENT: partial(_member, name=(field[1] or field[2]) if field else ""),
-        Reason.EVENT_ID_CONFLICT: partial(_member, name="id"),
-        Reason.STORE_REJECTED: _too_large_number,
+        Reason.INVALID_EVENT: partial(_member_start, name=(field[1] or field[2]) if field else ""),
+        Reason.EVENT_ID_CONFLICT: partial(_member_start, name="id"),
+        Reason.STORE_REJECTED: _unstorable_number,
     }
     return _place("value", record.value, searches[reason]) if reason in searches else None
 
@@ -68,7 +68,8 @@ def _place(part: str, data: bytes | None, search: Callable[[bytes], int | None])
     return Place(part, byte, data[max(0, byte - _CONTEXT_BYTES) : byte], data[byte : byte + _CONTEXT_BYTES])
 
 
-def _in_key(key: bytes) -> int:
+def _key_error(key: bytes) -> int:
+    """Return the first byte that is not UTF-8, the first NUL, or the first byte beyond the size limit."""
     try:
         key.decode()
     except UnicodeDecodeError as error:
@@ -77,21 +78,23 @@ def _in_key(key: bytes) -> int:
 
 
 def _syntax_error(value: bytes) -> int | None:
-    if (deep := _too_deep(value)) is not None:
+    """Return the start of what is not JSON: too deep, not UTF-8, a syntax error, NaN or Infinity."""
+    if (deep := _too_deep_bracket(value)) is not None:
         return deep
     try:
         text = value.decode()
-        json.JSONDecoder(parse_int=str, parse_constant=_refuse).decode(text)
+        json.JSONDecoder(parse_int=str, parse_constant=_refuse_constant).decode(text)
     except UnicodeDecodeError as error:
         return error.start
     except json.JSONDecodeError as error:
-        return _bytes(text, error.pos)
+        return _byte_length(text, error.pos)
     except ValueError:
         return next((match.start(1) for match in _CONSTANT.finditer(value) if match[1]), None)
     return None
 
 
-def _too_deep(value: bytes) -> int | None:
+def _too_deep_bracket(value: bytes) -> int | None:
+    """Return the first bracket that is nested deeper than `MAX_DEPTH`."""
     depth = 0
     for bracket in _BRACKET.finditer(value):
         depth += bool(bracket[1]) - bool(bracket[2])
@@ -100,19 +103,19 @@ def _too_deep(value: bytes) -> int | None:
     return None
 
 
-def _refuse(constant: str) -> None:
+def _refuse_constant(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _member(value: bytes, name: str) -> int:
-    """Return the start of the value of an object's member, or of the object if it has no such member."""
+def _member_start(value: bytes, name: str) -> int:
+    """Return the start of the value of an object's last member of that name; without one, the start of the object."""
     text = value.decode()
-    found = [start for member, start in _members(text) if member == name]
-    return _bytes(text, found[-1] if found else _after_space(text, 0))
+    found = [start for member, start in _member_starts(text) if member == name]
+    return _byte_length(text, found[-1] if found else _after_space(text, 0))
 
 
-def _members(text: str) -> Iterator[tuple[str, int]]:
-    """The names of an object's members, each with the start of its value. The text must be valid JSON."""
+def _member_starts(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the names of an object's members, each with the start of its value. The text must be valid JSON."""
     decoder = json.JSONDecoder(parse_int=str)
     at = _after_space(text, 0)
     while at < len(text) and text[at] in "{,":
@@ -131,7 +134,7 @@ def _after_space(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _too_large_number(value: bytes) -> int | None:
+def _unstorable_number(value: bytes) -> int | None:
     """Return the first number that PostgreSQL's `numeric` cannot store."""
     for match in _NUMBER.finditer(value):
         if match[1] and not _is_numeric(match[1].decode()):
@@ -147,5 +150,6 @@ def _is_numeric(literal: str) -> bool:
     return fits_numeric(number)
 
 
-def _bytes(text: str, characters: int) -> int:
+def _byte_length(text: str, characters: int) -> int:
+    """Return how many bytes of UTF-8 the first `characters` of the text have."""
     return len(text[:characters].encode())

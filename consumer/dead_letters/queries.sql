@@ -1,7 +1,7 @@
--- The queries of the `dead-letters` commands. The service's own are in ../postgres/queries.sql.
+-- The queries of the `dead-letters` commands.
 
 -- find_letters --
--- Dead letters without their values, oldest first. A condition that is NULL selects all.
+-- Dead letters without values and headers, oldest first. A condition that is NULL is not applied.
 -- $1 topic, $2 after this id, $3 limit, $4 ids, $5 reasons, $6 states, $7 partition, $8 key,
 -- $9 $10 refused at this time or later, and before this time, $11 not changed at this time or later
 SELECT id, partition, record_offset, record_timestamp, key, octet_length(value) AS value_bytes, reason, detail, state,
@@ -38,7 +38,7 @@ SELECT at, action, reason, detail, actor
  ORDER BY at, id
 
 -- stored_event --
--- The event that is stored under an id.
+-- The stored event of a run with an id.
 -- $1 run id, $2 event id
 SELECT event_seq, source_partition, source_offset
   FROM run_events
@@ -46,12 +46,12 @@ SELECT event_seq, source_partition, source_offset
    AND id = $2
 
 -- server_now --
--- The time that dead letters are dated by.
+-- PostgreSQL's time, which also sets created_at and updated_at of dead letters.
 SELECT now() AS now
 
 -- lock_open_letter --
--- Locks a dead letter that is open and was not changed since. So it is retried once, also by two operators at a time,
--- or by one whose last transaction was committed without an answer.
+-- Locks a dead letter if it is open and was not changed since a pass began. A pass then retries it at most once, also if
+-- two operators retry at the same time, or if the answer to a COMMIT was lost.
 -- $1 id, $2 not changed at this time or later
 SELECT retries
   FROM dead_letters
@@ -71,8 +71,8 @@ SELECT id, $2, $3, $4 FROM letter
 RETURNING letter_id
 
 -- refuse_letter_again --
--- Gives a dead letter that a retry refused again the new reason, and adds an entry to its history. The first refusal is
--- in the row only, so the first retry adds an entry for it too. The row is locked.
+-- Updates a dead letter whose record a retry refused again: sets the new reason and detail, and adds an entry to its
+-- history. The first refusal is in the row only; the first such retry adds an entry for it too. The row is locked.
 -- $1 id, $2 reason, $3 detail
 WITH before AS (
     SELECT id, created_at, reason, detail, retries FROM dead_letters WHERE id = $1

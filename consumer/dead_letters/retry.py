@@ -1,7 +1,7 @@
-"""Retries dead letters: stores those that are valid events now, with the code that stores every record.
+"""Retries dead letters: stores those that are valid events now, with the consumer's own code for storing events.
 
-Each dead letter has a transaction of its own. If the process is killed, each one was retried completely or not at all,
-and the next pass continues with the open ones.
+Each dead letter has a transaction of its own. If the process is killed, each one was retried completely or not at all.
+The next pass retries those that are still open.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -42,8 +42,8 @@ class RetryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to retry dead letters.
 
     Attributes:
-        max_event_bytes: larger messages are refused.
-        max_retries: dead letters that were refused again so many times are skipped.
+        max_event_bytes: messages with more bytes are refused again.
+        max_retries: dead letters that were refused again at least this many times are skipped.
         dry_run: roll every transaction back instead of committing it.
     """
 
@@ -61,14 +61,14 @@ class _RollBack(Exception):
 
 
 class Retry:
-    """One pass over dead letters. It retries each one once, also if the answer to a COMMIT is lost."""
+    """One pass over dead letters. It retries each one at most once, also if the answer to a COMMIT is lost."""
 
     def __init__(self, session: Session, options: RetryOptions) -> None:
         self._session = session
         self._options = options
 
-    async def begin(self) -> int:
-        """Return the start time of a new pass: PostgreSQL's time, in milliseconds since 1970."""
+    async def start_time(self) -> int:
+        """Return PostgreSQL's time, in milliseconds since 1970, as the start of a new pass."""
         (row,) = await self._session.fetch("server_now")
         return int(row["now"])
 
@@ -102,45 +102,45 @@ class Retry:
             )
         except _RollBack as rollback:
             return rollback.result
-        except RepeatedIds as error:  # a consumer stored the same id at the same time: the session repeats the work
+        except RepeatedIds as error:  # a consumer stored the same id at the same time: `Session.run` repeats the work
             raise Unavailable(str(error)) from error
 
     def _decode(self, letter: DeadLetter) -> Event | Rejection:
         return decode(letter, self._options.max_event_bytes)
 
     async def _transact(
-        self, store: Store, letter_id: int, started_at: int, decode_: Callable[[DeadLetter], Event | Rejection]
+        self, store: Store, letter_id: int, started_at: int, to_item: Callable[[DeadLetter], Event | Rejection]
     ) -> Retried:
         """Retry one dead letter in one transaction.
 
         1. Lock the dead letter, if it is open and was not retried in this pass.
-        2. Decode its bytes.
-        3. An event: store it with the run's next number, unless the run already has it, and resolve the dead letter.
-        4. A rejection: keep the dead letter open, with the new reason.
+        2. Make an event or a rejection of it, with `to_item`.
+        3. Store an event with the run's next number, unless the run already has it, and resolve the dead letter.
+        4. After a rejection, keep the dead letter open, with the new reason.
         """
         async with store.transaction():
             if not await store.fetch("lock_open_letter", letter_id, started_at):  # 1
                 return Retried(letter_id, Outcome.SKIPPED, "already resolved, discarded or retried in this pass")
-            item = decode_(await read(store, letter_id))  # 2
+            item = to_item(await read(store, letter_id))  # 2
             if isinstance(item, Event):
-                result = await self._store(store, letter_id, item)  # 3
+                result = await self._store_event(store, letter_id, item)  # 3
             else:
-                result = await self._refuse(store, letter_id, item)  # 4
+                result = await self._refuse_again(store, letter_id, item)  # 4
             if self._options.dry_run:
                 raise _RollBack(result)
         return result
 
-    async def _store(self, store: Store, letter_id: int, event: Event) -> Retried:
-        event.make_storable()  # without trying the original first, as a batch does: for one event the check is cheap
+    async def _store_event(self, store: Store, letter_id: int, event: Event) -> Retried:
+        event.make_storable()  # a batch stores the original first; for one event this is cheap
         found = await store_events([event], Transaction(store), check_existing=True)
         if found.conflicts:
-            return await self._refuse(store, letter_id, found.conflicts[0])
+            return await self._refuse_again(store, letter_id, found.conflicts[0])
         (row,) = await store.fetch("stored_event", *event.key)
         detail = f"event {row['event_seq']} of run {event.run_id!r}"
         await close(store, letter_id, "resolved", detail)
         return Retried(letter_id, Outcome.STORED if found.new else Outcome.REPEAT, detail)
 
-    async def _refuse(self, store: Store, letter_id: int, rejection: Rejection) -> Retried:
+    async def _refuse_again(self, store: Store, letter_id: int, rejection: Rejection) -> Retried:
         detail = storable_text(rejection.detail)
         await store.fetch("refuse_letter_again", letter_id, rejection.reason, detail)
         return Retried(letter_id, Outcome.REFUSED, f"{rejection.reason}: {detail}")

@@ -20,9 +20,9 @@ class DeadLetterColumns(msgspec.Struct, kw_only=True):
     """The columns that a summary and a whole dead letter share. Times are in milliseconds since 1970.
 
     Attributes:
-        retries: how often a retry refused it again.
-        created_at: when it was refused first.
-        updated_at: when it was last retried, resolved or discarded; at first, `created_at`.
+        retries: how often a retry refused the record again.
+        created_at: when the record was first refused.
+        updated_at: when the dead letter was last retried, resolved or discarded; before that, `created_at`.
     """
 
     id: int
@@ -40,7 +40,7 @@ class DeadLetterSummary(DeadLetterColumns, kw_only=True):
     """A dead letter without its value and headers.
 
     Attributes:
-        record_timestamp: None if it is outside the years 1 to 9999.
+        record_timestamp: in milliseconds since 1970; None if it is outside the years 1 to 9999.
         value_bytes: the size of the value; None if the value is null.
     """
 
@@ -50,10 +50,10 @@ class DeadLetterSummary(DeadLetterColumns, kw_only=True):
 
 
 class DeadLetter(DeadLetterColumns, kw_only=True):
-    """A whole dead letter. It is a `Record` with the content of the refused one.
+    """A whole dead letter. It implements `Record`, with the content of the refused record.
 
     Attributes:
-        timestamp: of the record; a time in the year 0 if the column could not hold it.
+        timestamp: the record's, in milliseconds since 1970; a time in the year 0 if the column could not hold it.
     """
 
     offset: int
@@ -68,8 +68,8 @@ class Action(msgspec.Struct, kw_only=True):
     Attributes:
         at: in milliseconds since 1970.
         action: `refused`, `retried`, `resolved` or `discarded`.
-        reason: of a refusal; else None.
-        actor: who decided to discard it; else None.
+        reason: why the record was refused; None for `resolved` and `discarded`.
+        actor: who discarded the dead letter; None for other actions.
     """
 
     at: int
@@ -80,7 +80,7 @@ class Action(msgspec.Struct, kw_only=True):
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Selects dead letters. A condition that is None selects all.
+    """Selects dead letters. A condition that is None is not applied.
 
     Attributes:
         since: refused at this time or later, in milliseconds since 1970.
@@ -99,11 +99,11 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def selects_all(self) -> bool:
-        """Whether no condition is set; a state alone is no condition."""
+        """Whether no condition is set, apart from `states` and `not_tried_since`."""
         return self == Filter(states=self.states, not_tried_since=self.not_tried_since)
 
     def parameters(self) -> tuple[object, ...]:
-        """The parameters of the query `find_letters`, from the ids on."""
+        """Return the parameters of the query `find_letters`, from `$4` (the ids) on."""
         key = None if self.run_id is None else self.run_id.encode(errors="surrogateescape")
         values = (
             self.ids,
@@ -118,7 +118,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(list(item) if isinstance(item, list | tuple) else item for item in values)
 
 
-# Stands for a timestamp that the column could not hold. It cannot be stored either, so that a retry refuses it again.
+# Stands for a timestamp that the column could not hold. It is not storable either, so a retry refuses the record.
 _NO_TIMESTAMP: Final = -62_167_219_200_000
 
 
@@ -129,7 +129,7 @@ async def find(store: Store, filter_: Filter, after: int, limit: int) -> list[De
 
 
 async def find_all(session: Session, filter_: Filter) -> AsyncIterator[DeadLetterSummary]:
-    """Iterate over all dead letters that a filter selects, oldest first. Reads page by page."""
+    """Yield all dead letters that a filter selects, oldest first. Reads 500 per query."""
     last = 0
     while page := await session.run(partial(find, filter_=filter_, after=last, limit=_LETTERS_PER_PAGE)):
         for letter in page:
@@ -141,7 +141,7 @@ async def check_ids(store: Store, ids: Sequence[int]) -> None:
     """Check that dead letters with these ids exist.
 
     Raises:
-        UsageError: one does not.
+        UsageError: there is no dead letter with one of the ids.
     """
     found = {letter.id for letter in await find(store, Filter(ids=ids), 0, len(ids))}
     for missing in set(ids) - found:
@@ -152,7 +152,7 @@ async def read(store: Store, letter_id: int) -> DeadLetter:
     """Return one dead letter.
 
     Raises:
-        UsageError: it does not exist.
+        UsageError: there is no dead letter with this id.
     """
     rows = await store.fetch("letter", store.topic, letter_id)
     if not rows:
@@ -166,12 +166,12 @@ async def close(store: Store, letter_id: int, state: str, detail: str, actor: st
 
 
 async def read_history(store: Store, letter: DeadLetter) -> list[Action]:
-    """Return the history of a dead letter, oldest entry first. The first entry is its refusal."""
+    """Return the history of a dead letter, oldest entry first. The first entry is the first refusal."""
     rows = await store.fetch("letter_history", letter.id)
     actions = [msgspec.convert(dict(row), Action) for row in rows]
     if any(action.action == "refused" for action in actions):
         return actions
-    # The table gets an entry for the first refusal when a retry refuses again. Until then it is in the row itself.
+    # A retry that refuses the record again copies the first refusal into the history. Until then it is in the row.
     first = Action(at=letter.created_at, action="refused", reason=letter.reason, detail=letter.detail, actor=None)
     return [first, *actions]
 

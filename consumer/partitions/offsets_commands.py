@@ -17,25 +17,25 @@ class PartitionStatus(NamedTuple):
     """The status of one partition.
 
     Attributes:
-        bounds: of the log.
-        stored: its row in `consumer_offsets`; None if no consumer has started it yet.
+        bounds: the bounds of the partition's log.
+        stored: the partition's row in `consumer_offsets`; None if no consumer has started the partition yet.
         lost: why the log no longer holds the records after the stored offset; None if it does.
-        refused: why the circuit breaker halts it; None if it does not.
+        tripped: why the circuit breaker halts the partition; None if it does not.
     """
 
     partition: int
     bounds: Bounds
     stored: Offsets | None
     lost: str | None
-    refused: str | None = None
+    tripped: str | None = None
 
 
 async def show_offsets(config: Config, session: Session) -> list[PartitionStatus]:
     """Return the status of each partition of the topic."""
     statuses = await _statuses(config.kafka, config.topic, session)
     stored = [status.stored for status in statuses if status.stored]
-    tripped = await session.run(lambda store: tripped_partitions(store, config.ingest, stored))
-    return [status._replace(refused=tripped.get(status.partition)) for status in statuses]
+    problems = await session.run(lambda store: tripped_partitions(store, config.ingest, stored))
+    return [status._replace(tripped=problems.get(status.partition)) for status in statuses]
 
 
 async def accept_loss(
@@ -46,12 +46,12 @@ async def accept_loss(
     Args:
         kafka: how to reach the brokers.
         config: the topic.
-        session: with the rights of the consumer.
-        partition: the one to move.
-        by: the person, and the reason if wanted; stored in `accepted_losses`.
+        session: the login must have the rights of `agent_runs_consumer`.
+        partition: the partition to move.
+        by: who accepts the loss, and optionally why; stored in `accepted_losses`.
 
     Returns:
-        The status before.
+        The status before the move.
 
     Raises:
         UsageError: the partition does not exist, has lost nothing, or was moved by another process meanwhile.
@@ -71,7 +71,7 @@ async def accept_loss(
 
 
 async def _statuses(kafka: KafkaSettings, config: TopicConfig, session: Session) -> list[PartitionStatus]:
-    """Return the statuses without what the circuit breaker finds."""
+    """Return the statuses, without `tripped`."""
     partitions = await check_topic(kafka, config)
     topic_reader = await TopicReader.open(kafka, config.topic)
     try:

@@ -1,8 +1,8 @@
 """Encodes events as the binary COPY stream of `run_events`.
 
-Written by hand for speed: the driver encodes every field with a codec. Here the bytes of a payload are passed on
-unchanged, and run ids and types, which repeat within a batch, are encoded once. Source of the format: PostgreSQL
-documentation, COPY, "Binary Format".
+asyncpg's own `copy_records_to_table` encodes every field with a codec, which is slower. Here the bytes of a payload are
+passed on unchanged, and run ids and types, which repeat within a batch, are encoded once. Source of the format:
+PostgreSQL documentation, COPY, "Binary Format".
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,8 +39,8 @@ EPOCH_MS: Final = 946_684_800_000  # PostgreSQL's epoch, 2000-01-01, in millisec
 
 
 def encode_events(numbered: Iterable[tuple[Event, int]]) -> Iterator[bytes]:
-    """The stream for events with their sequence numbers, in chunks of about 256 KiB."""
-    text = cache(_text)  # for this stream only: a cache of all run ids would grow without end
+    """Yield the stream of events with their sequence numbers, in chunks of about 256 KiB."""
+    text = cache(_text)  # for this stream only: a cache of all run ids would grow without limit
     parts, size = [_HEADER], 0
     for event, seq in numbered:
         envelope, record, raw, value = event.envelope, event.record, event.raw, event.value

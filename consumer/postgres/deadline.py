@@ -1,7 +1,7 @@
 """A deadline for database work that must not be cancelled.
 
-asyncpg cancels a statement by a cancel request over a second connection, and waits for its answer. Against a server
-that does not answer, that wait has no end. So the connection is cut instead, and the work ends with its error.
+asyncpg cancels a statement by a cancel request over a second connection, and waits for its answer. If the server does
+not answer, that wait has no end. Here the connection is cut instead, which ends the work with an error.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ async def with_deadline(
     With `extend`, the deadline is moved by another `timeout_s` each time that it passes and `extend` returns True.
 
     Raises:
-        ConnectionLost: the deadline passed, and the connection was cut. What was sent may have been executed.
+        ConnectionLost: the deadline passed, and the connection was cut. Statements that were sent may be executed.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -32,7 +32,7 @@ async def with_deadline(
     except asyncio.CancelledError:
         store.terminate()
         await asyncio.wait({task})
-        task.exception()  # mark it as retrieved: asyncio would log it as an error that nobody handled
+        task.exception()  # retrieve the exception: asyncio logs exceptions that are never retrieved
         raise
     if not done:
         store.terminate()

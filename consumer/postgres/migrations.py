@@ -1,4 +1,4 @@
-"""Migrates the schema, and checks that a database has it."""
+"""Applies migrations, and checks that a database has the schema of this version."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -33,10 +33,10 @@ async def migrate(store: Store) -> list[str]:
 
 
 async def check_schema(store: Store) -> None:
-    """Check that the database has the schema and holds no other topic.
+    """Check the server, that no migration is missing, and that the database holds no other topic.
 
     Raises:
-        UsageError: it has not; the message states what to do.
+        UsageError: a check failed; the message states what to do.
     """
     await _check_server(store)
     missing = {path.stem for path in (SCHEMA / "migrations").glob("*.sql")} - await _applied(store)
@@ -61,6 +61,7 @@ async def _check_server(store: Store) -> None:
 
 
 async def _applied(store: Store) -> set[str]:
+    """Return the names of the migrations applied to the database."""
     (facts,) = await store.fetch("server_facts")
     if not facts["migrated"]:
         return set()

@@ -1,5 +1,5 @@
--- What every part of the service asks: the stored offsets, the backends, the schema. The queries of one package are in
--- its own queries.sql.
+-- Queries that several packages use: the stored offsets, backends, the schema. The other packages have queries.sql files of
+-- their own.
 
 -- terminate_stalled_owner --
 -- Terminates other consumers' backends that have locked these offsets for too long: a process that was stopped
@@ -31,7 +31,7 @@ SELECT partition, first_offset, next_offset, last_offset, last_timestamp, repeat
  ORDER BY partition
 
 -- other_topics --
--- The topics in this database apart from one.
+-- The topics that have offsets in this database, apart from one.
 -- $1 topic
 SELECT DISTINCT topic
   FROM consumer_offsets
@@ -50,12 +50,12 @@ SELECT migration_id
   FROM _pogo_migration
 
 -- backend_pid --
--- The process id of this connection's backend. Behind a connection pooler, the driver knows only the pooler's.
+-- The process id of this connection's backend. Behind a connection pooler, the driver has only the pooler's.
 SELECT pg_backend_pid() AS pid
 
 -- active_backend --
--- A backend, if it executes a statement or ended one within the last seconds. A client that waits for any other backend
--- waits for an answer that was lost.
+-- The backend, if it executes a statement or ended one within the last seconds. If it did neither, the answer for which
+-- its client waits was lost.
 -- $1 pid, $2 seconds
 SELECT pid
   FROM pg_stat_activity
@@ -67,5 +67,5 @@ SELECT pid
 SELECT pg_advisory_lock(hashtext('agent_runs migrate'))
 
 -- unlock_migrations --
--- Releases that lock.
+-- Releases the lock of lock_migrations.
 SELECT pg_advisory_unlock(hashtext('agent_runs migrate'))

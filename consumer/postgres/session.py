@@ -1,4 +1,4 @@
-"""Sessions: a connection that is opened again after it was lost, with a deadline for all work on it."""
+"""Sessions: each opens a new connection when it has none, and sets a deadline for all work."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ class Session:
         """Run `work` with the connection and return its result.
 
         Raises:
-            StoreError: a statement failed. After ConnectionLost it may have been executed.
+            StoreError: a statement failed. After ConnectionLost, it may have been executed.
         """
         store = await self.connected()
         return await with_deadline(work(store), store, self._timeout_s)
@@ -37,7 +37,7 @@ class Session:
         """Run a named query and return its rows.
 
         Raises:
-            StoreError: as `run`.
+            StoreError: see `run`.
         """
         return await self.run(lambda store: store.fetch(query, *parameters))
 
@@ -48,7 +48,7 @@ class Session:
         deadline is extended; if not, the answer to a statement was lost, and the connection is cut.
 
         Raises:
-            StoreError: as `run`.
+            StoreError: see `run`.
         """
         store = await self.connected()
         (backend,) = await with_deadline(store.fetch("backend_pid"), store, self._timeout_s)
@@ -65,7 +65,7 @@ class Session:
         return await with_deadline(work(store), store, self._timeout_s, is_executing)
 
     async def connected(self) -> Store:
-        """The open connection; a new one if there is none."""
+        """Return the open connection; open a new one if there is none."""
         if self._store is None or not self._store.usable:
             self._store = await self._connect()
         return self._store
@@ -78,9 +78,9 @@ class Session:
 
 
 class PatientSession(Session):
-    """A session that repeats work while PostgreSQL is unavailable. It must be safe to execute the work twice.
+    """A session that repeats work while PostgreSQL is unavailable. The work must be safe to execute twice.
 
-    Gives up after `give_up_s` seconds; with None it never does. `give_up_s` is also the longest deadline of a call.
+    Gives up after `give_up_s` seconds; None repeats without end. A call has at most `give_up_s` as its deadline.
     """
 
     def __init__(self, connect: Connect, timeout_s: float, give_up_s: float | None) -> None:
@@ -91,7 +91,7 @@ class PatientSession(Session):
         """Run `work` with the connection and return its result.
 
         Raises:
-            GaveUp: PostgreSQL stayed unavailable.
+            GaveUp: PostgreSQL stayed unavailable for `give_up_s` seconds.
         """
         return await self._repeat(lambda: super(PatientSession, self).run(work))
 
@@ -99,7 +99,7 @@ class PatientSession(Session):
         """Run `work`, which may take hours, and return its result.
 
         Raises:
-            GaveUp: PostgreSQL stayed unavailable.
+            GaveUp: PostgreSQL stayed unavailable for `give_up_s` seconds.
         """
         return await self._repeat(lambda: super(PatientSession, self).run_long(work))
 
@@ -108,7 +108,7 @@ class PatientSession(Session):
             try:
                 return await attempt()
             except (NewConnection, Unavailable) as error:
-                self.close()  # a connection to a read-only server stays read-only after the server has changed
+                self.close()  # after a failover, this connection may still be to a read-only server
                 raise Unavailable(str(error)) from error
 
         return await retry_while_unavailable(on_usable_connection, "query PostgreSQL", self._give_up_s)

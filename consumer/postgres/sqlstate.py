@@ -1,6 +1,7 @@
-"""The one table that translates PostgreSQL's error codes (SQLSTATE) into the service's errors.
+"""The table that translates PostgreSQL's error codes (SQLSTATE) into the service's errors.
 
-Source: PostgreSQL documentation, appendix A. The longest matching prefix counts.
+Source: PostgreSQL documentation, appendix A. The full code is looked up first, then its class (the first
+two characters).
 """
 
 from typing import Final
@@ -18,13 +19,13 @@ from consumer.errors import (
 
 _ERRORS: Final[dict[str, type[StoreError]]] = {
     "08": ConnectionLost,  # connection exception
-    "22": DataRefused,  # data exception: a number that JSONB cannot store, \u0000, …
+    "22": DataRefused,  # data exception, for example a number or \u0000 that JSONB cannot store
     "23503": NewConnection,  # foreign_key_violation
     "23514": DataRefused,  # check_violation
-    "25": Unavailable,  # invalid transaction state: read-only (25006), idle too long (25P03)
+    "25": Unavailable,  # invalid transaction state, for example read-only (25006)
     "26000": NewConnection,  # invalid_sql_statement_name
-    "28": Unavailable,  # invalid authorization: a password is being changed
-    "3D": Unavailable,  # the database does not exist (yet)
+    "28": Unavailable,  # invalid authorization, for example while a password is being changed
+    "3D": Unavailable,  # the database does not exist, or not yet
     "40": Unavailable,  # serialization failure, deadlock
     "53": Unavailable,  # insufficient resources: disk, memory, connections
     "54": DataRefused,  # program limit exceeded
@@ -38,7 +39,7 @@ _ERRORS: Final[dict[str, type[StoreError]]] = {
     "25P03": ConnectionLost,  # idle_in_transaction_session_timeout
     "25P04": ConnectionLost,  # transaction_timeout
     "58": Unavailable,  # system error: I/O
-    "0A000": NewConnection,  # feature_not_supported: a cached plan must not change its result
+    "0A000": NewConnection,  # feature_not_supported: "cached plan must not change result type"
 }
 
 EVENT_ID_CONSTRAINT: Final = "run_events_id_key"
@@ -49,7 +50,7 @@ def translate(sqlstate: str, message: str, constraint: str | None = None) -> Sto
 
     Args:
         sqlstate: PostgreSQL's five-character error code; empty if unknown.
-        message: PostgreSQL's text.
+        message: PostgreSQL's error message.
         constraint: the name of the violated constraint, if any.
     """
     if constraint == EVENT_ID_CONSTRAINT:

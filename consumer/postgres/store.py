@@ -36,7 +36,7 @@ class Offsets(NamedTuple):
 
     @property
     def fingerprint(self) -> Fingerprint | None:
-        """Of the last record passed; None before the first."""
+        """The fingerprint of the last record passed; None before the first record."""
         if self.last_offset is None or self.last_timestamp is None:
             return None
         return Fingerprint(self.last_offset, self.last_timestamp)
@@ -88,7 +88,7 @@ class Store:
         self._connection.terminate()
 
     async def close(self) -> None:
-        """Close the connection, with a message to the server."""
+        """Close the connection gracefully, within 2 seconds."""
         with _translated():
             await self._connection.close(timeout=2)
 
@@ -96,13 +96,14 @@ class Store:
         """Run a query of a `queries.sql` by its name and return its rows.
 
         Raises:
-            StoreError: PostgreSQL refused it or does not answer.
+            StoreError: PostgreSQL refused the query or does not answer.
+            OperatorNeeded: PostgreSQL reported an SQLSTATE that the service does not expect.
         """
         with _translated():
             return cast("list[Row]", await self._connection.fetch(_queries()[query], *parameters))
 
     async def execute_script(self, script: str) -> None:
-        """Run the statements of a file of the schema."""
+        """Run the statements of a script, in the text of an SQL file."""
         with _translated():
             await self._connection.execute(script)
 
@@ -111,7 +112,7 @@ class Store:
         """Commit the statements of the block together, or none of them if it raises. Isolation: READ COMMITTED.
 
         Raises:
-            ConnectionLost: the connection ended, possibly during COMMIT: it may have been executed.
+            ConnectionLost: the connection ended. If COMMIT was sent, it may have been executed.
         """
         with _translated():
             transaction = self._connection.transaction(isolation="read_committed")
@@ -127,16 +128,16 @@ class Store:
             await transaction.commit()
 
     async def copy_events(self, stream: AsyncIterator[bytes]) -> None:
-        """COPY a binary stream into `run_events`. Its chunks must be available without waiting."""
+        """COPY a binary stream into `run_events`. The stream must yield its chunks without waiting."""
         with _translated():
             await self._connection.copy_to_table("run_events", source=stream, columns=COLUMNS, format="binary")
 
     async def offsets(self) -> dict[int, Offsets]:
-        """The stored offsets of the topic, by partition."""
+        """Return the stored offsets of the topic, by partition."""
         return {row["partition"]: Offsets(**row) for row in await self.fetch("offsets", self.topic)}
 
     async def terminate_stalled_owner(self, partitions: Sequence[int], older_than_s: float) -> list[Row]:
-        """Terminate other consumers' backends that have locked these offsets for longer than `older_than_s`."""
+        """Terminate other consumers' backends that lock these offsets in a transaction older than `older_than_s`."""
         return await self.fetch("terminate_stalled_owner", self.topic, partitions, APPLICATION_NAME, older_than_s)
 
     async def lend(self, work: Callable[[Any], Awaitable[None]]) -> None:
@@ -148,7 +149,7 @@ class Store:
 async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Exchange times as milliseconds since 1970, as Kafka does, and JSONB as the bytes of its text.
 
-    Sends nothing to the server, because the driver knows these types.
+    Sends nothing to the server, because the types are built into the driver.
     """
     await connection.set_type_codec(
         "timestamptz",
@@ -168,7 +169,7 @@ async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raise a StoreError or UsageError in place of the driver's errors. Programming errors pass."""
+    """Raise an error of the service in place of one of the driver; let programming errors pass."""
     try:
         yield
     except asyncpg.PostgresError as error:

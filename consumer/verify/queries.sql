@@ -1,7 +1,7 @@
--- What `verify` reads.
+-- The queries of `verify`.
 
 -- runs_page --
--- Runs in the order of their ids, for verify. named_at: for a run without events, the time of the earliest run_started
+-- Runs in the order of their ids. named_at: for a run without events, the time of the earliest run_started
 -- that names it.
 -- $1 after this id, $2 limit
 SELECT r.id, r.parent_run_id, r.agent_id, r.session_id, r.status, r.created_at, r.updated_at, r.event_count,
@@ -25,7 +25,7 @@ SELECT run_id, event_seq, id, event_data, created_at, source_partition, source_o
  LIMIT $4
 
 -- events_by_id --
--- The events stored under some ids, and whether their content is that of the given messages.
+-- The stored events of the given runs and event ids, and whether each has the content of the given message.
 -- $1 run ids, $2 event ids, $3 values that JSONB can store, $4 raws. Returns positions in the arrays, from 1
 SELECT b.position, e.source_partition, e.source_offset, e.event_seq, e.created_at,
        CASE WHEN e.raw IS NOT NULL OR b.raw IS NOT NULL THEN e.raw IS NOT DISTINCT FROM b.raw
@@ -37,8 +37,8 @@ SELECT b.position, e.source_partition, e.source_offset, e.event_seq, e.created_a
        WITH ORDINALITY AS b (run_id, id, value, raw, position)
   JOIN run_events AS e ON e.run_id = b.run_id AND e.id = b.id
 
--- letters_by_offset --
--- The dead letters of some records.
+-- dead_letters_by_offset --
+-- The dead letters of the records at some offsets of a partition.
 -- $1 topic, $2 partition, $3 offsets
 SELECT record_offset, record_timestamp, key, value, state
   FROM dead_letters
@@ -47,8 +47,9 @@ SELECT record_offset, record_timestamp, key, value, state
    AND record_offset = ANY ($3::bigint[])
 
 -- count_events --
--- The number of events stored as coming from a range of a partition's log.
--- $1 partition, $2 start offset, $3 end offset (exclusive), $4 earliest time
+-- The number of stored events whose records are in a range of a partition's log. An earlier log of the same topic may have
+-- the same offsets; its records are older.
+-- $1 partition, $2 start offset, $3 end offset (exclusive), $4 the earliest timestamp in the range
 SELECT count(*) AS events
   FROM run_events
  WHERE source_partition = $1

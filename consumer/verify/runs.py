@@ -13,15 +13,15 @@ from consumer.model.records import Event
 from consumer.postgres.session import Session
 from consumer.postgres.store import Row
 
-_RUNS_A_PAGE: Final = 500
-_EVENTS_A_PAGE: Final = 2000
+_RUNS_PER_PAGE: Final = 500
+_EVENTS_PER_PAGE: Final = 2000
 
 
 class Difference(NamedTuple):
     """One difference that verify found.
 
     Attributes:
-        kind: a stable name for this sort of difference.
+        kind: a stable name for the kind of difference.
         where: the run, or the partition and offset.
         detail: what was found and what was expected.
     """
@@ -32,7 +32,7 @@ class Difference(NamedTuple):
 
 
 class _StoredRecord(msgspec.Struct, gc=False):
-    """The record that an event's row was stored from, as far as the row tells."""
+    """The record of a stored event, without what its row in run_events does not hold: key, value and headers."""
 
     partition: int
     offset: int
@@ -43,17 +43,17 @@ class _StoredRecord(msgspec.Struct, gc=False):
 
 
 async def verify_runs(session: Session) -> AsyncIterator[Difference]:
-    """Compare every run with the fold of its events: numbers without gaps, and every column that the fold determines.
+    """Compare every run with the fold of its events: the sequence numbers, and every column that the fold determines.
 
-    Reads page by page and not in one snapshot, which would keep VACUUM from removing old rows. Events stored meanwhile
-    are recognized by their numbers: a run's row has its event count, and events never change.
+    Reads page by page and not in one snapshot, which would keep VACUUM from removing old rows. Ignores events that were
+    stored after a run's row was read: their numbers are not below the row's event_count.
 
     Raises:
         GaveUp: PostgreSQL stayed unavailable.
     """
-    last = ""
-    while runs := await session.fetch("runs_page", last, _RUNS_A_PAGE):
-        last = runs[-1]["id"]
+    last_id = ""
+    while runs := await session.fetch("runs_page", last_id, _RUNS_PER_PAGE):
+        last_id = runs[-1]["id"]
         heads = {run["id"]: Head(run_id=run["id"]) for run in runs}
         counts = {run["id"]: run["event_count"] for run in runs}
         partitions: dict[str, set[int]] = {}
@@ -73,13 +73,14 @@ async def verify_runs(session: Session) -> AsyncIterator[Difference]:
 
 async def _events(session: Session, run_ids: Sequence[str]) -> AsyncIterator[Row]:
     last = ("", -1)
-    while rows := await session.fetch("events_page", run_ids, *last, _EVENTS_A_PAGE):
+    while rows := await session.fetch("events_page", run_ids, *last, _EVENTS_PER_PAGE):
         for row in rows:
             yield row
         last = rows[-1]["run_id"], rows[-1]["event_seq"]
 
 
 def _advance(head: Head, row: Mapping[str, Any]) -> Iterator[Difference]:
+    """Fold one stored event into the head of its run. Yields what is wrong with its row."""
     try:
         envelope: Envelope | UnknownEnvelope = read_envelope(row["event_data"])
     except UnreadableEvent as error:
@@ -95,6 +96,7 @@ def _advance(head: Head, row: Mapping[str, Any]) -> Iterator[Difference]:
 
 
 def _compare(run: Mapping[str, Any], head: Head) -> Iterator[Difference]:
+    """Yield the columns of a run that differ from the fold. A parent_run_id is NULL if the parent was deleted."""
     named_at = run["named_at"] if head.event_count == 0 else None
     expected = {
         "event_count": head.event_count,

@@ -1,4 +1,4 @@
-"""Compares the topic with the tables: every record below the stored offsets must be in exactly one place."""
+"""Compares the topic with the tables: every record below the stored offsets must be an event, dead letter or repeat."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ class TopicCheck:
     """Compares the partitions of a topic with the tables, one after the other.
 
     Attributes:
-        places: the number of records found as `event`, `dead_letter`, `repeat`, or `missing`.
+        places: the number of records by the place where they were found: `event`, `dead_letter`, `repeat`, `missing`.
     """
 
     def __init__(self, session: Session, log: TopicReader, max_event_bytes: int) -> None:
@@ -27,7 +27,7 @@ class TopicCheck:
         self._last_seq: dict[str, int] = {}
         self.places: Counter[str] = Counter()
 
-    async def partition(self, stored: Offsets) -> AsyncIterator[Difference]:
+    async def compare(self, stored: Offsets) -> AsyncIterator[Difference]:
         """Compare the records of one partition below the stored offset with the tables.
 
         Raises:
@@ -38,53 +38,54 @@ class TopicCheck:
         before, earliest = self.places["event"], None
         async for records in self._log.scan(stored.partition, bounds.start_offset, stored.next_offset):
             earliest = min([*(record.timestamp for record in records), *([] if earliest is None else [earliest])])
-            async for difference in self._chunk(stored.partition, records):
+            async for difference in self._compare_records(stored.partition, records):
                 yield difference
         if earliest is not None:
             since = storable_timestamp(earliest) or 0
-            range_ = (stored.partition, bounds.start_offset, stored.next_offset, since)
-            (row,) = await self._session.fetch("count_events", *range_)
+            parameters = (stored.partition, bounds.start_offset, stored.next_offset, since)
+            (row,) = await self._session.fetch("count_events", *parameters)
             found = self.places["event"] - before
             if row["events"] != found:
                 detail = f"the tables have {row['events']} events from this partition's log, the log has {found}"
                 yield Difference("invented", f"partition {stored.partition}", detail)
 
-    async def _chunk(self, partition: int, records: Sequence[Record]) -> AsyncIterator[Difference]:
+    async def _compare_records(self, partition: int, records: Sequence[Record]) -> AsyncIterator[Difference]:
         timestamps = {record.offset: storable_timestamp(record.timestamp) for record in records}
         rows = await self._session.run(
-            lambda store: store.fetch("letters_by_offset", store.topic, partition, list(timestamps))
+            lambda store: store.fetch("dead_letters_by_offset", store.topic, partition, list(timestamps))
         )
-        # Dead letters of an earlier topic of the same name may have the same offsets, but have other timestamps.
+        # Dead letters of a deleted topic of the same name may have the same offsets, but have other timestamps.
         letters = {
             row["record_offset"]: row for row in rows if row["record_timestamp"] == timestamps[row["record_offset"]]
         }
         items = [decode(record, self._max_event_bytes) for record in records]
-        stored = await self._rows([item for item in items if isinstance(item, Event)])
+        stored = await self._stored_events([item for item in items if isinstance(item, Event)])
         for item in items:
-            place, differences = self._find(item, stored.get(item.record.offset), letters.get(item.record.offset))
+            place, differences = self._locate(item, stored.get(item.record.offset), letters.get(item.record.offset))
             self.places[place] += 1
             for difference in differences:
                 yield difference
 
-    async def _rows(self, events: Sequence[Event]) -> dict[int, Mapping[str, Any]]:
-        """The rows stored under the events' ids, by the offsets of the events."""
+    async def _stored_events(self, events: Sequence[Event]) -> dict[int, Mapping[str, Any]]:
+        """Return the rows of run_events that have the ids of the events, by the offsets of the events."""
         values = [(event.run_id, event.envelope.id, without_unstorable(event.value), event.value) for event in events]
         columns = [(run_id, event_id, value, None if value is raw else raw) for run_id, event_id, value, raw in values]
         rows = await self._session.fetch("events_by_id", *map(list, zip(*columns, strict=True))) if columns else []
         return {events[row["position"] - 1].record.offset: row for row in rows}
 
-    def _find(
+    def _locate(
         self, item: Event | Rejection, row: Mapping[str, Any] | None, letter: Mapping[str, Any] | None
     ) -> tuple[str, list[Difference]]:
-        here = row is not None and (row["source_partition"], row["source_offset"]) == _coordinates(item)
-        if row is not None and here:
+        """Return the place of a record, and the differences found there. `row` has the same event id as the record."""
+        from_this_record = row is not None and (row["source_partition"], row["source_offset"]) == _coordinates(item)
+        if row is not None and from_this_record:
             return "event", list(self._check_event(item, row, letter))
         if letter is not None:
             return "dead_letter", list(_check_letter(item, letter))
         if row is not None and row["same"]:
             return "repeat", []
         return "missing", [
-            Difference("missing", _where(item), "not stored as an event or a dead letter, and no repeat")
+            Difference("missing", _where(item), "not stored as an event or a dead letter, and not a repeat")
         ]
 
     def _check_event(
@@ -97,7 +98,7 @@ class TopicCheck:
         if letter is not None:
             if letter["state"] != "resolved":
                 yield Difference("twice", _where(item), "stored as an event and as an unresolved dead letter")
-            return  # after a retry the number does not follow the order of the log
+            return  # a retried event has a number later than its place in the log
         if isinstance(item, Event):
             if row["event_seq"] <= self._last_seq.get(item.run_id, -1):
                 detail = f"event_seq {row['event_seq']} of run {item.run_id!r} is out of order"
