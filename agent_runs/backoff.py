@@ -7,7 +7,7 @@ _MAX_DOUBLINGS: Final = 64  # more would overflow a float after about a thousand
 
 
 def backoff_s(failures: int, first_s: float, longest_s: float) -> float:
-    """Return the seconds to wait, chosen at random from the upper half of the current limit.
+    """Return the seconds to wait: a random value between half of the current limit and the limit.
 
     The jitter keeps clients that failed together from returning together.
 

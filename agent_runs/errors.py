@@ -1,13 +1,13 @@
 """The exceptions of the library.
 
 AgentRunsError
-├── SettingsError      settings that are missing or invalid: all of them at once, each with its remedy
+├── SettingsError      settings are missing or invalid; lists all of them
 ├── UnreadableEvent    a message that breaks the contract; keeps the message's bytes
 │   ├── NotJson        not one JSON value (RFC 8259), or nested deeper than the contract's limit
 │   └── InvalidEvent   JSON, but not an event of the contract
 └── Undelivered        raised inside the emitter only; the emitter never raises to the agent
-    ├── TooLargeForTopic   the broker refuses one record, or a batch of several, for its size
-    └── KafkaUnavailable   Kafka cannot be reached or refuses every record: the emitter waits and sends the same again
+    ├── TooLargeForTopic   a batch exceeds the topic's size limit: the emitter sends smaller batches
+    └── KafkaUnavailable   no broker accepts records: the emitter waits and sends the same records again
 """
 
 
@@ -19,7 +19,7 @@ class SettingsError(AgentRunsError):
     """One or more settings are missing or invalid.
 
     Attributes:
-        problems: one sentence per setting: its name, what is wrong, and which values are allowed.
+        problems: one sentence per problem: the setting's name, what is wrong, and the allowed values if they are few.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -56,4 +56,4 @@ class TooLargeForTopic(Undelivered):
 
 
 class KafkaUnavailable(Undelivered):
-    """No broker answers or accepts records, the topic does not exist, or the principal may not write to it."""
+    """No broker accepts records: none answers, the topic does not exist, or the principal may not write to it."""

@@ -6,12 +6,15 @@ reading direction, or newlines that forge a log line. They are stored unchanged,
 
 
 def escape_line(text: str) -> str:
-    """The text on one line, with each character that is not printable replaced by its Python escape."""
+    """Return the text on one line, with each character that is not printable replaced by its Python escape."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def escape_lines(text: str) -> str:
-    """Several escaped lines, such as a traceback; all but the first are indented, so that none can forge a log line."""
+    """Return a text of several lines, such as a traceback, with each line escaped.
+
+    All lines but the first are indented, so that none can forge a log line.
+    """
     return "\n    ".join(escape_line(line) for line in text.rstrip("\n").split("\n"))

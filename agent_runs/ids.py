@@ -5,17 +5,17 @@ import string
 from typing import Final
 
 ALPHABET: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
-ID_LENGTH: Final = 12  # 71 bits: a collision within one run is not to be expected in a lifetime
+ID_LENGTH: Final = 12  # 71 random bits: a collision within one run is practically impossible
 MAX_ID_BYTES: Final = 255
 
-# Each character stands for four of the 256 byte values; the last eight values stand for none and are removed.
+# Each character stands for four of the 256 byte values. The last eight values stand for none, and are removed.
 _BYTE_TO_CHARACTER: Final = (ALPHABET * 5)[:256].encode()
 _LEFT_OUT: Final = bytes(range(4 * len(ALPHABET), 256))
 _DRAW_BYTES: Final = 1024
 
 
 class _Pool:
-    """Ids generated in advance, some 80 at a time, for one process."""
+    """Ids generated in advance, 82 at a time, for one process."""
 
     ids: list[str]
     process: int | None = None
@@ -23,8 +23,8 @@ class _Pool:
 
 def new_id() -> str:
     """Return a new 12-character NanoID (A-Z a-z 0-9) from the system's random source. Safe in threads and forks."""
-    # In advance, because `os.urandom` releases the interpreter lock: an emitting thread may wait 5 ms to get it back.
-    # Per process, because after a fork parent and child would otherwise return the same ids.
+    # Ids are generated in advance because `os.urandom` releases the interpreter lock, and an emitting thread may wait
+    # 5 ms to get it back. The pool is per process, because parent and child of a fork must not return the same ids.
     process = os.getpid()
     try:
         if _Pool.process == process:
@@ -47,7 +47,7 @@ def id_problem(text: str) -> str | None:
     a NUL", is a predicate for the name of the field.
     """
     if text.isalnum() and len(text) * 4 <= MAX_ID_BYTES:
-        return None  # nearly every id: a letter has at most four bytes, and is neither NUL nor a surrogate
+        return None  # nearly every id: its characters have at most four bytes, and none is a NUL or a surrogate
     if not text:
         return "is empty"
     if "\0" in text:

@@ -1,7 +1,7 @@
 """Lets exceptions that an agent's signal handlers raise pass through `except Exception`.
 
-Such an exception may be a time limit; Celery's soft time limit is one, and a subclass of `Exception`. It can be raised
-at any line that the main thread runs, inside this library too, and must reach the agent.
+Such an exception may report a time limit, as `SoftTimeLimitExceeded` of Celery, a subclass of `Exception`, does. It can
+be raised at any line that the main thread runs, inside this library too, and must reach the agent.
 """
 
 import signal
@@ -11,9 +11,10 @@ from types import CodeType
 
 
 def reraise_from_signal_handler(error: Exception) -> None:
-    """Raise the caught exception again if a signal handler raised it. Every broad `except Exception` calls this first.
+    """Raise the caught exception again if a signal handler raised it.
 
-    A signal handler raised it if the code of one is in the traceback, below the function that caught the exception.
+    A signal handler raised it if the code of a handler is in the traceback, below the function that caught the
+    exception. Every `except Exception` that may run in the main thread calls this function first.
     """
     traceback = error.__traceback__
     if traceback is None or traceback.tb_next is None or current_thread() is not main_thread():
@@ -25,7 +26,7 @@ def reraise_from_signal_handler(error: Exception) -> None:
 
 
 def _code_of(handler: object) -> CodeType | None:
-    """The code that a handler runs; None if it is not written in Python."""
+    """Return the code object of a handler; None if the handler is not written in Python."""
     if isinstance(handler, partial):
         handler = handler.func
     if not callable(handler):

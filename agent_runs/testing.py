@@ -1,6 +1,6 @@
-"""For the tests of agents: an emitter that keeps its events in memory and needs no Kafka.
+"""An emitter for the tests of agents: it keeps events in memory and needs no Kafka.
 
-With agent-runs installed, pytest has the fixture `recording_emitter`.
+If agent-runs is installed, pytest has the fixture `recording_emitter`.
 """
 
 from threading import Lock
@@ -19,8 +19,8 @@ from agent_runs.status import RunStatus, next_status
 class RecordingEmitter(Emitter):
     """An `Emitter` that keeps records in memory instead of sending them.
 
-    Events are masked, encoded and validated as in production. An event that breaks the contract is dropped and counted
-    in `stats().dropped`.
+    Events are masked, encoded and validated as in production, with the default settings. An event that is invalid or
+    too large is dropped and counted in `stats().dropped`.
 
     Args:
         mask: as for `Emitter`.
@@ -42,15 +42,17 @@ class RecordingEmitter(Emitter):
         return list(dict.fromkeys(record.key.decode() for record in self.records))
 
     def events(self, run_id: str | None = None) -> list[RunEvent | UnknownEvent]:
-        """The decoded events of a run, or of all runs, in order; `events_dropped` markers included."""
-        return [decode_event(one.value) for one in self.records if run_id is None or one.key == run_id.encode()]
+        """Return the decoded events of a run, or of all runs, in order; `events_dropped` markers included."""
+        return [
+            decode_event(record.value) for record in self.records if run_id is None or record.key == run_id.encode()
+        ]
 
     def types(self, run_id: str | None = None) -> list[str]:
-        """The types of the events of a run, or of all runs, in order."""
+        """Return the types of the events of a run, or of all runs, in order."""
         return [event.type for event in self.events(run_id)]
 
     def status(self, run_id: str) -> RunStatus:
-        """The status that the run would have in the table `agent_runs`.
+        """Return the status that the run would have in the table `agent_runs`.
 
         Raises:
             LookupError: the run has no events.

@@ -1,8 +1,8 @@
 """Decodes a message: validates it against the contract, and builds its event.
 
-Two decoders, one result. msgspec decodes and validates in one pass, but it is stricter than JSON: it refuses lone
-surrogates, a repeated `type`, and numbers beyond its types. A message that msgspec refuses is therefore decoded again
-with the standard library (`strict_json`), and the result of that counts.
+msgspec decodes and validates in one pass, but it is stricter than JSON: it refuses lone surrogates, a repeated `type`,
+and numbers beyond its types. A message that msgspec refuses is therefore decoded again with the standard library
+(`strict_json`), and the second result counts.
 """
 
 import re
@@ -19,9 +19,10 @@ from agent_runs.ids import id_problem
 
 
 class Envelope(msgspec.Struct, kw_only=True, gc=False):
-    """An event whose payload is validated but not built: all that the service needs, in a quarter of the time.
+    """A validated event whose payload and free text stay undecoded bytes.
 
-    Each type of event has a subclass with the fields of the event. Payloads and free text stay undecoded bytes.
+    The service needs no more, and building an envelope takes a quarter of the time of building an event. Each type of
+    event has a subclass with the fields of the event.
     """
 
     type: ClassVar[str]

@@ -13,8 +13,8 @@ _STRING = re.compile(STRING, re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _EMPTY_CONTAINER = re.compile(rb"\[[ \t\n\r]*\]|\{[ \t\n\r]*\}")
 
-# A pair of surrogate escapes is one character; a lone one is none. The last branch matches a backslash with the
-# character after it, so that `\\u0000` (a backslash, then "u0000") is not taken for an escape.
+# A pair of surrogate escapes is one character; a lone surrogate escape is not a character. The last branch matches a
+# backslash with the character after it, so that `\\u0000` (a backslash, then "u0000") is not taken for an escape.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(?P<unstorable>u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -27,11 +27,11 @@ def too_deep(text: bytes, string_bytes: int = 0) -> bool:
     """Whether arrays and objects are nested more than `MAX_DEPTH` deep.
 
     Args:
-        text: one JSON value; of a text that is not JSON the answer may be wrong, but it never raises.
-        string_bytes: how many bytes of `text` are known to be inside strings, where nothing nests. Prompts are
-            most of a typical message, so this skips the scan for most messages.
+        text: one JSON value. For a text that is not JSON the result may be wrong, but the function never raises.
+        string_bytes: how many bytes of `text` are known to be inside strings, which contain no arrays or objects.
+            Prompts are most of a typical message, so most messages need no scan.
     """
-    # A level takes two bytes. A count of the opening brackets decides nearly all of the other messages.
+    # A level takes two bytes. Nearly all of the other messages have too few opening brackets to be too deep.
     if len(text) - string_bytes <= 2 * MAX_DEPTH:
         return False
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(text) > MAX_DEPTH
@@ -64,7 +64,7 @@ def _count_values(text: bytes) -> int:
 def without_unstorable(text: bytes) -> bytes:
     r"""Replace every `\u0000` and every lone surrogate by U+FFFD: they are legal JSON, but JSONB cannot store them.
 
-    Returns `text` itself if it has neither.
+    Returns `text` itself if it has none of them.
     """
     changed = _ESCAPE.sub(_replace_unstorable, text)
     return text if changed == text else changed

@@ -14,7 +14,8 @@ _TOO_DEEP: Final = f"arrays and objects are nested more than {MAX_DEPTH} deep"
 def parse(text: bytes) -> Any:
     """Return one JSON value as Python objects.
 
-    Of a repeated key, the last value counts. A number that `float` or `int` cannot hold becomes a `Decimal`.
+    Of a repeated key, the last value counts. A number too large for `float`, and an integer of at least 4,000 digits,
+    becomes a `Decimal`. A number too large for `Decimal` becomes an infinity.
 
     Raises:
         NotJson: `text` is not UTF-8, not exactly one JSON value, or nested deeper than `MAX_DEPTH`.
@@ -38,7 +39,7 @@ def json_type(value: object) -> str:
 
 
 def _integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) < 4000 else Decimal(digits)  # Python refuses to convert 4,300 digits
+    return int(digits) if len(digits) < 4000 else Decimal(digits)  # Python refuses to convert more than 4,300 digits
 
 
 def _real(literal: str) -> float | Decimal:
@@ -47,7 +48,7 @@ def _real(literal: str) -> float | Decimal:
         return number
     try:
         return Decimal(literal)
-    except InvalidOperation:  # an exponent of 19 digits: PostgreSQL cannot store it either, but it is legal JSON
+    except InvalidOperation:  # its exponent has 19 digits: it is legal JSON, but PostgreSQL cannot store it
         return number
 
 

@@ -1,8 +1,8 @@
-"""The records that wait for Kafka, and all counts of the emitter.
+"""The records that Kafka has not acknowledged, and all counts of the emitter.
 
-`SendQueue` runs one method at a time. At any function call a signal handler can raise an exception and so end the
-method. Therefore counts that belong together change without a call between them, and the change of the list, which
-decides whether a record is in the buffer, comes last.
+`SendQueue` runs one method at a time. At any function call a signal handler can raise an exception, which ends the
+method. Therefore counts that belong together change without a call between them. The change of `waiting` comes last,
+because it decides whether a record is in the buffer.
 """
 
 from collections import Counter
@@ -14,35 +14,35 @@ from agent_runs.emitter.drops import DropReason, drop_marker
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.stats import Stats
 
-_MAX_RUNS_WITH_DROPS: Final = 10_000  # some 5 MB; drops of more runs are counted, and not recorded in their run
-_RUNS_PER_UPDATE: Final = 100  # markers are made for so many runs at once, so that one update is short
+_MAX_RUNS_WITH_DROPS: Final = 10_000  # about 5 MB; drops of further runs are counted, but not recorded in their run
+_RUNS_PER_UPDATE: Final = 100  # the most runs whose markers one update makes, so that the update is short
 
 
 def unreserved(whole: int) -> int:
-    """The part of the queue that any event may fill. The rest is reserved for events that decide a run's status."""
+    """Return the part of a queue's limit that any record may use. The rest is reserved for essential records."""
     return whole * 15 // 16
 
 
 class FlushBarrier:
-    """Everything that was accepted before a flush, until Kafka has acknowledged it or it is dropped.
+    """Counts the records that were accepted before a flush and are neither acknowledged nor dropped.
 
     Attributes:
-        events: how many of these events are neither acknowledged nor dropped.
+        events: how many of these records are events. The others are markers.
     """
 
     def __init__(self, last_ordinal: int, records: int, events: int) -> None:
         self.events = events
-        self._records = records  # with the markers: a flush waits for these too
+        self._records = records  # markers included: a flush waits for them too
         self._last_ordinal = last_ordinal
         self._released = Event()
 
     @property
     def is_open(self) -> bool:
-        """Whether there is nothing left to wait for."""
+        """Whether no record is left, or the wait was ended by `release`."""
         return not self._records or self._released.is_set()
 
     def acknowledge(self, records: Sequence[Record]) -> bool:
-        """Count down the acknowledged records that came before the flush. Returns `is_open`."""
+        """Subtract the acknowledged records that were accepted before the flush. Returns `is_open`."""
         before = [record for record in records if record.ordinal <= self._last_ordinal]
         self._records -= len(before)
         self.events -= sum(not record.dropped_count for record in before)
@@ -51,15 +51,15 @@ class FlushBarrier:
         return self.is_open
 
     def replace(self, record: Record) -> None:
-        """Count a dropped event. Its marker has the same ordinal; the flush waits for the marker instead."""
+        """Subtract a dropped event. Its marker has the same ordinal, and the flush waits for the marker instead."""
         self.events -= record.ordinal <= self._last_ordinal
 
     def release(self) -> None:
-        """End the wait, whatever is left."""
+        """End the wait, even if records are left."""
         self._released.set()
 
     def wait(self, timeout_s: float) -> None:
-        """Return when there is nothing left to wait for, or after the timeout."""
+        """Wait until `is_open`, at most for the timeout."""
         self._released.wait(timeout_s)
 
 
@@ -68,7 +68,7 @@ class Buffer:
 
     Attributes:
         waiting: records accepted and not taken yet, in order.
-        pending: number of events accepted and not acknowledged.
+        pending: number of accepted events that are neither acknowledged nor dropped.
         refusal: why every event is refused; None while events are accepted.
     """
 
@@ -95,7 +95,7 @@ class Buffer:
         if self.refusal:
             self.drop(record.key, self.refusal)
             return False
-        # The markers of a run go before its next event. They are made only where the event fits as well.
+        # The markers of a run go before its next event. They are appended only if the event fits as well.
         fits = self._has_room(record.size, 1, essential=record.essential)
         if fits and record.key in self._unrecorded:
             markers = self._markers(record.key)
@@ -115,7 +115,11 @@ class Buffer:
         return True
 
     def drop(self, key: bytes | None, reason: DropReason) -> None:
-        """Count a dropped event, and remember it for a marker in its run; `key` is None if the event has no run."""
+        """Count a dropped event, and remember it for a marker in its run.
+
+        The event gets no marker if it has no run (`key` is None), if every event is refused, or if too many other runs
+        have unrecorded drops.
+        """
         count = self._dropped.get(reason, 0) + 1
         self._emitted += 1
         self._dropped[reason] = count
@@ -123,15 +127,15 @@ class Buffer:
             return
         if key in self._unrecorded or len(self._unrecorded) < _MAX_RUNS_WITH_DROPS:
             self._unrecorded.setdefault(key, Counter())[reason] += 1
-        if reason is not DropReason.QUEUE_FULL:
+        if reason is not DropReason.QUEUE_FULL:  # drops of a full queue share a marker after the next acknowledgement
             self._record_drops()
 
     def _record_drops(self) -> None:
-        """Append markers while there is unreserved room: one marker for many drops instead of one for each."""
+        """Append the markers of the oldest drops, as far as they fit into the unreserved part of the queue."""
         for _ in range(_RUNS_PER_UPDATE):
             if not self._unrecorded:
                 return
-            key = next(iter(self._unrecorded))  # the run that has waited longest
+            key = next(iter(self._unrecorded))  # the run that has waited longest for its markers
             markers = self._markers(key)
             if not self._has_room(sum(marker.size for marker in markers), len(markers), essential=False):
                 return
@@ -153,7 +157,7 @@ class Buffer:
         return self._bytes + size <= max_bytes and self._records + records <= max_records
 
     def take(self) -> list[Record]:
-        """Remove and return the waiting records, in order. They stay counted until they are acknowledged."""
+        """Remove and return the waiting records, in order. They stay pending until they are acknowledged."""
         taken, self.waiting = self.waiting, []
         return taken
 
@@ -175,10 +179,13 @@ class Buffer:
         self._record_drops()
 
     def replace(self, record: Record) -> Record | None:
-        """Drop a record that is too large for the topic. Returns the marker to send in its place, if it has one."""
+        """Drop a record that is too large for the topic.
+
+        Returns the marker to send in its place; None if the record is a marker, or after `give_up`.
+        """
         if self._is_given_up:
             return None
-        if record.dropped_count:  # the marker itself is too large: its run will not show the drop
+        if record.dropped_count:  # a marker that is too large: its run does not show the drop
             self._records -= 1
             self._bytes -= record.size
             self._barriers = [barrier for barrier in self._barriers if not barrier.acknowledge([record])]
@@ -193,18 +200,18 @@ class Buffer:
         return marker
 
     def add_barrier(self) -> FlushBarrier:
-        """A barrier for everything accepted and dropped so far."""
+        """Append the markers that fit, and return a barrier for all records accepted so far."""
         self._record_drops()
         barrier = FlushBarrier(self._ordinal, self._records, self.pending)
         self._barriers.append(barrier)
         return barrier
 
     def remove_barrier(self, barrier: FlushBarrier) -> None:
-        """Forget a barrier that no flush waits for any more."""
+        """Remove the barrier of a flush that has ended."""
         self._barriers = [other for other in self._barriers if other is not barrier]
 
     def give_up(self) -> None:
-        """Drop everything pending. Later acknowledgements change nothing. New events must be refused already."""
+        """Drop all pending events. Later acknowledgements change nothing. New events must be refused already."""
         self._is_given_up = True
         if self.pending:
             self._dropped[DropReason.GIVEN_UP] = self.pending
@@ -215,7 +222,7 @@ class Buffer:
             barrier.release()
 
     def stats(self) -> Stats:
-        """The current counts."""
+        """Return the current counts."""
         return Stats(
             emitted=self._emitted,
             sent=self._sent,

@@ -23,7 +23,7 @@ class DropReason(StrEnum):
     NOT_CONFIGURED = "not_configured"  # the settings name no Kafka broker, or are not valid
     INVALID = "invalid"  # wrong arguments, or an event that breaks the contract
     TOO_LARGE = "too_large"  # for the settings, for PostgreSQL, or for the topic
-    QUEUE_FULL = "queue_full"  # Kafka was unavailable or slow until the queue was full
+    QUEUE_FULL = "queue_full"  # the queue had no room, because Kafka was unavailable or slow
     CLOSED = "closed"  # emitted after `close`, or while the interpreter shut down
     GIVEN_UP = "given_up"  # not acknowledged when the timeout of `close` ended; Kafka may have stored it
 

@@ -1,4 +1,4 @@
-"""The emitter, as the agent uses it: no call waits for Kafka or raises, and every dropped event is counted."""
+"""The emitter, as the agent uses it: no call raises, and only `flush` and `close` wait for Kafka."""
 
 import os
 from collections.abc import Mapping
@@ -96,12 +96,12 @@ class Emitter:
 
     @never_raise(lambda _: new_id())
     def emit(self, run_id: str, event: RunEvent | UnknownEvent) -> str:
-        """Emit an event that the caller has made. Returns the event's id."""
+        """Emit an event that the caller has constructed. Returns the event's id."""
         self._pipeline.put(record_key(run_id), event)
         return event.id
 
     def flush(self, timeout_s: float | None = None) -> int:
-        """Wait until Kafka has acknowledged everything emitted before.
+        """Wait until Kafka has acknowledged all events emitted before.
 
         Blocks the calling thread. In asyncio code use `await asyncio.to_thread(emitter.flush)`.
 
@@ -122,12 +122,13 @@ class Emitter:
             timeout_s: the longest wait in seconds; by default the setting `exit_timeout_s`.
 
         Returns:
-            The number of events that are not acknowledged. They are dropped, and counted as `given_up`.
+            The number of events that are not acknowledged. They are dropped, and counted as `given_up`. In a signal
+            handler that has interrupted an emit, they are sent in the background instead.
         """
         return self._pipeline.close(timeout_s)
 
     def stats(self) -> Stats:
-        """The counts of the events emitted in this process so far."""
+        """Return the counts of the events emitted in this process so far."""
         return self._pipeline.stats()
 
     def _count_misuse(self, method: str, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""The events of one `Run` object, each with the event before it as its parent."""
+"""The events of one `Run` object. The default parent of an event is the last accepted event before it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,8 +15,8 @@ class EventChain:
     """Emits events for a run, and follows the run's status.
 
     Attributes:
-        last_event_id: the last accepted event, the default parent of the next one.
-        status: the run's status after all events, including dropped ones.
+        last_event_id: the id of the last accepted event, the default parent of the next one.
+        status: the run's status after all events of this object, dropped ones included.
         status_accepted: whether the event that led to this status was accepted.
     """
 

@@ -1,7 +1,7 @@
-"""Forks, and the end of the process.
+"""Empties every pipeline in the child of a fork, and sends pending events before the process ends.
 
-The child of a fork has its parent's memory and none of its threads. A lock may be held by a thread that does not exist,
-and what the parent will send must not be sent twice. So in a child every pipeline starts empty.
+The child of a fork has its parent's memory and none of its threads. A lock may be held by a thread that does not exist
+in the child, and the events that the parent sends must not be sent twice. So every pipeline starts empty in the child.
 """
 
 import atexit
@@ -12,18 +12,18 @@ from time import monotonic
 from typing import ClassVar, Final, Protocol
 from weakref import WeakSet
 
-_FORK_WAITS_S: Final = 30.0  # at most, for an import that another thread has begun
+_IMPORT_TIMEOUT_S: Final = 30.0  # the longest wait of a fork for an import in another thread
 
 
 class Finishable(Protocol):
     """Something that the process finishes before it ends."""
 
     def finish(self, deadline: float) -> None:
-        """Send what is pending until the deadline (`time.monotonic`), and log what is left."""
+        """Send pending events until the deadline (`time.monotonic`), and log the number that is left."""
 
     @property
     def exit_timeout_s(self) -> float:
-        """How long the end of the process may wait for it."""
+        """The longest time that the end of the process waits for this object."""
 
 
 class Resettable(Finishable, Protocol):
@@ -37,10 +37,10 @@ class Process:
     """The state of one process.
 
     Attributes:
-        running: deliveries with a thread. The pipeline that started one may be gone already.
+        running: deliveries with a thread. A delivery may outlive its pipeline.
         import_lock: held while a thread imports. A fork in the middle of an import would leave the child with half a
             module, and with an import lock of Python that no thread releases.
-        is_ending: set at the end of the process; an event emitted from now on is sent in the call that emits it.
+        is_ending: whether `finish` was called. An event emitted after it is sent in the call that emits it.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Process:
         self._has_finalizer = False
 
     def add_running(self, delivery: Finishable) -> None:
-        """Finish this delivery before the process ends."""
+        """Add a delivery to finish before the process ends."""
         self.running.add(delivery)
         # A child of multiprocessing ends without `atexit`. The module may lack the name while another thread imports
         # it; in a child the import is complete.
@@ -62,13 +62,13 @@ class Process:
             finalize(None, _finish_current, exitpriority=0)
 
     def finish(self) -> None:
-        """Send what is pending, within the longest timeout of all; a second call has what is left of that time."""
-        everything = {*self.running, *_Registry.pipelines}
+        """Send pending events within the longest `exit_timeout_s`. A second call has the rest of that time."""
+        unfinished = {*self.running, *_Registry.pipelines}
         if not self.is_ending:
             self.is_ending = True
-            self._deadline = monotonic() + max((one.exit_timeout_s for one in everything), default=0.0)
-        for one in everything:
-            one.finish(self._deadline)
+            self._deadline = monotonic() + max((each.exit_timeout_s for each in unfinished), default=0.0)
+        for each in unfinished:
+            each.finish(self._deadline)
 
 
 class _Registry:
@@ -81,7 +81,7 @@ class _Registry:
 
 
 def current_process() -> Process:
-    """The current_process process. In a child, every pipeline has been reset when this returns."""
+    """Return the state of the current process. In the child of a fork, the first call resets every pipeline."""
     process = _Registry.process
     if process is None:
         return _create()
@@ -93,7 +93,7 @@ def current_process() -> Process:
 
 
 def register(pipeline: Resettable) -> None:
-    """Reset this pipeline in each child, and finish it before the process ends."""
+    """Add a pipeline to reset in each child of a fork, and to finish before the process ends."""
     _Registry.pipelines.add(pipeline)
 
 
@@ -108,7 +108,7 @@ def _create() -> Process:
 
 
 def _before_fork() -> None:
-    _Registry.fork_holds_import_lock = current_process().import_lock.acquire(timeout=_FORK_WAITS_S)
+    _Registry.fork_holds_import_lock = current_process().import_lock.acquire(timeout=_IMPORT_TIMEOUT_S)
 
 
 def _after_fork() -> None:

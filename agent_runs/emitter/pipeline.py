@@ -1,7 +1,7 @@
 """Takes an event from the agent's call into the send queue: redacts, encodes and validates it, in the agent's thread.
 
-An event is validated with `read_envelope`, as the consumer does it, unless its fields already prove that it is valid.
-So an event that is accepted here does not become a dead letter there.
+An event is validated with `read_envelope`, as in the consumer, unless its fields already prove that it is valid. So an
+accepted event does not become a dead letter, unless another event of its run has the same id.
 """
 
 import sys
@@ -36,9 +36,10 @@ from agent_runs.events import (
     UnknownEvent,
 )
 
-# Events that decide a run's status may use the reserved part of the queue: they are worth more than a run's contents.
+# A run's start, pauses and end, and its dropped events, matter more than its content: they may use the reserved part of
+# the queue.
 _ESSENTIAL: Final = frozenset({RunStarted, RunWaiting, RunResumed, RunCompleted, RunFailed, EventsDropped})
-_RECORD_MARGIN_BYTES: Final = 1024  # what a record takes of the queue beside its value, at most
+_RECORD_MARGIN_BYTES: Final = 1024  # the most that a record takes of the queue in addition to its value
 
 _REFUSALS: Final = {
     DropReason.NOT_CONFIGURED: "the emitter's settings are missing or not valid",
@@ -51,20 +52,20 @@ class Transport(Protocol):
     """Takes records out of a `SendQueue`, sends them, and reports the result to the queue."""
 
     def wake(self) -> None:
-        """Send what is in the queue."""
+        """Start sending the queued records, if that is not happening already."""
 
     def stop(self) -> None:
-        """End, whatever is pending."""
+        """Stop sending, even if records are not acknowledged."""
 
     def stop_when_empty(self) -> None:
-        """End once nothing is pending."""
+        """Stop sending once the queue is empty."""
 
     def finish(self, deadline: float) -> None:
-        """Send what is pending until the deadline (`time.monotonic`), and log what is left."""
+        """Send pending events until the deadline (`time.monotonic`), and log the number that is left."""
 
 
 class Pipeline:
-    """The way of events from an emitter and its runs to the send queue.
+    """Takes the events of an emitter and its runs into a send queue.
 
     Without a transport the emitter is not configured, and every event is refused.
     """
@@ -95,7 +96,10 @@ class Pipeline:
         self._late_timeout_s = self._settings.exit_timeout_s
 
     def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:
-        """Queue an event for the run of this key (None: the run's id is not valid). Returns whether it was accepted."""
+        """Queue an event for the run of this key, or drop it. None as the key: the run's id is not valid.
+
+        Returns whether it was accepted; False also if the queue decides that later.
+        """
         is_ending = current_process().is_ending
         if is_ending and sys.is_finalizing():
             self._queue.close()  # no thread runs any more
@@ -124,12 +128,12 @@ class Pipeline:
         self._drop(key, DropReason.INVALID, why, why)
 
     def flush(self, timeout_s: float | None) -> int:
-        """Wait for the events accepted so far. Returns how many of them Kafka has not acknowledged."""
+        """Wait until Kafka has acknowledged the events accepted so far. Returns how many of them are left."""
         current_process()
         return self._queue.flush(self._deadline(timeout_s))
 
     def close(self, timeout_s: float | None) -> int:
-        """Refuse new events, wait for the pending ones, end. Returns how many Kafka has not acknowledged."""
+        """Refuse new events, wait for the pending ones, and end. Returns how many Kafka has not acknowledged."""
         current_process()
         self._is_closed = True
         self._queue.close()
@@ -152,23 +156,23 @@ class Pipeline:
 
     @property
     def exit_timeout_s(self) -> float:
-        """How long the end of the process may wait for this pipeline."""
+        """The longest time that the end of the process waits for this pipeline."""
         return self._settings.exit_timeout_s
 
     def finish(self, deadline: float) -> None:
-        """Send what is pending until the deadline (`time.monotonic`), and log what is left."""
+        """Send pending events until the deadline (`time.monotonic`), and log the number that is left."""
         if self._transport is not None:
             self._transport.finish(deadline)
 
     def _send_late_event(self) -> None:
-        """Send an event emitted at the end of the process: nothing sends it later. All such events share a timeout."""
+        """Send an event in the call that emits it, because the process ends. All such events share one timeout."""
         if self._transport is not None and not self._queue.must_not_wait:
             began = monotonic()
             self._transport.finish(began + self._late_timeout_s)
             self._late_timeout_s -= monotonic() - began
 
     def stats(self) -> Stats:
-        """The counts of this process."""
+        """Return the counts of this process."""
         current_process()
         return self._queue.stats()
 
@@ -177,11 +181,11 @@ class Pipeline:
         return monotonic() + (timeout_s if is_number else self._settings.exit_timeout_s)  # type: ignore[operator]
 
     def _encode(self, event: RunEvent | UnknownEvent) -> bytes:
-        """The message of an event.
+        """Return the message of an event.
 
         Raises:
             UnreadableEvent: the consumer would not accept the message.
-            _TooLarge: the message is larger than the settings or the consumer allow.
+            _TooLarge: the message is larger than the settings allow, or has too many JSON values for the consumer.
         """
         if self._mask is not None:
             event = redact(event, self._mask, self._log_mask_failure)
@@ -238,9 +242,9 @@ class DisabledPipeline:
         return 0
 
     def stats(self) -> Stats:
-        """Counts of 0."""
+        """Return counts of 0."""
         return Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
 
 
 class _TooLarge(Exception):
-    """An event that the topic or the consumer would not accept for its size."""
+    """An event is larger than the settings allow, or has more JSON values than the consumer accepts."""

@@ -1,7 +1,7 @@
-"""The Kafka producer of one session: aiokafka batches, compresses, and retries for a limited time.
+"""The Kafka producer of one session: aiokafka encodes and compresses batches, and retries them for a limited time.
 
-Timeouts, bounds, and a new producer in place of one that is stuck are the emitter's own: `AIOKafkaProducer.stop()`
-waits without limit, and the failure of one batch can leave a producer that never sends again.
+The emitter adds its own timeouts and bounds, and replaces a producer that is stuck: `AIOKafkaProducer.stop()` waits
+without limit, and after the failure of one batch a producer may never send again.
 """
 
 import asyncio
@@ -48,11 +48,11 @@ class Producer:
         self.partition_of = lru_cache(maxsize=10_000)(lambda key: int(murmur2(key) & 0x7FFFFFFF) % partitions)
 
     async def send(self, partition: int, records: Iterable[Record]) -> int:
-        """Send as many records as fit into one batch, at least one. Returns how many; all in-sync replicas have them.
+        """Send as many records as fit into one batch, at least one. Returns how many all in-sync replicas have stored.
 
         Raises:
             TooLargeForTopic: the batch is larger than the topic allows.
-            KafkaUnavailable: the batch was not acknowledged; Kafka may have stored it.
+            KafkaUnavailable: the batch was not acknowledged, but Kafka may have stored it.
         """
         batch = self._client.create_batch()
         size = 0
@@ -70,7 +70,7 @@ async def open_producer(config: Config) -> AsyncIterator[Producer]:
     """Connect a producer for the duration of the block. Batches not acknowledged at its end are abandoned.
 
     Raises:
-        KafkaUnavailable: no broker answers correctly, or the topic does not exist.
+        KafkaUnavailable: no broker accepts the connection, a setting is refused, or the topic does not exist.
     """
     _capture_client_logs()
     topic, timeout_s = config.emitter.topic, config.emitter.request_timeout_s
@@ -83,7 +83,7 @@ async def open_producer(config: Config) -> AsyncIterator[Producer]:
         # aiokafka retries a batch for one timeout, and may then wait for the last answer for another one.
         yield Producer(client, topic, partitions, 3 * timeout_s)
     finally:
-        with suppress(KafkaError, OSError):  # a clean end is not needed
+        with suppress(KafkaError, OSError):  # an abandoned producer need not end cleanly
             async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await client.stop()
 
@@ -130,19 +130,19 @@ async def _translate_errors(timeout_s: float) -> AsyncIterator[None]:
 
 
 class _CapturedLogs(local):
-    """The state of one thread: only the delivery thread's logs are captured, others may use aiokafka as well."""
+    """The state of one thread. Only the delivery thread's logs are captured; other threads may use aiokafka too."""
 
     is_active = False
-    last_message = ""  # of the last warning or error
+    last_message = ""  # the text of the last warning or error
 
 
 _captured = _CapturedLogs()
 
 
 def _capture_client_logs() -> None:
-    """Suppress aiokafka's logs on this thread, and keep the last warning as the reason of a failure.
+    """Suppress aiokafka's logs on this thread, and keep the last warning or error as the reason of a failure.
 
-    aiokafka logs every attempt, the emitter logs an outage once. With the logger `agent_runs` at DEBUG nothing is
+    aiokafka logs every attempt; the emitter logs an outage once. If the logger `agent_runs` is at DEBUG, nothing is
     suppressed.
     """
     _captured.is_active = True

@@ -1,4 +1,4 @@
-"""Redaction: a function of the agent changes every content field before the event is encoded."""
+"""Redaction: the agent's mask replaces the value of every content field before the event is encoded."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,7 +10,7 @@ from agent_runs.signal_safety import reraise_from_signal_handler
 
 # Called with the name of a field, such as `llm_called.user_prompt`, and its value; returns the value to send.
 Mask = Callable[[str, Any], Any]
-# Called for a mask that failed, with the name of the field and what the mask did ("raised KeyError").
+# Called if the mask fails, with the name of the field and the failure, such as "raised KeyError".
 OnMaskFailure = Callable[[str, str], None]
 
 # What people, models and tools wrote. The other fields hold ids and names; some of them decide the status of a run.
@@ -19,7 +19,11 @@ _CONTENT_FIELDS: Final = _TEXT_FIELDS | {"data", "context", "tool_args", "result
 
 
 def redact(event: RunEvent | UnknownEvent, mask: Mask, on_failure: OnMaskFailure) -> RunEvent | UnknownEvent:
-    """A copy of the event with its content fields masked; a field whose mask fails holds a placeholder."""
+    """Return a copy of the event with masked content fields.
+
+    The mask is not called for None. A field for which the mask fails holds a placeholder. Of an `UnknownEvent`, every
+    field except the common ones is content.
+    """
     if isinstance(event, UnknownEvent):
         common = {"type", *Event.__struct_fields__}
         message = {

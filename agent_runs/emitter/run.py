@@ -33,9 +33,10 @@ def _unused_id(_: "Run") -> str:
 class Run:
     """One run of one agent. Threads and tasks may share it.
 
-    A method emits one event and returns the event's id, without waiting for Kafka. It never raises: a dropped event has
-    an id too, and `Emitter.stats` counts it. Payloads (`Json`) may be any value; they are encoded during the call.
-    `parent` is the id of the event that led to this one; the default is the last accepted event of this object.
+    The method of an event type emits one event and returns the event's id, without waiting for Kafka. No method raises:
+    a dropped event has an id too, and `Emitter.stats` counts it. Payloads (`Json`) may be any value; they are encoded
+    during the call. `parent` is the id of the event that led to this one, by default the last accepted event of this
+    object.
 
     As a context manager (`with`, `async with`) it ends the run: with `run_failed` if the block raises an exception,
     which propagates; otherwise with `run_completed`, unless the run waits or has ended already.
@@ -61,15 +62,16 @@ class Run:
 
     @never_raise(_unused_id)
     def input(self, tool: str, data: Json = None, *, parent: str | None = None) -> str:
-        """Record what the agent was started or continued with.
+        """Record the stimulus that starts the agent or lets it continue.
 
-        `tool` is one of `message_from_user`, `awake_from_system`, `system_message`, `tool_result`, `human_response`.
+        `tool` is the kind of stimulus: `message_from_user`, `awake_from_system`, `system_message`, `tool_result`,
+        `human_response`, or any other string. `data` is its content.
         """
         return self._chain.emit(Input, parent, tool=tool, data=data)[0]
 
     @never_raise(_unused_id)
     def context_assembled(self, context: Json, *, parent: str | None = None) -> str:
-        """Record the information that the agent had when it decided."""
+        """Record the context on which the agent bases its next step."""
         return self._chain.emit(ContextAssembled, parent, context=context)[0]
 
     @never_raise(_unused_id)
@@ -104,7 +106,7 @@ class Run:
         parent_run_id: str | None = None,
         parent: str | None = None,
     ) -> str:
-        """Record the agent, session and parent run. `Emitter.start_run` does this; of several, the first one counts."""
+        """Record the agent, session and parent run, as `Emitter.start_run` does. A run's first `run_started` counts."""
         fields = {"agent_id": agent_id, "session_id": session_id, "parent_run_id": parent_run_id}
         return self._chain.emit(RunStarted, parent, **fields)[0]
 
@@ -120,12 +122,12 @@ class Run:
 
     @never_raise(_unused_id)
     def run_completed(self, result: Json = None, *, parent: str | None = None) -> str:
-        """Record that the run has ended, with its result."""
+        """Record that the run has ended successfully, with its result."""
         return self._chain.emit(RunCompleted, parent, result=result)[0]
 
     @never_raise(_unused_id)
     def run_failed(self, error: str | BaseException, *, parent: str | None = None) -> str:
-        """Record that the run has ended without reaching its goal, with a text or the exception."""
+        """Record that the run has ended without success, with a text or the exception."""
         return self._chain.emit(RunFailed, parent, error=format_error(error))[0]
 
     @never_raise(_unused_id)

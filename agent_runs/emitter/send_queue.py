@@ -1,7 +1,7 @@
 """The bounded queue between the agent's threads and the delivery thread.
 
-Agents' threads offer records. The delivery thread takes them, and reports for each whether Kafka has acknowledged it or
-it is too large for the topic.
+Agents' threads offer records. The delivery thread takes them, and reports each record as acknowledged by Kafka or as
+too large for the topic.
 """
 
 import sys
@@ -17,11 +17,11 @@ from agent_runs.emitter.drops import DropReason
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.stats import Stats
 
-_LOCK_TIMEOUT_S: Final = 0.02  # for an agent's thread; some hundred times what an update takes
+_LOCK_TIMEOUT_S: Final = 0.02  # for an agent's thread; about a hundred times the duration of an update
 _STATS_TIMEOUT_S: Final = 1.0
 _REPEAT_WAKE_S: Final = 0.2  # an exception from a signal handler can have prevented the first wake-up
 _MAX_DEFERRED: Final = 1_000  # events deferred while the lock is busy, in addition to the queue's bounds
-_RECORDS_PER_UPDATE: Final = 256  # acknowledged in one update, so that it is short
+_RECORDS_PER_UPDATE: Final = 256  # acknowledged in one update, so that the update is short
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -35,8 +35,9 @@ class UpdateLock:
     """Runs updates of one object for many threads, one at a time; an update that has to wait can be deferred.
 
     A lock alone is not enough. A finaliser or a signal handler can run between any two lines of an update and emit an
-    event: to wait for the lock would be a deadlock. It can also wait there for a lock of the agent whose holder is
-    about to emit. So an agent's thread that finds the lock busy defers its update, and the next holder runs it.
+    event. Waiting for the lock there would be a deadlock. A finaliser can also wait there for a lock of the agent while
+    the holder of that lock emits. So an agent's thread that finds the lock busy defers its update, and the next holder
+    runs it.
 
     `queue.SimpleQueue` would need no lock: its `put` is reentrant, and the delivery thread could own all counts. But
     then `offer` could not return whether an event was accepted, and a run needs the answer to choose the parent of its
@@ -45,8 +46,8 @@ class UpdateLock:
     """
 
     def __init__(self) -> None:
-        self._lock = RLock()  # unlike a `Lock`, it only lets its owner release it
-        self._threads: set[int] = set()  # that run an update, or wait to run one
+        self._lock = RLock()  # unlike a `Lock`, only its owner can release it
+        self._threads: set[int] = set()  # threads that run an update, or wait to run one
         self._deferred: deque[Callable[[], object]] = deque()
 
     @property
@@ -72,7 +73,7 @@ class UpdateLock:
         # A signal handler can run between any two of these lines, and raise.
         try:
             self._threads.add(thread)
-            # While the interpreter shuts down, the thread that has the lock never runs again: go on without the lock.
+            # While the interpreter shuts down, the thread that has the lock never runs again: do without the lock.
             if not self._lock.acquire(timeout=timeout_s) and not sys.is_finalizing():
                 raise LockBusy
             while self._deferred:
@@ -89,15 +90,15 @@ class UpdateLock:
         return result
 
     def defer(self, update: Callable[[*_Arguments], object], *arguments: *_Arguments) -> None:
-        """Leave an update to the next holder of the lock."""
+        """Queue an update for the next holder of the lock."""
         self._deferred.append(partial(update, *arguments))
 
 
 class SendQueue:
-    """The queue of one process, and the counts of its events.
+    """The queue of one emitter in one process, and the counts of its events.
 
     Attributes:
-        wake: called, from any thread, when there may be something to take.
+        wake: called, from any thread, when `take` may return records or `is_empty` may have changed.
     """
 
     def __init__(self, max_bytes: int, max_records: int, refusal: DropReason | None = None) -> None:
@@ -109,9 +110,9 @@ class SendQueue:
     # --- for agents' threads ---
 
     def offer(self, record: Record) -> bool | None:
-        """Accept an event if there is room for it.
+        """Accept an event if the queue has room for it, otherwise drop it.
 
-        Returns whether it was accepted. None if the lock is busy: the event is accepted or dropped later.
+        Returns whether it was accepted. None if the lock is busy: the next holder of the lock accepts or drops it.
         """
         accepted: bool | None = None
         try:
@@ -126,14 +127,14 @@ class SendQueue:
         return accepted
 
     def drop(self, key: bytes | None, reason: DropReason) -> None:
-        """Count an event that could not become a record; if it has a run, record the drop there."""
+        """Count an event that could not become a record. If the event has a run, a marker records the drop there."""
         self._run_or_defer(self._buffer.drop, key, reason)
         self.wake()
 
     def flush(self, deadline: float) -> int:
-        """Wait until everything accepted before is acknowledged or dropped, or until the deadline (`time.monotonic`).
+        """Wait until all records accepted before are acknowledged or dropped, or until the deadline (`time.monotonic`).
 
-        Returns how many of these events are left. Where waiting would be a deadlock, it returns at once.
+        Returns how many of these events are left. If waiting would be a deadlock, it returns at once.
         """
         timeout_s = min(deadline - monotonic(), TIMEOUT_MAX)
         if self.must_not_wait or timeout_s <= 0:
@@ -153,7 +154,7 @@ class SendQueue:
     def drain(self, deadline: float) -> int:
         """Wait until the queue is empty and every drop is recorded in its run, or until the deadline.
 
-        Returns how many events are pending.
+        Returns how many events are pending. If waiting would be a deadlock, it returns at once.
         """
         while not self.is_empty and not self.must_not_wait and monotonic() < deadline:
             self.flush(deadline)
@@ -164,17 +165,17 @@ class SendQueue:
         self._buffer.refusal = self._buffer.refusal or DropReason.CLOSED
 
     def give_up(self) -> int:
-        """Drop everything pending; the queue must be closed. Returns how many events were dropped."""
+        """Drop all pending events; the queue must be closed. Returns how many events were dropped."""
         given_up = self._buffer.pending
         self._run_or_defer(self._buffer.give_up)
         return given_up
 
     def stats(self) -> Stats:
-        """The current counts."""
+        """Return the current counts."""
         try:
             return self._lock.run(self._buffer.stats, timeout_s=_STATS_TIMEOUT_S)
         except LockBusy:
-            return self._buffer.stats()  # in the middle of an update: the counts may not add up
+            return self._buffer.stats()  # read during an update: the counts may not add up
 
     @property
     def refusal(self) -> DropReason | None:
@@ -183,18 +184,18 @@ class SendQueue:
 
     @property
     def must_not_wait(self) -> bool:
-        """Whether waiting for the queue would be a deadlock: in the delivery thread, or inside an update."""
+        """Whether waiting would be a deadlock: this is the delivery thread, or the caller interrupts an update."""
         return self._lock.is_used_by_this_thread or get_ident() == self._delivery_thread
 
     # --- for the delivery thread ---
 
     def set_delivery_thread(self) -> None:
-        """Make the calling thread the one that takes records, and so must not wait for the queue."""
+        """Declare the calling thread the delivery thread, which must not wait for the queue."""
         self._delivery_thread = get_ident()
 
     @property
     def has_waiting(self) -> bool:
-        """Whether there is something to take."""
+        """Whether `take` may return records: records wait, or an update is deferred."""
         return bool(self._buffer.waiting or self._lock.deferred)
 
     @property
@@ -207,7 +208,7 @@ class SendQueue:
         try:
             return self._lock.run(self._buffer.take)
         except LockBusy:
-            return []  # called from inside an update of this thread; the code that runs it takes afterwards
+            return []  # the caller interrupts an update of this thread; the interrupted code takes the records later
 
     def acknowledge(self, records: Sequence[Record]) -> None:
         """Count records that Kafka has acknowledged."""
@@ -216,7 +217,7 @@ class SendQueue:
         self.wake()
 
     def replace(self, record: Record) -> Record | None:
-        """Drop a record that is too large for the topic. Returns the marker to send in its place, if it has one."""
+        """Drop a record that is too large for the topic. Returns the marker to send in its place, if there is one."""
         return self._lock.run(self._buffer.replace, record)
 
     def _run_or_defer(self, update: Callable[[*_Arguments], object], *arguments: *_Arguments) -> None:

@@ -1,7 +1,7 @@
 """One session: connects a producer and sends records until the delivery is over or the producer fails.
 
-A session has an event loop of its own. A client that is stuck leaves tasks and sockets behind; they end with the loop,
-and the next session starts without them, with the records that were not acknowledged.
+A session has an event loop of its own. The tasks and sockets of a client that is stuck end with the loop. The next
+session starts without them, and sends the records that were not acknowledged.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from agent_runs.emitter.producer import Producer, open_producer
 from agent_runs.emitter.records import Record
 from agent_runs.errors import TooLargeForTopic
 
-# After taking records, wait for more: one batch costs Kafka, and this process, as much as a hundred events.
+# The wait for more records after some were taken. A batch costs Kafka and this process as much as a hundred events.
 _LINGER_S: Final = 0.005
 _MAX_BATCH_RECORDS: Final = 10_000  # the producer bounds the bytes of a batch
 
@@ -24,7 +24,7 @@ def run_session(state: DeliveryState) -> None:
     """Connect and send records until the delivery is over.
 
     Raises:
-        KafkaUnavailable: the producer cannot be used any more.
+        KafkaUnavailable: Kafka does not answer or refuses the records; this session has ended.
     """
     loop = SessionLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -57,7 +57,7 @@ class _Session:
                 self._state.backlog = [*unacknowledged, *self._taken]
 
     async def _send_or_wait(self, producer: Producer, waker: Waker, tasks: asyncio.TaskGroup) -> None:
-        """Distribute new records to their partitions, or wait until there are some."""
+        """Distribute new records to their partitions. If there are none, wait for some or for the delivery's end."""
         self._taken.extend(self._state.take())
         if not self._taken:
             await waker.wait_unless(lambda: self._state.is_over or self._state.queue.has_waiting)
@@ -73,10 +73,10 @@ class _Session:
 
 
 class _Partition:
-    """Sends the records of one partition in order: one batch at a time, each until it is acknowledged.
+    """Sends the records of one partition in order: each batch after the one before it is acknowledged.
 
     Attributes:
-        records: taken from the queue, and not acknowledged.
+        records: the partition's records that were taken from the queue and are not acknowledged.
     """
 
     def __init__(self, number: int, producer: Producer, state: DeliveryState) -> None:
@@ -88,7 +88,7 @@ class _Partition:
         self._task: asyncio.Task[None] | None = None
 
     def ensure_sending(self, tasks: asyncio.TaskGroup) -> None:
-        """Start a task that sends the records, unless one runs. It raises `KafkaUnavailable` on a failure."""
+        """Start a task that sends the records, unless one runs. The task raises `KafkaUnavailable` on a failure."""
         if self.records and (self._task is None or self._task.done()):
             self._task = tasks.create_task(self._send_all())
 
@@ -113,7 +113,7 @@ class _Partition:
             self._state.acknowledge([self.records.popleft() for _ in range(acknowledged)])
 
     def _shrink_batches(self, count: int) -> None:
-        """Halve the batches until the record that is too large is alone; then put a marker in its place."""
+        """Halve the next batch. If the batch was a single record, replace that record by a marker."""
         self._max_records = max(1, count // 2)
         if count == 1:
             marker = self._state.queue.replace(self.records.popleft())

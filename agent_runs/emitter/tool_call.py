@@ -12,12 +12,12 @@ class ToolCall:
     """The context of one tool call, made by `Run.tool`; works with `with` and `async with`.
 
     Emits `tool_requested` at the start of the block. At its end it emits `tool_failed` if the block raised an
-    exception, which propagates, or if `error` is set; otherwise `tool_succeeded`. The request is the parent of the
-    answer.
+    exception, which propagates, or if `error` is set; otherwise `tool_succeeded`. The parent of the answer is the
+    request, unless the request was dropped.
 
     Attributes:
         result: what the tool returned, any value; set it inside the block.
-        error: why the tool failed, as a text or an exception; set it where the tool fails without raising.
+        error: why the tool failed, as a text or an exception; set it if the tool fails without raising.
     """
 
     def __init__(self, chain: EventChain, tool_name: str, tool_args: Json, parent: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The W3C trace context of an event, where the agent's process uses OpenTelemetry."""
+"""The W3C trace context of an event, if the agent's process uses OpenTelemetry."""
 
 import sys
 from typing import Any
@@ -10,8 +10,8 @@ _NO_HEADERS: Headers = ()
 
 
 def trace_headers() -> Headers:
-    """The `traceparent` header of the current span; no header without a span."""
-    # OpenTelemetry is not a dependency. An agent that has a span has loaded it.
+    """Return the `traceparent` header of the current span; no header if there is no span."""
+    # Not imported, because OpenTelemetry is not a dependency. An agent that has a span has imported it.
     trace: Any = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return _NO_HEADERS
