@@ -22,10 +22,9 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
     # Kafka removes a member from the group if it gets no heartbeat for this time. Shorter: faster takeover. Longer:
     # fewer rebalances on a busy machine.
-    session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0, le=86_400)] = 30.0
-    fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = (
-        1024 * 1024
-    )  # per partition in one fetch response
+    session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0, le=86_400)] = 6.0
+    # Per partition in one fetch response.
+    fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 1024 * 1024
     # Between two checks of the assigned partitions; also the age at which the Kafka client refreshes its metadata.
     watch_interval_s: Annotated[float, env("AGENT_RUNS_WATCH_INTERVAL_S", gt=0, le=86_400)] = 10.0
     # If nothing is fetched for this time from a partition that has unread records and room, the Kafka client is

@@ -77,7 +77,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             # The client holds a response three times while it parses it: this bounds the size of one response.
             fetch_max_bytes=_PARTITIONS_PER_FETCH * config.fetch_bytes,
             session_timeout_ms=session_ms,
-            heartbeat_interval_ms=max(100, session_ms // 10),
+            heartbeat_interval_ms=max(100, session_ms // 20),  # how soon a member learns of a join or a leave
             rebalance_timeout_ms=max(session_ms, 10_000),
             # How soon the client notices added partitions, and a topic that was deleted and created again.
             metadata_max_age_ms=int(config.watch_interval_s * 1000),

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.bench import environment, goals, report
 from tests.bench.records import plan_records
-from tests.bench.scenarios import growth, latency, memory, mixes, repeats, throughput
+from tests.bench.scenarios import growth, latency, memory, mixes, repeats, takeover, throughput
 from tests.bench.servers import PARTITIONS, publish_dataset, start_servers
 from tests.bench.workload import messages
 
@@ -53,6 +53,7 @@ async def _measure(figures: dict[str, Any], console: Console, *, full: bool, pee
         mix = await publish_dataset(servers, "mix", records)
         figures["speed"] = await throughput.measure(servers, mix, _ROUNDS, console, peers=peers)
         figures["latency"] = await latency.measure(servers, console, full=full)
+        figures["takeover"] = await takeover.measure(servers, console)
         figures["repeats"] = await repeats.measure(servers, mix, console)
         figures["mixes"] = await mixes.measure(servers, console, full=full)
         figures["memory"] = await memory.measure(servers, console)
@@ -63,6 +64,7 @@ def _tables(figures: dict[str, Any]) -> list[str]:
     return [
         throughput.to_table(figures["speed"]),
         latency.to_table(figures["latency"]),
+        takeover.to_table(figures["takeover"]),
         repeats.to_table(figures["repeats"]),
         mixes.to_table(figures["mixes"]),
         memory.to_table(figures["memory"]),

@@ -75,3 +75,9 @@ SELECT (SELECT count(*) FROM run_events), (SELECT coalesce(sum(repeats), 0)::big
 SELECT b.position
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS b (run_id, id, position)
   JOIN run_events AS e ON e.run_id = b.run_id AND e.id = b.id
+
+-- publish_to_commit --
+-- The longest and the median time from an event's record timestamp to the COMMIT that stored it, in seconds.
+SELECT extract(epoch FROM max(t.delay))::double precision,
+       extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY t.delay))::double precision
+  FROM (SELECT pg_xact_commit_timestamp(xmin) - created_at AS delay FROM run_events) AS t
