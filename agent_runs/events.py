@@ -22,7 +22,7 @@ class Event(Struct, kw_only=True, frozen=True, dict=True, tag_field="type"):
     Attributes:
         id: unique within its run. Sending an event twice with the same id is safe: the service stores it once.
         parent_event_id: the id of the event of the same run that caused this one; null if the agent gives none.
-        timestamp: when it happened, by the agent's clock. It does not order the events of a run; the topic does.
+        timestamp: when the event happened, by the agent's clock. The topic orders the events of a run, not this time.
     """
 
     id: Id
@@ -81,7 +81,7 @@ class LlmCalled(Event, frozen=True, tag="llm_called"):
 
 
 class ToolRequested(Event, frozen=True, tag="tool_requested"):
-    """The agent requests a call of a tool. The run waits after a request of `ask_human` or `spawn_agent`.
+    """The agent requests a call of a tool. A running run waits after a request of `ask_human` or `spawn_agent`.
 
     Attributes:
         tool_name: the name of the tool.
@@ -93,7 +93,10 @@ class ToolRequested(Event, frozen=True, tag="tool_requested"):
 
 
 class ToolSucceeded(Event, frozen=True, tag="tool_succeeded"):
-    """A tool returned a result. The run is completed after a result of `respond_to_user` or `done`.
+    """A tool returned a result.
+
+    A result of `respond_to_user` or `done` completes a run that has not ended. A result of `ask_human` or
+    `spawn_agent` continues a waiting run.
 
     Attributes:
         tool_name: the name of the tool.
@@ -106,6 +109,8 @@ class ToolSucceeded(Event, frozen=True, tag="tool_succeeded"):
 
 class ToolFailed(Event, frozen=True, tag="tool_failed"):
     """A tool call failed, or returned nothing in time.
+
+    A failure of `ask_human` or `spawn_agent` continues a waiting run.
 
     Attributes:
         tool_name: the name of the tool.
@@ -134,7 +139,7 @@ class RunWaiting(Event, frozen=True, tag="run_waiting"):
     """The run pauses until it receives an answer.
 
     Attributes:
-        reason: what it waits for.
+        reason: what the run waits for.
     """
 
     reason: str | None = None
@@ -144,7 +149,7 @@ class RunResumed(Event, frozen=True, tag="run_resumed"):
     """The run continues, whether it was waiting or had ended.
 
     Attributes:
-        reason: why it continues.
+        reason: why the run continues.
     """
 
     reason: str | None = None
@@ -174,8 +179,8 @@ class EventsDropped(Event, frozen=True, tag="events_dropped"):
     """The producer reports that events of this run are missing at this point because it dropped them.
 
     Attributes:
-        count: how many events it dropped, from 1 to 2,147,483,647.
-        reason: why, such as `queue_full`.
+        count: how many events the producer dropped, from 1 to 2,147,483,647.
+        reason: why the producer dropped them, such as `queue_full`.
     """
 
     count: Count
@@ -183,7 +188,7 @@ class EventsDropped(Event, frozen=True, tag="events_dropped"):
 
 
 class UnknownEvent(Event, frozen=True):
-    """An event of a type that is not part of this version's contract. It is stored, and changes no status.
+    """An event of a type that is not part of this version's contract. The service stores it; it changes no status.
 
     Attributes:
         name: the message's `type`.

@@ -34,7 +34,7 @@ KILLS = 2
 
 @pytest.fixture
 def emitters() -> Iterator[list[Emitter]]:
-    """Emitters in this list are closed after the test, without a wait."""
+    """A list of emitters, which are closed after the test without a wait."""
     made: list[Emitter] = []
     yield made
     for emitter in made:
@@ -64,7 +64,7 @@ def emit_events(emitter: Emitter, ledger: Ledger, runs: int, events_per_run: int
 
 
 class BackgroundLoad:
-    """Threads that emit until the end of the block, and one that collects the balance of the counts."""
+    """Threads that emit until the end of the block, and a thread that collects the difference between the counts."""
 
     def __init__(self, emitter: Emitter, threads: int = 4) -> None:
         self.ledger = Ledger()
@@ -110,7 +110,7 @@ async def test_events_emitted_while_the_broker_is_down_arrive_when_it_starts(
     assert perf_counter() - began < 5  # a thousand calls, none of which waits for Kafka
     assert await flush(emitter, 1) == 1000
     await asyncio.to_thread(killable_kafka.start)
-    # then everything arrives, and one warning was logged.
+    # then every event arrives, and one warning was logged.
     assert await flush(emitter) == 0
     arrivals = await arrivals_in_log(killable_kafka.bootstrap_servers, scene.topic)
     assert ledger.differences(arrivals) == []
@@ -203,7 +203,7 @@ async def test_a_full_queue_keeps_the_start_and_the_end_of_a_run(emitters: list[
     with emitter.start_run(agent_id="a") as run:
         for number in range(1000):
             run.input("t", number)
-    # then the first events are kept, and the end of the run; those in between are counted as dropped.
+    # then the first events and the end of the run are kept, and the events in between are counted as dropped.
     stats = emitter.stats()
     assert stats == Stats(emitted=1002, sent=0, pending=151, dropped={"queue_full": 851}, recorded=0)
 
@@ -234,7 +234,7 @@ async def test_dropped_events_are_recorded_in_their_run_when_kafka_is_back(
     assert emitter.stats() == Stats(
         emitted=1471, sent=1471 - dropped, pending=0, dropped={"queue_full": dropped}, recorded=dropped
     )
-    # and so have the tables.
+    # and the tables have the same.
     await scene.run_until_end()
     assert sum(row.dropped_events for row in (await scene.tables()).runs) == dropped
 

@@ -42,7 +42,7 @@ class Agents:
         return in_log(await asyncio.to_thread(read_log, self.bootstrap_servers, self.topic))
 
     async def assert_all_arrived(self, result: Result, events: int) -> None:
-        """Every event is in the log once and in order, and the program printed no error."""
+        """Assert that every event is in the log once and in order, and that the program printed no error."""
         assert result.errors == ""
         assert result.ledger.size == events, result.output[-2000:]
         arrivals = await self.arrivals()
@@ -147,7 +147,7 @@ async def test_without_kafka_the_process_ends_after_the_timeout_and_logs_what_ma
     *_, last = result.errors.splitlines()
     assert last.startswith("The process ends before Kafka acknowledged all events; 20 may be lost. ")
     assert "Traceback" not in result.errors
-    assert len(result.errors.splitlines()) == 2  # the other one: Kafka accepts no events
+    assert len(result.errors.splitlines()) == 2  # the other line: Kafka accepts no events
 
 
 async def test_the_end_of_the_process_does_not_wait_for_events_that_close_gave_up(tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ async def test_an_emitter_works_where_there_is_no_fork(agents: Agents) -> None:
 
 
 def forking(start: str) -> Sequence[str]:
-    """A parent that emits while its children, started by this method, emit too."""
+    """Return the program of a parent that emits while its children, started by this method, emit too."""
     return (
         """
         emitter = Emitter()
@@ -495,7 +495,7 @@ async def test_a_thread_of_a_child_may_emit_after_the_child_s_target_function_ha
 
 
 async def test_workers_forked_before_and_after_the_first_event_both_emit(agents: Agents) -> None:
-    # As a pre-forking server does. The second fork happens while the parent's thread imports or connects.
+    # A pre-forking server does this too. The second fork happens while the parent's thread imports or connects.
     code = """
         emitter = Emitter()
         run = emitter.run("parent")

@@ -1,4 +1,4 @@
-"""The send queue: bounded, in order, and every event counted in one place."""
+"""The send queue is bounded and keeps the order, and every event has exactly one count."""
 
 import math
 import signal
@@ -28,7 +28,7 @@ UNBOUNDED = 10**9
 
 
 def record(run: str = "run", size: int = KIB, essential: bool = False, name: str = "e") -> Record:
-    """A record that takes `size` bytes of the queue; `name` is the id of its event."""
+    """Return a record that takes `size` bytes of the queue; `name` is the id of its event."""
     value = encode_event(Input(id=name, timestamp=AT, tool="t", data=None))
     empty = Record(run.encode(), b"").size
     return Record(run.encode(), value.ljust(size - empty, b" "), essential=essential)
@@ -39,7 +39,7 @@ def name_of(one: Record) -> str:
 
 
 def markers(records: list[Record]) -> list[tuple[str, int, str | None]]:
-    """Run, count and reason of the markers among the records."""
+    """Return the run, count and reason of each marker among the records."""
     events = [(one.key.decode(), decode_event(one.value)) for one in records if one.dropped_count]
     return [(run, event.count, event.reason) for run, event in events if isinstance(event, EventsDropped)]
 
@@ -407,7 +407,7 @@ def test_giving_up_drops_pending_events_and_ends_a_flush() -> None:
 
 
 def test_an_event_emitted_inside_an_update_is_deferred_until_its_end() -> None:
-    # Given an update that a finaliser interrupts, which emits,
+    # Given an update that is interrupted by a finaliser that emits,
     queue = SendQueue(UNBOUNDED, UNBOUNDED)
     from_finaliser = record("finalised")
     answers: list[bool | None] = []
@@ -420,14 +420,14 @@ def test_an_event_emitted_inside_an_update_is_deferred_until_its_end() -> None:
     queue._buffer._has_room = interrupted  # type: ignore[method-assign]
     # when the update is over,
     assert queue.offer(first := record()) is True
-    # then the finaliser got no answer, and its event comes second.
+    # then `offer` returned None to the finaliser, and its event comes second.
     assert answers == [None]
     assert queue.take() == [first, from_finaliser]
     assert queue.stats() == Stats(emitted=2, sent=0, pending=2, dropped={}, recorded=0)
 
 
 def block(queue: SendQueue) -> tuple[Thread, Event]:
-    """Start a thread that stays inside an update until the event is set, as a finaliser that waits would make it."""
+    """Start a thread that stays inside an update until the event is set, as if a finaliser waited there."""
     is_inside, proceed = Event(), Event()
 
     def update() -> None:
@@ -453,7 +453,7 @@ def test_an_agent_does_not_wait_for_an_update_that_does_not_end() -> None:
     assert queue.stats().emitted == 0
     assert monotonic() - began < 5
     assert not queue.is_empty
-    # then all of it is in the queue once the thread proceeds, in order and before a later event.
+    # then the event and the drop are in the queue once the thread proceeds, in order and before a later event.
     proceed.set()
     thread.join()
     queue.offer(record(name="later"))
@@ -478,7 +478,7 @@ def test_the_number_of_deferred_events_is_bounded() -> None:
 
 
 class InterruptedLock:
-    """Replaces the lock of a queue, and calls a function, as a signal would, each time just after it is acquired."""
+    """Replaces the lock of a queue, and calls a function after each `acquire`, as a signal would."""
 
     def __init__(self, queue: SendQueue, interrupt: Callable[[], None]) -> None:
         self._lock = queue._lock._lock
@@ -523,7 +523,7 @@ def test_an_exception_from_a_signal_handler_releases_the_lock() -> None:
     InterruptedLock(queue, interrupt)
     with pytest.raises(KeyboardInterrupt):
         queue.offer(record())
-    # Other threads and this one can use the queue.
+    # The other threads and this one can still use the queue.
     other = Thread(target=queue.offer, args=(record(),))
     other.start()
     other.join()
@@ -621,7 +621,7 @@ def test_every_event_is_counted_once_and_markers_stand_where_events_are_missing(
 
 
 def names_and_gaps(records: list[Record], run: str) -> list[str | int]:
-    """The names of a run's events, with the counts of its markers between them."""
+    """Return the names of a run's events, with the counts of its markers between them."""
     own = [one for one in records if one.key.decode() == run]
     return join_gaps([one.dropped_count or name_of(one) for one in own])
 

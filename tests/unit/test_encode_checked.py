@@ -1,4 +1,4 @@
-"""What `encode_checked` calls valid is what `read_envelope` accepts."""
+"""`read_envelope` accepts every message for which `encode_checked` returns True."""
 
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
@@ -51,7 +51,7 @@ ANYTHING = st.one_of(
 
 @st.composite
 def events(draw: st.DrawFn) -> Event:
-    """Events of any class. Any field may hold any value; most fields hold a value of their type."""
+    """Generate events of any class. A field may hold any value; most fields hold a value of their type."""
     event_class = draw(st.sampled_from(list(EVENT_CLASSES.values())))
     valid = {"timestamp": TIMES, "count": st.integers(0, 2**31)}
     fields: dict[str, Any] = {

@@ -47,7 +47,7 @@ class RaisingRepr:
 
 
 class Unbound:
-    """Like the proxies of web frameworks, which raise outside of a request."""
+    """An object whose `__class__` raises, like the proxies of web frameworks outside of a request."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -70,7 +70,7 @@ class Number(int):
 
 
 class Stopped(datetime):
-    """Like the frozen clocks of test libraries."""
+    """A subclass of datetime, like freezegun's FakeDatetime."""
 
 
 class Colour(Enum):
@@ -88,7 +88,7 @@ class Point:
 
 
 class Model:
-    """Like a pydantic model."""
+    """An object with `model_dump`, like a pydantic model."""
 
     def model_dump(self, *, mode: str) -> dict[str, str]:
         return {"mode": mode}
@@ -111,7 +111,7 @@ class Pair(NamedTuple):
 
 
 def encoded(payload: Any) -> Any:
-    """The payload as a JSON reader finds it in the message."""
+    """Return the payload that a JSON reader finds in the message."""
     value = encode_event(RunCompleted(id="e", timestamp=AT, result=payload))
     decoded = json.loads(value, parse_constant=pytest.fail)
     decode_event(value)
@@ -227,7 +227,7 @@ def test_the_slow_encoder_keeps_the_nesting_limit_for_a_payload_of_any_depth(lev
         payload = [payload]
     text = encode_lossy(RunCompleted(id="e", timestamp=AT, result=payload))
 
-    # The part beyond the limit is in the `$repr`, as far as Python's repr goes.
+    # The part beyond the limit is in the `$repr`, unless Python's repr fails at that depth.
     assert not too_deep(text)
     assert (b'"bottom"' in text) == (levels < MAX_DEPTH - 1)
     assert (b"$repr" in text) == (levels >= MAX_DEPTH - 1)

@@ -33,7 +33,7 @@ def test_only_a_text_nested_more_than_512_deep_is_too_deep(text: str, expected: 
 
 
 def values(count: int) -> bytes:
-    """An array with `count` values, the array included."""
+    """Return an array with `count` values, the array included."""
     return b"[" + b",".join([b"1"] * (count - 1)) + b"]"
 
 

@@ -11,7 +11,7 @@ from agent_runs.settings import KafkaSettings, env, read_settings
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """One field of each kind."""
+    """Settings with one field of each kind."""
 
     url: Annotated[str, env("SAMPLE_URL", min_length=1)]
     name: Annotated[str, env("SAMPLE_NAME", min_length=2)]

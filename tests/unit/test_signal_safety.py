@@ -51,7 +51,7 @@ def _restore_handler() -> Iterator[None]:
 
 
 def catch(action: Callable[[], object]) -> Exception | None:
-    """The error that a broad `except` of the library catches; None if there is none."""
+    """Return the error that an `except Exception` of the library catches; None if there is none."""
     try:
         action()
     except Exception as error:  # noqa: BLE001
@@ -97,7 +97,7 @@ def test_an_exception_in_another_thread_is_caught() -> None:
 
 
 class SignalInCall:
-    """A callable that raises the signal in the call after `calls_before` others."""
+    """Return a callable that raises the signal in the call after `calls_before` others."""
 
     def __init__(self, calls_before: int = 0) -> None:
         self.calls_before = calls_before
