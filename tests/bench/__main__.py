@@ -1,4 +1,4 @@
-"""`python -m tests.bench`, which `make bench` runs: start the servers, run each scenario, print the tables."""
+"""`python -m tests.bench`, which `make bench` runs: starts the servers, runs each scenario, prints the tables."""
 
 import asyncio
 import json
@@ -23,17 +23,18 @@ _ROUNDS: Final = 3
 @click.command()
 @click.option("--full", is_flag=True, help="Run at full length, with ten million events in the largest table.")
 @click.option("--peers", is_flag=True, help="Also measure other programs; `make bench-peers` installs them.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures of every round here.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures as JSON to this file.")
 def main(full: bool, peers: bool, json_file: Path | None) -> None:
-    """Measure the consumer beside a COPY of prepared rows.
+    """Measure the consumer, and compare it with a COPY of prepared rows.
 
-    Starts its own Kafka and PostgreSQL servers. The consumer's settings come from the environment, as always.
+    Starts its own Kafka and PostgreSQL servers. AGENT_RUNS_* variables apply to the consumer, except those that a
+    scenario sets.
     """
     console = Console(highlight=False, soft_wrap=True)
     figures: dict[str, Any] = {}
     try:
         asyncio.run(_measure(figures, console, full=full, peers=peers))
-    finally:  # if a scenario fails, the figures of those before it are still written
+    finally:  # if a scenario fails, the figures of the scenarios before it are still written
         if json_file is not None:
             json_file.write_text(json.dumps(figures, indent=2) + "\n")
     console.print("\n\n".join(_tables(figures)))

@@ -1,4 +1,4 @@
-"""A migrated, empty database for each measurement, and the times of its commits."""
+"""Creates a migrated, empty database for each measurement, and reads the commit times."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -24,14 +24,14 @@ class Transaction(NamedTuple):
 
 
 class Database:
-    """One database, and a connection to it."""
+    """A database with one open connection."""
 
     def __init__(self, url: str, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self.url = url
         self._connection = connection
 
     async def fetch(self, query: str, *parameters: object, file: Path = QUERIES) -> list[Any]:
-        """The rows of a named query of the file."""
+        """Run a named query of the file; return the rows."""
         return await self._connection.fetch(queries(file)[query], *parameters)
 
     async def copy(self, batches: Iterable[Sequence[bytes]]) -> None:
@@ -44,7 +44,7 @@ class Database:
             await connection.close()
 
     async def transactions(self, table: str) -> list[Transaction]:
-        """The transactions that stored events in the table, in the order of their commits."""
+        """Return the transactions that stored events in the table, in the order of their commits."""
         query = queries(QUERIES)["transactions"].replace("run_events", table)
         return [Transaction(*row) for row in await self._connection.fetch(query)]
 
@@ -55,9 +55,9 @@ async def _stream(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 def check_stored(system: str, stored: int, events: int) -> None:
-    """Raise RuntimeError unless the number of stored events is right."""
+    """Raise RuntimeError unless `stored`, the number of stored events, equals `events`."""
     if stored != events:
-        raise RuntimeError(f"{system} stored {stored} of {events} events, so its figures mean nothing")
+        raise RuntimeError(f"{system} stored {stored} of {events} events, so its figures are not valid")
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the figures depend on: the machine, versions, settings and the workload."""
+"""Describes what the figures depend on: the machine, versions, settings and the workload."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ from tests.bench.workload import ACTIVE_RUNS
 
 
 def machine() -> dict[str, Any]:
-    """The machine, the date, and the load average before the measurements."""
+    """Return the date, the machine, and its load average over the last minute. Call before the measurements."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": _processor(),
@@ -38,7 +38,7 @@ def _processor() -> str:
 
 
 async def versions(servers: Servers) -> dict[str, Any]:
-    """The versions of Python, its packages and the servers, and PostgreSQL's relevant settings."""
+    """Return the versions of Python, of three packages and of the servers, and three settings of PostgreSQL."""
     async with fresh_database(servers.template) as database:
         [server] = await database.fetch("server")
     packages = {name: version(name) for name in ("aiokafka", "asyncpg", "msgspec")}
@@ -46,7 +46,7 @@ async def versions(servers: Servers) -> dict[str, Any]:
 
 
 def workload(records: Sequence[PlannedRecord], partitions: int) -> dict[str, Any]:
-    """The number and sizes of the events."""
+    """Return the number and sizes of the events, and the numbers of runs and partitions."""
     sizes = [len(record.value or b"") for record in records]
     return {
         "events": len(records),
@@ -59,7 +59,7 @@ def workload(records: Sequence[PlannedRecord], partitions: int) -> dict[str, Any
 
 
 def settings() -> dict[str, Any]:
-    """The consumer's default settings that affect its throughput."""
+    """Return the defaults of the consumer's settings that affect throughput. AGENT_RUNS_* variables are not applied."""
     ingest = IngestConfig()
     return {
         "batch_records": ingest.batch_records,

@@ -1,4 +1,4 @@
-"""Measures a system: once, or several systems in rounds."""
+"""Measures one system once, or several systems in rounds."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate
@@ -8,14 +8,14 @@ from typing import Any, Final, NamedTuple
 from rich.console import Console
 
 from tests.bench.cpu_time import interpolate, sample_cpu_times
-from tests.bench.database import Database, Transaction, check_stored, fresh_database
+from tests.bench.database import Database, check_stored, fresh_database
 from tests.bench.servers import Servers
 
-# The system that all others are compared with, and a part of their names.
+# The name of the system that all others are compared with. With several connections, their number is appended.
 CEILING: Final = "ceiling"
 
-# Measured from when half of the events are stored, because then a JIT compiler has compiled the hot code. Until just
-# before the end, because at the end several workers wait for the last one.
+# Shares of the stored events. The steady part starts when half of the events are stored, because by then a JIT compiler
+# has compiled the hot code. It ends before the last events, because then some workers are idle until the last one ends.
 STEADY_PART: Final = (0.5, 0.95)
 
 
@@ -24,8 +24,8 @@ class System(NamedTuple):
 
     Attributes:
         run: stores the events in the given database, and returns when all are stored.
-        events: how many it stores.
-        table: where it stores them. Their number and the times of the commits are read from this table.
+        events: the number of events that `run` stores.
+        table: the table that contains the events. The number of rows and the commit times are read from this table.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Result(NamedTuple):
     """The figures of one measurement, in its steady part. `*_us` is processor time for each event, in microseconds.
 
     Attributes:
+        events_per_transaction: the mean of the whole measurement.
         others_share: the share of all cores' time that processes outside of the benchmark used, 0 to 1.
     """
 
@@ -61,9 +62,10 @@ Round = dict[str, Result]
 
 
 async def run_rounds(systems: Sequence[System], servers: Servers, rounds: int, console: Console) -> list[Round]:
-    """Measure every system once in each round, so that a disturbance of the machine affects all of them.
+    """Measure every system once in each round, because a disturbance of the machine then affects all of them.
 
-    Each round starts with another system. One more round before the others is the warm-up, and is not returned.
+    The systems are rotated by one from round to round. An additional first round is the warm-up; its results are not
+    returned.
     """
     measured: list[Round] = []
     for number in range(rounds + 1):
@@ -79,7 +81,7 @@ async def measure(system: System, servers: Servers) -> Result:
     """Run a system once, with a fresh database.
 
     Raises:
-        RuntimeError: it did not store every event exactly once.
+        RuntimeError: the number of stored events is not `system.events`.
     """
     async with fresh_database(servers.template) as database:
         with sample_cpu_times(servers) as samples:
@@ -99,22 +101,25 @@ async def measure(system: System, servers: Servers) -> Result:
     )
 
 
-def steady_part(transactions: Sequence[Transaction]) -> tuple[float, float, int]:
-    """When the steady part starts and ends (seconds since 1970), and how many events were stored in it.
+def steady_part(steps: Sequence[tuple[float, int]]) -> tuple[float, float, int]:
+    """Return the start and the end of the steady part (seconds since 1970), and the number of its events.
+
+    Args:
+        steps: moments in seconds since 1970, in order, each with the number of events stored since the previous one.
 
     Raises:
-        RuntimeError: one transaction has more than that part of all events.
+        RuntimeError: the steady part starts and ends in the same step.
     """
-    stored = list(accumulate(transaction.events for transaction in transactions))
+    stored = list(accumulate(events for _, events in steps))
     first = next(index for index, total in enumerate(stored) if total >= STEADY_PART[0] * stored[-1])
     last = next(index for index, total in enumerate(stored) if total >= STEADY_PART[1] * stored[-1])
     if first == last:
         raise RuntimeError("too few transactions to compute a rate; use more events")
-    return transactions[first].committed_at_s, transactions[last].committed_at_s, stored[last] - stored[first]
+    return steps[first][0], steps[last][0], stored[last] - stored[first]
 
 
 def summarise(systems: Sequence[System], rounds: Sequence[Round]) -> dict[str, dict[str, Any]]:
-    """The medians over the rounds, by system, with the ratio to the ceiling."""
+    """Return the medians over the rounds and the ratio to the ceiling, by system."""
     return {system.name: _summary(system.name, rounds) for system in systems}
 
 
@@ -125,6 +130,6 @@ def _summary(name: str, rounds: Sequence[Round]) -> dict[str, Any]:
 
 
 def _ratio(rounds: Sequence[Round], name: str) -> Ratio:
-    # Within each round: from one round to the next, the speed of the machine changes.
+    # Compared within each round, because the speed of the machine changes from round to round.
     ratios = [results[name].events_per_s / results[CEILING].events_per_s for results in rounds]
     return Ratio(median(ratios), min(ratios), max(ratios))

@@ -1,7 +1,7 @@
 """`python -m tests.bench.original TOPIC EVENTS`: the original design of the consumer, translated literally to Python.
 
-For each message: read the highest number of the run, insert the event, update the status, commit. Kafka's offsets are
-committed automatically.
+For each message, it reads the highest number of the run, inserts the event, updates the status, and commits. Kafka's
+offsets are committed automatically.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _FINAL_TOOLS: Final = ("respond_to_user", "done")
 
 
 def original(servers: Servers, dataset: Dataset, events: int) -> System:
-    """The original design, for only the first `events` of the dataset: all of them would take an hour."""
+    """Return a system that stores the first `events` of the dataset; all would take minutes in each round."""
 
     async def run(database: Database) -> None:
         environment = {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": database.url}
@@ -67,7 +67,7 @@ async def _store(connection: "asyncpg.Connection[asyncpg.Record]", record: Any) 
 
 
 def _status(event: dict[str, Any]) -> str:
-    """The run's status after this event."""
+    """Return the run's status after this event."""
     tool = event.get("tool_name")
     if event["type"] == "tool_requested" and tool in _WAITING_TOOLS:
         return "waiting"

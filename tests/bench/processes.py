@@ -18,10 +18,10 @@ _MEMORY_INTERVAL_S: Final = 0.05
 
 
 class ProcessUsage(NamedTuple):
-    """What a process used, from start to end.
+    """The resources that a process used from start to end: wall-clock and processor time, and memory.
 
     Attributes:
-        memory_mib: the largest resident set; 0 on other systems than Linux.
+        memory_mib: the largest resident set, sampled every 50 ms; 0 if never sampled or not on Linux.
     """
 
     wall_s: float
@@ -30,10 +30,10 @@ class ProcessUsage(NamedTuple):
 
 
 def run_process(command: Sequence[str], environment: Mapping[str, str], stdin: bytes = b"") -> ProcessUsage:
-    """Run a command to its end, with `environment` added to that of this process.
+    """Run a command to its end, with the environment of this process and the given variables.
 
     Raises:
-        RuntimeError: its exit code is not 0; with its output.
+        RuntimeError: the exit code is not 0. The message contains the output.
     """
     started = perf_counter()
     peaks_mib = [0.0]
@@ -58,7 +58,7 @@ def run_json_module(module: str, arguments: Sequence[str], environment: Mapping[
     """Run `python -m module` to its end, and parse the JSON that it prints.
 
     Raises:
-        RuntimeError: its exit code is not 0; with its output.
+        RuntimeError: the exit code is not 0. The message contains the output.
     """
     command = [sys.executable, "-m", module, *arguments]
     environment = {**os.environ, **(environment or {})}
@@ -69,7 +69,7 @@ def run_json_module(module: str, arguments: Sequence[str], environment: Mapping[
 
 
 def _append_peak_memory(pid: int, peaks_mib: list[float]) -> None:
-    # Not the maximum that `wait4` returns: it includes the memory of this process before the child's exec.
+    # Not the maximum that `wait4` returns, which includes the memory of this process before the child's exec.
     with suppress(OSError):
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         peaks_mib.extend(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))

@@ -1,22 +1,23 @@
 -- insert_runs --
--- The rows of agent_runs that the foreign key of run_events requires.
+-- Inserts the rows of agent_runs that the foreign key of run_events requires.
 -- $1 ids
 INSERT INTO agent_runs (id, agent_id, status, created_at, updated_at, status_changed_at)
 SELECT id, 'unknown', 'running', now(), now(), now()
   FROM unnest($1::text[]) AS id
 
 -- transactions --
--- For each transaction that stored events: when it was committed (seconds since 1970), and how many it stored.
+-- Returns the commit time (seconds since 1970) and the number of events of each transaction that stored events.
 SELECT extract(epoch FROM pg_xact_commit_timestamp(t.xmin))::double precision AS committed_at,
        t.events
   FROM (SELECT xmin, count(*) AS events FROM run_events GROUP BY xmin) AS t
  ORDER BY committed_at
 
 -- checkpoint --
--- Before a measurement, so that it does not pay for the writes of the one before it.
+-- Runs before a measurement. Otherwise the measurement includes writes of the previous one.
 CHECKPOINT
 
 -- server --
+-- Returns the version, and the settings that affect the figures.
 SELECT current_setting('server_version') AS version,
        current_setting('fsync')          AS fsync,
        current_setting('shared_buffers') AS shared_buffers,
@@ -26,7 +27,7 @@ SELECT current_setting('server_version') AS version,
            AND attname = 'event_data') AS toast_compression
 
 -- table_size --
--- In bytes, with indexes and TOAST.
+-- Returns the size in bytes, with indexes and TOAST.
 SELECT pg_total_relation_size('run_events') AS bytes
 
 -- original_insert_run --
@@ -36,7 +37,7 @@ VALUES ($1, $2, 'running', $3, $3, $3)
     ON CONFLICT (id) DO NOTHING
 
 -- original_next_seq --
--- The number of a run's next event. Correct only while no other session writes to that run.
+-- Returns the number of a run's next event. Correct only while no other session writes to that run.
 -- $1 run id
 SELECT coalesce(max(event_seq) + 1, 0)
   FROM run_events
@@ -55,22 +56,23 @@ UPDATE agent_runs
  WHERE id = $1
 
 -- delete_offsets --
--- The consumer then starts at the beginning of the topic again.
+-- Afterwards the consumer starts at the beginning of the topic.
 DELETE FROM consumer_offsets
 
 -- consumed_records --
--- How many records have been consumed so far, repeats included.
+-- Returns the number of records consumed so far, repeats included.
 SELECT coalesce(sum(next_offset - first_offset), 0)::bigint FROM consumer_offsets
 
 -- claimed_partitions --
--- How many partitions are being consumed.
+-- Returns the number of partitions that a consumer has claimed.
 SELECT count(*) FROM consumer_offsets
 
 -- stored_and_repeated --
+-- Returns the number of stored events and the number of repeats.
 SELECT (SELECT count(*) FROM run_events), (SELECT coalesce(sum(repeats), 0)::bigint FROM consumer_offsets)
 
 -- visible --
--- Which of the given events can be read; returns their positions in the arrays, from 1.
+-- Returns the positions in the arrays, from 1, of the events that are stored.
 -- $1 run ids, $2 event ids
 SELECT b.position
   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS b (run_id, id, position)

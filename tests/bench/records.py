@@ -1,6 +1,6 @@
 """The records of a topic, with partition and offset computed before they are published.
 
-So the rows that the consumer will write can be prepared without consuming anything.
+Therefore rows with the same content as the consumer's, except `created_at`, are prepared without consuming the topic.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ _TIMESTAMP_MS: Final = 1_767_225_600_000  # 2026-01-01 00:00 UTC
 
 
 class PlannedRecord(Struct, gc=False):
-    """A record with the fields of a Kafka record. `timestamp` is in milliseconds since 1970."""
+    """The fields of a record that is published later. `timestamp` is in milliseconds since 1970."""
 
     partition: int
     offset: int
@@ -31,7 +31,7 @@ class PlannedRecord(Struct, gc=False):
 
 
 def plan_records(messages: Iterable[Message], partitions: int) -> Iterator[PlannedRecord]:
-    """The messages as records of an empty topic, in the partitions that Java clients choose by default."""
+    """Yield the messages as records of an empty topic, in the partitions that Java clients choose by default."""
 
     @lru_cache(10_000)
     def partition_of(run_id: str) -> int:
@@ -46,7 +46,11 @@ def plan_records(messages: Iterable[Message], partitions: int) -> Iterator[Plann
 
 
 def numbered_event(record: PlannedRecord, counts: Counter[str]) -> tuple[Event, int]:
-    """The event of a record, and its number within its run. Updates `counts`, the number of events of each run."""
+    """Return the event of a record, and its number within its run, from 0.
+
+    Args:
+        counts: the number of events of each run so far; incremented.
+    """
     event = decode(record, _MAX_EVENT_BYTES)
     assert isinstance(event, Event), event
     counts[event.run_id] += 1

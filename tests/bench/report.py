@@ -1,20 +1,20 @@
-"""The printed tables: Markdown, as in docs/benchmarks.md."""
+"""Formats the printed tables in Markdown, as in docs/benchmarks.md."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Format rows as a Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def throughput_table(summaries: Mapping[str, Mapping[str, Any]]) -> str:
-    """One row for each system: rate, ratio to the ceiling, processor time for each event.
+    """Format one row for each system: rate, ratio to the ceiling, processor time for each event.
 
     Args:
-        summaries: by the name of the row, as `measurement.summarise` returns them.
+        summaries: the figures as `measurement.summarise` returns them, by the name of the row.
     """
     headings = ("", "events/s", "ratio", "least", "most", "client us", "PostgreSQL us", "broker us", "events/commit")
     return table((*headings, "others"), [_throughput_row(name, summary) for name, summary in summaries.items()])
@@ -32,7 +32,7 @@ def _throughput_row(name: str, summary: Mapping[str, Any]) -> list[str]:
 
 
 def environment(about: Mapping[str, Mapping[str, Any]]) -> str:
-    """What the figures depend on, one line for each heading."""
+    """Format the machine, workload, settings and versions, one line for each."""
     return "\n".join(
         f"{heading}: {', '.join(f'{key} {value}' for key, value in _flat(values))}" for heading, values in about.items()
     )

@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 @contextmanager
 def run_periodically(action: Callable[[], None], interval_s: float) -> Iterator[None]:
-    """Call the action in a thread, every `interval_s` until the end of the block; first after one interval."""
+    """Call the action in a thread, every `interval_s` until the end of the block, first after one interval."""
     ended = Event()
 
     def repeat() -> None:

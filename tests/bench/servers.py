@@ -1,4 +1,4 @@
-"""Kafka and PostgreSQL for the benchmark, durable as in production, and topics filled before a measurement starts."""
+"""Starts Kafka and PostgreSQL for the benchmark, durable as in production, and fills topics before a measurement."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -15,10 +15,10 @@ from tests.support.servers import LOG_APPEND_TIME, TemplateDatabase, create_topi
 
 PARTITIONS: Final = 12
 
-# The database records the times of commits, in microseconds: nothing has to poll it during a measurement.
+# The database records commit times in microseconds, so a measurement of throughput does not poll it.
 _SETTINGS: Final = {"track_commit_timestamp": "on"}
 _LARGEST_MESSAGE: Final = "16777216"  # bytes
-_ERRORS_ONLY: Final = 3  # librdkafka's log level; it would also log its retries while the broker starts
+_ERRORS_ONLY: Final = 3  # librdkafka's log level; otherwise it logs its retries while the broker starts
 _FLUSH_TIMEOUT_S: Final = 120
 
 
@@ -32,7 +32,7 @@ class Servers(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """Records, and the topic that holds them."""
+    """A topic, and its records."""
 
     topic: str
     records: Sequence[PlannedRecord]
@@ -78,7 +78,7 @@ async def temporary_topic(servers: Servers, topic: str, records: Iterable[Planne
 def _produce(bootstrap_servers: str, topic: str, records: Iterable[PlannedRecord]) -> None:
     """Produce the records, and wait until all are acknowledged.
 
-    With librdkafka: it is ten times as fast as aiokafka, and its batches have the same format.
+    Uses librdkafka, which is ten times as fast as aiokafka and writes batches of the same format.
     """
     options = {
         "bootstrap.servers": bootstrap_servers,
@@ -92,7 +92,7 @@ def _produce(bootstrap_servers: str, topic: str, records: Iterable[PlannedRecord
             try:
                 producer.produce(topic, record.value, record.key, record.partition)
                 break
-            except BufferError:  # its queue is full
+            except BufferError:  # the producer's queue is full
                 producer.poll(0.1)
     if unsent := producer.flush(_FLUSH_TIMEOUT_S):
         raise TimeoutError(f"{unsent} messages were not acknowledged within {_FLUSH_TIMEOUT_S} s")

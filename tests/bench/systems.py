@@ -1,4 +1,4 @@
-"""The consumer, and the ceiling: the fastest way to fill the same tables."""
+"""The consumer, and the ceiling, which is the fastest way to fill the same tables."""
 
 import asyncio
 import sys
@@ -16,14 +16,14 @@ from tests.bench.servers import Dataset, Servers
 
 
 def ceiling(dataset: Dataset, connections: int = 1) -> System:
-    """COPY of prepared rows, in batches of the consumer's default size. No program in Python stores them faster.
+    """Return a system that copies prepared rows with COPY, in batches of the consumer's default size.
 
-    Each connection stores partitions of its own, as a lane does.
+    Each connection stores the rows of its own partitions, as a lane does.
     """
     ingest = IngestConfig()
     shares = [
-        _copy_streams(own, ingest.batch_records, ingest.batch_bytes)
-        for own in (
+        _copy_streams(share, ingest.batch_records, ingest.batch_bytes)
+        for share in (
             [record for record in dataset.records if record.partition % connections == number]
             for number in range(connections)
         )
@@ -39,7 +39,7 @@ def ceiling(dataset: Dataset, connections: int = 1) -> System:
 
 
 def _copy_streams(records: Sequence[PlannedRecord], batch_records: int, batch_bytes: int) -> list[list[bytes]]:
-    """For each batch, the chunks of the binary COPY stream with the rows that the consumer would write."""
+    """Return the binary COPY stream of each batch, in chunks, with the consumer's rows except for `created_at`."""
     counts: Counter[str] = Counter()
     batches = _batches(records, batch_records, batch_bytes)
     return [list(encode_events([numbered_event(record, counts) for record in batch])) for batch in batches]
@@ -59,7 +59,7 @@ def _batches(
 
 
 def consumer(servers: Servers, dataset: Dataset, lanes: int, processes: int = 1) -> System:
-    """One or more processes of `python -m consumer run --until-end`."""
+    """Return a system that runs `python -m consumer run --until-end` in one or more processes."""
     processes_part = f"{processes} processes, " if processes > 1 else ""
     lanes_part = f"{lanes} {'lane' if lanes == 1 else 'lanes'}"
 
@@ -72,7 +72,11 @@ def consumer(servers: Servers, dataset: Dataset, lanes: int, processes: int = 1)
 async def run_consumer(
     servers: Servers, database: Database, topic: str, lanes: int | None = None, processes: int = 1
 ) -> Sequence[ProcessUsage]:
-    """Run the consumer until the end of a topic, in a consumer group of its own. `lanes`: None is the default."""
+    """Run the consumer until the end of a topic, in a new consumer group; return the usage of each process.
+
+    Args:
+        lanes: None leaves the setting to the environment.
+    """
     environment = {
         "KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers,
         "DATABASE_URL": database.url,

@@ -1,4 +1,4 @@
-"""Generates the events: a seeded mix, in the order in which many concurrent agents would publish them."""
+"""Generates events of several types from a seed, in the order in which many concurrent agents would publish them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,9 +14,9 @@ ACTIVE_RUNS: Final = 1000
 # The probability that the next event of a run is its last. Another run then takes its place.
 _RUN_ENDS: Final = 1 / 40
 
-# Half a megabyte of English that is part of every Python. The text must compress as real prose does, because half of
-# PostgreSQL's work is to compress values of 4 kB (TOAST): words drawn from a list compress differently, and a constant
-# compresses to nothing.
+# Half a megabyte of English that is part of every Python. The text must compress as real prose does, because PostgreSQL
+# spends much of its time on compressing values of 4 kB (TOAST). Random words from a list compress differently, and a
+# constant compresses to almost nothing.
 _PROSE: Final = "\n".join(topics.values())
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _ID: Final = b'"id":"'
@@ -24,44 +24,47 @@ _TOOLS: Final = ("search_web", "read_file", "run_sql", "send_email", "ask_human"
 
 
 class Message(NamedTuple):
-    """A message: the run id is its key."""
+    """A message. The run id is its key."""
 
     run_id: str
     value: bytes
 
 
 def messages(seed: int, count: int) -> list[Message]:
-    """The mix: 1.2 kB on average, one in six an `llm_called` of 4 kB. The same seed gives the same messages."""
-    return list(islice(_Agents(Random(seed)).publish(), count))
+    """Return the standard workload: 1.2 kB on average, about one in six an `llm_called` of 4 kB.
+
+    The same seed gives the same messages.
+    """
+    return list(islice(_Agents(Random(seed)).messages(), count))
 
 
 def small_messages(seed: int, count: int) -> list[Message]:
-    """The mix with messages of 350 bytes."""
-    return list(islice(_TerseAgents(Random(seed)).publish(), count))
+    """Return `run_started`, `tool_requested` and `run_completed` messages of 350 bytes on average."""
+    return list(islice(_TerseAgents(Random(seed)).messages(), count))
 
 
 def long_prompts(seed: int, count: int, size_bytes: int = 50_000) -> list[Message]:
-    """`llm_called` messages of one size, in a hundred runs."""
+    """Return `llm_called` messages of about `size_bytes`, in a hundred runs."""
     agents = _Agents(Random(seed))
     runs = [agents.id() for _ in range(100)]
     return [Message(runs[number % 100], encode_event(agents.llm_called(size_bytes))) for number in range(count)]
 
 
 def one_run(seed: int, count: int) -> list[Message]:
-    """The mix with all events in one run."""
+    """Return the standard workload in one run, without `run_started` and `run_completed`."""
     agents = _Agents(Random(seed))
     run_id = agents.id()
     return [Message(run_id, encode_event(agents.step())) for _ in range(count)]
 
 
 def one_event_a_run(seed: int, count: int) -> list[Message]:
-    """Messages of 350 bytes, each in a run of its own."""
+    """Return `tool_requested` messages of 360 bytes on average, each in a run of its own."""
     agents = _TerseAgents(Random(seed))
     return [Message(agents.id(), encode_event(agents.step())) for _ in range(count)]
 
 
 def with_new_ids(base: Sequence[Message], seed: int) -> Iterator[Message]:
-    """The same messages with new run ids and event ids: ten times as fast as generating other messages."""
+    """Yield the same messages with new run ids and event ids. About three times as fast as generating messages."""
     agents = _Agents(Random(seed))
     runs: dict[str, str] = {}
     for run_id, value in base:
@@ -71,14 +74,14 @@ def with_new_ids(base: Sequence[Message], seed: int) -> Iterator[Message]:
 
 
 class _Agents:
-    """Generates the events of `ACTIVE_RUNS` concurrent runs; each event belongs to a random one of them."""
+    """Generates the events of `ACTIVE_RUNS` concurrent runs. Each event belongs to a random active run."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._generated = 0
 
-    def publish(self) -> Iterator[Message]:
-        """Every run starts with `run_started`, and most end with `run_completed`."""
+    def messages(self) -> Iterator[Message]:
+        """Yield messages without end. Every run starts with `run_started`, and ends with `run_completed`."""
         active: list[str | None] = [None] * ACTIVE_RUNS
         while True:
             slot = self._random.randrange(ACTIVE_RUNS)
@@ -145,7 +148,7 @@ class _Agents:
 
 
 class _TerseAgents(_Agents):
-    """Generates tool requests with short texts only."""
+    """Generates only `run_started`, `tool_requested` and `run_completed`, with texts of at most 150 characters."""
 
     def step(self) -> events.RunEvent:
         return self._tool_requested()

@@ -27,8 +27,8 @@ def test_processor_times_between_two_samples_are_interpolated() -> None:
 def test_the_cost_of_sampling_is_subtracted_and_times_never_decrease() -> None:
     samples = [sample(10.0, 1.0)]
 
-    append_sample(samples, sample(11.0, 3.0), own_s=0.5)
-    append_sample(samples, sample(12.0, 2.0), own_s=0.6)  # a child ended while the sample was taken
+    append_sample(samples, sample(11.0, 3.0), sampling_s=0.5)
+    append_sample(samples, sample(12.0, 2.0), sampling_s=0.6)  # a child ended while the sample was taken
 
     assert [each.client for each in samples] == [1.0, 2.5, 2.5]
 

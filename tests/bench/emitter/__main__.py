@@ -1,9 +1,10 @@
-"""`python -m tests.bench.emitter`, the second half of `make bench`: run every measurement in rounds, print medians."""
+"""`python -m tests.bench.emitter`, the second half of `make bench`: runs measurements in rounds, prints medians."""
 
 import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -28,9 +29,9 @@ class Measurement(NamedTuple):
     """A program that prints its figures as JSON.
 
     Attributes:
-        table: the title of the table with its figures.
-        name: its row.
-        module: in this package.
+        table: the title of the printed table that contains the figures.
+        name: the name of the row.
+        module: the name of the program's module in this package.
     """
 
     table: str
@@ -48,26 +49,34 @@ Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 @click.command()
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
 @click.option(
-    "--events", type=click.IntRange(min=1000), default=40_000, show_default=True, help="Events of a delivery rate."
+    "--events",
+    type=click.IntRange(min=1000),
+    default=40_000,
+    show_default=True,
+    help="Number of events for a delivery rate.",
 )
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures of every round here.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures as JSON to this file.")
 def main(rounds: int, events: int, json_file: Path | None) -> None:
-    """Measure what a call of the emitter costs an agent, how fast events are delivered, and the time of the import.
+    """Measure the duration of an emitter's call, the rate of delivery, and the duration of the import.
 
     Starts its own Kafka server.
     """
     console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
+    machine = environment.machine()  # before the rounds, for its load average
     with TemporaryDirectory(prefix="agent-runs-bench-") as directory, Kafka(Path(directory)) as kafka:
         asyncio.run(create_topic(kafka.bootstrap_servers, TOPIC, PARTITIONS, LOG_APPEND_TIME))
         measurements = _measurements(kafka.bootstrap_servers, events)
         results = [_run_round(measurements, number, console) for number in range(rounds)]
     medians = _medians(results)
     _print(console, medians)
-    about = {"machine": environment.machine(), "event_bytes": len(message()), "rate_events": events, "rounds": rounds}
+    about = {"machine": machine, "event_bytes": len(message()), "rate_events": events, "rounds": rounds}
     console.print(about)
     if json_file is not None:
-        every = [{f"{each.table}: {each.name}": figures for each, figures in of_round} for of_round in results]
-        json_file.write_text(json.dumps({**about, "medians": medians, "rounds": every}, indent=2) + "\n")
+        rounds_by_name = [
+            {f"{measurement.table}: {measurement.name}": figures for measurement, figures in round_results}
+            for round_results in results
+        ]
+        json_file.write_text(json.dumps({**about, "medians": medians, "rounds": rounds_by_name}, indent=2) + "\n")
 
 
 def _measurements(bootstrap_servers: str, events: int) -> list[Measurement]:
@@ -90,23 +99,23 @@ def _measurements(bootstrap_servers: str, events: int) -> list[Measurement]:
 
 
 def _run_round(measurements: Sequence[Measurement], number: int, console: Console) -> list[Result]:
-    """Run every measurement once. Each round starts with another one."""
+    """Run every measurement once. From round to round, the list is rotated by a third."""
     first = number * len(measurements) // 3 % len(measurements)
     results = [
-        (each, run_json_module(f"tests.bench.emitter.{each.module}", each.arguments))
-        for each in (*measurements[first:], *measurements[:first])
+        (measurement, run_json_module(f"tests.bench.emitter.{measurement.module}", measurement.arguments))
+        for measurement in (*measurements[first:], *measurements[:first])
     ]
     console.print(f"round {number + 1} is complete")
     return results
 
 
-def _medians(rounds: Sequence[Sequence[Result]]) -> dict[str, dict[str, dict[str, float]]]:
+def _medians(results: Sequence[Sequence[Result]]) -> dict[str, dict[str, dict[str, float]]]:
     values: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for measurement, figures in (result for results in rounds for result in results):
+    for measurement, figures in chain.from_iterable(results):
         for figure, value in figures.items():
             values[measurement.table][measurement.name][figure].append(value)
     return {
-        table: {name: {figure: median(each) for figure, each in by.items()} for name, by in rows.items()}
+        table: {name: {figure: median(rounds) for figure, rounds in row.items()} for name, row in rows.items()}
         for table, rows in values.items()
     }
 

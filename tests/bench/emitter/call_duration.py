@@ -1,4 +1,4 @@
-"""The duration of one call: in one thread, or in several threads that each emit 500 events/s.
+"""Measures the duration of one call, in one thread or in several threads of 500 calls/s each.
 
 python -m tests.bench.emitter.call_duration TARGET THREADS BOOTSTRAP_SERVERS
 """
@@ -19,7 +19,7 @@ _THREAD_CALLS: Final = 2_500  # for five seconds
 
 
 def main(target: str, threads: int, bootstrap_servers: str) -> None:
-    """Print the quantiles of the durations as JSON, in microseconds."""
+    """Print the median, p99 and p99.9 of the durations as JSON, in microseconds."""
     logging.disable(logging.CRITICAL)
     with TARGETS[target](bootstrap_servers) as call:
         for _ in range(_WARM_UP):
@@ -32,34 +32,34 @@ def main(target: str, threads: int, bootstrap_servers: str) -> None:
 
 
 def _time_one_thread(call: Call) -> list[float]:
-    times = []
+    durations_s = []
     for number in range(_CALLS):
-        times.append(_time(call))
+        durations_s.append(_time(call))
         if number % 100 == 0:
             sleep(0.002)
-    return times
+    return durations_s
 
 
 def _time_threads(call: Call, threads: int) -> list[float]:
-    times: list[float] = []
+    durations_s: list[float] = []
     start = Barrier(threads)
 
-    def work() -> None:
-        own = []
+    def call_at_rate() -> None:
+        thread_durations_s = []
         start.wait()
         due = perf_counter()
         for _ in range(_THREAD_CALLS):
             due += 1 / _THREAD_EVENTS_PER_S
             sleep(max(0.0, due - perf_counter()))
-            own.append(_time(call))
-        times.extend(own)
+            thread_durations_s.append(_time(call))
+        durations_s.extend(thread_durations_s)
 
-    workers = [Thread(target=work) for _ in range(threads)]
+    workers = [Thread(target=call_at_rate) for _ in range(threads)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return times
+    return durations_s
 
 
 def _time(call: Call) -> float:

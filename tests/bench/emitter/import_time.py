@@ -1,4 +1,4 @@
-"""How long an import takes in a new interpreter.
+"""Measures the duration of an import in a new interpreter.
 
 python -m tests.bench.emitter.import_time MODULE
 """

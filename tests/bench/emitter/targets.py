@@ -1,4 +1,4 @@
-"""The measured calls: each passes an event of 1 kB to a library, as an agent does."""
+"""The measured calls. Each passes an event of 1.2 kB, or a span with the same text, to a library."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,12 +20,12 @@ _UNLIMITED: Final = 2**31
 _TEXT: Final = "It was found that the night train leaves at ten past nine, and that a couchette starts at CHF 69. " * 3
 RESULT: Final = {"rows": [{"id": "V1StGXR8aZ5j", "score": 0.25, "text": _TEXT} for _ in range(3)], "more": False}
 
-# One call, as an agent makes it.
+# Makes one call.
 Call = Callable[[], Any]
 
 
 def message() -> bytes:
-    """The message that the emitter sends for `RESULT`."""
+    """Return the message that the emitter sends for `RESULT`."""
     recorder = RecordingEmitter()
     recorder.run("V1StGXR8aZ5j").tool_succeeded("search_trains", RESULT)
     (event,) = recorder.events()
@@ -35,7 +35,7 @@ def message() -> bytes:
 
 @contextmanager
 def call_emitter(bootstrap_servers: str, queue_bytes: int = _UNLIMITED) -> Iterator[Call]:
-    """A call of the emitter: create an event, encode, validate and queue it."""
+    """Yield a call of the emitter, which creates, encodes, validates and queues an event."""
     settings = {"queue_bytes": queue_bytes, "queue_events": _UNLIMITED, "exit_timeout_s": 0.0}
     emitter = Emitter(environ={}, bootstrap_servers=bootstrap_servers, topic=TOPIC, **settings)  # type: ignore[arg-type]
     runs = [emitter.run(f"run-{number}") for number in range(50)]
@@ -46,7 +46,7 @@ def call_emitter(bootstrap_servers: str, queue_bytes: int = _UNLIMITED) -> Itera
 
 @contextmanager
 def call_full_emitter(bootstrap_servers: str) -> Iterator[Call]:
-    """A call of an emitter whose queue is full: create an event, encode, validate, drop and count it."""
+    """Yield a call of an emitter whose queue is full. It creates, encodes, validates, drops and counts an event."""
     with call_emitter(bootstrap_servers, queue_bytes=65_536) as call:
         for _ in range(100):
             call()
@@ -55,7 +55,7 @@ def call_full_emitter(bootstrap_servers: str) -> Iterator[Call]:
 
 @contextmanager
 def call_confluent(bootstrap_servers: str) -> Iterator[Call]:
-    """librdkafka's `produce()` of a prepared message."""
+    """Yield a call of librdkafka's `produce()` with a prepared message."""
     options = {"bootstrap.servers": bootstrap_servers, "acks": "all", "compression.type": "lz4", "linger.ms": 5}
     producer = Producer(
         {**options, "queue.buffering.max.messages": 10_000_000, "queue.buffering.max.kbytes": 2**21 - 1}
@@ -75,7 +75,7 @@ class _DiscardingExporter(SpanExporter):
 
 @contextmanager
 def call_on_end(_: str) -> Iterator[Call]:
-    """`BatchSpanProcessor.on_end` of an ended span. It queues a reference, and encodes later."""
+    """Yield a call of `BatchSpanProcessor.on_end` with an ended span. It queues a reference and encodes nothing."""
     processor = BatchSpanProcessor(_DiscardingExporter(), max_queue_size=_UNLIMITED, schedule_delay_millis=200)
     span = TracerProvider().get_tracer("bench").start_span("tool")
     span.set_attribute("result", message().decode())
@@ -86,7 +86,7 @@ def call_on_end(_: str) -> Iterator[Call]:
 
 @contextmanager
 def call_span(_: str) -> Iterator[Call]:
-    """A whole span: start it, set the same text as an attribute, end it."""
+    """Yield a call that starts a span, sets the same text as an attribute, and ends the span."""
     provider = TracerProvider()
     provider.add_span_processor(
         BatchSpanProcessor(_DiscardingExporter(), max_queue_size=_UNLIMITED, schedule_delay_millis=200)

@@ -1,4 +1,4 @@
-"""Kafka Connect with Debezium's JDBC sink, as one standalone worker."""
+"""Runs Kafka Connect with Debezium's JDBC sink, as one standalone worker."""
 
 import json
 import os
@@ -27,8 +27,8 @@ _MAIN: Final = "org.apache.kafka.connect.cli.ConnectStandalone"
 _HEAP: Final = "-Xmx2g"
 _STOP_TIMEOUT_S: Final = 30
 
-# The settings that its documentation recommends for speed. Of batches of 500, 1,000, 2,000, 5,000 and 10,000, those of
-# 2,000 were the fastest, by 4 %.
+# The settings that Debezium's documentation recommends for speed. Of batches of 500, 1,000, 2,000, 5,000 and 10,000,
+# those of 2,000 were the fastest, by 4 %.
 _BATCH: Final = "2000"
 _FAST: Final = {
     "insert.mode": "upsert",
@@ -37,12 +37,18 @@ _FAST: Final = {
     "batch.size": _BATCH,
     "dialect.postgres.unnest.insert.enabled": "true",
 }
-# Without this, a repeated id within one batch stops the task for ever: ON CONFLICT cannot affect a row a second time.
+# Without the reduction buffer, a repeated id within one batch stops the task for ever, because ON CONFLICT cannot
+# affect a row a second time.
 _SAFE: Final = {**_FAST, "use.reduction.buffer": "true"}
 
 
 def debezium(servers: Servers, dataset: Dataset, tasks: int, *, safe: bool) -> System:
-    """The sink with the given number of tasks. `safe`: with the setting that survives a repeated id within a batch."""
+    """Return the sink as a system.
+
+    Args:
+        tasks: the number of the sink's tasks.
+        safe: use the setting that survives a repeated id within a batch.
+    """
     settings = {**(_SAFE if safe else _FAST), "tasks.max": str(tasks), "topics": dataset.topic}
     name = f"Debezium, {tasks} {'task' if tasks == 1 else 'tasks'}{', survives repeats' if safe else ''}"
 
@@ -108,7 +114,7 @@ def _worker_settings(servers: Servers, directory: Path) -> dict[str, str]:
 def _sink_settings(url: str) -> dict[str, str]:
     address = urlsplit(url)
     return {
-        # Also the name of its consumer group, which must have no offsets of an earlier measurement.
+        # Also the name of the sink's consumer group, which must have no offsets of an earlier measurement.
         "name": f"peer-{uuid4().hex}",
         "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
         "connection.url": f"jdbc:postgresql://{address.hostname}:{address.port}{address.path}",

@@ -1,6 +1,7 @@
-"""`python eventsourcing_recorder.py DATABASE_URL TRANSACTION_EVENTS < EVENTS`: the recorder of `eventsourcing`.
+"""`python eventsourcing_recorder.py DATABASE_URL TRANSACTION_EVENTS < EVENTS`: stores events with `eventsourcing`.
 
 Standard input is a JSON array with [run id, number within the run, type, message] for each event.
+The settings are the library's defaults.
 """
 
 import json

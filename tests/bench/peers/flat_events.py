@@ -1,6 +1,6 @@
-"""The events in a form that other sinks can store: a flat object whose fields are the columns of `run_events`.
+"""Converts events for other sinks into flat objects, whose fields are the columns of `run_events`.
 
-None of the sinks numbers the events of a run, so the number is already in the message.
+The message contains the event's number within the run, because none of the sinks numbers events.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def flatten(records: Iterable[PlannedRecord]) -> Iterator[PlannedRecord]:
-    """Each event as a flat object, with the same partition and offset. `event_data` is a string of JSON."""
+    """Yield each event as a flat object, with the same partition and offset. `event_data` is a string of JSON."""
     counts: Counter[str] = Counter()
     for record in records:
         event, event_seq = numbered_event(record, counts)
@@ -35,7 +35,7 @@ def flatten(records: Iterable[PlannedRecord]) -> Iterator[PlannedRecord]:
 
 
 def connect_schema() -> dict[str, Any]:
-    """The schema of the flat object for Kafka Connect's JsonConverter."""
+    """Return the schema of the flat object for Kafka Connect's JsonConverter."""
     texts = [_field(name, "string") for name in ("id", "run_id", "event_type")]
     numbers = [_field("event_seq", "int32"), _field("source_partition", "int32"), _field("source_offset", "int64")]
     others = [

@@ -1,4 +1,4 @@
-"""Lock other versions of Kafka Connect, Debezium and the PostgreSQL driver.
+"""Locks other versions of Kafka Connect, Debezium and the PostgreSQL driver.
 
 `python -m tests.bench.peers.lock 4.2.2 3.5.0.Final 42.7.7` writes both lock files; then commit them.
 """
@@ -12,8 +12,8 @@ CONNECT = Path(__file__).with_name("connect.lock.toml")
 DEBEZIUM = Path(__file__).with_name("debezium.lock.toml")
 
 _OTHER_DATABASES = ("com.microsoft.", "com.mysql:", "com.oracle.", "org.mariadb.")
-# Connect brings these itself. There must be only one Jackson: with two, Connect passes trees to the sink whose class is
-# not the sink's own.
+# Kafka Connect contains these. There must be only one Jackson: with two, Connect passes JSON trees to the sink whose
+# class is not the class that the sink has loaded.
 _PART_OF_CONNECT = (
     "com.fasterxml.jackson.",
     "com.github.luben:",

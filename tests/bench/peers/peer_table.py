@@ -1,4 +1,4 @@
-"""The table of the peers: create it, wait until it is full, check its content."""
+"""Creates the table of the peers, waits until all events are stored, and checks the rows."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _TIMEOUT_S: Final = 600.0
 
 
 async def create_table(database: Database) -> None:
-    """Create the table."""
+    """Create the empty table."""
     await database.fetch("create_peer_events", file=QUERIES)
 
 
@@ -26,7 +26,7 @@ async def wait_until_stored(database: Database, events: int, check_running: Call
         check_running: called at every poll; raises an error if the peer has failed.
 
     Raises:
-        TimeoutError: they are not stored within ten minutes.
+        TimeoutError: the events are not stored within ten minutes.
     """
     deadline = monotonic() + _TIMEOUT_S
     while (await database.fetch("inserted_so_far", file=QUERIES))[0][0] < events:
@@ -37,10 +37,10 @@ async def wait_until_stored(database: Database, events: int, check_running: Call
 
 
 async def check_table(database: Database, events: int) -> None:
-    """Check that every event is stored, with the values of its message.
+    """Check the number of rows, their ids, types and parent events, and that `created_at` is on the right day.
 
     Raises:
-        RuntimeError: an event is missing, or a column differs.
+        RuntimeError: the number or a value is wrong.
     """
     [(stored, wrong)] = await database.fetch("peer_events", file=QUERIES)
     if (stored, wrong) != (events, 0):

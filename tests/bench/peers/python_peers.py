@@ -16,24 +16,24 @@ from tests.bench.servers import Dataset, Servers
 from tests.support.paths import CHECKOUT
 
 PYTHON: Final = CHECKOUT / ".venv-peers" / "bin" / "python"
-_HERE: Final = Path(__file__).parent
+_PEERS: Final = Path(__file__).parent
 
 
 def quix(servers: Servers, dataset: Dataset) -> System:
-    """Quix Streams' PostgreSQL sink, with an upsert on the event id."""
+    """Return Quix Streams' PostgreSQL sink as a system, with an upsert by `(run_id, id)`."""
     events = len(dataset.records)
 
     async def run(database: Database) -> None:
         await create_table(database)
         arguments = [servers.bootstrap_servers, database.url, dataset.topic, str(events)]
-        await asyncio.to_thread(run_process, [str(PYTHON), str(_HERE / "quix_sink.py"), *arguments], {})
+        await asyncio.to_thread(run_process, [str(PYTHON), str(_PEERS / "quix_sink.py"), *arguments], {})
         await check_table(database, events)
 
     return System("Quix Streams", run, events, TABLE)
 
 
 def eventsourcing(records: Sequence[PlannedRecord], transaction_events: int) -> System:
-    """The recorder of `eventsourcing`, with `transaction_events` in each transaction. Without Kafka."""
+    """Return the recorder of `eventsourcing`, without Kafka, as a system with `transaction_events` in a transaction."""
     counts: Counter[str] = Counter()
     rows = []
     for record in records:
@@ -42,7 +42,7 @@ def eventsourcing(records: Sequence[PlannedRecord], transaction_events: int) -> 
     stdin = json.dumps(rows).encode()
 
     async def run(database: Database) -> None:
-        script = str(_HERE / "eventsourcing_recorder.py")
+        script = str(_PEERS / "eventsourcing_recorder.py")
         command = [str(PYTHON), script, database.url, str(transaction_events)]
         await asyncio.to_thread(run_process, command, {}, stdin)
 

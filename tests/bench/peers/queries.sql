@@ -1,5 +1,5 @@
 -- create_peer_events --
--- The columns of run_events with its two unique indexes; no foreign key, no trigger.
+-- Creates a table with the columns and the two unique indexes of run_events, without foreign key and trigger.
 CREATE TABLE peer_events (
     id               text COLLATE "C" NOT NULL,
     run_id           text COLLATE "C" NOT NULL,
@@ -16,11 +16,11 @@ CREATE TABLE peer_events (
 )
 
 -- inserted_so_far --
--- From the statistics that the sessions have reported so far: cheap, and up to a second late.
+-- Returns the number of inserted rows from the statistics of the sessions: cheap, and up to a second late.
 SELECT pg_stat_get_tuples_inserted('peer_events'::regclass)
 
 -- peer_events --
--- How many events a peer has stored, and how many of them differ from their message.
+-- Returns the number of stored events, and the number of those with a wrong id, type, parent event or day.
 SELECT count(*),
        count(*) FILTER (WHERE event_data ->> 'id' IS DISTINCT FROM id
                            OR event_data ->> 'type' IS DISTINCT FROM event_type

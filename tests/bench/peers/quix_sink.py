@@ -1,4 +1,7 @@
-"""`python quix_sink.py BROKER DATABASE_URL TOPIC EVENTS`: Quix Streams' PostgreSQL sink."""
+"""`python quix_sink.py BROKER DATABASE_URL TOPIC EVENTS`: stores events with Quix Streams' PostgreSQL sink.
+
+The settings are the library's defaults, except the sizes of batches and fetches, which are chosen here.
+"""
 
 import sys
 from datetime import UTC, datetime
@@ -17,7 +20,7 @@ def main(broker: str, url: str, topic: str, events: str) -> None:
         consumer_group=f"quix-{uuid4().hex}",
         auto_offset_reset="earliest",
         auto_create_topics=False,
-        # The size of a batch: about the consumer's. Other sizes were not tried.
+        # The size of a batch. Other sizes were not measured.
         commit_every=5000,
         commit_interval=5.0,
         loglevel="WARNING",

@@ -1,1 +1,1 @@
-"""The scenarios, one module for each printed table: `measure` returns its figures, `to_table` formats them."""
+"""The scenarios, one module for each printed table: `measure` returns the figures, `to_table` formats them."""

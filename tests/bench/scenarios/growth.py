@@ -1,4 +1,4 @@
-"""A table that grows: the rate of its last events beside that of its first, and the memory for a long backlog."""
+"""Stores a long backlog: compares the rate of the last events with that of the first, and measures the memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
@@ -14,13 +14,13 @@ from tests.bench.systems import run_consumer
 from tests.bench.workload import Message, messages, with_new_ids
 
 _SEED: Final = 3
-_BASE: Final = 100_000  # messages that are generated; all others differ from them in their ids only
+_BASE: Final = 100_000  # generated messages; all others are copies with new ids
 _TOPIC: Final = "growth"
 _SHARE: Final = 0.1
 
 
 async def measure(servers: Servers, console: Console, *, full: bool) -> dict[str, Any]:
-    """The rate of the first tenth of the events, and of the last tenth."""
+    """Return the rates of the first and the last tenth of the events, the memory, and the size of the table."""
     events = 10_000_000 if full else 1_000_000
     console.print(f"Publishing {events:,} events")
     async with (
@@ -50,9 +50,9 @@ def _messages(count: int) -> Iterator[Message]:
 
 
 def first_and_last_rate(transactions: Sequence[Transaction]) -> tuple[float, float]:
-    """Events/s of the first tenth of the events and of the last tenth.
+    """Return the events/s of the first tenth of the events and of the last tenth.
 
-    Measured from commit to commit. The first transaction is left out, because its start is unknown.
+    Measured from commit to commit, without the first transaction, because its start is unknown.
     """
     total = sum(transaction.events for transaction in transactions)
     steps = [(after.committed_at_s - before.committed_at_s, after.events) for before, after in pairwise(transactions)]
@@ -70,7 +70,7 @@ def _rate(steps: Iterable[tuple[float, int]], total: int) -> float:
 
 
 def to_table(figures: dict[str, Any]) -> str:
-    """One row."""
+    """Format the figures as a table with one row."""
     headings = ("events", "table, GB", "first tenth, events/s", "last tenth, events/s", "ratio", "memory, MiB")
     rates = [f"{figures[key]:,.0f}" for key in ("first_events_per_s", "last_events_per_s")]
     cells = [f"{figures['events']:,}", f"{figures['size_gb']:.1f}", *rates, f"{figures['ratio']:.2f}"]

@@ -1,4 +1,4 @@
-"""Latency from publish to visible at steady rates, beside a bare round trip through Kafka at the same rates."""
+"""Measures the latency from publish to visible, and of a bare round trip through Kafka, at the same steady rates."""
 
 import asyncio
 import os
@@ -21,11 +21,11 @@ from tests.support.waiting import until
 RATES: Final = (100, 1_000, 10_000)  # events/s
 _SHORT_S: Final = 15
 _FULL_S: Final = 40
-_LEAST_STORED: Final = 0.99  # of the events; the last ones may be in flight when the probe ends
+_LEAST_STORED_SHARE: Final = 0.99  # share of the events; the last events may be in flight when the probe ends
 
 
 async def measure(servers: Servers, console: Console, *, full: bool) -> list[dict[str, Any]]:
-    """For each rate, the latency of the bare round trip and of the consumer."""
+    """Return the latencies of the bare round trip and of the consumer for each rate."""
     seconds = _FULL_S if full else _SHORT_S
     figures = []
     for rate in RATES:
@@ -49,7 +49,7 @@ async def _visible(servers: Servers, rate: int, seconds: int) -> dict[str, Any]:
         async with _running_consumer({**environment, "AGENT_RUNS_TOPIC": topic, "AGENT_RUNS_GROUP": topic}):
             await until(lambda: _all_claimed(database), "all partitions are claimed")
             result = await _probe("visible", topic, rate, seconds, environment)
-            await _check(database, rate * seconds)
+            await _check_stored(database, rate * seconds)
     return result
 
 
@@ -59,7 +59,11 @@ def _new_topic() -> str:
 
 @asynccontextmanager
 async def _running_consumer(environment: dict[str, str]) -> AsyncIterator[None]:
-    """A consumer that runs during the block. Raises RuntimeError if it ends with an error."""
+    """Run a consumer during the block.
+
+    Raises:
+        RuntimeError: the consumer ended with an exit code other than 0.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "consumer", "run"),
         cwd=CHECKOUT,
@@ -74,7 +78,7 @@ async def _running_consumer(environment: dict[str, str]) -> AsyncIterator[None]:
 
 
 async def _all_claimed(database: Database) -> bool:
-    """Whether every partition is being consumed."""
+    """Return whether a consumer has claimed every partition."""
     [(claimed,)] = await database.fetch("claimed_partitions")
     return bool(claimed == PARTITIONS)
 
@@ -87,19 +91,19 @@ async def _probe(mode: str, topic: str, rate: int, seconds: int, environment: di
     return result
 
 
-async def _check(database: Database, events: int) -> None:
+async def _check_stored(database: Database, events: int) -> None:
     [(stored, _)] = await database.fetch("stored_and_repeated")
-    if stored < events * _LEAST_STORED:
-        raise RuntimeError(f"the consumer stored {stored} of {events} events, so the latencies mean nothing")
+    if stored < events * _LEAST_STORED_SHARE:
+        raise RuntimeError(f"the consumer stored {stored} of {events} events, so the latencies are not valid")
 
 
 def to_table(figures: list[dict[str, Any]]) -> str:
-    """One row for each rate."""
+    """Format one row for each rate."""
     headings = ("events/s", "visible p50, ms", "p99", "bare round trip p50, ms", "p99", "p50 ratio", "p99 ratio")
     rows = []
     for figure in figures:
         visible, bare = figure["visible"], figure["bare"]
-        times = [f"{which[key]:.1f}" for which in (visible, bare) for key in ("p50_ms", "p99_ms")]
+        times = [f"{latencies[key]:.1f}" for latencies in (visible, bare) for key in ("p50_ms", "p99_ms")]
         ratios = [f"{visible[key] / bare[key]:.1f}" for key in ("p50_ms", "p99_ms")]
         rows.append([f"{visible['offered_per_s']:,.0f}", *times, *ratios])
     return report.table(headings, rows)

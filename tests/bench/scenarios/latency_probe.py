@@ -1,10 +1,8 @@
-"""`python -m tests.bench.scenarios.latency_probe visible|bare TOPIC RATE SECONDS`: publish at a steady rate, and
-measure when the events arrive.
+"""`python -m tests.bench.scenarios.latency_probe visible|bare TOPIC RATE SECONDS`: publishes events at a
+steady rate, measures the time until they arrive, and prints the figures as JSON.
 
-`visible`: when a sample of about a hundred events/s can be read from PostgreSQL, which is polled all the time.
-`bare`: when each event reaches a Kafka client that does nothing else.
-
-Prints the figures as JSON.
+With `visible`, an event arrives when it can be read from PostgreSQL. The probe polls PostgreSQL for a sample of about a
+hundred events/s. With `bare`, an event arrives when it reaches a Kafka client that does nothing else.
 """
 
 import asyncio
@@ -37,7 +35,7 @@ class Publisher:
     """Publishes messages at a steady rate, from a thread of its own.
 
     Attributes:
-        sent_at: when each message was passed to the producer (`perf_counter`), in the order of the messages.
+        sent_at: the time (`perf_counter`) when each message was passed to the producer, in the order of the messages.
     """
 
     def __init__(self, topic: str, rate: int, seconds: int) -> None:
@@ -61,31 +59,31 @@ class Publisher:
 
     @property
     def offered_per_s(self) -> float:
-        """The rate that was reached, in events/s."""
+        """The actual rate of publishing, in events/s."""
         return (len(self.sent_at) - 1) / (self.sent_at[-1] - self.sent_at[0])
 
     def latencies_ms(self, seen_at: dict[int, float]) -> list[float]:
-        """The time from publish to arrival of each event after the warm-up.
+        """Return the time from publish to arrival, in milliseconds, of each event published after the warm-up.
 
         Args:
-            seen_at: when an event arrived (`perf_counter`), by the number of its message.
+            seen_at: the arrival times (`perf_counter`), by the number of the message.
         """
         start = self.sent_at[0] + _WARM_UP_S
         return [(at - self.sent_at[i]) * 1000 for i, at in seen_at.items() if self.sent_at[i] > start]
 
 
 async def visible(publisher: Publisher) -> dict[int, float]:
-    """When each event of the sample could be read from PostgreSQL, by the number of its message."""
+    """Return the time (`perf_counter`) when each event of the sample was visible, by the number of its message."""
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
     query = await connection.prepare(queries(QUERIES)["visible"])
     sample = range(0, len(publisher.messages), max(1, publisher.rate // _SAMPLED_PER_S))
     ids = {number: _ids(publisher.messages[number]) for number in sample}
     seen_at: dict[int, float] = {}
-    published = 0  # how many events of the sample
+    published = 0  # number of published events of the sample
     pending: list[int] = []
 
     def add_published() -> bool:
-        """Add the newly published events of the sample to `pending`. Returns whether any event is still to arrive."""
+        """Add newly published events of the sample to `pending`; return whether any event has not arrived yet."""
         nonlocal published
         while published < len(sample) and sample[published] < len(publisher.sent_at):
             pending.append(sample[published])
@@ -107,7 +105,7 @@ async def visible(publisher: Publisher) -> dict[int, float]:
 
 
 async def bare(publisher: Publisher) -> dict[int, float]:
-    """When each event reached a Kafka client, by the number of its message."""
+    """Return the time (`perf_counter`) when each event reached a Kafka client, by the number of its message."""
     numbers = {_ids(message)[1]: number for number, message in enumerate(publisher.messages)}
     consumer = AIOKafkaConsumer(
         bootstrap_servers=os.environ["KAFKA_BOOTSTRAP_SERVERS"], auto_offset_reset="earliest", group_id=None
@@ -126,7 +124,7 @@ async def bare(publisher: Publisher) -> dict[int, float]:
 
 
 def _ids(message: Message) -> tuple[str, str]:
-    """The run id and the event id, which identify an event."""
+    """Return the run id and the event id, which identify an event."""
     return message.run_id, read_envelope(message.value).id
 
 

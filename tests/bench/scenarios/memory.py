@@ -1,4 +1,4 @@
-"""The consumer's memory when it stores large messages."""
+"""Measures the consumer's memory while it stores large messages."""
 
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ _TOPIC: Final = "large"
 
 
 async def measure(servers: Servers, console: Console) -> dict[str, Any]:
-    """The largest resident set of the consumer."""
+    """Return the largest resident set of the consumer, and the duration."""
     console.print(f"Storing {_MESSAGES:,} messages of 1 MB")
     records = plan_records(long_prompts(_SEED, _MESSAGES, _SIZE_BYTES), PARTITIONS)
     async with temporary_topic(servers, _TOPIC, records), fresh_database(servers.template) as database:
@@ -29,6 +29,6 @@ async def measure(servers: Servers, console: Console) -> dict[str, Any]:
 
 
 def to_table(figures: dict[str, Any]) -> str:
-    """One row."""
+    """Format the figures as a table with one row."""
     cells = (f"{figures['messages']:,}", f"{figures['memory_mib']:.0f}", f"{figures['wall_s']:.1f}")
     return report.table(("messages of 1 MB", "memory, MiB", "duration, s"), [cells])

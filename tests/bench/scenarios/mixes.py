@@ -1,4 +1,4 @@
-"""Other workloads than the mix: small events, long prompts, all events in one run, one event in each run."""
+"""Measures workloads other than the standard one: small events, long prompts, one run, one event in each run."""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -16,11 +16,11 @@ _SEED: Final = 2
 _ROUNDS: Final = 3
 
 
-class Mix(NamedTuple):
+class Workload(NamedTuple):
     """A workload.
 
     Attributes:
-        messages: generates the messages from a seed and their number.
+        messages: generates messages; the arguments are a seed and the number of messages.
         short: the number of events without `--full`.
         full: the number of events with `--full`.
     """
@@ -31,24 +31,24 @@ class Mix(NamedTuple):
     full: int
 
 
-MIXES: Final = (
-    Mix("350 bytes", small_messages, 200_000, 400_000),
-    Mix("50 kB prompts", long_prompts, 10_000, 20_000),
-    Mix("one hot run", one_run, 100_000, 200_000),
-    Mix("one event a run", one_event_a_run, 100_000, 1_000_000),
+WORKLOADS: Final = (
+    Workload("350 bytes", small_messages, 200_000, 400_000),
+    Workload("50 kB prompts", long_prompts, 10_000, 20_000),
+    Workload("one hot run", one_run, 100_000, 200_000),
+    Workload("one event a run", one_event_a_run, 100_000, 1_000_000),
 )
 
 
 async def measure(servers: Servers, console: Console, *, full: bool) -> dict[str, Any]:
-    """The consumer and the ceiling, for each workload."""
-    return {mix.name: await _measure(mix, servers, console, full=full) for mix in MIXES}
+    """Return the medians of the consumer and the ceiling, for each workload."""
+    return {workload.name: await _measure(workload, servers, console, full=full) for workload in WORKLOADS}
 
 
-async def _measure(mix: Mix, servers: Servers, console: Console, *, full: bool) -> dict[str, Any]:
-    events = mix.full if full else mix.short
-    console.print(f"{mix.name}: {events:,} events")
-    topic = mix.name.replace(" ", "-")
-    dataset = Dataset(topic, list(plan_records(mix.messages(_SEED, events), PARTITIONS)))
+async def _measure(workload: Workload, servers: Servers, console: Console, *, full: bool) -> dict[str, Any]:
+    events = workload.full if full else workload.short
+    console.print(f"{workload.name}: {events:,} events")
+    topic = workload.name.replace(" ", "-")
+    dataset = Dataset(topic, list(plan_records(workload.messages(_SEED, events), PARTITIONS)))
     async with temporary_topic(servers, topic, dataset.records):
         systems = [ceiling(dataset), consumer(servers, dataset, 2)]
         measured = await run_rounds(systems, servers, _ROUNDS, console)
@@ -56,11 +56,11 @@ async def _measure(mix: Mix, servers: Servers, console: Console, *, full: bool) 
 
 
 def to_table(figures: dict[str, Any]) -> str:
-    """One row for each system and workload."""
+    """Format one row for each system and workload."""
     return report.throughput_table(
         {
-            f"{mix}, {measured['events']:,}: {name}": summary
-            for mix, measured in figures.items()
+            f"{workload}, {measured['events']:,}: {name}": summary
+            for workload, measured in figures.items()
             for name, summary in measured["medians"].items()
         }
     )

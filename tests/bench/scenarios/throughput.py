@@ -1,4 +1,4 @@
-"""The mix of events, stored by every system in turn."""
+"""Measures the throughput of every system with the standard workload."""
 
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ _FLAT_TOPIC: Final = "flat"
 
 
 async def measure(servers: Servers, dataset: Dataset, rounds: int, console: Console, *, peers: bool) -> dict[str, Any]:
-    """The medians of each system, and the results of every round."""
+    """Return the medians of each system, and the results of every round."""
     systems = [
         *(ceiling(dataset), ceiling(dataset, 2)),
         *(consumer(servers, dataset, lanes) for lanes in (1, 2, 3)),
@@ -27,8 +27,8 @@ async def measure(servers: Servers, dataset: Dataset, rounds: int, console: Cons
         *(await _peers(servers, dataset) if peers else ()),
     ]
     measured = await run_rounds(systems, servers, rounds, console)
-    every = [{name: result._asdict() for name, result in results.items()} for results in measured]
-    return {"medians": summarise(systems, measured), "rounds": every}
+    results_by_round = [{name: result._asdict() for name, result in results.items()} for results in measured]
+    return {"medians": summarise(systems, measured), "rounds": results_by_round}
 
 
 async def _peers(servers: Servers, dataset: Dataset) -> list[System]:
@@ -42,5 +42,5 @@ async def _peers(servers: Servers, dataset: Dataset) -> list[System]:
 
 
 def to_table(figures: dict[str, Any]) -> str:
-    """One row for each system."""
+    """Format one row for each system."""
     return report.throughput_table(figures["medians"])
