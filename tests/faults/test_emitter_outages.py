@@ -23,7 +23,7 @@ from tests.checker import read_log
 from tests.support.agent_process import run_agent
 from tests.support.ledgers.emitted import Arrivals, Ledger, in_log, in_tables
 from tests.support.proxy.proxied_kafka import proxied_kafka
-from tests.support.proxy.proxy import Fate
+from tests.support.proxy.proxy import WriteFault
 from tests.support.scene import Scene
 from tests.support.servers import LOG_APPEND_TIME, create_topic
 from tests.support.waiting import until
@@ -247,11 +247,11 @@ async def test_a_lost_acknowledgement_makes_repeats_in_the_log_and_one_row_in_th
         # Given a connection, when the answer to one batch and the whole of the next one are lost,
         emit_events(emitter, ledger, runs=1, events_per_run=1)
         assert await flush(emitter) == 0
-        for fate in (Fate.ANSWER_LOST, Fate.REQUEST_LOST):
-            proxy.fates.append(fate)
+        for fault in (WriteFault.ANSWER_LOST, WriteFault.REQUEST_LOST):
+            proxy.next_write_faults.append(fault)
             emit_events(emitter, ledger, runs=1, events_per_run=5)
             assert await flush(emitter) == 0
-            assert not proxy.fates
+            assert not proxy.next_write_faults
         # then both are sent again: the events of the first one are in the log twice,
         arrivals = await arrivals_in_log(bootstrap_servers, scene.topic)
         assert ledger.differences(arrivals) == []

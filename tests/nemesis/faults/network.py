@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 
 from tests.nemesis.schedule import Fault, pause
-from tests.support.proxy.proxy import Direction, Fate, Proxy
+from tests.support.proxy.proxy import Direction, Proxy, WriteFault
 
 
 class NetworkFaults:
@@ -62,13 +62,13 @@ class NetworkFaults:
 
     async def writes_lost(self, rng: Random) -> None:
         """Drop some requests that write."""
-        await self._apply(Fate.REQUEST_LOST, rng)
+        await self._apply(WriteFault.REQUEST_LOST, rng)
 
     async def answers_lost(self, rng: Random) -> None:
         """Deliver some requests that write, and drop their responses."""
-        await self._apply(Fate.ANSWER_LOST, rng)
+        await self._apply(WriteFault.ANSWER_LOST, rng)
 
-    async def _apply(self, fate: Fate, rng: Random) -> None:
-        self._proxy.fates.extend(rng.choice((fate, Fate.PASSES)) for _ in range(40))
+    async def _apply(self, fault: WriteFault, rng: Random) -> None:
+        self._proxy.next_write_faults.extend(rng.choice((fault, WriteFault.PASSES)) for _ in range(40))
         await pause(rng)
-        self._proxy.fates.clear()
+        self._proxy.next_write_faults.clear()

@@ -8,12 +8,12 @@ from enum import Enum, auto
 CHUNK_BYTES = 64 * 1024
 
 
-class Fate(Enum):
+class WriteFault(Enum):
     """What happens to a write: a COMMIT or a batch of records."""
 
     PASSES = auto()
     REQUEST_LOST = auto()  # the connection is cut before the request: the write did not happen
-    ANSWER_LOST = auto()  # the connection is cut before the answer: it happened, and the client cannot know
+    ANSWER_LOST = auto()  # the connection is cut before the answer: the write happened, and the client has no answer
 
 
 class Direction(Enum):
@@ -27,12 +27,12 @@ class Network(ABC):
     """The faults of all connections of a proxy. A test may set and reset each of them at any moment.
 
     Attributes:
-        fates: of the next writes, in order; when they are used up, all pass.
+        next_write_faults: the faults of the next writes, in order; writes pass when it is empty.
         write_delay_s: how long a write is held before it is passed on.
-        reachable: while it is cleared, the network is a black hole: nothing passes in either direction, and neither end
-            learns that the other one has closed its connection.
+        reachable: while it is cleared, nothing passes in either direction, and neither end is informed that the other
+            one has closed its connection.
         blocked: bytes in these directions are discarded.
-        delay_s: how long each chunk takes.
+        delay_s: the delay of each chunk.
         bytes_per_s: the bandwidth of each connection in each direction; 0 is unlimited.
         silent_from: when a client sends a chunk that contains these bytes, its connection stays open and nothing passes
             any more, that chunk included.
@@ -40,7 +40,7 @@ class Network(ABC):
     """
 
     def __init__(self) -> None:
-        self.fates: deque[Fate] = deque()
+        self.next_write_faults: deque[WriteFault] = deque()
         self.write_delay_s = 0.0
         self.reachable = asyncio.Event()
         self.reachable.set()
@@ -52,7 +52,7 @@ class Network(ABC):
 
     @abstractmethod
     def is_write(self, data: bytes) -> bool:
-        """Whether a chunk from the client is a write, which has a fate."""
+        """Whether a chunk from the client is a write, to which `next_write_faults` apply."""
 
     async def read(self, reader: asyncio.StreamReader) -> bytes:
         """The next chunk; empty at the end."""
@@ -95,10 +95,10 @@ class Connection:
 
     async def _to_server(self) -> None:
         while data := await self._network.read(self._client[0]):
-            fate = self._fate_of(data)
-            if fate is Fate.REQUEST_LOST:
+            fault = self._next_write_fault(data)
+            if fault is WriteFault.REQUEST_LOST:
                 return
-            self._loses_answer = fate is Fate.ANSWER_LOST
+            self._loses_answer = fault is WriteFault.ANSWER_LOST
             if self._network.silent_from is not None and self._network.silent_from in data:
                 self.stalled = True
             if self._network.write_delay_s and self._network.is_write(data):
@@ -120,8 +120,10 @@ class Connection:
         if self._network.bytes_per_s:
             await asyncio.sleep(len(data) / self._network.bytes_per_s)
 
-    def _fate_of(self, data: bytes) -> Fate:
-        return self._network.fates.popleft() if self._network.fates and self._network.is_write(data) else Fate.PASSES
+    def _next_write_fault(self, data: bytes) -> WriteFault:
+        if self._network.next_write_faults and self._network.is_write(data):
+            return self._network.next_write_faults.popleft()
+        return WriteFault.PASSES
 
     def _perhaps_corrupted(self, data: bytes) -> bytes:
         if not self._network.corruptions:

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from aiokafka.record.util import calc_crc32c
 
-from tests.support.proxy.connection import Connection, Direction, Fate, Network
+from tests.support.proxy.connection import Connection, Direction, Network, WriteFault
 
-__all__ = ["DatabaseProxy", "Direction", "Fate", "KafkaProxy", "Proxy"]
+__all__ = ["DatabaseProxy", "Direction", "KafkaProxy", "Proxy", "WriteFault"]
 
 HOST = "127.0.0.1"
 COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"  # PostgreSQL's protocol: a simple query, its length, its text
@@ -56,7 +56,7 @@ class Proxy(Network):
             task.cancel()
 
     def close_server_ends(self) -> None:
-        """Close all connections for the server only: while the network is a black hole, their clients do not notice."""
+        """Close all connections for the server only; while `reachable` is cleared, their clients are not informed."""
         for connection in self._connections.values():
             if connection is not None:
                 connection.close_server_end()
@@ -69,7 +69,7 @@ class Proxy(Network):
 
     def heal(self) -> None:
         """End all faults and reset all connections: after lost bytes, both ends would misread the rest."""
-        self.fates.clear()
+        self.next_write_faults.clear()
         self.blocked.clear()
         self.delay_s, self.bytes_per_s, self.corruptions = 0.0, 0, 0
         self.write_delay_s = 0.0
