@@ -26,8 +26,8 @@ async def wait_until_stored(
     """Return when the stored offsets have reached the `end_offset` of every partition in `ends`.
 
     Raises:
-        OperatorNeeded: partitions are halted, or the log no longer holds the records after their stored offsets; all
-            others have reached their ends.
+        OperatorNeeded: partitions are halted, or the log no longer holds the records after their stored offsets. All
+            other partitions have reached their ends.
         GaveUp: no stored offset has moved for `give_up_s` seconds.
     """
     try:
@@ -35,8 +35,8 @@ async def wait_until_stored(
     finally:
         session.close()
     halted = observer.halted()
-    # The stored offset of a topic that was deleted and created again may be behind the new log's end. It then counts as
-    # reached, also when no consumer has started the partition and found the difference.
+    # The stored offset of a topic that was deleted and created again may be behind the new log's end. Such a
+    # partition counts as reached, even if no consumer has started it and found the difference.
     lost = await retry_while_unavailable(
         lambda: _lost(ends.keys() & offsets.keys(), offsets, topic_reader), "look for lost offsets", give_up_s
     )

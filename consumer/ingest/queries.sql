@@ -1,9 +1,9 @@
 -- The statements of one ingest transaction.
 
 -- move_offsets --
--- The fence: a compare-and-set of the offsets. Moves only partitions whose offset is at the start of the batch. Fewer
--- rows than partitions: another process has moved the others. Locks in the order of the partitions, so that two owners
--- wait for each other and never deadlock.
+-- The fence: a compare-and-set of the offsets. Moves only the partitions whose offset is at the start of their slice. If
+-- it returns fewer rows than there are partitions, another process has moved the others. Locks in the order of the
+-- partitions, so that two owners wait for each other and never deadlock.
 -- $1 topic, $2 partitions, $3 start offsets, $4 end offsets, $5 $6 offset and timestamp of the last record
 WITH matching AS (
     SELECT o.topic, o.partition, b.end_offset, b.last_offset, b.last_timestamp
@@ -37,8 +37,8 @@ UPDATE consumer_offsets AS o
 -- look_up --
 -- The events whose id is already stored in their run, and whether the stored content is the same: equal bytes if a
 -- message cannot be stored as JSONB, otherwise equal as JSONB. Values are passed as bytes and parsed only for these
--- events, also where the bytes decide: a value that JSONB cannot store must fail here, because it is rejected before it
--- can be a repeat.
+-- events, even if the comparison of bytes is enough: a value that JSONB cannot store must fail here, because such a record
+-- is rejected, also if it is a repeat.
 -- $1 run ids, $2 event ids, $3 values, $4 raws. Returns positions in the arrays, from 1
 SELECT b.position,
        CASE WHEN e.raw IS NULL AND b.raw IS NULL THEN e.event_data = convert_from(b.value, 'UTF8')::jsonb
@@ -50,14 +50,14 @@ SELECT b.position,
   JOIN run_events AS e ON e.run_id = b.run_id AND e.id = b.id
 
 -- same_values --
--- The pairs that are equal as JSONB.
+-- The pairs of values that are equal as JSONB.
 -- $1 $2 values. Returns positions in the arrays, from 1
 SELECT b.position
   FROM unnest($1::jsonb[], $2::jsonb[]) WITH ORDINALITY AS b (one, other, position)
  WHERE b.one = b.other
 
 -- started_runs --
--- The runs that have a run_started already.
+-- Those of the given runs that already have a run_started.
 -- $1 run ids
 SELECT id
   FROM agent_runs
@@ -65,8 +65,8 @@ SELECT id
    AND started_at IS NOT NULL
 
 -- insert_runs --
--- Inserts missing rows: of runs, and of parents without events. In the order of the ids, and before any row is locked,
--- so that two lanes that insert the same parent wait for each other and never deadlock.
+-- Inserts missing runs, and missing parents of runs. Inserts in the order of the ids, and before any row is locked, so that
+-- two lanes that insert the same parent wait for each other and never deadlock.
 -- $1 ids in order, $2 timestamps of the first records that name them
 INSERT INTO agent_runs (id, agent_id, status, created_at, updated_at, status_changed_at)
 SELECT b.id, 'unknown', 'running', b.at, b.at, b.at
@@ -75,7 +75,7 @@ SELECT b.id, 'unknown', 'running', b.at, b.at, b.at
     ON CONFLICT (id) DO NOTHING
 
 -- lock_runs --
--- Locks, in the order of the ids, the runs of the batch, and the parents without events whose times the batch lowers. A
+-- Locks the runs of the batch, and the parents without events whose times the batch lowers, in the order of the ids. A
 -- parent with events is not locked: otherwise lanes with a common parent would wait for each other.
 -- $1 ids, $2 NULL for a run of the batch; for a parent the time to lower its times to
 SELECT r.id, r.status, r.event_count, r.started_at IS NOT NULL AS started, b.lower_to
@@ -94,8 +94,8 @@ UPDATE agent_runs AS r
  WHERE r.id = b.id
 
 -- update_runs --
--- Updates the batch's runs from their heads; NULL leaves a column unchanged. The rows are locked.
--- $1 ids, then the columns
+-- Updates the batch's runs from their heads. NULL leaves a column unchanged, from created_at on. The rows are locked.
+-- $1 ids, $2 to $11 the columns
 UPDATE agent_runs AS r
    SET status = b.status,
        event_count = b.event_count,
@@ -115,8 +115,8 @@ UPDATE agent_runs AS r
  WHERE r.id = b.id
 
 -- insert_dead_letters --
--- Inserts dead letters. Existing rows and their states stay unchanged, for a topic that is consumed again.
--- $1 topic, then the columns. Returns partition and offset of the new rows
+-- Inserts dead letters. Existing rows and their states stay unchanged when a topic is consumed again.
+-- $1 topic, $2 to $9 the columns. Returns partition and offset of the new rows
 INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, key, value, headers, reason, detail)
 SELECT $1, b.*
   FROM unnest(

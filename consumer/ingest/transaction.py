@@ -14,8 +14,8 @@ from consumer.model.records import Event, Rejection, storable_text, storable_tim
 from consumer.postgres.copy_format import encode_events
 from consumer.postgres.store import Store
 
-# The size of one `look_up`. With a whole batch, the parameters would be in this process's memory three times, and
-# PostgreSQL would write them to disk.
+# The size of the messages in one `look_up` query. With a whole batch in one query, the parameters would be in this
+# process's memory three times, and PostgreSQL would write them to disk.
 _LOOK_UP_BYTES: Final = 2 * 1024 * 1024
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -31,7 +31,7 @@ class Transaction:
         """Move the offset of each slice's partition from the start of the slice to its end.
 
         Raises:
-            StaleOffsets: the offset of at least one partition is not at the start of its slice.
+            StaleOffsets: the stored offset of at least one partition is not at the start of its slice.
         """
         columns = _columns(
             (s.claim.partition, s.start_offset, s.end_offset, *(s.fingerprint or (None, None))) for s in batch
@@ -41,7 +41,11 @@ class Transaction:
             raise StaleOffsets("the stored offsets are not at the start of this batch")
 
     async def look_up(self, events: Sequence[Event]) -> dict[int, bool]:
-        """Find the events whose id is already stored: by index, whether the stored event has the same content."""
+        """Look up which event ids are already stored.
+
+        Returns:
+            For the index of each event whose id is stored: whether the stored event has the same content.
+        """
         found: dict[int, bool] = {}
         for chunk in _chunks(events):
             columns = _columns((e.run_id, e.envelope.id, e.value, e.raw) for e in events[chunk])
@@ -50,23 +54,27 @@ class Transaction:
         return found
 
     async def same_values(self, pairs: Sequence[tuple[Event, Event]]) -> list[Event]:
-        """The first event of each pair whose values are equal as JSONB."""
+        """Return the first event of each pair whose values are equal as JSONB."""
         rows = await self._store.fetch("same_values", *_columns((one.value, other.value) for one, other in pairs))
         return [pairs[row["position"] - 1][0] for row in rows]
 
     async def started_runs(self, run_ids: Sequence[str]) -> set[str]:
-        """The runs that have a `run_started` already."""
+        """Return the ids of those runs that already have a `run_started`."""
         return {row["id"] for row in await self._store.fetch("started_runs", run_ids)}
 
     async def insert_runs(self, first_seen: Mapping[str, int]) -> None:
-        """Insert the missing runs. `first_seen`: by run id, the timestamp of the first record that names the run."""
-        ids = sorted(first_seen)  # by code points, which is the order of COLLATE "C"
+        """Insert the missing runs. `first_seen` has the timestamp of the first record that names the run, by id."""
+        ids = sorted(first_seen)  # sorted by code points, the order of COLLATE "C"
         await self._store.fetch("insert_runs", ids, [first_seen[run_id] for run_id in ids])
 
     async def lock_runs(self, run_ids: Iterable[str], parents: Mapping[str, int]) -> dict[str, Head]:
-        """Lock runs and return their heads. Lowers the times of `parents` without events to the given ones."""
-        wanted: list[tuple[str, int | None]] = [(run_id, None) for run_id in run_ids]
-        rows = await self._store.fetch("lock_runs", *_columns([*wanted, *parents.items()]))
+        """Lock runs and return their heads, by run id.
+
+        `parents` has the ids of parent runs, each with the timestamp of the earliest event that names it. A parent that
+        has no events and a later timestamp is locked too, and its timestamps are set to the earlier one.
+        """
+        runs: list[tuple[str, int | None]] = [(run_id, None) for run_id in run_ids]
+        rows = await self._store.fetch("lock_runs", *_columns([*runs, *parents.items()]))
         stubs = [(row["id"], row["lower_to"]) for row in rows if row["lower_to"] is not None]
         if stubs:
             await self._store.fetch("lower_stubs", *_columns(stubs))
@@ -79,7 +87,7 @@ class Transaction:
             RepeatedIds: the id of an event is already stored, or occurs twice among the events.
             DataRefused: JSONB cannot store an event.
         """
-        # In chunks: PostgreSQL stores one while the next is encoded, and no batch is encoded in memory as a whole.
+        # In chunks: PostgreSQL stores one chunk while the next is encoded, and a batch is never encoded as a whole.
         await self._store.copy_events(self._chunks(numbered))
 
     async def _chunks(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
@@ -107,18 +115,18 @@ class Transaction:
         await self._store.fetch("update_runs", *columns)
 
     async def insert_dead_letters(self, rejections: Sequence[Rejection]) -> list[Rejection]:
-        """Insert rejections as dead letters. Returns those whose records had no dead letter before."""
+        """Insert rejections as dead letters. Returns the rejections whose records had no dead letter before."""
         rows = await self._store.fetch("insert_dead_letters", self._topic, *_columns(map(_dead_letter_row, rejections)))
-        new = {(row["partition"], row["record_offset"]) for row in rows}
-        return [each for each in rejections if (each.record.partition, each.record.offset) in new]
+        inserted = {(row["partition"], row["record_offset"]) for row in rows}
+        return [each for each in rejections if (each.record.partition, each.record.offset) in inserted]
 
     async def count_repeats(self, repeats: Mapping[int, int]) -> None:
-        """Add to the number of repeats of each partition."""
+        """Add to the stored number of repeats. `repeats` has the number to add, by partition."""
         await self._store.fetch("count_repeats", self._topic, *_columns(repeats.items()))
 
 
 def _chunks(events: Sequence[Event]) -> Iterator[slice]:
-    """The bounds of chunks of about `_LOOK_UP_BYTES`."""
+    """Yield slices of the events' indexes, each with messages of about `_LOOK_UP_BYTES` in total."""
     start = size = 0
     for index, event in enumerate(events):
         size += len(event.value)

@@ -18,14 +18,14 @@ from consumer.settings import CLIENT_ID, TopicConfig
 
 _log = structlog.get_logger()
 
-# Room for the key, the headers and the record format, beside the value.
+# Room for the key, the headers and the record format, in addition to the value.
 _RECORD_OVERHEAD_BYTES: Final = 1024 * 1024
-_REPLICAS: Final = 3  # fewer where there are fewer brokers
+_REPLICAS: Final = 3  # fewer if the cluster has fewer brokers
 _TIMEOUT_S: Final = 15.0
 
 
 def wanted_configs(config: TopicConfig, retention_ms: int) -> dict[str, str]:
-    """The topic settings that the service's guarantees depend on, as Kafka names them."""
+    """Return the topic settings that the service's guarantees depend on, by Kafka's names."""
     return {
         "cleanup.policy": "delete",  # compaction keeps only the last event of a run
         "message.timestamp.type": "LogAppendTime",  # one clock for all events of a run, and for fingerprints
@@ -38,7 +38,7 @@ def wanted_configs(config: TopicConfig, retention_ms: int) -> dict[str, str]:
 async def create_topic(
     kafka: KafkaSettings, config: TopicConfig, partitions: int, replicas: int | None, retention_ms: int
 ) -> list[str]:
-    """Create the topic. If it exists, return the differences from what was asked for, one sentence each.
+    """Create the topic. If it exists, return its differences from the wanted settings, one sentence each.
 
     `replicas` are the copies of each partition; None means 3, or the number of brokers if that is smaller. A
     `retention_ms` of -1 means no limit.
@@ -76,7 +76,7 @@ async def _differences(admin: AIOKafkaAdminClient, topic: str, wanted: dict[str,
 
 
 async def check_topic(kafka: KafkaSettings, config: TopicConfig) -> list[int]:
-    """The numbers of the topic's partitions, after checking that it can be consumed without loss.
+    """Check that the topic can be consumed without loss. Returns the numbers of its partitions.
 
     Raises:
         Unavailable: no broker answers.

@@ -1,6 +1,7 @@
 """Reads a topic outside the consumer group: the bounds of its partitions, single records, all records.
 
-A second client, because the group's client may stop fetching without noticing, and because a seek would disturb it.
+It uses a client of its own, because the group's client may stop fetching without an error, and because a seek would
+change the group client's position.
 """
 
 import asyncio
@@ -22,14 +23,14 @@ _SCAN_RECORDS: Final = 2000
 
 
 class Bounds(NamedTuple):
-    """The offsets of a partition's log: of its first record, and after its last committed record."""
+    """The offset of the first record of a partition's log, and the offset after its last committed record."""
 
     start_offset: int
     end_offset: int
 
 
 class TopicReader:
-    """Reads one topic. Any number of tasks may use it: reads of records wait for each other."""
+    """Reads one topic. Several tasks may use it at the same time: reads of records wait for each other."""
 
     def __init__(self, kafka: KafkaSettings, topic: str) -> None:
         self._topic = topic
@@ -41,13 +42,13 @@ class TopicReader:
             auto_offset_reset="none",
             isolation_level="read_committed",
             request_timeout_ms=int(_TIMEOUT_S * 1000),
-            # A broker answers the requests of a connection one after the other: a fetch delays the next one by this.
+            # A broker answers the requests of a connection one by one, so a fetch may delay the next request by this.
             fetch_max_wait_ms=20,
         )
 
     @classmethod
     async def open(cls, kafka: KafkaSettings, topic: str) -> "TopicReader":
-        """Connect.
+        """Connect to Kafka and return the reader.
 
         Raises:
             Unavailable: no broker answers.
@@ -62,12 +63,12 @@ class TopicReader:
         return reader
 
     async def close(self) -> None:
-        """Disconnect."""
-        with suppress(*CLIENT_ERRORS):  # a client outside a group has nothing to hand over
+        """Disconnect from Kafka. Errors are ignored."""
+        with suppress(*CLIENT_ERRORS):  # this client is in no group, so no other member waits for it
             await asyncio.wait_for(self._consumer.stop(), _TIMEOUT_S)
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
-        """The bounds of each partition.
+        """Return the bounds of each partition.
 
         Raises:
             Unavailable: a broker does not answer, or a partition does not exist.
@@ -78,7 +79,7 @@ class TopicReader:
         return {tp.partition: Bounds(begins[tp], ends[tp]) for tp in tps}
 
     async def timestamp_at(self, partition: int, offset: int) -> int | None:
-        """The timestamp, in milliseconds since 1970, of the record at an offset; None if there is no committed record.
+        """Return a record's timestamp, in milliseconds since 1970; None if no committed record is at the offset.
 
         Raises:
             Unavailable: the broker does not answer.
@@ -97,7 +98,7 @@ class TopicReader:
         return records[0].timestamp if records and records[0].offset == offset else None
 
     async def scan(self, partition: int, start_offset: int, end_offset: int) -> AsyncIterator[list[Record]]:
-        """The records of a partition from `start_offset` up to, not including, `end_offset`, 2,000 at a time.
+        """Yield the records from `start_offset` up to, not including, `end_offset`, at most 2,000 at a time.
 
         Raises:
             Unavailable: a broker does not answer.

@@ -5,8 +5,8 @@ from typing import Final
 
 from consumer.model.claims import Claim
 
-# How many fetches of one record alone must fail before the record counts as unreadable. More than one, because a bit
-# that was flipped in transit is not flipped again.
+# How many fetches of one record must fail before the record counts as unreadable. More than one, because a bit flipped
+# in transit is correct in the next fetch.
 _TRIES: Final = 3
 # How many records of a partition are fetched one by one, at most, until the partition is fetched normally again.
 _RECORDS: Final = 10_000
@@ -15,8 +15,8 @@ _RECORDS: Final = 10_000
 class UnreadableRecordSearch:
     """Chooses the partition to fetch alone, record by record, after a fetch failed over a record that cannot be read.
 
-    Alone, because a fetch that fails loses the records of all its partitions. Record by record, so that all records
-    before the unreadable one are stored.
+    It is fetched alone, because a fetch that fails loses the records of all its partitions; and record by record, so
+    that all records before the unreadable one are stored.
     """
 
     def __init__(self) -> None:
@@ -24,17 +24,17 @@ class UnreadableRecordSearch:
         self._failures = 0
 
     def start(self, claims: Collection[Claim]) -> None:
-        """Search these partitions: a fetch of all of them failed."""
+        """Search these partitions, after a fetch of all of them has failed."""
         self._records_left = dict.fromkeys(claims, _RECORDS)
         self._failures = 0
 
     def next(self, ready: Collection[Claim]) -> Claim | None:
-        """The partition to fetch alone, one record at a time; None if no search is under way."""
+        """Return the partition to fetch alone, one record at a time; None if there is none to search."""
         self._records_left = {claim: left for claim, left in self._records_left.items() if claim in ready}
         return next(iter(self._records_left), None)
 
     def on_read(self, claim: Claim, records: int) -> None:
-        """Count what a fetch of this partition alone returned. Without records the partition is done."""
+        """Count the records that a fetch of this partition alone returned. After no records, its search ends."""
         if claim in self._records_left:
             self._failures = 0
             self._records_left[claim] -= records
@@ -42,6 +42,6 @@ class UnreadableRecordSearch:
                 del self._records_left[claim]
 
     def on_failure(self) -> bool:
-        """Count a failed fetch of the partition alone. True: its next record is the unreadable one."""
+        """Count a failed fetch of the partition alone. Returns whether its next record counts as unreadable."""
         self._failures += 1
         return self._failures >= _TRIES

@@ -1,4 +1,4 @@
-"""Lanes: each has a connection of its own and writes the batches of its own partitions."""
+"""Lanes: each has one connection and writes the batches of its own partitions."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ class Lane:
     in this process.
 
     Attributes:
-        queues: by claim; those served longest ago come first.
+        queues: the queues by claim; those written least recently come first.
     """
 
     def __init__(self, writer: Writer, config: IngestConfig, observer: Observer) -> None:
@@ -40,12 +40,12 @@ class Lane:
         return self._writer.busy
 
     def stop(self) -> None:
-        """Begin no further transaction."""
+        """Let `run` return after the open transaction, if any."""
         self._stopping = True
         self._work.set()
 
     def disconnect(self) -> None:
-        """Cut the connection, and with it an open transaction."""
+        """Cut the connection. PostgreSQL rolls back an open transaction."""
         self._writer.disconnect()
 
     def submit(self, slice_: Slice) -> None:
@@ -57,10 +57,10 @@ class Lane:
         self._work.set()
 
     def has_room(self, claim: Claim) -> bool:
-        """Return whether more of this partition may be fetched: less than a batch waits, of it and of the lane.
+        """Return whether more of this partition may be fetched: less than a batch waits in its queue and in the lane.
 
-        A slice that is being written does not count, so that the next batch fills meanwhile. Nor do the partitions
-        whose last attempt failed: they would keep the others from being fetched.
+        A slice that is being written does not count, so that the next batch fills meanwhile. Partitions whose last
+        attempt failed do not count for the lane: they would keep the others from being fetched.
         """
         queue = self.queues.get(claim)
         if queue is not None and not self._fits(queue.waiting()):
@@ -78,7 +78,7 @@ class Lane:
         """Write what is queued, until stopped.
 
         Raises:
-            OperatorNeeded: PostgreSQL refused something for a reason that no retry can remove.
+            OperatorNeeded: no retry helps.
         """
         while not self._stopping:
             self.queues = {claim: queue for claim, queue in self.queues.items() if queue.alive}
@@ -89,18 +89,18 @@ class Lane:
                 await self._wait()
 
     def _next(self) -> list[Queue]:
-        """Return the queues whose first slices make the next batch; after a failure one queue at a time."""
-        waiting = [queue for queue in self.queues.values() if queue.slices]
-        if not any(queue.isolated for queue in waiting):
-            return self._within_a_batch(waiting)
+        """Return the queues whose first slices are the next batch: one queue while any is isolated after a failure."""
+        filled = [queue for queue in self.queues.values() if queue.slices]
+        if not any(queue.isolated for queue in filled):
+            return self._within_a_batch(filled)
         now = asyncio.get_running_loop().time()
-        return [queue for queue in sorted(waiting, key=lambda queue: queue.not_before) if queue.not_before <= now][:1]
+        return [queue for queue in sorted(filled, key=lambda queue: queue.not_before) if queue.not_before <= now][:1]
 
-    def _within_a_batch(self, waiting: Iterable[Queue]) -> list[Queue]:
+    def _within_a_batch(self, filled: Iterable[Queue]) -> list[Queue]:
         """Return as many of the queues as fit into one batch, at least one, in the order of their partitions."""
         chosen: list[Queue] = []
         records = size_bytes = 0
-        for queue in waiting:
+        for queue in filled:
             records += queue.first.records
             size_bytes += queue.first.size_bytes
             if chosen and (records > self._config.batch_records or size_bytes > self._config.batch_bytes):
@@ -146,30 +146,30 @@ class Lane:
 
 
 class Lanes:
-    """All lanes. A partition always belongs to the same one."""
+    """All lanes. A partition always belongs to the same lane."""
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self._lanes = lanes
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _of(self, claim: Claim) -> Lane:
+    def _lane_of(self, claim: Claim) -> Lane:
         return self._lanes[claim.partition % len(self._lanes)]
 
     def has_room(self, claim: Claim) -> bool:
-        """Return whether more of this partition may be fetched: the back-pressure."""
-        return self._of(claim).has_room(claim)
+        """Return whether more of this partition may be fetched. This is the back-pressure on Kafka."""
+        return self._lane_of(claim).has_room(claim)
 
     def submit(self, slice_: Slice) -> None:
         """Queue a slice in its lane, also when `has_room` is False."""
-        self._of(slice_.claim).submit(slice_)
+        self._lane_of(slice_.claim).submit(slice_)
 
     def start(self) -> list["asyncio.Task[None]"]:
-        """Start to write. Returns the lanes' tasks; a task that ends before `finish` ends with an error."""
+        """Start the lanes. Returns the lanes' tasks; a task that ends before `finish` ends with an error."""
         self._tasks = [asyncio.create_task(lane.run(), name="lane") for lane in self._lanes]
         return self._tasks
 
     async def finish(self, timeout_s: float) -> None:
-        """Let the open transactions end, and cut the connections of those that take longer than `timeout_s`.
+        """Stop the lanes: let open transactions end, and cut the connections of those that exceed `timeout_s`.
 
         Slices that are queued are dropped: the partition's next owner fetches their records again.
         """

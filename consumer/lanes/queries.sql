@@ -1,4 +1,4 @@
--- What a lane queries to recover from a failed transaction.
+-- The queries with which a lane recovers from a failed transaction.
 
 -- refused_values --
 -- The messages that JSONB cannot store, each with PostgreSQL's error message.

@@ -12,7 +12,7 @@ from consumer.partitions.circuit_breaker import CircuitBreaker
 from consumer.runtime.retrying import retry_delay_s
 from consumer.settings import IngestConfig
 
-# Two lost connections could be two restarts: of the server, and of its stand-by.
+# Two lost connections may have another cause: a restart of the server, and one of its stand-by.
 _MAX_CONNECTION_LOSSES: Final = 3
 _MAX_IMMEDIATE_RETRIES: Final = 5
 
@@ -27,9 +27,9 @@ class Queue:
             since this queue last succeeded.
         check_existing: event ids are looked up before events are copied: the last batch had repeats. Without this,
             each batch of a topic that is consumed again would first be copied and refused.
-        consecutive_failures: of the first slice, where waiting may help.
-        connection_losses: while the first slice was written.
-        immediate_retries: of the first slice, after errors that an immediate retry resolves.
+        consecutive_failures: failed attempts to write the first slice that are followed by a delay.
+        connection_losses: connections lost while the first slice was written.
+        immediate_retries: retries of the first slice without a delay.
         not_before: the event loop's time of the next attempt.
     """
 
@@ -86,12 +86,12 @@ class Queue:
         return self.first
 
     def end(self) -> None:
-        """The transaction has ended, whatever its result."""
+        """Record that the transaction has ended, whether or not it was committed."""
         self._writing = False
         self.claim.end_transaction()
 
     def succeed(self, stored: Stored) -> None:
-        """Remove the first slice: it was stored, in the transaction with this result."""
+        """Remove the first slice, which was stored. `stored` is the result of its transaction."""
         slice_ = self.slices.popleft()
         self.claim.stored(slice_.end_offset, slice_.fingerprint)
         self.isolated = False
@@ -104,7 +104,7 @@ class Queue:
             self.claim.halt(reason)
 
     def isolate(self) -> None:
-        """Write the first slice in a transaction of its own, until one has succeeded."""
+        """Write slices of this queue in transactions of their own, until one has been stored."""
         self.isolated = True
 
     def back_off(self, now: float) -> None:
@@ -113,10 +113,10 @@ class Queue:
         self.consecutive_failures += 1
 
     def retry_at_once(self, error: StoreError) -> None:
-        """Try the first slice again without a delay; after repeated ids, with the ids looked up.
+        """Try the first slice again without a delay. After RepeatedIds, the ids are looked up first.
 
         Raises:
-            OperatorNeeded: five retries did not help: a bug, or another program writes to the tables.
+            OperatorNeeded: five retries have failed. The cause is a bug, or another program that writes to the tables.
         """
         self.check_existing = self.check_existing or isinstance(error, RepeatedIds)
         self.immediate_retries += 1
@@ -126,8 +126,8 @@ class Queue:
     def lose_connection(self, now: float) -> None:
         """Try the first slice again later; after three lost connections, find the record that causes them.
 
-        PostgreSQL answers between these attempts, so a record of the slice may be the cause. The slice is split into
-        slices of one record. If three connections are lost over one of these, the claim is halted.
+        PostgreSQL has answered between these attempts, so a record of the slice may be the cause. The slice is split
+        into slices of one record. If three connections are lost over one of these, the claim is halted.
         """
         self.back_off(now)
         self.connection_losses += 1

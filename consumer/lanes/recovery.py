@@ -25,7 +25,7 @@ _log = structlog.get_logger()
 
 
 class Recovery:
-    """The recovery of one lane. In its methods, `queues` are those whose first slices were the failed batch."""
+    """The recovery of one lane. In its methods, `queues` are the queues whose first slices were the failed batch."""
 
     def __init__(self, writer: Writer, observer: Observer) -> None:
         self._writer = writer
@@ -34,11 +34,11 @@ class Recovery:
     async def handle(self, error: StoreError, queues: Sequence[Queue]) -> None:
         """Prepare the queues for the next attempt.
 
-        If the batch has several partitions and the error may concern one of them only, it is retried at once: the lane
-        now writes each partition alone, and the error comes back with the queue that it concerns.
+        If the batch has several partitions and the error may concern only one of them, the batch is retried at once.
+        The lane now writes each partition alone, so the error occurs again for the partition that it concerns.
 
         Raises:
-            OperatorNeeded: no retry can help.
+            OperatorNeeded: no retry helps.
         """
         partitions = [queue.claim.partition for queue in queues]
         # Repeated ids are normal: the retry looks them up and counts the repeats.
@@ -57,7 +57,7 @@ class Recovery:
             case RepeatedIds() | NewConnection() | StaleOffsets() | DataRefused():
                 self._retry_at_once(error, queues)
             case _:
-                self._writer.disconnect()  # the server may have become read-only: another one may be the primary now
+                self._writer.disconnect()  # after a failover, this connection may be to a read-only server
                 _back_off(queues)
 
     def _retry_at_once(self, error: StoreError, queues: Sequence[Queue]) -> None:
@@ -69,13 +69,13 @@ class Recovery:
     async def _resolve_ambiguous_commit(self, error: ConnectionLost, queues: Sequence[Queue]) -> None:
         """Read the stored offsets: they show whether the transaction was committed.
 
-        At the batch's end: committed. At its start: not committed. Elsewhere: another process has moved them.
+        An offset at the end of its slice: committed. At the start: not committed. Elsewhere: moved by another process.
         """
         self._writer.disconnect()
         try:
             offsets = await self._writer.offsets()
         except StoreError:
-            _back_off(queues)  # the result stays unknown; writing again is safe, for the offsets are compared
+            _back_off(queues)  # the result stays unknown; writing again is safe, because the offsets are compared
             return
         batch = [queue.first for queue in queues]
         now = asyncio.get_running_loop().time()
@@ -93,9 +93,10 @@ class Recovery:
             self._observer.stored(batch, error.outcome)
 
     async def _terminate_stalled_owner(self, queues: Sequence[Queue]) -> None:
-        """Terminate the backend that holds the offsets' locks, if its process was stopped during COPY.
+        """Terminate backends that hold the offsets' locks in a transaction older than `stalled_owner_s`; else back off.
 
-        Such a backend waits for data, is not idle, and keeps its locks until its connection ends.
+        If a process was stopped during COPY, its backend waits for data, is not idle, and keeps its locks until its
+        connection ends.
         """
         partitions = [queue.claim.partition for queue in queues]
         try:
@@ -110,10 +111,10 @@ class Recovery:
             _back_off(queues)
 
     async def _find_refused(self, queue: Queue, error: DataRefused) -> None:
-        """Reject the events that PostgreSQL cannot store; if no single message is refused by itself, halve the slice.
+        """Make events storable, or reject those that JSONB cannot hold; if neither applies, halve the slice.
 
         Raises:
-            OperatorNeeded: the slice has no events: a dead letter itself is refused.
+            OperatorNeeded: the slice has no events, so PostgreSQL refuses a dead letter.
         """
         first = queue.first
         try:
@@ -131,7 +132,7 @@ class Recovery:
             raise OperatorNeeded(f"partition {queue.claim.partition}: {error}") from error
 
     async def _reject_refused(self, slice_: Slice) -> bool:
-        """Reject the events whose messages JSONB cannot hold; return whether there were any."""
+        """Reject the events whose messages JSONB cannot hold. Returns whether there were any."""
         refused = await self._writer.refused_values([event.value for event in slice_.events])
         slice_.reject(
             [
@@ -149,6 +150,6 @@ def _back_off(queues: Sequence[Queue]) -> None:
 
 
 def _make_storable(events: Sequence[Event]) -> bool:
-    """Replace what JSONB cannot hold; return whether an event was changed."""
+    """Replace the characters that JSONB cannot hold. Returns whether an event was changed."""
     changed = [event for event in events if event.make_storable()]
     return bool(changed)

@@ -17,7 +17,7 @@ class Writer:
     """Writes batches one after the other.
 
     Attributes:
-        busy: a transaction is open.
+        busy: whether a transaction is open.
     """
 
     def __init__(self, connect: Connect, config: DatabaseConfig) -> None:
@@ -30,12 +30,12 @@ class Writer:
         """Store the batch in one transaction.
 
         Args:
-            batch: at least one slice, of different partitions.
-            check_existing: look event ids up before events are copied.
+            batch: at least one slice; at most one slice for each partition.
+            check_existing: whether to look event ids up before events are copied.
 
         Raises:
-            ConnectionLost: the transaction may have been committed if the error has an `outcome`.
-            StoreError: nothing was stored.
+            ConnectionLost: if the error has an `outcome`, the transaction may have been committed.
+            StoreError: nothing was stored. With ConnectionLost, only if `outcome` is None.
         """
         store = await self._session.connected()
         outcome: Stored | None = None
@@ -64,7 +64,7 @@ class Writer:
         return {row["position"] - 1: row["message"] for row in rows}
 
     async def terminate_stalled_owner(self, partitions: Sequence[int]) -> list[int]:
-        """Terminate this program's backends that have locked these offsets for too long; return their process ids."""
+        """Terminate consumers' backends that have locked these offsets for too long. Returns their process ids."""
         rows = await self._session.run(lambda store: store.terminate_stalled_owner(partitions, self._stalled_owner_s))
         return [row["pid"] for row in rows]
 

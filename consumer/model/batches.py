@@ -12,12 +12,12 @@ from consumer.model.records import Event, Fingerprint, Rejection, size_bytes
 class Slice(msgspec.Struct, kw_only=True):
     """Consecutive records of one partition: from `start_offset` up to, not including, `end_offset`.
 
-    Kafka's logs have gaps (transaction markers, compaction): neither bound need be a record's offset, and a slice may
+    Kafka's logs have gaps (transaction markers, compaction): a bound is not always a record's offset, and a slice may
     hold no records.
 
     Attributes:
-        fingerprint: of the last record; None without records.
-        size_bytes: of the keys, values and headers.
+        fingerprint: the fingerprint of the last record; None if there are no records.
+        size_bytes: the size of all keys, values and headers.
     """
 
     claim: Claim
@@ -69,7 +69,7 @@ class Slice(msgspec.Struct, kw_only=True):
         return [type(self).of(self.claim, start, end, group) for start, end, group in bounds]
 
     def reject(self, rejections: Iterable[Rejection]) -> None:
-        """Replace the events of these records by the rejections."""
+        """Replace the events that have the same offsets as the rejections by these rejections."""
         rejections = list(rejections)
         offsets = {rejection.record.offset for rejection in rejections}
         self.events = [event for event in self.events if event.record.offset not in offsets]
@@ -80,7 +80,7 @@ Batch = Sequence[Slice]
 
 
 class Stored(NamedTuple):
-    """What one transaction stored. The three numbers of records add up to the batch's.
+    """What one transaction stored. The three numbers add up to the number of records in the batch.
 
     Attributes:
         events: the number of new events.

@@ -9,7 +9,7 @@ from consumer.model.records import Fingerprint
 class ClaimState(Enum):
     """The states of a claim. A revoked claim is final: a later assignment makes a new one."""
 
-    NEW = auto()  # assigned; the start offset is not known yet
+    NEW = auto()  # assigned; the start offset is not loaded yet
     READY = auto()  # its records are fetched and written
     HALTED = auto()  # waits for an operator
     REVOKED = auto()  # taken away by the group, or continued by another process
@@ -22,13 +22,14 @@ class Claim:
 
     Attributes:
         position: the offset of the next fetch.
-        next_offset: the start of the next batch; as far as this process knows, the value in `consumer_offsets`.
+        next_offset: the start of the next slice to write; the value in `consumer_offsets`, unless another process
+            has moved it.
         end_offset: the end of the partition's log, as last reported by the broker.
-        end_offset_reports: how often the broker has reported the end of the log. While this does not grow, the lag is
-            not known.
-        fingerprint: of the last record passed; None before the first.
-        anchor: the fingerprint of a record that was found in the log. If the log no longer holds that record, it is
-            another log: the topic was deleted and created again.
+        end_offset_reports: how often the broker has reported the end of the log. While this does not grow, the
+            lag is not known.
+        fingerprint: the fingerprint of the last record passed; None before the first record.
+        anchor: the fingerprint of a stored record. If the log no longer holds that record, the topic was deleted and
+            created again.
         halt_reason: why the claim is halted; empty in the other states.
         idle: set while no transaction of this claim is open; other code may wait for it.
     """
@@ -58,7 +59,7 @@ class Claim:
         self.state = ClaimState.READY
 
     def fetched(self, position: int, end_offset: int) -> None:
-        """Move `position` behind the records that were fetched; the client knows the log up to `end_offset`."""
+        """Move `position` behind the fetched records; `end_offset` is the client's end of the log."""
         self.position = position
         self.end_offset = max(end_offset, position)
 
@@ -76,11 +77,11 @@ class Claim:
         self.idle.set()
 
     def stored(self, next_offset: int, fingerprint: Fingerprint | None) -> None:
-        """Move `next_offset` behind the records that were stored; `fingerprint` is of the last, None without any."""
+        """Move `next_offset` behind the stored records. `fingerprint` is that of the last one, if any."""
         self.next_offset = next_offset
         self.fingerprint = fingerprint or self.fingerprint
-        # If the claim began without an anchor, its first record becomes the anchor at once. If it were set at the next
-        # check of the log only, a topic that is deleted and created again before that would go unnoticed.
+        # If the claim began without an anchor, its first record becomes the anchor at once. If only
+        # the next check of the log set it, a topic deleted and created again before that check would not be detected.
         self.anchor = self.anchor or self.fingerprint
 
     def move_anchor(self, fingerprint: Fingerprint | None) -> None:
@@ -88,10 +89,10 @@ class Claim:
         self.anchor = fingerprint
 
     def halt(self, reason: str) -> None:
-        """Stop until an operator has decided; a revoked claim stays revoked."""
+        """Stop fetching and writing until a check replaces the claim. A revoked claim stays revoked."""
         if self.state is not ClaimState.REVOKED:
             self.state, self.halt_reason = ClaimState.HALTED, reason
 
     def revoke(self) -> None:
-        """End the claim: what is queued for it is never written."""
+        """End the claim: its queued slices are never written."""
         self.state = ClaimState.REVOKED

@@ -30,11 +30,11 @@ class Record(Protocol):
 
 
 class Fingerprint(NamedTuple):
-    """The offset and timestamp of a record. A topic that was deleted and created again has another timestamp there.
+    """The offset and timestamp of a record. In a log that was deleted and created again, another timestamp is there.
 
     Attributes:
-        timestamp_ms: in milliseconds since 1970; 0 if no column can hold the timestamp. Most logs still differ then:
-            by the offset.
+        timestamp_ms: in milliseconds since 1970; 0 if no column can hold the timestamp. Then only the offset
+            distinguishes two logs.
     """
 
     offset: int
@@ -47,7 +47,7 @@ class Fingerprint(NamedTuple):
 
 
 class Reason(StrEnum):
-    """Why a record is rejected. If several reasons apply, the first in this order is given."""
+    """Why a record is rejected. If several reasons apply, the first in this order is used."""
 
     MISSING_KEY = "missing_key"
     INVALID_KEY = "invalid_key"
@@ -74,7 +74,7 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def key(self) -> tuple[str, str]:
-        """The run and the event id: unique in the tables."""
+        """The run id and the event id: together unique in `run_events`."""
         return self.run_id, self.envelope.id
 
     def make_storable(self) -> bool:
@@ -87,7 +87,7 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def coordinates(self) -> tuple[int, int]:
-        """The partition and the offset: unique in the log."""
+        """The partition and the offset: unique in the topic."""
         return self.record.partition, self.record.offset
 
 
@@ -100,7 +100,7 @@ class Rejection(msgspec.Struct, gc=False):
 
 
 def size_bytes(record: Record) -> int:
-    """Return the size of the key, the value and the headers. Without the headers a batch could be of any size."""
+    """Return the size of the key, the value and the headers. Without the headers, a batch would have no bound."""
     size = len(record.value or b"") + len(record.key or b"")
     if record.headers:
         size += sum(len(name) + len(value or b"") for name, value in record.headers)

@@ -1,7 +1,8 @@
 """The circuit breaker: halts a partition when too many of its last records were rejected.
 
-Without it a faulty publisher would fill the table of dead letters. A halted partition is checked again and again, and
-only open dead letters count there: it continues once an operator has retried or discarded enough of them.
+Without it, a faulty producer would fill the table of dead letters. A halted partition is checked again every
+`watch_interval_s`. The check counts open dead letters only: the partition continues when an operator has retried or
+discarded enough of them.
 """
 
 from collections import Counter, deque
@@ -13,10 +14,10 @@ from consumer.settings import IngestConfig
 
 
 class CircuitBreaker:
-    """Counts one partition's rejections while it is consumed.
+    """Counts the recent rejections of one partition while it is consumed.
 
-    `tripped_partitions` counts in the table, but only when a partition starts or is halted. After each batch, its query
-    would cost a round trip, and could fail when the batch is already committed.
+    `tripped_partitions` counts in the table, only when a partition starts or is halted. After each batch, its query
+    would cost a round trip, and could fail although the batch is already committed.
     """
 
     def __init__(self, partition: int, config: IngestConfig) -> None:
@@ -25,11 +26,11 @@ class CircuitBreaker:
         self._recent: deque[tuple[int, str]] = deque()  # offset and reason
 
     def count(self, rejections: Iterable[Rejection], next_offset: int) -> str | None:
-        """Count the new dead letters of a batch, and return why the partition must halt; None if it need not.
+        """Count the new dead letters of a batch. Returns why the partition must halt; None if it need not.
 
         Args:
-            rejections: of any partition; only this one's count.
-            next_offset: where this partition's batch ends.
+            rejections: those of other partitions are ignored.
+            next_offset: the end of this partition's slice of the batch.
         """
         own = (rejection for rejection in rejections if rejection.record.partition == self._partition)
         self._recent.extend((rejection.record.offset, rejection.reason) for rejection in own)
@@ -51,10 +52,10 @@ def trip_reason(reasons: Iterable[str], config: IngestConfig) -> str | None:
 
 
 async def tripped_partitions(store: Store, config: IngestConfig, stored: Iterable[Offsets]) -> dict[int, str]:
-    """Return the partitions that must halt by their open dead letters, and why.
+    """Return the partitions that must halt because of their open dead letters, each with the reason.
 
     Raises:
-        StoreError: PostgreSQL does not answer.
+        StoreError: the query failed.
     """
     ends = {offsets.partition: offsets.next_offset for offsets in stored}
     starts = [end - config.breaker_records for end in ends.values()]

@@ -9,7 +9,7 @@ async def lost_offsets(stored: Offsets, bounds: Bounds, topic_reader: TopicReade
     """Return why the log no longer has the records after the stored offset; None if it has them.
 
     Offsets alone do not show it: a topic that was deleted and created again has the same name and, after a while, the
-    same offsets. The timestamp of the last record passed tells the two logs apart.
+    same offsets. The timestamp of the last record passed differs between the two logs.
 
     Raises:
         Unavailable: Kafka does not answer.
@@ -41,10 +41,10 @@ async def holds_record(partition: int, fingerprint: Fingerprint, bounds: Bounds,
         Unavailable: Kafka does not answer.
     """
     if fingerprint.offset < bounds.start_offset:
-        return True  # deleted by retention, in this log or another: it proves nothing
+        return True  # deleted by retention: its absence does not show another log
     if fingerprint.offset >= bounds.end_offset:
         return False
     timestamp_ms = await topic_reader.timestamp_at(partition, fingerprint.offset)
-    # None: a transaction marker or an aborted record is at the offset of a committed record. A log never replaces one
-    # by the other, so this is another log.
+    # None: the offset of a committed record now has a transaction marker or an aborted record. A log never
+    # replaces one by the other, so this is another log.
     return timestamp_ms is not None and Fingerprint.of(fingerprint.offset, timestamp_ms) == fingerprint

@@ -27,7 +27,7 @@ _TICK_S: Final = 0.05
 
 
 class Ownership:
-    """Starts new claims, and checks the others every `watch_interval_s`."""
+    """Starts new claims, and checks started and halted claims every `watch_interval_s`."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Ownership:
                 self._checked_at = time.monotonic()
                 await self._check_claims()
         except (Unavailable, NewConnection) as error:
-            self.close()  # a session that began read-only stays read-only, whatever becomes of the server
+            self.close()  # after a failover, this connection may still be to a read-only server
             raise Unavailable(str(error)) from error
 
     async def _start_claims(self) -> None:
@@ -76,8 +76,8 @@ class Ownership:
         new = [claim for claim in self._group_consumer.claims if claim.state is ClaimState.NEW]
         if new:
             partitions = [claim.partition for claim in new]
-            # The offsets before the bounds: both only grow, and another owner may still store records. Read the other
-            # way round, an offset that was stored in between would seem to be behind the end of the log.
+            # The offsets are read before the bounds: both only grow, and another owner may still store records. In the
+            # other order, an offset that was stored in between would seem to be beyond the end of the log.
             offsets = await self._stored_offsets(partitions)
             bounds = await self._topic_reader.bounds(partitions)
             tripped = await self._tripped([offsets[partition] for partition in partitions])
@@ -87,14 +87,14 @@ class Ownership:
                 self._start(claim, stored, bounds[claim.partition], lost or tripped.get(claim.partition))
 
     async def _stored_offsets(self, partitions: Sequence[int]) -> dict[int, Offsets]:
-        """Return the stored offsets; for a partition without any, first store where its log begins."""
+        """Return the stored offsets. For a partition that has none, first stores the start of its log as its offset."""
         offsets = await self._session.run(lambda store: store.offsets())
         unseen = sorted(set(partitions) - offsets.keys())
         if not unseen:
             return offsets
         if any(known.next_offset > known.first_offset for known in offsets.values()):
             _log.warning(
-                "Partitions were added: runs whose key now goes elsewhere are split; `verify` names them",
+                "Partitions were added: runs whose key now maps to another partition are split; `verify` lists them",
                 action="partitions_added",
                 partitions=unseen,
             )
@@ -127,7 +127,10 @@ class Ownership:
         self._check_progress(claims)
 
     async def _check_halted(self, claim: Claim, bounds: Bounds) -> None:
-        """Renew the claim if its reason is gone: an operator has acted, or a broker works again."""
+        """Replace the claim by a new one, unless records are lost or the circuit breaker still trips.
+
+        A claim that is halted for another reason, such as an unreadable record, is tried again in any case.
+        """
         stored = (await self._session.run(lambda store: store.offsets()))[claim.partition]
         if await lost_offsets(stored, bounds, self._topic_reader) is None and not await self._tripped([stored]):
             self._group_consumer.renew(claim)
@@ -135,26 +138,26 @@ class Ownership:
     async def _check_anchor(self, claim: Claim, bounds: Bounds) -> None:
         """Revoke the claim if the log no longer holds its anchor.
 
-        A topic can be deleted and created again while it is consumed. The client knows topics by name only, and goes on
-        at its offset once the new log has grown to it. Whatever was stored after the anchor then belongs to the new
+        A topic can be deleted and created again while it is consumed. The client identifies topics by name only, and
+        continues at its offset when the new log has grown to it. Records stored after the anchor then belong to the new
         log. The stored fingerprint is set back to the anchor, so that every later owner finds the difference and halts.
         """
         # The fingerprint is read before the log: a record that is stored meanwhile may belong to the next log.
         anchor, fingerprint = claim.anchor, claim.fingerprint
         if anchor is None or await holds_record(claim.partition, anchor, bounds, self._topic_reader):
-            claim.move_anchor(fingerprint)  # not before the answer: without one, the old anchor must be checked next
+            claim.move_anchor(fingerprint)  # after the check: if it fails, the old anchor must be checked next time
             return
         claim.revoke()
         await claim.idle.wait()
         await self._session.run(lambda store: store.fetch("restore_fingerprint", store.topic, claim.partition, *anchor))
 
     def _check_progress(self, claims: Sequence[Claim]) -> None:
-        """Raise KafkaClientBroken for a claim of which nothing was fetched for `stall_s`, though it has room."""
+        """Raise KafkaClientBroken if a claim has unread records and room, but nothing was fetched for `stall_s`."""
         now = time.monotonic()
         self._positions = {claim: self._positions.get(claim, (-1, now)) for claim in claims}
         for claim, (position, since) in self._positions.items():
-            waits = claim.state is ClaimState.READY and claim.position < claim.end_offset and self._has_room(claim)
-            if not waits or claim.position != position:
+            fetchable = claim.state is ClaimState.READY and claim.position < claim.end_offset and self._has_room(claim)
+            if not fetchable or claim.position != position:
                 self._positions[claim] = (claim.position, now)
             elif now - since > self._config.stall_s:
                 raise KafkaClientBroken(

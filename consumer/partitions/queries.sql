@@ -1,7 +1,7 @@
--- Stored offsets, the circuit breaker and accepted losses.
+-- The queries for stored offsets, the circuit breaker and accepted losses.
 
 -- open_letters --
--- The open dead letters among the last records of some partitions.
+-- The open dead letters in a range of offsets of each given partition.
 -- $1 topic, $2 partitions, $3 start offsets, $4 end offsets (exclusive)
 SELECT d.partition, d.reason
   FROM unnest($2::integer[], $3::bigint[], $4::bigint[]) AS b (partition, start_offset, end_offset)
@@ -30,9 +30,9 @@ UPDATE consumer_offsets
    AND partition = $2
 
 -- accept_loss --
--- Moves a partition to the start of its log, if its offset is still the one that the operator saw, and records in
--- accepted_losses the old row, the reason and who accepted it. The new row counts from zero.
--- $1 topic, $2 partition, $3 next_offset that the operator saw, $4 start of the log, $5 reason, $6 who
+-- Moves a partition to the start of its log, if its offset is still the one that was checked, and records in
+-- accepted_losses the old row, the reason and who accepted it. The new row has no repeats and no fingerprint.
+-- $1 topic, $2 partition, $3 next_offset that was checked, $4 start of the log, $5 reason, $6 who
 WITH stored AS (
     SELECT * FROM consumer_offsets WHERE topic = $1 AND partition = $2 AND next_offset = $3 FOR NO KEY UPDATE
 ), written AS (

@@ -1,4 +1,4 @@
-"""Retrying, task cancellation, allocator tuning. Knows nothing of Kafka, PostgreSQL or events.
+"""Retrying, task cancellation, allocator tuning. Uses neither Kafka nor PostgreSQL nor events.
 
 May import: agent_runs, errors, structlog, tenacity.
 """

@@ -13,11 +13,11 @@ _MAPPED_FROM_BYTES: Final = 32 * 1024 * 1024  # older glibc versions refuse more
 
 
 def tune_allocator() -> None:
-    """Exclude the objects of the start from garbage collection, and keep the memory of freed batches in malloc."""
-    # Modules and settings live as long as the process: the collector need not visit them.
+    """Exclude the objects that exist now from garbage collection, and let malloc keep the memory of freed batches."""
+    # Modules and settings live as long as the process, so the collector need not visit them.
     gc.freeze()
-    # By default glibc returns a freed batch to the kernel, which gives it back page by page, zeroed, to the next batch.
-    # That costs half a microsecond per event. Other C libraries have other settings, and are not tuned.
+    # By default glibc returns a freed batch to the kernel, and the next batch gets it back page by page, zeroed.
+    # That costs half a microsecond per event. Other C libraries have no such options and are not tuned.
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

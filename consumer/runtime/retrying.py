@@ -1,4 +1,4 @@
-"""Retries work while Kafka or PostgreSQL is unavailable: the delays between attempts, and when to give up."""
+"""Retries work after errors: the delays between attempts, and the time after which it gives up."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -30,7 +30,7 @@ async def retry_while_unavailable(work: Callable[[], Awaitable[_T]], what: str, 
         give_up_s: None retries without end.
 
     Raises:
-        GaveUp: the last attempt after `give_up_s` seconds failed too.
+        GaveUp: an attempt failed after `give_up_s` seconds.
     """
 
     def report(error: BaseException, wait_s: float) -> None:
@@ -49,10 +49,10 @@ async def retry_on(
     report: Callable[[BaseException, float], None],
     give_up_s: float | None = None,
 ) -> _T:
-    """Return the result of `work`, which is retried after errors of one class; other errors are raised.
+    """Return the result of `work`, which is retried after errors of one class. Other errors are raised.
 
     Args:
-        failure: the class; its last error is raised after `give_up_s` seconds.
+        failure: the class of errors to retry after. If an attempt fails after `give_up_s` seconds, its error is raised.
         work: may be called any number of times.
         report: called before each delay, with the error and the seconds to wait.
         give_up_s: None retries without end.

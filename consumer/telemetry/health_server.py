@@ -17,12 +17,12 @@ _StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """Handles each connection in a thread: an open connection without a request must not block the probe."""
+    """Handles each connection in a thread, because a connection that sends no request must not block a probe."""
 
     daemon_threads = True
 
 
-class _Quiet(WSGIRequestHandler):
+class _SilentHandler(WSGIRequestHandler):
     timeout = 5  # seconds, to read a request
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -32,7 +32,7 @@ class _Quiet(WSGIRequestHandler):
 def serve_http(config: ServiceConfig, observer: Observer) -> WSGIServer | None:
     """Start a server for `/healthz` (200, or 503 with the problems) and `/metrics`; None if no port is set.
 
-    The caller ends it with `shutdown`.
+    The caller stops the server with `shutdown`.
 
     Raises:
         UsageError: the address cannot be bound.
@@ -40,7 +40,7 @@ def serve_http(config: ServiceConfig, observer: Observer) -> WSGIServer | None:
     if not config.http_port:
         return None
     try:
-        server = make_server(config.http_host, config.http_port, _app(observer), _Server, _Quiet)
+        server = make_server(config.http_host, config.http_port, _app(observer), _Server, _SilentHandler)
     except OSError as error:
         raise UsageError(
             f"cannot listen on {config.http_host}:{config.http_port} ({error}): set AGENT_RUNS_HTTP_PORT to a free port"
@@ -55,9 +55,9 @@ def _app(observer: Observer) -> Callable[[dict[str, Any], _StartResponse], Itera
     def app(environ: dict[str, Any], start_response: _StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/metrics":
             return cast("Iterable[bytes]", metrics(environ, start_response))
-        known = environ["PATH_INFO"] == "/healthz"
-        problems = observer.problems() if known else ["try /healthz or /metrics"]
-        status = "404 Not Found" if not known else "503 Service Unavailable" if problems else "200 OK"
+        is_healthz = environ["PATH_INFO"] == "/healthz"
+        problems = observer.problems() if is_healthz else ["try /healthz or /metrics"]
+        status = "404 Not Found" if not is_healthz else "503 Service Unavailable" if problems else "200 OK"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return ["\n".join([*map(escape_line, problems), ""]).encode() if problems else b"ok\n"]
 

@@ -1,4 +1,4 @@
-"""Configures logging: one line per message on standard error, with a stable `action` key."""
+"""Configures logging to standard error. The service logs one line per message, with a stable `action` key."""
 
 import logging
 import sys
@@ -16,19 +16,22 @@ def set_up_logging(config: ServiceConfig) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(console if config.log_format == "console" else [structlog.processors.JSONRenderer()]),  # JSON escapes all
+            *(
+                console if config.log_format == "console" else [structlog.processors.JSONRenderer()]
+            ),  # JSON escapes control characters
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[config.log_level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     if logging.lastResort is not None:  # handles the messages of libraries, because no other handler is configured
         logging.lastResort.setFormatter(_EscapingFormatter())
-    # aiokafka logs every short interruption of a broker as an error. The service logs those that matter itself.
+    # aiokafka logs every short interruption of a broker as an error. The service itself logs
+    # those that affect it.
     logging.getLogger("aiokafka").setLevel(logging.DEBUG if config.log_level == "debug" else logging.CRITICAL)
 
 
 def _escape_values(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape control characters: a value may quote a record, and structlog prints a text without spaces as it is."""
+    """Escape control characters: a value may quote a record, and structlog prints text without spaces unchanged."""
     return {key: escape_line(value) if isinstance(value, str) else value for key, value in line.items()}
 
 

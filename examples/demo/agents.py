@@ -1,6 +1,6 @@
 """Scripted agents that publish their runs with the emitter, as real agents do.
 
-Random numbers decide what models, tools and humans answer: the same seed gives the same conversation.
+Random numbers determine what models, tools and humans answer: the same seed gives the same conversation.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from agent_runs import Emitter, Run, new_id
 Sleep = Callable[[float], Awaitable[object]]
 
 CALL_S = (0.02, 0.4)  # a call of a model or a tool; real ones take longer, but the demo has to end within a minute
-HUMAN_S = (0.8, 2.0)  # until a human answers
+HUMAN_S = (0.8, 2.0)  # the time until a human answers
 MODELS = ("claude-sonnet-4-5", "gpt-5-mini", "mistral-large-2512")
 
 
@@ -33,7 +33,7 @@ class Agent:
     sleep: Sleep
 
     async def ask_model(self, system_prompt: str, user_prompt: str, answer: dict[str, Any]) -> None:
-        """Publish one call of a model, which gives this answer."""
+        """Publish one call of a model, with this answer."""
         await self.sleep(self.dice.uniform(*CALL_S))
         self.run.llm_called(
             model=self.dice.choice(MODELS),
@@ -43,7 +43,7 @@ class Agent:
         )
 
     async def call_tool(self, name: str, args: dict[str, Any], result: Any) -> None:
-        """Publish one call of a tool. A result that is an exception is raised: the call fails."""
+        """Publish one call of a tool. If `result` is an exception, it is raised, and the call fails."""
         async with self.run.tool(name, args) as call:
             await self.sleep(self.dice.uniform(*CALL_S))
             if isinstance(result, Exception):
@@ -86,7 +86,7 @@ async def answer_question(agent: Agent) -> None:
 
 
 async def research(agent: Agent, question: str) -> str:
-    """Search, read and answer. Some pages cannot be read; then the tool call fails, and the run with it."""
+    """Search, read and answer. For some pages the tool call fails, and then the run fails."""
     finding = FINDINGS[question]
     agent.run.input("message_from_user", {"text": question})
     agent.run.context_assembled({"history": [question], "tools": ["web_search", "read_page"]})

@@ -21,7 +21,7 @@ LINE_INTERVAL_S = 1.0
 
 
 class Display:
-    """Shows actions and counts, with the seconds since the start. A context: within it, a terminal shows the table."""
+    """Shows actions and counts, with the seconds since the start. Within its context, a terminal shows the table."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -29,7 +29,7 @@ class Display:
         self._live = Live(console=console, auto_refresh=False, transient=not console.is_interactive)
         self._started = time.monotonic()
         self._next_line = 0.0
-        self._highest_lag = 100  # at least, or the bar of a small lag would be long
+        self._highest_lag = 100  # a lower start would draw a small lag as a long bar
 
     def log(self, text: str) -> None:
         """Print a line about an action; `text` may contain rich's markup."""

@@ -13,7 +13,7 @@ class Message:
 
     Attributes:
         description: what is special about the record.
-        rejected_as: the reason of its dead letter; None when it is a valid event or a repeat.
+        rejected_as: the reason of the record's dead letter; None if it is a valid event or a repeat.
     """
 
     description: str
@@ -23,7 +23,7 @@ class Message:
 
 
 def messages() -> Iterator[Message]:
-    """The records of one run, in the order of sending: the repeat and the conflict need the event before them."""
+    """Yield the records of one run in the order of sending. The repeat and the conflict follow the original event."""
     now, run_id = datetime.now(UTC), f"foreign-{new_id()}"
     key = run_id.encode()
     started = encode_event(RunStarted(id="1", timestamp=now, agent_id="legacy-crm-bridge"))
@@ -50,5 +50,5 @@ def messages() -> Iterator[Message]:
 
 
 def rejections() -> dict[str, str]:
-    """The descriptions of the records that are rejected, by the reason; each reason occurs once."""
+    """Return the descriptions of the rejected records, by reason; each reason occurs once."""
     return {message.rejected_as: message.description for message in messages() if message.rejected_as}

@@ -1,6 +1,6 @@
 -- counts --
--- One statement, so one snapshot: the counts agree with each other. `stored` is counted from the events, to be compared
--- with `event_count`. Counting everything is fast for hundreds of runs, not for millions.
+-- One statement, so one snapshot: the counts agree with each other. `stored` is the number of rows of run_events, to be
+-- compared with `event_count`. Counting everything is fast for hundreds of runs, not for millions.
 SELECT count(*) FILTER (WHERE status = 'running')                           AS running,
        count(*) FILTER (WHERE status = 'waiting')                           AS waiting,
        count(*) FILTER (WHERE status = 'completed')                         AS completed,
@@ -27,7 +27,7 @@ SELECT DISTINCT run_id
  ORDER BY run_id
 
 -- dead_letters --
--- In the order of arrival.
+-- All dead letters, in the order of their records' timestamps.
 SELECT partition,
        record_offset,
        reason,
@@ -49,7 +49,7 @@ SELECT run.id,
  LIMIT 1
 
 -- events_of_run --
--- $1 run id
+-- The events of a run, in order. $1 run id
 SELECT event_seq,
        event_data,
        created_at

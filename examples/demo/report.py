@@ -15,7 +15,7 @@ from examples.demo.foreign_producer import rejections
 from examples.demo.scenario import Outcome
 from examples.demo.tables import Database, query
 
-# Ids, times, and prompts, which are long.
+# Ids, times and long prompts, which the report omits.
 NOT_SHOWN = {"id", "parent_event_id", "timestamp", "session_id", "system_prompt", "user_prompt"}
 
 NEXT_STEPS = """
@@ -27,7 +27,7 @@ NEXT_STEPS = """
 
 
 async def print_report(console: Console, outcome: Outcome, database: Database, verify_output: str) -> None:
-    """Print what became of every record."""
+    """Print the numbers of events, dead letters and repeats, one run, the dead letters, and the output of `verify`."""
     _print_heading(console, "Where every record went")
     _print_sum(console, outcome)
     for run in await query(database, "run_through", outcome.killed_at):

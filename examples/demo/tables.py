@@ -14,7 +14,7 @@ QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What is stored at one moment: the runs of each status, and what became of the records."""
+    """The numbers of runs by status, and of stored events, dead letters and repeats, in one snapshot."""
 
     running: int
     waiting: int
@@ -36,11 +36,11 @@ class Counts:
 
 
 async def query(database: Database, name: str, *arguments: object) -> list[asyncpg.Record]:
-    """The rows of a query of queries.sql."""
+    """Run a query of queries.sql by its name and return its rows."""
     return await database.fetch(QUERIES[name], *arguments)
 
 
 async def read_counts(database: Database) -> Counts:
-    """The counts of this moment."""
+    """Read the counts in one snapshot."""
     (row,) = await query(database, "counts")
     return Counts(**row)
