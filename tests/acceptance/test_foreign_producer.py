@@ -1,4 +1,4 @@
-"""Whatever a foreign producer publishes, every record is in exactly one place, by a check that shares no code with us.
+"""Every record of a foreign producer is stored exactly once, by a check that shares no code with the service.
 
 A failing test prints its seed: `AGENT_RUNS_TEST_SEED=… pytest …` publishes the same records again.
 """
@@ -22,7 +22,7 @@ from tests.support.workloads.corpus_mix import workload
 # Batches of one record would run the same code at 50 times the cost; batches of seven end at every kind of record. One
 # lane for three partitions: state of one partition must not be lost while another one is written.
 @pytest.mark.parametrize(("batch_records", "lanes"), [("4000", "2"), ("50", "3"), ("7", "1")])
-async def test_every_record_of_a_foreign_producer_is_in_exactly_one_place(
+async def test_every_record_of_a_foreign_producer_is_stored_exactly_once(
     scene: Scene, seed: int, batch_records: str, lanes: str
 ) -> None:
     # Given 10,000 records, three in a hundred of them hostile,
@@ -70,7 +70,7 @@ async def test_a_log_of_only_rejected_records_is_consumed_to_its_end(scene: Scen
     assert tables.runs == []
 
 
-async def test_repeats_in_one_partition_are_recognised_beside_another_partition_without_repeats(scene: Scene) -> None:
+async def test_repeats_in_one_partition_are_recognised_in_a_lane_with_a_partition_without_repeats(scene: Scene) -> None:
     # Given a backlog of several batches in two partitions, one of which contains every event twice,
     repeating, plain = (key_of_partition(number, PARTITIONS) for number in (0, 1))
     events = [Message(repeating, with_fields()(f"event-{number}")) for number in range(500)]

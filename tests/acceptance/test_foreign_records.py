@@ -48,9 +48,9 @@ async def test_values_at_the_limits_of_size_are_stored_and_above_them_rejected(s
     neighbours = [f"neighbour of {label}" for label in values]
     await scene.publish(
         *(
-            Message(b"run", each)
+            Message(b"run", published)
             for value, neighbour in zip(values.values(), neighbours, strict=True)
-            for each in (value, with_fields()(neighbour))
+            for published in (value, with_fields()(neighbour))
         )
     )
     # when the service has read them,

@@ -70,8 +70,8 @@ async def scene_on_killable_kafka(
     """A scene whose broker a test may take down; it is up again for the next test."""
     topic = f"test-{tmp_path.name}"
     await create_topic(killable_kafka.bootstrap_servers, topic, PARTITIONS, LOG_APPEND_TIME)
-    here = Servers(killable_kafka.bootstrap_servers, servers.database_url)
-    scene = Scene(here, topic, database, tmp_path, consumer_settings=FAULT_SETTINGS)
+    servers_with_killable_kafka = Servers(killable_kafka.bootstrap_servers, servers.database_url)
+    scene = Scene(servers_with_killable_kafka, topic, database, tmp_path, consumer_settings=FAULT_SETTINGS)
     yield scene
     if killable_kafka.pid is None:
         killable_kafka.start()

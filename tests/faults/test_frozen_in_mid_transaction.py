@@ -49,7 +49,7 @@ async def test_a_frozen_consumers_transaction_is_taken_over_and_its_own_write_re
     await first.wait_for_output(STEPS[step])
     for consumer in (first, second):
         await consumer.wait_for_action("assigned", times=2)
-    # so that both consume, and every record is in one place.
+    # so that both consume, and every record is stored exactly once.
     await scene.publish(*large_events(rng, RECORDS))
     await scene.wait_until_drained()
     await scene.assert_consistent()

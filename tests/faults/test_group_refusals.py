@@ -42,9 +42,9 @@ async def scene(servers: Servers, kafka: AuthorizingKafka, database: str, tmp_pa
     await create_topic(kafka.bootstrap_servers, topic, PARTITIONS, LOG_APPEND_TIME)
     kafka.allow(ResourceType.TOPIC, topic, AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS)
     kafka.allow(ResourceType.GROUP, topic, AclOperation.READ)
-    here = Servers(kafka.bootstrap_servers, servers.database_url)
+    servers_with_acls = Servers(kafka.bootstrap_servers, servers.database_url)
     settings = {**FAULT_SETTINGS, **kafka.login_settings}
-    scene = Scene(here, topic, database, tmp_path, consumer_settings=settings)
+    scene = Scene(servers_with_acls, topic, database, tmp_path, consumer_settings=settings)
     yield scene
     scene.stop_consumers()
 
@@ -97,7 +97,7 @@ async def test_a_consumer_whose_access_is_revoked_is_unhealthy_until_access_is_g
     await assert_stores(scene, port, "b")
 
 
-async def test_a_consumer_beside_a_member_of_another_protocol_is_unhealthy_until_that_member_leaves(
+async def test_a_consumer_in_a_group_with_a_member_of_another_protocol_is_unhealthy_until_that_member_leaves(
     scene: Scene,
 ) -> None:
     # Given a group whose member uses an assignment protocol that the service does not have,

@@ -20,7 +20,7 @@ STOP_S = float(FAULT_SETTINGS["AGENT_RUNS_SHUTDOWN_TIMEOUT_S"]) + 10
 RECORDS = 200
 
 
-def _black_hole(proxy: KafkaProxy) -> None:
+def _silence(proxy: KafkaProxy) -> None:
     proxy.reachable.clear()
 
 
@@ -36,7 +36,7 @@ def _one_direction(proxy: KafkaProxy) -> None:
 @pytest.mark.parametrize(
     "break_connections",
     [
-        _black_hole,
+        _silence,
         pytest.param(_half_open, marks=pytest.mark.slow),
         pytest.param(_one_direction, marks=pytest.mark.slow),
     ],

@@ -20,19 +20,19 @@ async def test_a_consumer_killed_before_or_after_any_step_leaves_the_same_tables
 ) -> None:
     # Given a log that makes a transaction execute each of its statements,
     await scene.publish(*mixed(rng, 3_000))
-    undisturbed, killed_before, killed_after = [replace(scene, database=await make_database()) for _ in range(3)]
+    uninterrupted, killed_before, killed_after = [replace(scene, database=await make_database()) for _ in range(3)]
     # when consumers are killed one after the other, each at the next step,
     await asyncio.gather(
         _kill_at_each_step(killed_before, "before"),
         _kill_at_each_step(killed_after, "after"),
-        undisturbed.run_until_end(),
+        uninterrupted.run_until_end(),
     )
     # and the last ones are not killed,
     await killed_before.run_until_end()  # one after the other: in one group they would share the partitions
     await killed_after.run_until_end()
     # then the tables are those of a consumer that was never killed.
-    await undisturbed.assert_consistent()
-    expected = _rows(await undisturbed.tables())
+    await uninterrupted.assert_consistent()
+    expected = _rows(await uninterrupted.tables())
     assert _rows(await killed_before.tables()) == expected
     assert _rows(await killed_after.tables()) == expected
 

@@ -53,7 +53,7 @@ async def test_an_outage_of_postgresql_leaves_no_dead_letter_and_consumers_catch
         await scene.wait_until_drained(DRAIN_S)
         records = await scene.consumed_records()
         print(f"{records} records, drained {monotonic() - back_at:.1f} s after PostgreSQL was back")
-    # And when it is back, they catch up by themselves, without a dead letter, and every record is in one place.
+    # And when it is back, they catch up by themselves, without a dead letter, and every record is stored exactly once.
     await scene.wait_until_drained()
     for port in ports:
         await wait_until_healthy(port)

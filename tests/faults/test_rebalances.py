@@ -1,4 +1,4 @@
-"""Consumers join, leave and die while records keep arriving."""
+"""Consumers join, leave and are killed while records are published."""
 
 from random import Random
 
@@ -17,7 +17,7 @@ async def test_consumers_that_join_leave_and_die_under_load_store_every_record_o
         await member.wait_for_action("run")
     async with publishing(scene, seed):
         for change in range(CHANGES):
-            # when one joins and another one dies or leaves, repeatedly, while the group is still rebalancing,
+            # when one joins and another one is killed or leaves, repeatedly, while the group is still rebalancing,
             newcomer = scene.start()
             await newcomer.wait_for_action("run")
             await scene.wait_for_more(rng.randrange(200))
@@ -27,7 +27,7 @@ async def test_consumers_that_join_leave_and_die_under_load_store_every_record_o
             else:
                 leaver.kill()
             members.append(newcomer)
-    # then the remaining ones store the rest, and every record is in one place.
+    # then the remaining ones store the rest, and every record is stored exactly once.
     await scene.wait_until_drained()
     await scene.assert_consistent(dead_letters=False)
     for member in members:

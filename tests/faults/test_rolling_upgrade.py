@@ -52,7 +52,7 @@ async def test_a_rolling_upgrade_and_its_rollback_under_load_lose_nothing(
                 await scene.wait_for_more(200)
                 await members.pop(0).terminate()
                 members.append(newcomer)
-    # then every record is in one place, whichever version stored it.
+    # then every record is stored exactly once, whichever version stored it.
     await scene.wait_until_drained()
     await scene.assert_consistent(dead_letters=False)
     for member in members:

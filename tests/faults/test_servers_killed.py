@@ -43,7 +43,7 @@ async def _assert_survives(
             await scene.wait_for_more(rng.randrange(300))
             await crash(server)
             await asyncio.to_thread(server.start)
-    # then the consumers catch up by themselves, without dead letters, and every record is in one place.
+    # then the consumers catch up by themselves, without dead letters, and every record is stored exactly once.
     await scene.wait_until_drained()
     await scene.assert_consistent(dead_letters=False)
     for consumer in consumers:

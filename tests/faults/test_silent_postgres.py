@@ -31,12 +31,12 @@ VERIFY_TOPIC = ("verify", "--topic")
 SHOW = ("offsets", "show")
 ACCEPT = ("offsets", "accept-loss", "--partition", "0", "--by", "Ada")
 UNTIL_END = ("run", "--until-end")
-LETTERS = ("dead-letters", "list")
+DEAD_LETTERS = ("dead-letters", "list")
 
 # The first statement that is not answered, by a part of its text, and the commands that execute it.
 FIRST_STATEMENT = b"server_version_num"
 SILENT_FROM = {
-    FIRST_STATEMENT: (MIGRATE, VERIFY, SHOW, ACCEPT, UNTIL_END, LETTERS),
+    FIRST_STATEMENT: (MIGRATE, VERIFY, SHOW, ACCEPT, UNTIL_END, DEAD_LETTERS),
     b"SELECT partition, first_offset": (VERIFY_TOPIC, SHOW, ACCEPT, UNTIL_END),
     b"FROM agent_runs AS r": (VERIFY,),
     b"pg_advisory_lock": (MIGRATE,),

@@ -22,7 +22,7 @@ async def test_two_groups_on_one_database_are_fenced_and_store_every_record_once
         for _ in range(5):
             await scene.publish(*mixed(rng, 300))
             await scene.wait_for_more(300)
-    # then each record is in one place, although both tried to store it: the later one was refused and continued behind.
+    # then each record is stored once, although both tried to; the later one was refused and continued after it.
     await scene.wait_until_drained()
     await scene.assert_consistent()
     assert any("StaleOffsets" in consumer.output for consumer in consumers)

@@ -41,7 +41,7 @@ async def test_a_partition_of_invalid_records_halts_and_resumes_when_its_letters
     consumer = scene.start(**BREAKER)
     await consumer.wait_for_action("halted")
     assert len(await scene.dead_letters()) == first
-    # and continues where it stopped, each time that the letters are discarded.
+    # and continues where it stopped, each time that the dead letters are discarded.
     while "behind" not in await scene.event_ids("run"):
         await scene.command("dead-letters", "discard", "--all", "--because", "a bad deploy", "--by", "Ada")
     assert len(await scene.dead_letters()) == len(INVALID)

@@ -25,7 +25,7 @@ def big(event_id: str, text: str = BIG) -> Message:
 
 @pytest.fixture
 async def refused(scene: Scene) -> Scene:
-    """A run of three events, with two letters between them that were too large for a small limit."""
+    """Store a run of three events, and two dead letters between them that exceed a small limit."""
     small = replace(scene, settings={"AGENT_RUNS_MAX_EVENT_BYTES": SMALL})
     await small.publish(
         *events_of("run", "a"), big("big-1"), *events_of("run", "b"), big("big-2"), *events_of("run", "c")
@@ -35,7 +35,7 @@ async def refused(scene: Scene) -> Scene:
     return small
 
 
-async def letters(scene: Scene) -> list[tuple[Any, ...]]:
+async def dead_letters(scene: Scene) -> list[tuple[Any, ...]]:
     return await scene.rows("SELECT id, reason, state, retries FROM dead_letters ORDER BY id")
 
 
@@ -47,7 +47,7 @@ async def all_rows(scene: Scene) -> list[list[tuple[Any, ...]]]:
 async def test_a_retried_letter_gets_its_runs_next_number_and_keeps_its_offset_and_time(
     refused: Scene,
 ) -> None:
-    # Given letters that exceeded a size limit, when they are retried with a larger one,
+    # Given dead letters that exceeded a size limit, when they are retried with a larger one,
     done = await refused.command("dead-letters", "retry", "--all", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
     # then they are the run's last events, in the order of their rejection,
     assert done.exit_code == 0, done.output
@@ -57,8 +57,8 @@ async def test_a_retried_letter_gets_its_runs_next_number_and_keeps_its_offset_a
     places = await refused.rows("SELECT source_offset FROM run_events ORDER BY event_seq")
     assert places == [(0,), (2,), (4,), (1,), (3,)]
     assert await refused.rows(SAME_TIMES) == [(2,)]
-    # and the letters are resolved.
-    assert await letters(refused) == [(1, "too_large", "resolved", 0), (2, "too_large", "resolved", 0)]
+    # and the dead letters are resolved.
+    assert await dead_letters(refused) == [(1, "too_large", "resolved", 0), (2, "too_large", "resolved", 0)]
     detail = await refused.rows("SELECT letter_id, action, detail FROM dead_letter_history ORDER BY id")
     assert detail == [(1, "resolved", "event 3 of run 'run'"), (2, "resolved", "event 4 of run 'run'")]
     verified = await refused.command("verify", "--topic", refused.topic, AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
@@ -66,7 +66,7 @@ async def test_a_retried_letter_gets_its_runs_next_number_and_keeps_its_offset_a
 
 
 async def test_a_dry_run_and_a_second_retry_change_nothing(refused: Scene) -> None:
-    # Given letters, when they are retried with --dry-run,
+    # Given dead letters, when they are retried with --dry-run,
     before = await all_rows(refused)
     shown = await refused.command("dead-letters", "retry", "--all", "--dry-run", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
     # then the output says what would happen, and nothing does.
@@ -84,7 +84,7 @@ async def test_a_dry_run_and_a_second_retry_change_nothing(refused: Scene) -> No
 async def test_a_letter_that_is_rejected_again_stays_open_with_its_new_reason_and_the_old_one_in_its_history(
     scene: Scene,
 ) -> None:
-    # Given letters that will be rejected for another reason once their size is within the limit,
+    # Given dead letters that will be rejected for another reason once their size is within the limit,
     small = replace(scene, settings={"AGENT_RUNS_MAX_EVENT_BYTES": SMALL})
     number = event_with_literal("number", b"[1e131072, " + json.dumps(BIG).encode() + b"]")
     await small.publish(Message(b"run", number), *events_of("run", "taken"), big("taken"))
@@ -93,7 +93,7 @@ async def test_a_letter_that_is_rejected_again_stays_open_with_its_new_reason_an
     again = await small.command("dead-letters", "retry", "--all", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
     # then they stay open with the new reason, and the exit code is 1.
     assert again.exit_code == 1, again.output
-    assert await letters(small) == [(1, "store_rejected", "open", 1), (2, "event_id_conflict", "open", 1)]
+    assert await dead_letters(small) == [(1, "store_rejected", "open", 1), (2, "event_id_conflict", "open", 1)]
     history = "SELECT letter_id, action, reason FROM dead_letter_history ORDER BY letter_id, at, id"
     first = [("refused", "too_large"), ("retried", "store_rejected")]
     second = [("refused", "too_large"), ("retried", "event_id_conflict")]
@@ -103,7 +103,7 @@ async def test_a_letter_that_is_rejected_again_stays_open_with_its_new_reason_an
         "dead-letters", "retry", "--all", "--max-retries", "1", AGENT_RUNS_MAX_EVENT_BYTES=LARGE
     )
     assert (capped.exit_code, "2 skipped" in capped.output) == (0, True), capped.output
-    assert await letters(small) == [(1, "store_rejected", "open", 1), (2, "event_id_conflict", "open", 1)]
+    assert await dead_letters(small) == [(1, "store_rejected", "open", 1), (2, "event_id_conflict", "open", 1)]
 
 
 async def test_a_letter_whose_event_is_already_stored_is_resolved_as_a_repeat(scene: Scene) -> None:
@@ -116,7 +116,7 @@ async def test_a_letter_whose_event_is_already_stored_is_resolved_as_a_repeat(sc
     done = await small.command("dead-letters", "retry", "--run", "run", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
     assert "1 stored, 1 repeat" in done.output, done.output
     assert await small.rows("SELECT event_seq, source_offset, raw FROM run_events") == [(0, 0, twice.value)]
-    assert [state for _, _, state, _ in await letters(small)] == ["resolved", "resolved"]
+    assert [state for _, _, state, _ in await dead_letters(small)] == ["resolved", "resolved"]
 
 
 async def test_an_interrupted_retry_continues_with_the_letters_that_it_has_not_tried(refused: Scene) -> None:
@@ -127,11 +127,11 @@ async def test_an_interrupted_retry_continues_with_the_letters_that_it_has_not_t
     rest = await refused.command("dead-letters", "retry", "--all", "--not-tried-since", begun)
     # then only the other letter is retried.
     assert "letter 1" not in rest.output
-    assert [retries for _, _, _, retries in await letters(refused)] == [1, 1]
+    assert [retries for _, _, _, retries in await dead_letters(refused)] == [1, 1]
 
 
 async def test_each_filter_finds_its_letters(refused: Scene) -> None:
-    # Given letters of several kinds,
+    # Given dead letters of several kinds,
     await refused.publish(Message(b"other", b"{}"), Message(None, b"\x1b[2J"))
     await refused.consume()
     (since,) = (await refused.rows("SELECT to_json(min(created_at))#>>'{}' FROM dead_letters WHERE id > 2"))[0]
@@ -141,7 +141,7 @@ async def test_each_filter_finds_its_letters(refused: Scene) -> None:
         assert done.exit_code == 0, done.output
         return [found["id"] for found in json.loads(done.output)]
 
-    # when they are listed, then each filter finds its letters.
+    # when they are listed, then each filter finds its dead letters.
     assert await listed() == [1, 2, 3, 4]
     assert await listed("--reason", "invalid_event", "--reason", "missing_key") == [3, 4]
     assert await listed("--run", "other", "--partition", "0") == [3]
@@ -179,7 +179,7 @@ async def test_a_letter_is_shown_with_the_place_of_its_error_and_with_escaped_by
 
 
 async def test_a_discarded_letter_has_its_actor_and_reason_and_is_not_retried(refused: Scene) -> None:
-    # Given letters, when one is discarded,
+    # Given dead letters, when one is discarded,
     done = await refused.command("dead-letters", "discard", "1", "--because", "a test's", "--by", "Ada")
     # then it stays with its reason, and is no longer open; discarding it again changes nothing.
     assert "1 discarded" in done.output, done.output
@@ -188,12 +188,12 @@ async def test_a_discarded_letter_has_its_actor_and_reason_and_is_not_retried(re
     history = "SELECT letter_id, action, detail, actor FROM dead_letter_history"
     assert await refused.rows(history) == [(1, "discarded", "a test's", "Ada")]
     await refused.command("dead-letters", "retry", "--all", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
-    states = [state for _, _, state, _ in await letters(refused)]
+    states = [state for _, _, state, _ in await dead_letters(refused)]
     assert states == ["discarded", "resolved"]
 
 
 async def test_letters_are_exported_with_their_exact_bytes(refused: Scene, tmp_path: Path) -> None:
-    # Given letters, when one value is exported, then the file has its bytes,
+    # Given dead letters, when one value is exported, then the file has its bytes,
     (value,) = (await refused.rows("SELECT value FROM dead_letters WHERE id = 2"))[0]
     file = tmp_path / "message"
     done = await refused.command("dead-letters", "export", "2", "--bytes", "--to", str(file))
@@ -202,7 +202,7 @@ async def test_letters_are_exported_with_their_exact_bytes(refused: Scene, tmp_p
     # and when all are exported, then each is a line of JSON with all fields.
     lines = (await refused.command("dead-letters", "export", "--all")).output.splitlines()
     documents = [json.loads(line) for line in lines]
-    assert [(each["id"], each["offset"], b64decode(each["key"])) for each in documents] == [
+    assert [(document["id"], document["offset"], b64decode(document["key"])) for document in documents] == [
         (1, 1, b"run"),
         (2, 3, b"run"),
     ]

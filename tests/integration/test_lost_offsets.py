@@ -53,7 +53,7 @@ async def test_a_recreated_topic_is_recognised_where_the_stored_offset_has_no_re
     assert await scene.event_ids("run") == ["a", "b", "c"]
 
 
-async def test_the_partitions_beside_a_halted_one_continue(make_scene: MakeScene) -> None:
+async def test_other_partitions_continue_when_one_halts(make_scene: MakeScene) -> None:
     # Given a partition from which retention deleted records that were not stored, and another one,
     scene = await make_scene(2)
     await scene.publish(*events_of("one", "a"), *events_of("two", "a", partition=1))

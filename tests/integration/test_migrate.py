@@ -31,9 +31,9 @@ async def test_concurrent_migrations_apply_each_migration_once(unmigrated: Scene
     # Given an empty database, when several replicas migrate it at once,
     finished = await asyncio.gather(*(unmigrated.command("migrate") for _ in range(3)))
     # then all succeed, and each migration was applied once.
-    assert [each.exit_code for each in finished] == [0, 0, 0], finished
-    assert sum("0001-first-schema" in each.output for each in finished) == 1
-    assert sum("up to date" in each.output for each in finished) == 2
+    assert [command.exit_code for command in finished] == [0, 0, 0], finished
+    assert sum("0001-first-schema" in command.output for command in finished) == 1
+    assert sum("up to date" in command.output for command in finished) == 2
 
 
 async def test_a_database_of_another_encoding_is_refused(scene: Scene, latin_database: str) -> None:

@@ -54,8 +54,8 @@ async def _assert_exact(scene: Scene, text: str) -> None:
     assert types == [(text,)]
     (facts,) = await scene.rows(f"SELECT {', '.join(FIELDS)} FROM agent_runs WHERE id = $1", text)
     assert facts == (f"{text} of another",) * 3
-    letters = await scene.rows("SELECT headers ->> 0, reason FROM dead_letters WHERE key = $1", text.encode())
-    assert {(json.loads(header)[0], reason) for header, reason in letters} == {
+    dead_letters = await scene.rows("SELECT headers ->> 0, reason FROM dead_letters WHERE key = $1", text.encode())
+    assert {(json.loads(header)[0], reason) for header, reason in dead_letters} == {
         (text, "event_id_conflict"),
         (text, "not_json"),
     }

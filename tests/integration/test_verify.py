@@ -51,8 +51,8 @@ async def test_unchanged_tables_have_no_differences(consumed: Scene) -> None:
     # Given unchanged tables, when they are verified, with the topic and without, then there is no difference.
     alone = await consumed.command("verify")
     assert (alone.exit_code, "0 differences" in alone.output) == (0, True), alone.output
-    beside = await consumed.command("verify", "--topic")
-    assert (beside.exit_code, "0 differences" in beside.output) == (0, True), beside.output
+    with_topic = await consumed.command("verify", "--topic")
+    assert (with_topic.exit_code, "0 differences" in with_topic.output) == (0, True), with_topic.output
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -63,7 +63,7 @@ class ConsumerProcess:
 
     @property
     def output(self) -> str:
-        """Everything that it has written so far."""
+        """The output that the process has written so far."""
         return self._log.read_text(errors="replace")
 
     @property
@@ -78,17 +78,17 @@ class ConsumerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs or is frozen by a signal."""
+        """Whether the process has not ended; true also while a SIGSTOP holds it."""
         return self._process.poll() is None
 
     @property
     def frozen(self) -> bool:
-        """Whether a SIGSTOP holds it."""
+        """Whether a SIGSTOP has stopped the process."""
         return self.alive and self.process.status() == psutil.STATUS_STOPPED
 
     @property
     def peak_mib(self) -> float:
-        """Its peak memory. Where the kernel does not record that (macOS), its current memory."""
+        """The peak memory of the process. Where the kernel does not record that (macOS), its current memory."""
         status = Path(f"/proc/{self._process.pid}/status")
         if not status.exists():
             return psutil.Process(self._process.pid).memory_info().rss / MIB
@@ -96,33 +96,33 @@ class ConsumerProcess:
         return int(peak) / 1024
 
     def count(self, action: str) -> int:
-        """How many lines of this `action` it has logged, in either log format."""
+        """Return how many lines of this `action` the process has logged, in either log format."""
         return len(re.findall(rf'\baction={action}\b|"action": *"{action}"', self.output))
 
     def lines(self, action: str) -> list[dict[str, Any]]:
-        """The logged lines of this `action`; for a consumer with AGENT_RUNS_LOG_FORMAT=json."""
+        """Return the logged lines of this `action`; for a consumer with AGENT_RUNS_LOG_FORMAT=json."""
         complete = self.output.rpartition("\n")[0].splitlines()
         found: list[dict[str, Any]] = [json.loads(line) for line in complete if line.startswith("{")]
         return [line for line in found if line["action"] == action]
 
     async def wait_for_output(self, text: str, times: int = 1) -> None:
-        """Wait until its output contains the text this many times."""
+        """Wait until the output contains the text this many times."""
         await self._wait(lambda: self.output.count(text) >= times, f"its output contains {text!r}")
 
     async def wait_for_action(self, action: str, times: int = 1) -> None:
-        """Wait until it has logged this many lines of this `action`."""
+        """Wait until the process has logged this many lines of this `action`."""
         await self._wait(lambda: self.count(action) >= times, f"it logged {action!r} {times} times")
 
     async def wait_until_assigned(self) -> None:
-        """Wait until it has partitions."""
+        """Wait until the consumer has partitions."""
         await self.wait_for_action("assigned")
 
     async def wait_until_frozen(self) -> None:
-        """Wait until a SIGSTOP holds it."""
+        """Wait until a SIGSTOP has stopped the process."""
         await self._wait(lambda: self.frozen, "it was frozen")
 
     async def wait_for_exit(self, deadline_s: float = DEADLINE_S) -> int:
-        """Wait for its end. Returns the exit code, or minus the signal that ended it."""
+        """Wait until the process ends. Returns its exit code, or minus the signal that ended it."""
         try:
             await until(lambda: not self.alive, "the consumer has ended", deadline_s)
         except AssertionError as error:
@@ -131,12 +131,12 @@ class ConsumerProcess:
         return self._process.wait()
 
     async def terminate(self, deadline_s: float = DEADLINE_S, signal: Signals = SIGTERM) -> None:
-        """End it as an orchestrator does; it must exit with code 0 within the deadline."""
+        """Send SIGTERM, or another signal; the process must exit with code 0 within the deadline."""
         self.signal(signal)
         assert await self.wait_for_exit(deadline_s) == 0, self.output[-SHOWN_CHARACTERS:]
 
     def signal(self, number: Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the process."""
         self._process.send_signal(number)
 
     def freeze(self) -> None:
@@ -148,7 +148,7 @@ class ConsumerProcess:
         self.signal(SIGCONT)
 
     def kill(self) -> None:
-        """Send SIGKILL, if it still runs, and wait for its end."""
+        """Send SIGKILL if the process still runs, and wait until it has ended."""
         self.signal(SIGKILL)
         self._process.wait()
 

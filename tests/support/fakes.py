@@ -1,4 +1,4 @@
-"""A writer without a database: keeps offsets, records what was written, and fails as a test tells it to."""
+"""A writer without a database: keeps offsets, records what was written, and raises the errors that a test has set."""
 
 import asyncio
 from collections.abc import Callable, Sequence

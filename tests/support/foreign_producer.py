@@ -1,4 +1,4 @@
-"""A producer that is not ours: librdkafka."""
+"""A producer that shares no code with the library: librdkafka."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Receipt(NamedTuple):
 
 
 def foreign_producer(bootstrap_servers: str, **settings: str | int | bool) -> Producer:
-    """A producer that partitions as Java and aiokafka do; librdkafka's default partitioner differs."""
+    """Return a producer that partitions as Java and aiokafka do; librdkafka's default partitioner differs."""
     common: dict[str, str | int | bool] = {
         "bootstrap.servers": bootstrap_servers,
         "partitioner": "murmur2_random",
@@ -40,7 +40,7 @@ def foreign_producer(bootstrap_servers: str, **settings: str | int | bool) -> Pr
 
 
 def transactional_producer(bootstrap_servers: str, transactional_id: str) -> Producer:
-    """A producer that is ready to begin a transaction."""
+    """Return a producer that is ready to begin a transaction."""
     producer = foreign_producer(bootstrap_servers, **{"transactional.id": transactional_id})
     producer.init_transactions()
     return producer
@@ -96,7 +96,7 @@ def _report(
 
 
 def aiokafka_partition(key: bytes, partitions: int) -> int:
-    """The partition that aiokafka and Java choose for a key."""
+    """Return the partition that aiokafka and Java choose for a key."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
@@ -107,5 +107,5 @@ def keys_of_partition(partition: int, partitions: int) -> Iterable[bytes]:
 
 
 def key_of_partition(partition: int, partitions: int) -> bytes:
-    """A run id whose events go to this partition."""
+    """Return a run id whose events go to this partition."""
     return next(iter(keys_of_partition(partition, partitions)))

@@ -33,15 +33,15 @@ class Message(NamedTuple):
 
 
 def event(event_id: str, kind: str = "input", **fields: object) -> bytes:
-    """The value of a valid event, unless `fields` make it invalid."""
+    """Return the value of an event; it is valid unless `fields` make it invalid."""
     return json.dumps({"type": kind, "id": event_id, **COMMON, **MINIMAL.get(kind, {}), **fields}).encode()
 
 
 def event_with_literal(event_id: str, data: bytes) -> bytes:
-    """An `input` event whose `data` is exactly this JSON text."""
+    """Return an `input` event whose `data` is exactly this JSON text."""
     return event(event_id, data="DATA").replace(b'"DATA"', data)
 
 
 def events_of(run_id: str, *event_ids: str, partition: int = 0) -> list[Message]:
-    """One valid event of a run for each id."""
+    """Return one valid event of a run for each id."""
     return [Message(run_id.encode(), event(event_id), partition) for event_id in event_ids]

@@ -1,4 +1,4 @@
-"""A topic, a database, and the consumers between them."""
+"""A topic, a database and its consumers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Finished(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """A topic, a database, and the consumers between them.
+    """A topic, a database and its consumers.
 
     Attributes:
         directory: the output of consumers is written to files in it.
@@ -85,7 +85,7 @@ class Scene:
         return f"{self.topic}-until-end"
 
     def environ(self, **settings: str) -> dict[str, str]:
-        """The environment for the service, without settings of the test run itself."""
+        """Return the environment for the service, without settings of the test run itself."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_RUNS_")}
         return inherited | {
             "KAFKA_BOOTSTRAP_SERVERS": self.servers.bootstrap_servers,
@@ -102,7 +102,7 @@ class Scene:
         return await asyncio.to_thread(publish, producer, self.topic, messages)
 
     async def consume(self, **settings: str) -> None:
-        """Run the service to the end of the log in this process; that is faster than starting another one."""
+        """Run the service to the end of the log in this process; that is faster than starting another process."""
         settings = {"AGENT_RUNS_GROUP": self.until_end_group, **settings}
         await serve(read_config(self.environ(**settings)), to_end=True)
 
@@ -156,29 +156,31 @@ class Scene:
             assert not consumer.has_unhandled_errors, consumer.output
 
     async def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
+        """Execute a query and return its rows."""
         async with connect(self.database) as connection:
             return [tuple(row) for row in await connection.fetch(query, *parameters)]
 
     async def tables(self) -> Tables:
-        """A snapshot of the service's tables."""
+        """Return a snapshot of the service's tables."""
         return await read_tables(self.database)
 
     async def event_ids(self, run_id: str) -> list[str]:
-        """The ids of a run's events in their order."""
+        """Return the ids of a run's events, ordered by event_seq."""
         query = "SELECT id FROM run_events WHERE run_id = $1 ORDER BY event_seq"
         return [row[0] for row in await self.rows(query, run_id)]
 
     async def dead_letters(self) -> list[tuple[int, str]]:
-        """Offset and reason of every dead letter, ordered by partition and offset."""
-        letters = await self.rows("SELECT record_offset, reason FROM dead_letters ORDER BY partition, record_offset")
-        return [(offset, reason) for offset, reason in letters]
+        """Return offset and reason of every dead letter, ordered by partition and offset."""
+        rows = await self.rows("SELECT record_offset, reason FROM dead_letters ORDER BY partition, record_offset")
+        return [(offset, reason) for offset, reason in rows]
 
     async def assert_consistent(self, *, dead_letters: bool = True) -> None:
-        """Require that every record is in exactly one place, by a check that shares no code with the service.
+        """Require that every record is stored exactly once, as an event, a dead letter or a repeat.
+
+        The check shares no code with the service.
 
         Args:
-            dead_letters: whether there may be any.
+            dead_letters: whether the database may contain dead letters.
         """
         violations = await check(self.servers.bootstrap_servers, self.topic, self.database)
         shown = map(str, violations[:SHOWN_VIOLATIONS])
@@ -195,7 +197,7 @@ class Scene:
         await until(stored, f"run {run_id} has the events {event_ids}")
 
     async def consumed_records(self) -> int:
-        """The sum of all stored offsets; 0 while the database does not answer."""
+        """Return the sum of all stored offsets; 0 while the database does not answer."""
         return sum((await self._next_offsets()).values())
 
     async def wait_for_more(self, records: int = 1) -> None:
@@ -224,7 +226,7 @@ class Scene:
             raise
 
     async def terminate_backends(self) -> None:
-        """End all PostgreSQL sessions of consumers."""
+        """Terminate all PostgreSQL sessions of consumers."""
         await execute(self.database, TERMINATE)
 
     async def _next_offsets(self) -> dict[int, int]:

@@ -18,12 +18,12 @@ Snapshot = Mapping[str, Sequence[str]]
 
 
 async def snapshot(database: str) -> Snapshot:
-    """The sorted rows of every table, without the columns of WALL_CLOCK."""
+    """Return the sorted rows of every table, without the columns of WALL_CLOCK."""
     return {table: await _rows(database, table, WALL_CLOCK[table]) for table in WALL_CLOCK}
 
 
 async def row_versions(database: str) -> Snapshot:
-    """The sorted rows of RUN_DATA with all columns, and the id of the transaction that wrote each version."""
+    """Return the sorted rows of RUN_DATA with all columns, and the id of the transaction that wrote each version."""
     return {table: await _rows(database, table, (), "xmin::text || ' ' || ") for table in RUN_DATA}
 
 

@@ -47,16 +47,16 @@ class Cluster:
         self.bootstrap_servers = ",".join(f"{HOST}:{port}" for port in plain.values())
 
     def start(self, *nodes: int) -> None:
-        """Start these, or all; in parallel, because none of them answers before two are up."""
+        """Start these nodes, or all of them; in parallel, because none of them answers before two are up."""
         _in_parallel(self.nodes[node].start for node in nodes or NODES)
 
     def kill(self, *nodes: int) -> None:
-        """SIGKILL these, or all."""
+        """Send SIGKILL to these nodes, or to all of them."""
         _in_parallel(self.nodes[node].kill for node in nodes or NODES)
 
     @property
     def down(self) -> list[int]:
-        """The nodes that do not run."""
+        """The ids of the nodes that do not run."""
         return [number for number, node in self.nodes.items() if node.pid is None]
 
     def leader(self, topic: str) -> int:
@@ -86,5 +86,5 @@ class Cluster:
 
 def _in_parallel(work: Iterable[Callable[[], None]]) -> None:
     with ThreadPoolExecutor(len(NODES)) as threads:
-        for done in [threads.submit(each) for each in work]:
-            done.result()
+        for future in [threads.submit(function) for function in work]:
+            future.result()

@@ -12,17 +12,17 @@ REMEMBERED = 40
 
 
 def ordinary_events(rng: Random) -> Iterator[Message]:
-    """Events without end, each once, of twelve runs at a time that name each other as parents."""
+    """Yield events without end, each once, of twelve runs at a time that name each other as parents."""
     return (Message(key, encode_variant(rng, event)) for key, event in _events(rng))
 
 
 def mixed(rng: Random, size: int) -> list[Message]:
-    """Messages of which about every third is no new event. Any twenty in a row contain some of each kind."""
+    """Return messages, about a third of which are no new events. Any twenty in a row contain some of each kind."""
     return list(islice(endless_mix(rng), size))
 
 
 def endless_mix(rng: Random) -> Iterator[Message]:
-    """The same without end."""
+    """Yield the messages of `mixed` without end."""
     published: list[tuple[bytes, dict[str, object]]] = []
     for key, event in _events(rng):
         published = [*published[-REMEMBERED:], (key, event)]
@@ -42,7 +42,7 @@ def endless_mix(rng: Random) -> Iterator[Message]:
 
 
 def large_events(rng: Random, size: int, event_bytes: int = 4_000) -> list[Message]:
-    """This many large events of twelve runs."""
+    """Return this many large events of twelve runs."""
     run_ids = [new_id(rng).encode() for _ in range(RUNS_AT_ONCE)]
     return [Message(rng.choice(run_ids), _large(rng, event_bytes)) for _ in range(size)]
 

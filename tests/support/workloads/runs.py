@@ -68,7 +68,7 @@ class RunWriter:
 
 
 def new_id(rng: Random) -> str:
-    """An id as our library makes them; in one of twenty cases an unusual one."""
+    """An id as the library makes them; in one of twenty cases an unusual one."""
     if rng.random() < 0.95:
         return "".join(rng.choices(ALPHABET, k=12))
     return rng.choice(("é", "a b", "run/", "0", "'; --", "🤖")) + str(rng.getrandbits(64))
