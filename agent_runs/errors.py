@@ -1,12 +1,12 @@
 """The exceptions of the library.
 
 AgentRunsError
-├── SettingsError      settings are missing or invalid; lists all of them
+├── SettingsError      settings are missing or invalid; lists every problem
 ├── UnreadableEvent    a message that breaks the contract; keeps the message's bytes
 │   ├── NotJson        not one JSON value (RFC 8259), or nested deeper than the contract's limit
 │   └── InvalidEvent   JSON, but not an event of the contract
 └── Undelivered        raised inside the emitter only; the emitter never raises to the agent
-    ├── TooLargeForTopic   a batch exceeds the topic's size limit: the emitter sends smaller batches
+    ├── TooLargeForTopic   a batch exceeds the topic's size limit: smaller batches are sent; a single record is dropped
     └── KafkaUnavailable   no broker accepts records: the emitter waits and sends the same records again
 """
 
@@ -28,7 +28,7 @@ class SettingsError(AgentRunsError):
 
 
 class UnreadableEvent(AgentRunsError):
-    """A message is not an event of the contract. `str()` of the exception is the reason.
+    """A message is not an event of the contract. `str()` of the exception is the detail.
 
     Attributes:
         value: the exact bytes of the message, so that the caller can store them.

@@ -15,6 +15,6 @@ def escape_line(text: str) -> str:
 def escape_lines(text: str) -> str:
     """Return a text of several lines, such as a traceback, with each line escaped.
 
-    All lines but the first are indented, so that none can forge a log line.
+    All lines but the first are indented, so that none looks like a separate log entry.
     """
     return "\n    ".join(escape_line(line) for line in text.rstrip("\n").split("\n"))

@@ -1,9 +1,9 @@
 """The errors of the service.
 
 ConsumerError
-├── UsageError           arguments, settings, a missing topic, a database of another topic: exit code 2
+├── UsageError           wrong arguments or settings, an unsuitable topic or database: exit code 2
 ├── OperatorNeeded       no retry helps: exit code 3
-├── GaveUp               Kafka or PostgreSQL stayed unavailable for too long: exit code 4
+├── GaveUp               Kafka or PostgreSQL stayed unavailable, or nothing was stored, for too long: exit code 4
 ├── KafkaClientBroken    the service replaces the consumer group's Kafka client
 │   └── MemberRefused    the group's coordinator refuses this member: retry with a new client
 └── StoreError           PostgreSQL failed; `consumer.postgres.sqlstate` maps SQLSTATEs to these classes

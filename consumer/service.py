@@ -40,7 +40,8 @@ async def serve(config: Config, *, to_end: bool) -> None:
         UsageError: the topic does not exist, or the schema of the database is not the expected one.
         OperatorNeeded: PostgreSQL refused something that no retry can change; with `to_end`, also if partitions are
             halted.
-        GaveUp: only with `to_end`: Kafka or PostgreSQL stayed unavailable for `give_up_s` seconds.
+        GaveUp: only with `to_end`: Kafka or PostgreSQL stayed unavailable, or no stored offset moved, for `give_up_s`
+            seconds.
     """
     tune_allocator()
     stop = asyncio.Event()

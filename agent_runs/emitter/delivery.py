@@ -33,7 +33,7 @@ class Delivery:
 
     def wake(self) -> None:
         """Start the thread if none runs, and wake it."""
-        if not self._has_thread and not self._state.is_over:
+        if not self._has_thread and not self._state.must_end:
             self._start()
         self._state.wake()
 
@@ -93,7 +93,7 @@ class Delivery:
         self._has_thread = True
         try:
             self._state.queue.set_delivery_thread()
-            while not self._state.is_over:
+            while not self._state.must_end:
                 self._run_session()
                 self._state.wait_before_retry()
             current_process().running.discard(self)

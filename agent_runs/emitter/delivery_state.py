@@ -1,4 +1,7 @@
-"""State shared by the successive sessions of one delivery: unacknowledged records, the outage, the end."""
+"""State shared by the successive sessions of one delivery.
+
+It holds the unacknowledged records, the reasons logged in the present outage, and whether the delivery must end.
+"""
 
 from collections.abc import Sequence
 from logging import INFO, WARNING
@@ -40,8 +43,8 @@ class DeliveryState:
         self._logged_reasons: set[str] = set()  # of the present outage; empty if there is none
 
     @property
-    def is_over(self) -> bool:
-        """Whether the delivery has to end: after `stop`, or after `stop_when_empty` once the queue is empty."""
+    def must_end(self) -> bool:
+        """Whether the delivery must end: after `stop`, or after `stop_when_empty` once the queue is empty."""
         return self._stopped.is_set() or (self._stops_when_empty and self.queue.is_empty)
 
     def take(self) -> list[Record]:
@@ -58,15 +61,18 @@ class DeliveryState:
             log_safely(INFO, "Kafka accepts events again")
 
     def log_failure(self, reason: str) -> None:
-        """Log why Kafka accepts no events: each reason once in an outage, and at most ten reasons."""
+        """Log why Kafka does not accept events: each reason once in an outage, and at most ten reasons."""
         if reason not in self._logged_reasons and len(self._logged_reasons) < _MAX_REASONS:
             self._logged_reasons.add(reason)
-            text = "Kafka accepts no events (%s); they stay in the queue and are sent when it is available again"
+            text = (
+                "Kafka does not accept events (%s). "
+                "Unsent events stay in the queue and are sent when Kafka accepts them again"
+            )
             log_safely(WARNING, text, reason)
 
     def wait_before_retry(self) -> None:
         """Wait before the next session, longer after each failure; `stop` ends the wait."""
-        if not self.is_over:
+        if not self.must_end:
             self._stopped.wait(backoff_s(self._failures, _FIRST_RETRY_S, _LONGEST_RETRY_S))
             self._failures += 1
 

@@ -1,4 +1,7 @@
-"""The emitter, as the agent uses it: no call raises, and only `flush` and `close` wait for Kafka."""
+"""The emitter, as the agent uses it.
+
+No call raises. Only `flush`, `close`, and an emit while the process ends wait for Kafka.
+"""
 
 import os
 from collections.abc import Mapping
@@ -37,7 +40,7 @@ class Emitter:
         options: settings.
     """
 
-    # Positional arguments are wrong, and must not raise either.
+    # `*positional` catches wrong calls: they are reported as invalid settings, not as TypeError.
     def __init__(
         self,
         *positional: Never,
@@ -45,7 +48,8 @@ class Emitter:
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> None:
-        environ = os.environ if environ is None else environ  # as a default, `help(Emitter)` would print all of it
+        # Not as the default argument: `help(Emitter)` would print the whole environment.
+        environ = os.environ if environ is None else environ
         self._pipeline = self._open_pipeline(mask, environ, {**dict.fromkeys(map(repr, positional)), **options})
 
     def _open_pipeline(
@@ -101,7 +105,7 @@ class Emitter:
         return event.id
 
     def flush(self, timeout_s: float | None = None) -> int:
-        """Wait until Kafka has acknowledged all events emitted before.
+        """Wait until Kafka has acknowledged, or the emitter has dropped, all events emitted before this call.
 
         Blocks the calling thread. In asyncio code use `await asyncio.to_thread(emitter.flush)`.
 
@@ -109,12 +113,12 @@ class Emitter:
             timeout_s: the longest wait in seconds; by default the setting `exit_timeout_s`.
 
         Returns:
-            The number of these events that are not acknowledged.
+            The number of these events that are neither acknowledged nor dropped.
         """
         return self._pipeline.flush(timeout_s)
 
     def close(self, timeout_s: float | None = None) -> int:
-        """Refuse new events, wait until Kafka has acknowledged the pending ones, and end the emitter's thread.
+        """Refuse new events, wait until the pending ones are acknowledged or dropped, and end the emitter's thread.
 
         Blocks the calling thread. In asyncio code use `async with`, or `await asyncio.to_thread(emitter.close)`.
 
@@ -122,8 +126,9 @@ class Emitter:
             timeout_s: the longest wait in seconds; by default the setting `exit_timeout_s`.
 
         Returns:
-            The number of events that are not acknowledged. They are dropped, and counted as `given_up`. In a signal
-            handler that has interrupted an emit, they are sent in the background instead.
+            The number of events that were still pending: neither acknowledged nor dropped. They are dropped now, and
+            counted as `given_up`. In a signal handler that has interrupted an emit, they are sent in the background
+            instead.
         """
         return self._pipeline.close(timeout_s)
 

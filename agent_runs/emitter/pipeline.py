@@ -128,12 +128,12 @@ class Pipeline:
         self._drop(key, DropReason.INVALID, why, why)
 
     def flush(self, timeout_s: float | None) -> int:
-        """Wait until Kafka has acknowledged the events accepted so far. Returns how many of them are left."""
+        """Wait until the events accepted so far are acknowledged or dropped. Returns how many of them are left."""
         current_process()
         return self._queue.flush(self._deadline(timeout_s))
 
     def close(self, timeout_s: float | None) -> int:
-        """Refuse new events, wait for the pending ones, and end. Returns how many Kafka has not acknowledged."""
+        """Refuse new events, wait for the pending ones, and end. Returns how many were still pending."""
         current_process()
         self._is_closed = True
         self._queue.close()

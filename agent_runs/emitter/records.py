@@ -22,7 +22,7 @@ class Record(Struct, gc=False):
         dropped_count: how many dropped events this marker records; 0 for an event.
         ordinal: position among all records accepted by this queue, from 1. A marker that replaces a record has the
             ordinal of that record.
-        size: bytes that the record counts towards the queue's limit.
+        size: bytes of the queue's limit that this record uses.
     """
 
     key: bytes

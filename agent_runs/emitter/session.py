@@ -47,7 +47,7 @@ class _Session:
             waker = self._state.waker = Waker(asyncio.get_running_loop())
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    while not self._state.is_over:
+                    while not self._state.must_end:
                         await self._send_or_wait(producer, waker, tasks)
                     for partition in self._partitions.values():
                         partition.cancel()
@@ -60,7 +60,7 @@ class _Session:
         """Distribute new records to their partitions. If there are none, wait for some or for the delivery's end."""
         self._taken.extend(self._state.take())
         if not self._taken:
-            await waker.wait_unless(lambda: self._state.is_over or self._state.queue.has_waiting)
+            await waker.wait_unless(lambda: self._state.must_end or self._state.queue.has_waiting)
             return
         while self._taken:
             number = producer.partition_of(self._taken[0].key)

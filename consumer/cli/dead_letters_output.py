@@ -114,7 +114,7 @@ def retried(result: Retried) -> None:
 def summary(counts: Counter[Outcome], *, dry_run: bool) -> None:
     """Print the number of dead letters by result."""
     text = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome)
-    _console().print(f"{'Without --dry-run: ' if dry_run else ''}{text}")
+    _console().print(f"{'dry run, nothing changed; a real run would give: ' if dry_run else ''}{text}")
 
 
 def discarded(count: int) -> None:

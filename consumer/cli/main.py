@@ -41,9 +41,9 @@ def cli() -> None:
     Exit codes:
       0  done
       1  verify found differences, or dead-letters retry left dead letters open
-      2  wrong usage or settings, a missing topic or schema
+      2  wrong usage or settings, or an unsuitable topic or database
       3  an operator must decide, or an unexpected error
-      4  Kafka or PostgreSQL stayed unavailable
+      4  Kafka or PostgreSQL stayed unavailable, or nothing was stored for too long
     """
 
 
@@ -63,7 +63,7 @@ def migrate_command() -> None:
     type=click.IntRange(min=1),
     default=12,
     show_default=True,
-    help="Number of partitions. Adding partitions later moves keys and splits runs.",
+    help="Number of partitions. If you add some later, new events of a run may go to another partition.",
 )
 @click.option(
     "--replicas",
@@ -90,7 +90,7 @@ def create_topic_command(partitions: int, replicas: int | None, retention_days: 
 
 
 @cli.command("run")
-@click.option("--until-end", is_flag=True, help="Stop when every record that is in the log at the start is stored.")
+@click.option("--until-end", is_flag=True, help="Stop when all records present when the command starts are stored.")
 def run_command(until_end: bool) -> None:  # noqa: FBT001  # click passes a flag by its name
     """Consume until SIGTERM or SIGINT. Several processes share the partitions."""
     config = read_config(os.environ)
@@ -103,10 +103,11 @@ def run_command(until_end: bool) -> None:  # noqa: FBT001  # click passes a flag
     is_flag=False,
     flag_value="",
     metavar="[NAME]",
-    help="Also look for each record of this topic in the tables. Default NAME: AGENT_RUNS_TOPIC.",
+    help="Also look in the tables for each record of this topic below the stored offset. "
+    "Default NAME: AGENT_RUNS_TOPIC.",
 )
 def verify_command(topic: str | None) -> None:
-    """Compare each run with the fold of its events.
+    """Compare the row of each run with the row computed again from its events.
 
     With --topic, also compare the topic with the tables.
 
@@ -120,14 +121,14 @@ def verify_command(topic: str | None) -> None:
         found = [difference async for difference in verify_runs(session)]
         if topic is None:
             return found, None
-        of_topic, places = await retry_while_unavailable(
+        of_topic, counts_by_outcome = await retry_while_unavailable(
             lambda: _verify_topic(config, session), "verify the topic", config.service.give_up_s
         )
-        return found + of_topic, places
+        return found + of_topic, counts_by_outcome
 
-    found, places = run_with_session(config, work)
-    if places is not None:
-        output.places(places)
+    found, counts_by_outcome = run_with_session(config, work)
+    if counts_by_outcome is not None:
+        output.counts_by_outcome(counts_by_outcome)
     output.differences(found)
     sys.exit(_DIFFERENCES_FOUND if found else 0)
 
@@ -138,19 +139,19 @@ async def _verify_topic(config: Config, session: Session) -> tuple[list[Differen
     try:
         check = TopicCheck(session, log, config.topic.max_event_bytes)
         offsets = (await session.run(Store.offsets)).values()
-        return [difference for stored in offsets async for difference in check.compare(stored)], check.places
+        return [difference for stored in offsets async for difference in check.compare(stored)], check.counts_by_outcome
     finally:
         await log.close()
 
 
 @cli.group("offsets")
 def offsets_group() -> None:
-    """Show offsets, and continue after records were lost."""
+    """Show offsets, and let a partition continue after lost records."""
 
 
 @offsets_group.command("show")
 def offsets_show_command() -> None:
-    """Show the offsets of each partition, and why it is halted.
+    """Show the offsets of each partition, and whether lost records or the circuit breaker halt it.
 
     Shows where the log starts and ends, and up to which offset it is stored.
     """
@@ -200,6 +201,6 @@ def main() -> None:
         for line in str(error).split("\n"):
             click.echo(f"error: {escape_line(line)}", err=True)
         sys.exit(_EXIT_CODES[type(error)])
-    except Exception:  # noqa: BLE001  # a bug; its open transaction, if any, is rolled back
+    except Exception:  # noqa: BLE001  # a bug, or an OSError such as a full disk; an open transaction is rolled back
         click.echo(escape_lines(traceback.format_exc()), err=True)
         sys.exit(_EXIT_CODES[OperatorNeeded])

@@ -37,7 +37,7 @@ def topic_created(topic: str, differences: Sequence[str]) -> None:
         _print_line(console, f"warning: {difference}", style="yellow")
 
 
-def places(counts: Counter[str]) -> None:
+def counts_by_outcome(counts: Counter[str]) -> None:
     """Print how many records of the topic were found as events, as dead letters, as repeats, or not at all."""
     table = Table("records of the topic", "count")
     for name in ("event", "dead_letter", "repeat", "missing"):

@@ -70,7 +70,8 @@ async def _differences(admin: AIOKafkaAdminClient, topic: str, wanted: dict[str,
     count = await _partitions(admin, topic)
     if count != partitions:
         differences.append(
-            f"it has {count} partitions, not {partitions} (adding partitions moves keys and splits runs)"
+            f"it has {count} partitions, not {partitions} "
+            "(if you add some, new events of a run may go to another partition)"
         )
     return differences
 

@@ -17,7 +17,7 @@ class TopicCheck:
     """Compares the partitions of a topic with the tables, one after the other.
 
     Attributes:
-        places: the number of records by the place where they were found: `event`, `dead_letter`, `repeat`, `missing`.
+        counts_by_outcome: the number of records found as `event`, `dead_letter` or `repeat`, or `missing`.
     """
 
     def __init__(self, session: Session, log: TopicReader, max_event_bytes: int) -> None:
@@ -25,7 +25,7 @@ class TopicCheck:
         self._log = log
         self._max_event_bytes = max_event_bytes
         self._last_seq: dict[str, int] = {}
-        self.places: Counter[str] = Counter()
+        self.counts_by_outcome: Counter[str] = Counter()
 
     async def compare(self, stored: Offsets) -> AsyncIterator[Difference]:
         """Compare the records of one partition below the stored offset with the tables.
@@ -35,7 +35,7 @@ class TopicCheck:
             GaveUp: PostgreSQL stayed unavailable.
         """
         bounds = (await self._log.bounds([stored.partition]))[stored.partition]
-        before, earliest = self.places["event"], None
+        before, earliest = self.counts_by_outcome["event"], None
         async for records in self._log.scan(stored.partition, bounds.start_offset, stored.next_offset):
             earliest = min([*(record.timestamp for record in records), *([] if earliest is None else [earliest])])
             async for difference in self._compare_records(stored.partition, records):
@@ -44,7 +44,7 @@ class TopicCheck:
             since = storable_timestamp(earliest) or 0
             parameters = (stored.partition, bounds.start_offset, stored.next_offset, since)
             (row,) = await self._session.fetch("count_events", *parameters)
-            found = self.places["event"] - before
+            found = self.counts_by_outcome["event"] - before
             if row["events"] != found:
                 detail = f"the tables have {row['events']} events from this partition's log, the log has {found}"
                 yield Difference("invented", f"partition {stored.partition}", detail)
@@ -61,8 +61,8 @@ class TopicCheck:
         items = [decode(record, self._max_event_bytes) for record in records]
         stored = await self._stored_events([item for item in items if isinstance(item, Event)])
         for item in items:
-            place, differences = self._locate(item, stored.get(item.record.offset), letters.get(item.record.offset))
-            self.places[place] += 1
+            outcome, differences = self._locate(item, stored.get(item.record.offset), letters.get(item.record.offset))
+            self.counts_by_outcome[outcome] += 1
             for difference in differences:
                 yield difference
 
@@ -76,7 +76,7 @@ class TopicCheck:
     def _locate(
         self, item: Event | Rejection, row: Mapping[str, Any] | None, letter: Mapping[str, Any] | None
     ) -> tuple[str, list[Difference]]:
-        """Return the place of a record, and the differences found there. `row` has the same event id as the record."""
+        """Return what a record was found as, and its differences. `row` has the same event id as the record."""
         from_this_record = row is not None and (row["source_partition"], row["source_offset"]) == _coordinates(item)
         if row is not None and from_this_record:
             return "event", list(self._check_event(item, row, letter))

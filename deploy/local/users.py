@@ -1,4 +1,4 @@
-"""The user that PostgreSQL runs as. It refuses to run as root; if this process is root, it runs as `nobody`."""
+"""The user of PostgreSQL. PostgreSQL refuses to run as root, so a root process runs PostgreSQL as `nobody`."""
 
 import os
 import pwd
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.local.errors import NoUnprivilegedUser
 
-UNPRIVILEGED_USER = "nobody"  # exists on every system
+UNPRIVILEGED_USER = "nobody"  # exists on the supported systems
 
 
 def is_root() -> bool:
@@ -18,9 +18,9 @@ def is_root() -> bool:
 def unprivileged_prefix(directory: Path) -> list[str]:
     """The command prefix that runs a command as an unprivileged user with access to the directory.
 
-    Empty if this process is not root. A checkout below /root is closed to other users: then the command also gets the
-    capability `dac_override`. The alternatives are worse: to change the modes of the parent directories, or to move
-    the data out of the requested directory.
+    Empty if this process is not root. If other users cannot reach the directory (a checkout below /root), the command
+    also gets the capability `dac_override`. The alternatives are worse: to change the modes of the parent directories,
+    or to move the data out of the requested directory.
 
     Raises:
         NoUnprivilegedUser: this process is root, and the program `setpriv` is missing.
@@ -36,12 +36,12 @@ def unprivileged_prefix(directory: Path) -> list[str]:
     user = pwd.getpwnam(UNPRIVILEGED_USER)
     prefix = [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--pdeathsig=keep"]
     capabilities = (
-        [] if is_world_accessible(directory) else ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        [] if has_searchable_parents(directory) else ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     )
     return [*prefix, *capabilities]
 
 
-def is_world_accessible(path: Path) -> bool:
+def has_searchable_parents(path: Path) -> bool:
     """Whether every user may search all parent directories of the path."""
     return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
 

@@ -11,7 +11,7 @@ from typing import Any
 from tests.checker import check
 from tests.checker.watch import watching
 from tests.support.consumer_process import ConsumerProcess
-from tests.support.fault_injection.letters import STEPS
+from tests.support.fault_injection.dead_letters import STEPS
 from tests.support.messages import Message
 from tests.support.scene import Scene
 from tests.support.servers import MakeDatabase
@@ -100,7 +100,7 @@ def _retry(scene: Scene, not_tried_since: str = "", fault: str = "") -> Consumer
     arguments = ("retry", "--all", *(["--not-tried-since", not_tried_since] if not_tried_since else []))
     settings = {"AGENT_RUNS_MAX_EVENT_BYTES": LARGE_BYTES}
     if fault:
-        return scene.launch("tests.support.fault_injection.letters", arguments, {"FAULT_AT": fault, **settings})
+        return scene.launch("tests.support.fault_injection.dead_letters", arguments, {"FAULT_AT": fault, **settings})
     return scene.launch("consumer", ("dead-letters", *arguments), settings)
 
 

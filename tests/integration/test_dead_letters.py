@@ -44,7 +44,7 @@ async def all_rows(scene: Scene) -> list[list[tuple[Any, ...]]]:
     return [await scene.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
 
 
-async def test_a_retried_letter_gets_its_runs_next_number_and_keeps_its_offset_and_time(
+async def test_a_retried_dead_letter_gets_its_runs_next_number_and_keeps_its_offset_and_time(
     refused: Scene,
 ) -> None:
     # Given dead letters that exceeded a size limit, when they are retried with a larger one,
@@ -70,7 +70,7 @@ async def test_a_dry_run_and_a_second_retry_change_nothing(refused: Scene) -> No
     before = await all_rows(refused)
     shown = await refused.command("dead-letters", "retry", "--all", "--dry-run", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
     # then the output says what would happen, and nothing does.
-    assert "Without --dry-run: 2 stored" in shown.output
+    assert "dry run, nothing changed; a real run would give: 2 stored" in shown.output
     assert await all_rows(refused) == before
     # And when they are retried, and then again,
     await refused.command("dead-letters", "retry", "--all", AGENT_RUNS_MAX_EVENT_BYTES=LARGE)
@@ -81,7 +81,7 @@ async def test_a_dry_run_and_a_second_retry_change_nothing(refused: Scene) -> No
     assert await all_rows(refused) == after
 
 
-async def test_a_letter_that_is_rejected_again_stays_open_with_its_new_reason_and_the_old_one_in_its_history(
+async def test_a_dead_letter_that_is_rejected_again_stays_open_with_its_new_reason_and_the_old_one_in_its_history(
     scene: Scene,
 ) -> None:
     # Given dead letters that will be rejected for another reason once their size is within the limit,
@@ -98,7 +98,7 @@ async def test_a_letter_that_is_rejected_again_stays_open_with_its_new_reason_an
     first = [("refused", "too_large"), ("retried", "store_rejected")]
     second = [("refused", "too_large"), ("retried", "event_id_conflict")]
     assert await small.rows(history) == [*((1, *row) for row in first), *((2, *row) for row in second)]
-    # Letters that were retried often enough are skipped.
+    # Dead letters that were retried often enough are skipped.
     capped = await small.command(
         "dead-letters", "retry", "--all", "--max-retries", "1", AGENT_RUNS_MAX_EVENT_BYTES=LARGE
     )
@@ -106,7 +106,7 @@ async def test_a_letter_that_is_rejected_again_stays_open_with_its_new_reason_an
     assert await dead_letters(small) == [(1, "store_rejected", "open", 1), (2, "event_id_conflict", "open", 1)]
 
 
-async def test_a_letter_whose_event_is_already_stored_is_resolved_as_a_repeat(scene: Scene) -> None:
+async def test_a_dead_letter_whose_event_is_already_stored_is_resolved_as_a_repeat(scene: Scene) -> None:
     # Given the same record twice, with characters that JSONB cannot hold, rejected both times,
     small = replace(scene, settings={"AGENT_RUNS_MAX_EVENT_BYTES": SMALL})
     twice = Message(b"run", event_with_literal("twice", b'"\\u0000 \\ud800' + BIG.encode() + b'"'))
@@ -119,18 +119,18 @@ async def test_a_letter_whose_event_is_already_stored_is_resolved_as_a_repeat(sc
     assert [state for _, _, state, _ in await dead_letters(small)] == ["resolved", "resolved"]
 
 
-async def test_an_interrupted_retry_continues_with_the_letters_that_it_has_not_tried(refused: Scene) -> None:
-    # Given an interrupted retry: one letter was retried, and rejected again, after it started,
+async def test_an_interrupted_retry_continues_with_the_dead_letters_that_it_has_not_tried(refused: Scene) -> None:
+    # Given an interrupted retry: one dead letter was retried, and rejected again, after it started,
     (begun,) = (await refused.rows("SELECT to_json(now())#>>'{}'"))[0]
     await refused.command("dead-letters", "retry", "1")
     # when it continues,
     rest = await refused.command("dead-letters", "retry", "--all", "--not-tried-since", begun)
-    # then only the other letter is retried.
+    # then only the other dead letter is retried.
     assert "letter 1" not in rest.output
     assert [retries for _, _, _, retries in await dead_letters(refused)] == [1, 1]
 
 
-async def test_each_filter_finds_its_letters(refused: Scene) -> None:
+async def test_each_filter_finds_its_dead_letters(refused: Scene) -> None:
     # Given dead letters of several kinds,
     await refused.publish(Message(b"other", b"{}"), Message(None, b"\x1b[2J"))
     await refused.consume()
@@ -154,7 +154,7 @@ async def test_each_filter_finds_its_letters(refused: Scene) -> None:
     assert "There are more: continue with --after 3" in table.output
 
 
-async def test_a_letter_is_shown_with_the_place_of_its_error_and_with_escaped_bytes(scene: Scene) -> None:
+async def test_a_dead_letter_is_shown_with_the_place_of_its_error_and_with_escaped_bytes(scene: Scene) -> None:
     # Given a record with control sequences of a terminal, and with an error in one place,
     value = event("id", tool="TOOL", data=3).replace(b"TOOL", "\x9b31m\u202e".encode())
     value = value.replace(b'"data": 3', b'"data": tru') + b"\x1b]0;x\x07"
@@ -178,7 +178,7 @@ async def test_a_letter_is_shown_with_the_place_of_its_error_and_with_escaped_by
     assert [(name, b64decode(data)) for name, data in document["headers"]] == [("h\x1b[2J", b"\x1b[31m\xff")]
 
 
-async def test_a_discarded_letter_has_its_actor_and_reason_and_is_not_retried(refused: Scene) -> None:
+async def test_a_discarded_dead_letter_has_its_actor_and_reason_and_is_not_retried(refused: Scene) -> None:
     # Given dead letters, when one is discarded,
     done = await refused.command("dead-letters", "discard", "1", "--because", "a test's", "--by", "Ada")
     # then it stays with its reason, and is no longer open; discarding it again changes nothing.
@@ -192,7 +192,7 @@ async def test_a_discarded_letter_has_its_actor_and_reason_and_is_not_retried(re
     assert states == ["discarded", "resolved"]
 
 
-async def test_letters_are_exported_with_their_exact_bytes(refused: Scene, tmp_path: Path) -> None:
+async def test_dead_letters_are_exported_with_their_exact_bytes(refused: Scene, tmp_path: Path) -> None:
     # Given dead letters, when one value is exported, then the file has its bytes,
     (value,) = (await refused.rows("SELECT value FROM dead_letters WHERE id = 2"))[0]
     file = tmp_path / "message"

@@ -91,7 +91,7 @@ async def test_events_are_in_the_tables_once_and_in_the_order_of_the_calls(
     assert emitter.stats() == Stats(emitted=events, sent=events, pending=0, dropped={}, recorded=0)
     assert len(tables.events) == events
     assert await check(servers.bootstrap_servers, topic, database) == []
-    # and the runs have the status and the parent that their agents recorded.
+    # and the runs have the status and the parent that their agents emitted.
     rows = {row.id: row for row in tables.runs}
     assert [rows[run.id].status for run in runs] == ["completed", "failed", "waiting"] * 10
     assert {rows[run.id].parent_run_id for run in runs[10:]} == {parent.id for parent in parents}
@@ -131,7 +131,7 @@ async def test_a_record_that_is_too_large_for_the_topic_is_dropped_alone(
     topic = await make_topic(configs={"max.message.bytes": str(100 * KB)})
     emitter, ledger = make_emitter(topic), Ledger()
     runs = [emitter.run(f"run-{number}") for number in range(3)]
-    # when some events among many are too large, all of them in the same few batches (hex compresses to a half),
+    # when some of 180 events are too large, and share few batches with the others (compression halves hex),
     for number in range(60):
         for run in runs:
             too_large = number in (0, 17, 18, 59) and run is not runs[2]
@@ -139,10 +139,10 @@ async def test_a_record_that_is_too_large_for_the_topic_is_dropped_alone(
             ledger.emitted[run.id].append(run.tool_succeeded("t", result))
     assert await flush(emitter) == 0
     # then exactly these events are missing, with markers in their places.
-    arrivals = in_log(await log_of(servers, topic))
-    assert ledger.differences(arrivals) == []
-    assert arrivals.dropped_count == 8
-    assert [len(arrivals.runs[run.id]) for run in runs] == [60, 60, 60]
+    logged = in_log(await log_of(servers, topic))
+    assert ledger.differences(logged) == []
+    assert logged.dropped_count == 8
+    assert [len(logged.runs[run.id]) for run in runs] == [60, 60, 60]
     assert emitter.stats() == Stats(emitted=180, sent=172, pending=0, dropped={"too_large": 8}, recorded=8)
     await Scene(servers, topic, database, tmp_path).run_until_end()
     rows = {row.id: row.dropped_events for row in (await read_tables(database)).runs}
@@ -163,7 +163,7 @@ async def test_a_batch_that_is_too_large_for_the_topic_is_sent_in_parts(
     assert emitter.stats() == Stats(emitted=100, sent=100, pending=0, dropped={}, recorded=0)
 
 
-async def test_an_event_of_the_largest_size_is_sent_unchanged(
+async def test_an_event_of_nearly_the_largest_size_is_sent_unchanged(
     servers: Servers, make_topic: MakeTopic, make_emitter: MakeEmitter
 ) -> None:
     topic = await make_topic(configs={"max.message.bytes": str(17 * 1024 * 1024)})

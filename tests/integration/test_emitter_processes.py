@@ -147,7 +147,7 @@ async def test_without_kafka_the_process_ends_after_the_timeout_and_logs_what_ma
     *_, last = result.errors.splitlines()
     assert last.startswith("The process ends before Kafka acknowledged all events; 20 may be lost. ")
     assert "Traceback" not in result.errors
-    assert len(result.errors.splitlines()) == 2  # the other line: Kafka accepts no events
+    assert len(result.errors.splitlines()) == 2  # the other line: Kafka does not accept events
 
 
 async def test_the_end_of_the_process_does_not_wait_for_events_that_close_gave_up(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The local servers end with their starter, keep their data, and touch no other process."""
+"""The local servers end when the program that started them ends, keep their data, and touch no other process."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.support.servers.programs import Starter, alive
 
 @pytest.fixture
 def other_process() -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that is no server, of the user that PostgreSQL runs as."""
+    """A `sleep` process that runs as PostgreSQL's user."""
     with subprocess.Popen(["/bin/sleep", "1000"], user=UNPRIVILEGED_USER if is_root() else None) as process:
         yield process
         process.kill()
@@ -32,7 +32,7 @@ async def test_both_servers_end_when_their_starter_is_killed(tmp_path: Path) -> 
     starter = Starter(tmp_path)
     with starter as servers:
         async with busy_session(PostgreSQL(tmp_path / "postgresql").url) as backend:
-            # when it is killed,
+            # when the program is killed,
             starter.process.kill()
             # then no process of its servers is left.
             assert wait_until(lambda: not any(map(alive, [*servers, backend])), timeout_s=10)
@@ -97,7 +97,7 @@ def test_a_server_that_does_not_stop_in_time_is_killed(tmp_path: Path, monkeypat
 def test_a_stored_pid_that_belongs_to_another_program_is_left_alone(
     tmp_path: Path, other_process: "subprocess.Popen[bytes]"
 ) -> None:
-    # Given a state file from before a restart of the machine, whose pid another program has now,
+    # Given an old state file; since a reboot its pid belongs to another program,
     process = ProcessIdentity.of(other_process.pid)
     assert process is not None
     state = {"port": 1, "pid": process.pid, "started": f"before {process.started}"}
@@ -113,7 +113,8 @@ def test_a_stored_pid_that_belongs_to_another_program_is_left_alone(
 def test_postgresql_starts_although_its_pid_file_names_another_program(
     tmp_path: Path, other_process: "subprocess.Popen[bytes]"
 ) -> None:
-    # Given a server that ended with the machine, and whose own pid file names another program now,
+    # Given a server that was killed in a crash of the machine; the pid in its postmaster.pid now belongs to another
+    # program,
     server = PostgreSQL(tmp_path, durable=False)
     server.start()
     server.kill()

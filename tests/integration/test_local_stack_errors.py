@@ -42,7 +42,7 @@ def test_a_directory_is_not_started_twice(tmp_path: Path) -> None:
     # Given a stack whose PostgreSQL is already running, started by another object,
     with PostgreSQL(tmp_path / "postgresql", durable=False) as running:
         stack = LocalStack(tmp_path, durable=False)
-        # when the stack is started, then that fails, the running server continues, and no new server is left running.
+        # when the stack is started, then it fails; the old server still runs, and Kafka does not.
         with pytest.raises(AlreadyRunning, match=f"already running, pid {running.pid}"):
             stack.start()
         assert running.is_ready()
@@ -50,7 +50,7 @@ def test_a_directory_is_not_started_twice(tmp_path: Path) -> None:
 
 
 def test_a_modified_jar_is_reported_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given a cache in which one jar differs from the lock file,
+    # Given a cache in which the SHA-256 of one jar differs from the lock file,
     jars = tmp_path / "cache" / "jars"
     jars.mkdir(parents=True)
     modified, *intact = class_path()

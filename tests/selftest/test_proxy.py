@@ -78,7 +78,7 @@ async def connect(proxy: Proxy) -> EchoClient:
     return EchoClient(*await asyncio.open_connection("127.0.0.1", proxy.port))
 
 
-async def test_data_sent_into_a_black_hole_is_lost(proxy: Proxy, client: EchoClient, received: bytearray) -> None:
+async def test_data_sent_through_a_silent_proxy_is_lost(proxy: Proxy, client: EchoClient, received: bytearray) -> None:
     proxy.reachable.clear()
     assert await client.gets_no_answer(b"lost")
     proxy.reachable.set()

@@ -1,4 +1,4 @@
-"""Calls that the tests of the PostgreSQL model share."""
+"""Helpers of the tests that compare the simulated PostgreSQL with a real one."""
 
 from consumer.ingest.sequencing import Head
 from consumer.ingest.transaction import Transaction
@@ -21,7 +21,7 @@ async def positions(store: Store) -> dict[int, tuple[object, ...]]:
 
 
 async def insert(store: Store, *events: Event, first: int = 0) -> None:
-    """Insert events of one run in one transaction, numbered from `first` on."""
+    """Insert events, with consecutive sequence numbers from `first` on, in one transaction."""
     async with store.transaction():
         tx = Transaction(store)
         await tx.insert_runs({event.run_id: event.record.timestamp for event in events})
@@ -29,7 +29,7 @@ async def insert(store: Store, *events: Event, first: int = 0) -> None:
 
 
 async def heads(store: Store, *run_ids: str) -> dict[str, Head]:
-    """The heads of the runs that exist, locked in a transaction of their own."""
+    """Return the heads of those runs that exist, read under a lock that is released on return."""
     async with store.transaction():
         return await Transaction(store).lock_runs(run_ids, {})
 

@@ -9,7 +9,7 @@ import pytest
 from agent_runs.ids import id_problem, new_id
 
 
-def test_a_new_id_has_twelve_characters_of_the_nanoid_alphabet() -> None:
+def test_a_new_id_has_twelve_letters_and_digits() -> None:
     for _ in range(1000):
         assert re.fullmatch("[A-Za-z0-9]{12}", new_id())
 

@@ -53,7 +53,7 @@ TABLE = [
     ("23514", DataRefused),  # check_violation
     ("54000", DataRefused),  # program_limit_exceeded
     # retry on a new connection
-    ("0A000", NewConnection),  # a cached plan must not change its result type
+    ("0A000", NewConnection),  # feature_not_supported
     ("23503", NewConnection),  # foreign_key_violation
     ("26000", NewConnection),  # invalid_sql_statement_name
     # a bug, or a setting of the operator's
@@ -88,6 +88,6 @@ def test_a_unique_violation_of_anything_else_needs_an_operator(constraint: str |
 
 
 @pytest.mark.parametrize("class_", ["08", "25", "28", "3D", "40", "53", "55", "57", "58"])
-def test_no_class_that_is_not_about_data_is_translated_to_data_refused(class_: str) -> None:
+def test_every_code_of_these_classes_is_translated_to_unavailable(class_: str) -> None:
     for code in ("000", "001", "P01", "P02", "P03", "P04", "P05", "ZZZ"):
         assert isinstance(translate(class_ + code, ""), Unavailable)

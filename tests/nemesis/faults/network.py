@@ -16,7 +16,7 @@ class NetworkFaults:
     def kinds(self) -> list[tuple[int, Fault]]:
         """The faults with their weights."""
         faults = (
-            self.black_hole,
+            self.silent,
             self.one_way,
             self.connection_resets,
             self.slow,
@@ -25,7 +25,7 @@ class NetworkFaults:
         )
         return [(2, fault) for fault in faults]
 
-    async def black_hole(self, rng: Random) -> None:
+    async def silent(self, rng: Random) -> None:
         """Drop all data in both directions, without closing connections."""
         self._proxy.reachable.clear()
         await pause(rng)

@@ -1,4 +1,4 @@
-"""Values that are not valid JSON in UTF-8."""
+"""Values rejected as `not_json`: no valid JSON in UTF-8, or nested more than 512 deep."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def not_json() -> Iterator[Sample]:
         "a word": b"hello",
         "an open string": b'"abc',
         "an open object": b'{"type": "input"',
-        "an open object of 100,000 members": b'{"a":1,' * 100_000,
+        "the start of an object, 100,000 times": b'{"a":1,' * 100_000,
         "100,000 open arrays": b"[" * 100_000,
         "closed arrays 100,000 deep": b"[" * 100_000 + b"]" * 100_000,
         "closed objects 100,000 deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
@@ -31,7 +31,7 @@ def not_json() -> Iterator[Sample]:
         "a lone surrogate in UTF-8": b'{"a": "\xed\xa0\x80"}',
         "an overlong encoding": b'{"a": "\xc1\x81"}',
         "a code point too high": b'{"a": "\xf4\x90\x80\x80"}',
-        "a value of 0xff": b"\xff",
+        "the single byte 0xff": b"\xff",
         "a no-break space": b"\xc2\xa0{}",
     }
     for name, text in texts.items():
@@ -45,6 +45,7 @@ def not_json() -> Iterator[Sample]:
     yield Sample("a NUL behind the end", "not_json", wrapped(b"", b"\0"))
     yield Sample("a brace too many", "not_json", wrapped(b"", b"}"))
     yield Sample("cut short", "not_json", lambda i: wrapped(b"")(i)[:-1])
-    yield Sample("513 deep", "not_json", with_literal("[" * 512 + "]" * 512))
-    yield Sample("513 deep of objects", "not_json", with_literal('{"a":' * 512 + "1" + "}" * 512))
-    yield Sample("513 deep of an unknown type", "not_json", with_literal("[" * 512 + "]" * 512, "note", "x"))
+    yield Sample("an event nested 513 deep", "not_json", with_literal("[" * 512 + "]" * 512))
+    yield Sample("an event with objects nested 513 deep", "not_json", with_literal('{"a":' * 512 + "1" + "}" * 512))
+    unknown_type = with_literal("[" * 512 + "]" * 512, "note", "x")
+    yield Sample("an event of an unknown type, nested 513 deep", "not_json", unknown_type)

@@ -21,7 +21,7 @@ class RunWriter:
     """Makes the events of one run.
 
     Attributes:
-        relatives: runs that may be named as the parent: earlier ones, later ones, the run itself, or missing ones.
+        relatives: runs that `_start` may name as the parent, besides this run and a missing one.
         written: the ids of its events so far.
     """
 
@@ -75,10 +75,11 @@ def new_id(rng: Random) -> str:
 
 
 def run_events(writer: RunWriter) -> Iterator[dict[str, object]]:
-    """One run from its start to its end, sometimes with events after the end."""
+    """One run; its run_started and its ending may be missing; events may follow the ending."""
     yield from _opening(writer)
     for _ in range(writer.rng.randint(1, 6)):
-        yield from writer.rng.choice((_turn, _turn, _turn, _question, _pause, _dropped, _unknown))(writer)
+        part = writer.rng.choice((_turn, _turn, _turn, _question, _pause, _dropped, _unknown_type_and_run_started))
+        yield from part(writer)
     yield from _ending(writer)
     if writer.rng.random() < 0.5:
         yield from _audit(writer)  # arrive after the end
@@ -137,7 +138,7 @@ def _dropped(writer: RunWriter) -> Iterator[dict[str, object]]:
     yield writer.event("events_dropped", count=writer.rng.choice((1, 7, 2**31 - 1)), reason="queue full")
 
 
-def _unknown(writer: RunWriter) -> Iterator[dict[str, object]]:
+def _unknown_type_and_run_started(writer: RunWriter) -> Iterator[dict[str, object]]:
     """An event of an unknown type, and a second run_started."""
     yield writer.event(writer.rng.choice(("thought", "run_archived", "RUN_FAILED", "é")), error=5, result=None)
     yield _start(writer)

@@ -1,6 +1,6 @@
 """`python -m consumer dead-letters …` with a fault at one of its queries.
 
-FAULT_AT="SIGKILL before close_letter 2" python -m tests.support.fault_injection.letters retry --all
+FAULT_AT="SIGKILL before close_letter 2" python -m tests.support.fault_injection.dead_letters retry --all
 """
 
 import os
@@ -13,7 +13,7 @@ from consumer.cli.main import main
 from consumer.postgres.store import Row, Store
 from tests.support.fault_injection.fault import Faults
 
-# The steps of a retry, in order: of a letter that becomes an event, and of one that is rejected again.
+# The steps of a retry, in order: of a dead letter that becomes an event, and of one that is rejected again.
 STEPS: Final = (
     *("lock_open_letter", "letter", "look_up", "insert_runs", "lock_runs", "copy_events", "update_runs"),
     *("stored_event", "close_letter", "refuse_letter_again", "commit"),
