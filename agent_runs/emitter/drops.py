@@ -1,7 +1,7 @@
 """Why events are dropped, and the marker that records dropped events in their run.
 
-The decision is made where the reason appears: `pipeline` (not configured, closed, invalid, too large for the settings),
-`buffer` (the queue is full, given up), `session` (too large for the topic).
+These modules decide it: `pipeline` (not configured, closed, invalid, too large for the settings), `send_queue` and
+`buffer` (the queue is full; given up), `session` (too large for the topic), `never_raise` (a call that raised: invalid).
 """
 
 from datetime import UTC, datetime

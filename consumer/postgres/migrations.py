@@ -6,13 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from pogo_core.util import migrate as pogo
 
 from consumer.errors import UsageError
 from consumer.postgres.store import Store
-
-_log = structlog.get_logger()
 
 SCHEMA: Final = Path(__file__).parents[2] / "schema"
 _OLDEST_VERSION: Final = 160000

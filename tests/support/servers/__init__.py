@@ -5,7 +5,7 @@
 """
 
 from tests.support.servers.databases import TemplateDatabase
-from tests.support.servers.factories import MakeDatabase, MakeTopic, OwnServers
+from tests.support.servers.fixture_types import MakeDatabase, MakeTopic, OwnServers
 from tests.support.servers.open_servers import Servers, open_servers
 from tests.support.servers.topics import LOG_APPEND_TIME, create_topic, delete_topics
 
