@@ -1,7 +1,7 @@
 """Why events are dropped, and the marker that records dropped events in their run.
 
 These modules decide it: `pipeline` (not configured, closed, invalid, too large for the settings), `send_queue` and
-`buffer` (the queue is full; given up), `session` (too large for the topic), `never_raise` (a call that raised: invalid).
+`buffer` (the queue is full; given up), `session` (too large for the topic), `never_raise` (a call raised: invalid).
 """
 
 from datetime import UTC, datetime
