@@ -124,8 +124,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # all of them
         """End all claims and wait a little for their transactions; called by the client when a rebalance starts."""
-        claims = list(self._claims.values())
-        self._claims.clear()
+        claims, self._claims = list(self._claims.values()), {}
         for claim in claims:
             claim.revoke()
         if claims:
@@ -184,15 +183,16 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         """Wait a little, and raise an error of the coordinator if there is one.
 
         The client keeps such an error until the next fetch, and does not try to join again before. So a member without
-        ready claims fetches too: from its paused partitions, which returns no records.
+        ready claims fetches too, from its other partitions. They are paused, so that it gets no records of them.
         """
-        paused = [self._tp(claim) for claim in self._claims.values() if claim not in ready]
-        if ready and not paused:
+        others = [self._tp(claim) for claim in self._claims.values() if claim not in ready]
+        if ready and not others:
             return await asyncio.sleep(_SHORT_WAIT_S)
         try:
-            await self._consumer.getmany(*paused, timeout_ms=int(_SHORT_WAIT_S * 1000), max_records=1)
+            self._consumer.pause(*others)
+            await self._consumer.getmany(*others, timeout_ms=int(_SHORT_WAIT_S * 1000), max_records=1)
         except _RECORD_ERRORS:
-            pass  # from a partition whose records are not needed yet
+            pass  # of a response from before the pause
         except KafkaError as error:
             self._handle_fetch_error([], None, error)
 

@@ -24,13 +24,16 @@ class Client:
 
     def __init__(self) -> None:
         self.positions: dict[TopicPartition, int] = {}
+        self.paused: set[TopicPartition] = set()
         self.unreadable: dict[TopicPartition, int] = {}
         self.errors: list[Exception] = []
         self.during_fetch: Callable[[], None] = lambda: None
 
-    def pause(self, *partitions: TopicPartition) -> None: ...
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused.update(partitions)
 
-    def resume(self, *partitions: TopicPartition) -> None: ...
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.paused.difference_update(partitions)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.positions[partition] = offset
@@ -48,7 +51,7 @@ class Client:
         if self.errors:
             raise self.errors.pop(0)
         records: dict[TopicPartition, list[Record]] = {}
-        for partition in partitions:
+        for partition in sorted(set(partitions) - self.paused):
             start = self.positions[partition]
             end = min(start + max_records, END)
             if self.unreadable.get(partition, END) in range(start, end):
@@ -152,3 +155,19 @@ async def test_an_error_that_is_not_retriable_raises_kafka_client_broken(source:
     client.errors = [KafkaError("the coordination task is dead")]
     with pytest.raises(KafkaClientBroken, match="coordination task"):
         await fetch(source)
+
+
+async def test_a_halted_claim_fetches_no_record_until_it_is_renewed(source: GroupConsumer, client: Client) -> None:
+    # Given a member whose only claim is halted at a record that cannot be read,
+    (claim,) = await assign(source, FIRST)
+    client.unreadable = {FIRST: BEGIN}
+    claim.halt("the record cannot be read")
+    # when it fetches, then the record is not read again, and the client's position stays.
+    assert await fetch(source) == []
+    assert client.positions[FIRST] == BEGIN
+    # When the claim is renewed, then its records are fetched.
+    client.unreadable.clear()
+    source.renew(claim)
+    (renewed,) = source.claims
+    source.begin(renewed, BEGIN, None)
+    assert bounds(await fetch(source)) == [(BEGIN, END)]
