@@ -43,8 +43,9 @@ async def test_nearly_every_update_of_a_run_is_heap_only(database: str) -> None:
     # Given 20,000 runs, and a partition to write to,
     config = DatabaseConfig(url=database)
     connection = await asyncpg.connect(database)
-    # While autovacuum analyzes the table, its snapshot keeps pages from being pruned; on a busy machine for long.
-    await connection.execute("ALTER TABLE agent_runs SET (autovacuum_enabled = off)")
+    # While autovacuum analyzes a table of the database, its snapshot prevents pruning; on a busy machine for long.
+    for table in ("agent_runs", "run_events", "consumer_offsets"):
+        await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     await connection.execute(FILL, RUNS)
     await connection.execute(
         "INSERT INTO consumer_offsets (topic, partition, first_offset, next_offset) VALUES ($1, 0, 0, 0)", TOPIC
