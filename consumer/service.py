@@ -22,7 +22,7 @@ from consumer.runtime.allocator import tune_allocator
 from consumer.runtime.cancellation import cancel_all
 from consumer.runtime.retrying import retry_on, retry_while_unavailable
 from consumer.settings import Config
-from consumer.telemetry.health_server import serve_http
+from consumer.telemetry.health_server import http_server
 from consumer.telemetry.observer import Observer
 from consumer.until_end import wait_until_stored
 
@@ -48,8 +48,7 @@ async def serve(config: Config, *, to_end: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     service = Service(config)
-    server = serve_http(config.service, service.observer)
-    try:
+    async with http_server(config.service, service.observer):
         stopped = asyncio.create_task(stop.wait(), name="stop")
         running = asyncio.create_task(service.run(stopped, to_end=to_end), name="service")
         await asyncio.wait({stopped, running}, return_when=asyncio.FIRST_COMPLETED)
@@ -58,9 +57,6 @@ async def serve(config: Config, *, to_end: bool) -> None:
         await asyncio.gather(running, return_exceptions=True)
         if not running.cancelled():
             running.result()
-    finally:
-        if server is not None:
-            server.shutdown()
 
 
 class Service:
@@ -171,6 +167,7 @@ class Service:
             if any(task.cancelled() for task in own):  # not by this method, which cancels them only below
                 raise KafkaClientBroken("the Kafka client cancelled a call")
         finally:
+            self.observer.left()
             await cancel_all(own)
             ownership.close()
         # Before the group is left, so that the next owner of the partitions meets no open transaction.

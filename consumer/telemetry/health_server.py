@@ -1,9 +1,11 @@
 """Serves health and metrics over HTTP, in threads of their own."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from socketserver import ThreadingMixIn
-from typing import Any, cast
+from typing import Any, Final, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
@@ -13,6 +15,7 @@ from consumer.errors import UsageError
 from consumer.settings import ServiceConfig
 from consumer.telemetry.observer import Observer
 
+_EVENT_LOOP_REPORT_S: Final = 1.0
 _StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -29,35 +32,58 @@ class _SilentHandler(WSGIRequestHandler):
         """Log nothing: a line for each probe would flood the log."""
 
 
-def serve_http(config: ServiceConfig, observer: Observer) -> WSGIServer | None:
-    """Start a server for `/healthz` (200, or 503 with the problems) and `/metrics`; None if no port is set.
+@asynccontextmanager
+async def http_server(config: ServiceConfig, observer: Observer) -> AsyncIterator[None]:
+    """Serve metrics and three probes during the block; nothing if no port is set.
 
-    The caller stops the server with `shutdown`.
+    Also reports to the observer every second that the event loop runs.
 
     Raises:
         UsageError: the address cannot be bound.
     """
     if not config.http_port:
-        return None
+        yield
+        return
+    server = _bind(config, observer)
+    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    reporting = asyncio.create_task(_report_event_loop(observer), name="report event loop")
     try:
-        server = make_server(config.http_host, config.http_port, _app(observer), _Server, _SilentHandler)
+        yield
+    finally:
+        reporting.cancel()
+        server.shutdown()
+
+
+def _bind(config: ServiceConfig, observer: Observer) -> WSGIServer:
+    try:
+        return make_server(config.http_host, config.http_port, _app(observer), _Server, _SilentHandler)
     except OSError as error:
         raise UsageError(
             f"cannot listen on {config.http_host}:{config.http_port} ({error}): set AGENT_RUNS_HTTP_PORT to a free port"
         ) from error
-    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    return server
+
+
+async def _report_event_loop(observer: Observer) -> None:
+    while True:
+        observer.on_event_loop()
+        await asyncio.sleep(_EVENT_LOOP_REPORT_S)
 
 
 def _app(observer: Observer) -> Callable[[dict[str, Any], _StartResponse], Iterable[bytes]]:
     metrics = make_wsgi_app(observer.registry)
+    probes = {
+        "/healthz": observer.problems,
+        "/livez": observer.live_problems,
+        "/readyz": observer.ready_problems,
+    }
 
     def app(environ: dict[str, Any], start_response: _StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/metrics":
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
             return cast("Iterable[bytes]", metrics(environ, start_response))
-        is_healthz = environ["PATH_INFO"] == "/healthz"
-        problems = observer.problems() if is_healthz else ["try /healthz or /metrics"]
-        status = "404 Not Found" if not is_healthz else "503 Service Unavailable" if problems else "200 OK"
+        probe = probes.get(path)
+        problems = probe() if probe else ["try /healthz, /livez, /readyz or /metrics"]
+        status = "404 Not Found" if probe is None else "503 Service Unavailable" if problems else "200 OK"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return ["\n".join([*map(escape_line, problems), ""]).encode() if problems else b"ok\n"]
 

@@ -122,7 +122,7 @@ def simulated_clients() -> Iterator[None]:
     from consumer.lanes import recovery
     from consumer.partitions import ownership
     from consumer.runtime import retrying
-    from consumer.telemetry import observer
+    from consumer.telemetry import log_lines, state
     from tests.simulation.kafka.client import ModelConsumer
     from tests.simulation.kafka.topic_reader import ModelTopicReader
 
@@ -135,10 +135,10 @@ def simulated_clients() -> Iterator[None]:
         (group_consumer, "AIOKafkaConsumer"): ModelConsumer,
         (backoff, "random"): SimpleNamespace(uniform=lambda low, high: current_environment().rng.uniform(low, high)),  # noqa: PLW0108  # the environment is set later
         (ownership, "time"): time,
-        (observer, "time"): time,
+        (state, "time"): time,
         **{
             (module, "_log"): _LogCounter()
-            for module in (group_consumer, offset_committer, observer, ownership, recovery, retrying, service)
+            for module in (group_consumer, offset_committer, log_lines, ownership, recovery, retrying, service)
         },
     }
     originals = {(module, name): getattr(module, name) for module, name in replacements}

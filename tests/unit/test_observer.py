@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from consumer.errors import StaleOffsets
 from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim
-from consumer.telemetry import observer as observe
+from consumer.telemetry import state as state_module
 from consumer.telemetry.observer import Observer
 from tests.support.builders import event, rejection
 
@@ -30,7 +30,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(observe, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(state_module, "time", SimpleNamespace(monotonic=clock.monotonic))
     return clock
 
 
@@ -103,7 +103,6 @@ def test_lag_without_progress_is_a_problem_until_something_is_stored(observer: O
 
     clock.now += 0.1
     observer.on_loop([claim, other])
-    assert observer.stalled() == [claim]
     assert observer.problems() == ["partition 0 has made no progress for 60 s: lag 10"]
 
     claim.stored(1, None)
@@ -117,7 +116,7 @@ def test_no_progress_without_lag_is_no_problem(observer: Observer, clock: Clock)
         claim.report_end_offset(claim.end_offset)
         observer.on_loop([claim])
         clock.now += STALL_S - 1
-    assert observer.stalled() == []
+    assert observer.problems() == []
 
     claim.report_end_offset(11)  # new records after an hour without any: the stall time counts from here
     observer.on_loop([claim])
@@ -195,3 +194,48 @@ def test_failures_are_counted_by_error(observer: Observer) -> None:
     observer.failed(StaleOffsets("moved"))
 
     assert metric(observer, "agent_runs_batch_failures_total", error="StaleOffsets") == 1
+
+
+def test_a_blocked_event_loop_makes_the_process_not_live(observer: Observer, clock: Clock) -> None:
+    clock.now += STALL_S
+    observer.on_event_loop()
+    clock.now += STALL_S
+    assert observer.live_problems() == []
+    clock.now += 1
+    assert observer.live_problems() == ["the event loop has been blocked for 61 s: restart this process"]
+    assert observer.live_problems()[0] in observer.ready_problems()
+    observer.on_event_loop()
+    assert observer.live_problems() == []
+
+
+def test_a_consumer_is_ready_once_it_is_a_member_and_its_partitions_are_started(observer: Observer) -> None:
+    assert observer.ready_problems() == ["this consumer is not a member of its group"]
+    observer.on_loop([], is_member=False)
+    assert observer.ready_problems() == ["this consumer is not a member of its group"]
+    observer.on_loop([ready(0), Claim(1)])
+    assert observer.ready_problems() == ["partitions [1] are assigned and not started yet"]
+    observer.on_loop([ready(0), ready(1)])
+    assert observer.ready_problems() == []
+
+
+def test_a_consumer_that_has_left_its_group_or_is_refused_is_not_ready(observer: Observer) -> None:
+    observer.on_loop([])
+    observer.left()
+    assert observer.ready_problems() == ["this consumer is not a member of its group"]
+    observer.refused("grant READ")
+    assert observer.ready_problems() == ["grant READ"]
+    observer.on_loop([])
+    assert observer.ready_problems() == []
+
+
+def test_a_partition_without_progress_makes_a_consumer_not_ready_and_a_halted_one_does_not(
+    observer: Observer, clock: Clock
+) -> None:
+    stalled, halted = ready(0, end=10), ready(1, end=10)
+    halted.halt("the log is gone")
+    observer.on_loop([stalled, halted])
+    assert observer.ready_problems() == []
+    clock.now += STALL_S + 1
+    observer.on_loop([stalled, halted])
+    assert observer.ready_problems() == ["partition 0 has made no progress for 60 s: lag 10"]
+    assert observer.live_problems() == []
