@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import (
     CorruptRecordException,
     KafkaError,
@@ -19,15 +19,15 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
 from consumer.kafka.errors import CLIENT_ERRORS, member_error, translated_errors
+from consumer.kafka.group_client import group_client
 from consumer.kafka.offset_committer import OffsetCommitter
 from consumer.kafka.unreadable_records import UnreadableRecordSearch
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Fingerprint, Record
-from consumer.settings import CLIENT_ID, TopicConfig
+from consumer.settings import TopicConfig
 
 _log = structlog.get_logger()
 
@@ -36,8 +36,6 @@ _SHORT_WAIT_S: Final = 0.02
 # How long a rebalance waits for the transactions of revoked partitions. Not needed for safety, because stale offsets
 # are refused; it saves the next owner from starting at offsets that are about to change.
 _REVOKE_WAIT_S: Final = 3.0
-_FETCH_MAX_WAIT_MS: Final = 50
-_PARTITIONS_PER_FETCH: Final = 4
 _STOP_TIMEOUT_S: Final = 5.0
 _RECORD_ERRORS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
 
@@ -58,32 +56,12 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         is_member: the coordinator has admitted this member, perhaps without assigning a partition.
     """
 
-    def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
+    def __init__(self, kafka: KafkaSettings, config: TopicConfig, user_data: bytes = b"") -> None:
         self._config = config
         self.is_member = False
         self._claims: dict[int, Claim] = {}
         self._search = UnreadableRecordSearch()
-        session_ms = int(config.session_timeout_s * 1000)
-        self._consumer = AIOKafkaConsumer(
-            **client_options(kafka, CLIENT_ID),
-            group_id=config.group,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=config.fetch_bytes,
-            # A broker answers the requests of a connection one after the other. A fetch of partitions without new
-            # records delays the next fetch of a busy one by this; Kafka's default is half a second.
-            fetch_max_wait_ms=_FETCH_MAX_WAIT_MS,
-            # The client holds a response three times while it parses it: this bounds the size of one response.
-            fetch_max_bytes=_PARTITIONS_PER_FETCH * config.fetch_bytes,
-            session_timeout_ms=session_ms,
-            heartbeat_interval_ms=max(100, session_ms // 20),  # how soon a member learns of a join or a leave
-            rebalance_timeout_ms=max(session_ms, 10_000),
-            # How soon the client notices added partitions, and a topic that was deleted and created again.
-            metadata_max_age_ms=int(config.watch_interval_s * 1000),
-            # No limit between two fetches: a consumer that waits for PostgreSQL must stay in the group.
-            max_poll_interval_ms=2**31 - 1,
-        )
+        self._consumer = group_client(kafka, config, user_data)
         self._committer = OffsetCommitter(self._consumer)
 
     @property

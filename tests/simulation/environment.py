@@ -118,7 +118,7 @@ def simulated_clients() -> Iterator[None]:
     """Replace the clients, clocks and loggers that the service imports by the models, for the duration of the block."""
     from agent_runs import backoff
     from consumer import service
-    from consumer.kafka import group_consumer, offset_committer
+    from consumer.kafka import group_client, group_consumer, offset_committer
     from consumer.lanes import recovery
     from consumer.partitions import ownership
     from consumer.runtime import retrying
@@ -132,7 +132,7 @@ def simulated_clients() -> Iterator[None]:
         (service, "TopicReader"): ModelTopicReader,
         (service, "check_topic"): _partitions,
         (service, "check_schema"): _accept_schema,
-        (group_consumer, "AIOKafkaConsumer"): ModelConsumer,
+        (group_client, "AIOKafkaConsumer"): ModelConsumer,
         (backoff, "random"): SimpleNamespace(uniform=lambda low, high: current_environment().rng.uniform(low, high)),  # noqa: PLW0108  # the environment is set later
         (ownership, "time"): time,
         (state, "time"): time,
