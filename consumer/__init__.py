@@ -2,5 +2,6 @@
 
 The modules beside this one connect the packages: `service` creates and stops the parts, `loop` moves the records.
 
-May import: agent_runs, cli, ingest, kafka, lanes, model, partitions, postgres, runtime, telemetry, structlog.
+May import: agent_runs, cli, ingest, kafka, lanes, membership, model, partitions, postgres, runtime, telemetry,
+    structlog.
 """

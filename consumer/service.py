@@ -10,10 +10,12 @@ import structlog
 from consumer import loop
 from consumer.errors import KafkaClientBroken, MemberRefused
 from consumer.kafka.group_consumer import GroupConsumer
+from consumer.kafka.group_members import GroupMembers
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import TopicReader
 from consumer.lanes.lanes import Lane, Lanes
 from consumer.lanes.writer import Writer
+from consumer.membership.group_watch import GroupWatch
 from consumer.partitions.ownership import Ownership
 from consumer.postgres.migrations import check_schema
 from consumer.postgres.session import PatientSession, Session
@@ -142,10 +144,13 @@ class Service:
             await cancel_all([joining])
             return _raise_first(stop_tasks)
         group_consumer = joining.result()
+        watch = GroupWatch(GroupMembers(self.config.kafka, self.config.topic), self.observer)
+        watching = _task(watch.run(), "group_watch")
         try:
-            return await self._consume(group_consumer, topic_reader, stop_tasks)
+            return await self._consume(group_consumer, topic_reader, stop_tasks | {watching})
         finally:
             await group_consumer.stop()
+            await cancel_all([watching])
 
     async def _join(self) -> GroupConsumer:
         group_consumer = GroupConsumer(self.config.kafka, self.config.topic)

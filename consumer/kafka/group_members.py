@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
@@ -14,32 +14,12 @@ from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
 from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
+from consumer.model.members import Member
 from consumer.settings import CLIENT_ID, TopicConfig
 
 _TIMEOUT_S: Final = 10.0
 _GROUP_COORDINATOR: Final = 0  # the kind of coordinator in a FindCoordinator request
 _STABLE: Final = "Stable"
-
-
-class Member(NamedTuple):
-    """A member of the consumer group.
-
-    Attributes:
-        member_id: the id that the coordinator gave it.
-        client_id: the name that its Kafka client sends.
-        host: the address from which it is connected, as the coordinator shows it.
-        partitions: the partitions of the topic that are assigned to it.
-    """
-
-    member_id: str
-    client_id: str
-    host: str
-    partitions: frozenset[int]
-
-    @property
-    def is_consumer(self) -> bool:
-        """Whether the member is a consumer of Agent Runs, of any version, and not another application."""
-        return self.client_id == CLIENT_ID
 
 
 class GroupMembers:
@@ -93,7 +73,8 @@ class GroupMembers:
         return await self._client.send(coordinator, request)
 
     def _member(self, member_id: str, client_id: str, host: str, _: bytes, assignment: bytes) -> Member:
-        return Member(member_id, client_id, host.lstrip("/"), frozenset(_partitions(assignment, self._topic)))
+        partitions = frozenset(_partitions(assignment, self._topic))
+        return Member(member_id, client_id, host.lstrip("/"), partitions, is_consumer=client_id == CLIENT_ID)
 
 
 def _partitions(assignment: bytes, topic: str) -> Sequence[int]:

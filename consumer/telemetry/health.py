@@ -32,6 +32,14 @@ def problems(state: State) -> list[str]:
     if state.refusal:
         found.append(state.refusal)
     found += _stalled(state)
+    found += [
+        f"another application is a member of this consumer group: client id {member.client_id!r} at {member.host} has "
+        f"partitions {sorted(member.partitions)}, whose records are not stored: stop it, or set AGENT_RUNS_GROUP to a "
+        "group that only these consumers use"
+        for member in state.foreign_members()
+    ]
+    if state.unowned_s() > state.stall_s and not state.foreign_members():
+        found.append(f"no consumer of this group has had a partition for {state.stall_s:g} s")
     if stale := state.stale_end_offsets():
         found.append(f"Kafka has not reported the end offsets of partitions {stale} for {state.stale_s:g} s")
     if state.since_loop_s() > state.stall_s:

@@ -1,10 +1,12 @@
 """The log lines about refused records, and about the beginning and the end of a halt or a refusal."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from consumer.model.batches import Stored
+from consumer.model.members import Member
 
 _log = structlog.get_logger()
 
@@ -53,3 +55,30 @@ class HaltLines:
                 reason=halted[partition],
             )
         self._known = halted
+
+
+class ForeignMemberLines:
+    """Logs when a member of another application has partitions, and when it no longer has any."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def update(self, foreign: Sequence[Member]) -> None:
+        """Log the members that were not among these at the last call, and the number of those that no longer are."""
+        now = time.monotonic()
+        for member in foreign:
+            if member.member_id not in self._since:
+                _log.error(
+                    "Another application is a member of this consumer group, and the records of its partitions are "
+                    "not stored; stop it, or set AGENT_RUNS_GROUP to a group that only these consumers use",
+                    action="foreign_member",
+                    client_id=member.client_id,
+                    host=member.host,
+                    partitions=sorted(member.partitions),
+                )
+        current = {member.member_id for member in foreign}
+        for member_id in self._since.keys() - current:
+            after_s = round(now - self._since[member_id], 1)
+            text = "The other application has no more partitions of this consumer group"
+            _log.info(text, action="foreign_member_left", member=member_id, after_s=after_s)
+        self._since = {member_id: self._since.get(member_id, now) for member_id in current}

@@ -1,14 +1,15 @@
 """The one object to which the tasks of the service report: updates the state, the metrics and the log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry
 
 from consumer.errors import StoreError
 from consumer.model.batches import Batch, Stored
 from consumer.model.claims import Claim
+from consumer.model.members import Member
 from consumer.telemetry import health
-from consumer.telemetry.log_lines import HaltLines, log_accepted, log_refused, log_rejections
+from consumer.telemetry.log_lines import ForeignMemberLines, HaltLines, log_accepted, log_refused, log_rejections
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.state import State
 
@@ -23,6 +24,7 @@ class Observer:
         self._state = State(stall_s, watch_interval_s)
         self._metrics = Metrics(self._state)
         self._halt_lines = HaltLines()
+        self._foreign_member_lines = ForeignMemberLines()
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -47,6 +49,11 @@ class Observer:
     def left(self) -> None:
         """Record that this process has left the group, until `on_loop` reports a membership."""
         self._state.leave()
+
+    def on_group(self, members: Sequence[Member]) -> None:
+        """Record the members of the group, read while it was not rebalancing."""
+        self._state.on_group(members)
+        self._foreign_member_lines.update(self._state.foreign_members())
 
     def on_event_loop(self) -> None:
         """Record that the event loop runs."""

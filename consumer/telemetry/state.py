@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from consumer.model.claims import Claim, ClaimState
+from consumer.model.members import Member
 
 
 class State:
@@ -17,6 +18,7 @@ class State:
         claims: the claims at the last round of the consume loop.
         is_member: the group has this member.
         refusal: why Kafka refuses this member of the group; empty unless it does.
+        members: the members of the group, as last read.
     """
 
     def __init__(self, stall_s: float, watch_interval_s: float) -> None:
@@ -25,10 +27,12 @@ class State:
         self.claims: Sequence[Claim] = ()
         self.is_member = False
         self.refusal = ""
+        self.members: Sequence[Member] = ()
         # By partition: a value, and when it last changed.
         self._next_offsets: Mapping[int, tuple[int, float]] = {}
         self._end_offset_reports: Mapping[int, tuple[int, float]] = {}
         self._loop_at = self._member_at = self._alive_at = time.monotonic()
+        self._unowned_since: float | None = None
 
     def on_loop(self, claims: Iterable[Claim], *, is_member: bool) -> None:
         """Record that the consume loop completed a round, the state of its claims, and if the group has this member."""
@@ -74,6 +78,16 @@ class State:
         """Record that Kafka refuses this member of the group, until `on_loop` reports a membership."""
         self.refusal = reason
 
+    def on_group(self, members: Sequence[Member]) -> None:
+        """Record the members of the group, read while it was not rebalancing."""
+        self.members = tuple(members)
+        owned = not members or any(member.is_consumer and member.partitions for member in members)
+        self._unowned_since = None if owned else self._unowned_since or time.monotonic()
+
+    def foreign_members(self) -> list[Member]:
+        """The members of other applications that have partitions of the topic."""
+        return [member for member in self.members if member.partitions and not member.is_consumer]
+
     def halted(self) -> dict[int, str]:
         """The halted partitions, each with the reason."""
         return {c.partition: c.halt_reason for c in self.claims if c.state is ClaimState.HALTED}
@@ -105,3 +119,7 @@ class State:
     def since_member_s(self) -> float:
         """The seconds since this consumer was last known to be a member of its group."""
         return time.monotonic() - self._member_at
+
+    def unowned_s(self) -> float:
+        """The seconds since no consumer of the group has a partition; 0 while one has."""
+        return time.monotonic() - self._unowned_since if self._unowned_since is not None else 0.0

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Consumer
 
 from deploy.local.ports import free_port
@@ -117,6 +118,29 @@ async def test_a_consumer_in_a_group_with_a_member_of_another_protocol_is_unheal
     # and when the other member leaves, then the consumer works without a restart.
     await asyncio.to_thread(other.close)
     await assert_stores(scene, port, "a")
+
+
+async def test_another_application_that_takes_partitions_is_named_until_it_leaves(scene: Scene) -> None:
+    # Given a consumer at work,
+    consumer, port = start(scene, AGENT_RUNS_LOG_FORMAT="json")
+    await assert_stores(scene, port, "a")
+    # when another application joins its group with the same protocol,
+    other = AIOKafkaConsumer(
+        scene.topic, bootstrap_servers=scene.servers.bootstrap_servers, group_id=scene.topic, client_id="reports"
+    )
+    await other.start()
+    try:
+        # then health and log name it and the partitions that it has taken,
+        taken = sorted(partition for _, partition in other.assignment())
+        assert taken
+        await wait_until_unhealthy(port, f"client id 'reports' at 127.0.0.1 has partitions {taken}", SECONDS)
+        (line,) = consumer.lines("foreign_member")
+        assert (line["client_id"], line["host"], line["partitions"]) == ("reports", "127.0.0.1", taken)
+    finally:
+        await other.stop()
+    # and when it leaves, then the consumer stores all records again.
+    await assert_stores(scene, port, "b")
+    assert len(consumer.lines("foreign_member_left")) == 1
 
 
 async def test_a_consumer_that_finds_its_group_full_is_unhealthy_until_a_member_leaves(scene: Scene) -> None:

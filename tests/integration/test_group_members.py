@@ -7,7 +7,8 @@ from aiokafka import AIOKafkaConsumer
 
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
-from consumer.kafka.group_members import GroupMembers, Member
+from consumer.kafka.group_members import GroupMembers
+from consumer.model.members import Member
 from consumer.runtime.retrying import retry_while_unavailable
 from consumer.settings import CLIENT_ID, TopicConfig
 from tests.support.scene import MakeScene, Scene

@@ -113,6 +113,15 @@ async def _accept_schema(*_: object) -> None:
     """Replaces `check_schema`, which would query the migrations."""
 
 
+class _NoGroupWatch:
+    """Replaces `GroupWatch`: the model of the group has consumers only."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
 @contextmanager
 def simulated_clients() -> Iterator[None]:
     """Replace the clients, clocks and loggers that the service imports by the models, for the duration of the block."""
@@ -130,6 +139,7 @@ def simulated_clients() -> Iterator[None]:
     replacements = {
         (service, "Store"): SimpleNamespace(connect=_connect),
         (service, "TopicReader"): ModelTopicReader,
+        (service, "GroupWatch"): _NoGroupWatch,
         (service, "check_topic"): _partitions,
         (service, "check_schema"): _accept_schema,
         (group_client, "AIOKafkaConsumer"): ModelConsumer,

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from consumer.errors import StaleOffsets
 from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim
+from consumer.model.members import Member
 from consumer.telemetry import state as state_module
 from consumer.telemetry.observer import Observer
 from tests.support.builders import event, rejection
@@ -239,3 +240,35 @@ def test_a_partition_without_progress_makes_a_consumer_not_ready_and_a_halted_on
     observer.on_loop([stalled, halted])
     assert observer.ready_problems() == ["partition 0 has made no progress for 60 s: lag 10"]
     assert observer.live_problems() == []
+
+
+def member(*partitions: int, is_consumer: bool = True) -> Member:
+    return Member("id", "reports", "10.0.0.7", frozenset(partitions), is_consumer)
+
+
+def test_a_group_whose_consumers_have_no_partition_is_a_problem_after_some_time(
+    observer: Observer, clock: Clock
+) -> None:
+    # Given a consumer that is a member without a partition, and another one that has some,
+    observer.on_loop([])
+    observer.on_group([member(), member(0, 1)])
+    # when nobody has a partition any more,
+    clock.now += STALL_S + 1
+    observer.on_loop([])
+    observer.on_group([member(), member(0, 1)])
+    assert observer.problems() == []
+    observer.on_group([member(), member()])
+    assert observer.problems() == []
+    # then that is a problem after the time of a stall, until somebody has one.
+    clock.now += STALL_S + 1
+    observer.on_loop([])
+    observer.on_group([member(), member()])
+    assert observer.problems() == ["no consumer of this group has had a partition for 60 s"]
+    observer.on_group([member(), member(0)])
+    assert observer.problems() == []
+
+
+def test_an_application_without_a_partition_of_the_topic_is_no_problem(observer: Observer) -> None:
+    observer.on_group([member(0), member(is_consumer=False)])
+
+    assert observer.problems() == []
