@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaConnectionError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
 
 from agent_runs.kafka_options import client_options
@@ -68,6 +68,8 @@ class GroupMembers:
         if self._client is None:
             self._client = AIOKafkaClient(**client_options(self._kafka, CLIENT_ID))
             await self._client.bootstrap()
+        if self._client.get_random_node() is None:  # the lookup would raise an AssertionError
+            raise KafkaConnectionError("the cluster reports no broker")
         # Looked up for each request: the coordinator may have moved to another broker.
         coordinator = await self._client.coordinator_lookup(_GROUP_COORDINATOR, self._group)
         return await self._client.send(coordinator, request)
