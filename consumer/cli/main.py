@@ -15,7 +15,7 @@ from consumer.cli.command import run, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
 from consumer.errors import GaveUp, OperatorNeeded, UsageError
 from consumer.kafka.topic_admin import check_topic, create_topic
-from consumer.kafka.topic_reader import TopicReader
+from consumer.kafka.topic_reader import PatientTopicReader
 from consumer.partitions.offsets_commands import PartitionStatus, accept_loss, show_offsets
 from consumer.postgres.migrations import check_schema, migrate
 from consumer.postgres.session import PatientSession, Session
@@ -121,9 +121,7 @@ def verify_command(topic: str | None) -> None:
         found = [difference async for difference in verify_runs(session)]
         if topic is None:
             return found, None
-        of_topic, counts_by_outcome = await retry_while_unavailable(
-            lambda: _verify_topic(config, session), "verify the topic", config.service.give_up_s
-        )
+        of_topic, counts_by_outcome = await _verify_topic(config, session)
         return found + of_topic, counts_by_outcome
 
     found, counts_by_outcome = run_with_session(config, work)
@@ -134,14 +132,16 @@ def verify_command(topic: str | None) -> None:
 
 
 async def _verify_topic(config: Config, session: Session) -> tuple[list[Difference], Counter[str]]:
-    await check_topic(config.kafka, config.topic)
-    log = await TopicReader.open(config.kafka, config.topic.topic)
+    give_up_s = config.service.give_up_s
+    await retry_while_unavailable(lambda: check_topic(config.kafka, config.topic), "check the topic", give_up_s)
+    topic_reader = PatientTopicReader(config.kafka, config.topic.topic, give_up_s)
     try:
-        check = TopicCheck(session, log, config.topic.max_event_bytes)
+        await topic_reader.connect()
+        check = TopicCheck(session, topic_reader, config.topic.max_event_bytes)
         offsets = (await session.run(Store.offsets)).values()
         return [difference for stored in offsets async for difference in check.compare(stored)], check.counts_by_outcome
     finally:
-        await log.close()
+        await topic_reader.close()
 
 
 @cli.group("offsets")

@@ -1,7 +1,8 @@
 """The one table that translates the Kafka client's errors into the service's."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from aiokafka.errors import (
@@ -20,7 +21,7 @@ from consumer.settings import TopicConfig
 
 # OSError and TimeoutError: from the socket, and from the deadlines that this package sets. The client raises both.
 CLIENT_ERRORS: Final = (KafkaError, OSError, TimeoutError)
-
+REQUEST_TIMEOUT_S: Final = 10.0  # how long a request outside the consumer group may take
 
 # Refusals of the coordinator that only another setting resolves, and those whose cause an operator can remove while the
 # consumer retries; with the remedy. Placeholders are the fields of TopicConfig.
@@ -55,6 +56,23 @@ def translated_errors() -> Iterator[None]:
         raise
     except CLIENT_ERRORS as error:
         raise Unavailable(f"Kafka: {error!r}") from error
+
+
+@asynccontextmanager
+async def answered_within(timeout_s: float) -> AsyncIterator[None]:
+    """Cancel the block after `timeout_s` seconds, and translate its errors.
+
+    Raises:
+        Unavailable: the client raised an error, or the block took longer.
+    """
+    try:
+        with translated_errors():
+            async with asyncio.timeout(timeout_s) as deadline:
+                yield
+    except Unavailable as error:
+        if deadline.expired():
+            raise Unavailable(f"Kafka: no answer within {timeout_s:g} s") from error
+        raise
 
 
 def member_error(error: KafkaError, config: TopicConfig) -> ConsumerError:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import structlog
@@ -13,7 +13,7 @@ from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionErro
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import UsageError
-from consumer.kafka.errors import translated_errors
+from consumer.kafka.errors import CLIENT_ERRORS, answered_within
 from consumer.settings import CLIENT_ID, TopicConfig
 
 _log = structlog.get_logger()
@@ -21,7 +21,8 @@ _log = structlog.get_logger()
 # Room for the key, the headers and the record format, in addition to the value.
 _RECORD_OVERHEAD_BYTES: Final = 1024 * 1024
 _REPLICAS: Final = 3  # fewer if the cluster has fewer brokers
-_TIMEOUT_S: Final = 15.0
+_TIMEOUT_S: Final = 15.0  # for all requests of one call
+_CLOSE_TIMEOUT_S: Final = 1.0
 
 
 def wanted_configs(config: TopicConfig, retention_ms: int) -> dict[str, str]:
@@ -105,14 +106,14 @@ async def check_topic(kafka: KafkaSettings, config: TopicConfig) -> list[int]:
 
 @asynccontextmanager
 async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    options = client_options(kafka, CLIENT_ID)
-    admin = AIOKafkaAdminClient(**options)
-    with translated_errors():
-        try:
-            await asyncio.wait_for(admin.start(), _TIMEOUT_S)
+    admin = AIOKafkaAdminClient(**client_options(kafka, CLIENT_ID))
+    try:
+        async with answered_within(_TIMEOUT_S):
+            await admin.start()
             yield admin
-        finally:
-            await admin.close()
+    finally:
+        with suppress(*CLIENT_ERRORS):
+            await asyncio.wait_for(admin.close(), _CLOSE_TIMEOUT_S)
 
 
 async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> int:

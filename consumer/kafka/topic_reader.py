@@ -2,24 +2,32 @@
 
 It uses a client of its own, because the group's client may stop fetching without an error, and because a seek would
 change the group client's position.
+
+A consumer reads single records as long as it runs, and a broker may limit the bytes per second that it fetches. So
+these reads take as few bytes as Kafka allows: a fetch returns at least one batch, a search by time returns no batch.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
-from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
+from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within
 from consumer.model.records import Record
+from consumer.runtime.retrying import retry_while_unavailable
 from consumer.settings import CLIENT_ID
 
-_TIMEOUT_S: Final = 10.0
+_T = TypeVar("_T")
+# The fetch of a single record returns the batch that holds it, however large the batch is, and no second one.
+_RECORD_FETCH_BYTES: Final = 1
+_SCAN_FETCH_BYTES: Final = 1024 * 1024
 _SCAN_RECORDS: Final = 2000
+_FETCH_WAIT_S: Final = 0.2  # between two looks at the position
 
 
 class Bounds(NamedTuple):
@@ -30,9 +38,15 @@ class Bounds(NamedTuple):
 
 
 class TopicReader:
-    """Reads one topic. Several tasks may use it at the same time: reads of records wait for each other."""
+    """Reads one topic. Several tasks may use it at the same time: reads of records wait for each other.
 
-    def __init__(self, kafka: KafkaSettings, topic: str) -> None:
+    Args:
+        kafka: how to reach the brokers.
+        topic: the name of the topic.
+        fetch_bytes: the most that a fetch returns, or one batch if that is larger.
+    """
+
+    def __init__(self, kafka: KafkaSettings, topic: str, fetch_bytes: int = _RECORD_FETCH_BYTES) -> None:
         self._topic = topic
         self._reading = asyncio.Lock()
         self._consumer = AIOKafkaConsumer(
@@ -41,7 +55,8 @@ class TopicReader:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
-            request_timeout_ms=int(_TIMEOUT_S * 1000),
+            max_partition_fetch_bytes=fetch_bytes,
+            request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
             # A broker answers the requests of a connection one by one, so a fetch may delay the next request by this.
             fetch_max_wait_ms=20,
         )
@@ -55,17 +70,24 @@ class TopicReader:
         """
         reader = cls(kafka, topic)
         try:
-            with translated_errors():
-                await reader._consumer.start()
+            await reader.connect()
         except (Unavailable, asyncio.CancelledError):
             await reader.close()
             raise
         return reader
 
+    async def connect(self) -> None:
+        """Connect to Kafka. To be called once, or again after it has raised Unavailable.
+
+        Raises:
+            Unavailable: no broker answers.
+        """
+        await self._answer(self._consumer.start)
+
     async def close(self) -> None:
         """Disconnect from Kafka. Errors are ignored."""
         with suppress(*CLIENT_ERRORS):  # this client is in no group, so no other member waits for it
-            await asyncio.wait_for(self._consumer.stop(), _TIMEOUT_S)
+            await asyncio.wait_for(self._consumer.stop(), REQUEST_TIMEOUT_S)
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
         """Return the bounds of each partition.
@@ -74,27 +96,40 @@ class TopicReader:
             Unavailable: a broker does not answer, or a partition does not exist.
         """
         tps = [TopicPartition(self._topic, partition) for partition in partitions]
-        begins = await self._with_deadline(self._consumer.beginning_offsets(tps))
-        ends = await self._with_deadline(self._consumer.end_offsets(tps))
+        begins = await self._answer(lambda: self._consumer.beginning_offsets(tps))
+        ends = await self._answer(lambda: self._consumer.end_offsets(tps))
         return {tp.partition: Bounds(begins[tp], ends[tp]) for tp in tps}
+
+    async def first_since(self, partition: int, timestamp_ms: int) -> tuple[int, int] | None:
+        """Return offset and timestamp of the first record that is not older than `timestamp_ms`; None if all are older.
+
+        Fetches no record: the broker searches its index.
+
+        Args:
+            partition: the partition's number.
+            timestamp_ms: in milliseconds since 1970; not negative.
+
+        Raises:
+            Unavailable: a broker does not answer.
+        """
+        tp = TopicPartition(self._topic, partition)
+        found = (await self._answer(lambda: self._consumer.offsets_for_times({tp: timestamp_ms})))[tp]
+        return None if found is None else (found.offset, found.timestamp)
 
     async def timestamp_at(self, partition: int, offset: int) -> int | None:
         """Return a record's timestamp, in milliseconds since 1970; None if no committed record is at the offset.
 
+        Fetches the batch that holds the record.
+
         Raises:
-            Unavailable: the broker does not answer.
+            Unavailable: the broker does not answer, or delays its answer because of a quota.
         """
         async with self._reading:
-            tp = TopicPartition(self._topic, partition)
-            self._consumer.assign([tp])
-            self._consumer.seek(tp, offset)
-            fetched = await self._with_deadline(self._consumer.getmany(tp, timeout_ms=2000, max_records=1))
-            passed = await self._consumer.position(tp) > offset
-        records = fetched.get(tp, [])
-        if not passed:
-            raise Unavailable(
-                f"Kafka: partition {partition}: the record at offset {offset} could not be fetched in time"
-            )
+            tp = self._begin_reading(partition, offset)
+            try:
+                records = await self._answer(lambda: self._next_records(tp, 1))
+            finally:
+                self._consumer.pause(tp)  # or the client fetches the next batch too
         return records[0].timestamp if records and records[0].offset == offset else None
 
     async def scan(self, partition: int, start_offset: int, end_offset: int) -> AsyncIterator[list[Record]]:
@@ -104,17 +139,43 @@ class TopicReader:
             Unavailable: a broker does not answer.
         """
         async with self._reading:
-            tp = TopicPartition(self._topic, partition)
-            self._consumer.assign([tp])
-            self._consumer.seek(tp, start_offset)
+            tp = self._begin_reading(partition, start_offset)
             while await self._consumer.position(tp) < end_offset:
-                fetched = await self._with_deadline(
-                    self._consumer.getmany(tp, timeout_ms=1000, max_records=_SCAN_RECORDS)
-                )
-                records = [record for record in fetched.get(tp, []) if record.offset < end_offset]
+                fetched = await self._answer(lambda: self._next_records(tp, _SCAN_RECORDS))
+                records = [record for record in fetched if record.offset < end_offset]
                 if records:
                     yield records
 
-    async def _with_deadline(self, request: Any) -> Any:
-        with translated_errors():
-            return await asyncio.wait_for(request, _TIMEOUT_S)
+    def _begin_reading(self, partition: int, offset: int) -> TopicPartition:
+        tp = TopicPartition(self._topic, partition)
+        self._consumer.assign([tp])
+        self._consumer.seek(tp, offset)
+        return tp
+
+    async def _next_records(self, tp: TopicPartition, max_records: int) -> list[Record]:
+        """Return the next records; none if the position has passed transaction markers or aborted records instead."""
+        position = await self._consumer.position(tp)
+        records: list[Record] = []
+        while not records and await self._consumer.position(tp) == position:
+            fetched = await self._consumer.getmany(tp, timeout_ms=int(_FETCH_WAIT_S * 1000), max_records=max_records)
+            records = fetched.get(tp, [])
+        return records
+
+    async def _answer(self, request: Callable[[], Awaitable[_T]]) -> _T:
+        async with answered_within(REQUEST_TIMEOUT_S):
+            return await request()
+
+
+class PatientTopicReader(TopicReader):
+    """A reader for whole topics, which repeats each request while Kafka is unavailable, for `give_up_s` seconds.
+
+    Its methods raise GaveUp instead of Unavailable.
+    """
+
+    def __init__(self, kafka: KafkaSettings, topic: str, give_up_s: float) -> None:
+        super().__init__(kafka, topic, _SCAN_FETCH_BYTES)
+        self._give_up_s = give_up_s
+
+    async def _answer(self, request: Callable[[], Awaitable[_T]]) -> _T:
+        attempt = super()._answer
+        return await retry_while_unavailable(lambda: attempt(request), "read the topic", self._give_up_s)

@@ -44,7 +44,28 @@ async def holds_record(partition: int, fingerprint: Fingerprint, bounds: Bounds,
         return True  # deleted by retention: its absence does not show another log
     if fingerprint.offset >= bounds.end_offset:
         return False
+    if await _is_latest_of_its_time(partition, fingerprint, topic_reader):
+        return True
     timestamp_ms = await topic_reader.timestamp_at(partition, fingerprint.offset)
     # None: the offset of a committed record now has a transaction marker or an aborted record. A log never
     # replaces one by the other, so this is another log.
     return timestamp_ms is not None and Fingerprint.of(fingerprint.offset, timestamp_ms) == fingerprint
+
+
+async def _is_latest_of_its_time(partition: int, fingerprint: Fingerprint, topic_reader: TopicReader) -> bool:
+    """Return whether searches by time show, without a fetch, that the record has the timestamp of the fingerprint.
+
+    A record of that millisecond is at or before its offset, and the first later record is behind it. With
+    LogAppendTime, which the service expects, timestamps do not decrease, so the record is of that millisecond too. With
+    CreateTime it could be older, but only in another log to which a producer has published the old timestamps again.
+    """
+    offset, timestamp_ms = fingerprint
+    if timestamp_ms <= 0:  # not the record's own timestamp, or one that the protocol cannot search for
+        return False
+    first = await topic_reader.first_since(partition, timestamp_ms)
+    if first is None or first[0] > offset or first[1] != timestamp_ms:
+        return False
+    if first[0] == offset:
+        return True
+    later = await topic_reader.first_since(partition, timestamp_ms + 1)
+    return later is None or later[0] > offset

@@ -111,4 +111,5 @@ class PatientSession(Session):
                 self.close()  # after a failover, this connection may still be to a read-only server
                 raise Unavailable(str(error)) from error
 
-        return await retry_while_unavailable(on_usable_connection, "query PostgreSQL", self._give_up_s)
+        # Each attempt has a deadline already, which `run_long` extends.
+        return await retry_while_unavailable(on_usable_connection, "query PostgreSQL", self._give_up_s, cancels=False)

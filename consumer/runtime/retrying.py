@@ -1,5 +1,7 @@
 """Retries work after errors: the delays between attempts, and the time after which it gives up."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -14,6 +16,7 @@ _T = TypeVar("_T")
 
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 5.0
+_SHORTEST_ATTEMPT_S: Final = 1.0
 
 
 def retry_delay_s(failures: int) -> float:
@@ -21,26 +24,45 @@ def retry_delay_s(failures: int) -> float:
     return backoff_s(failures, _FIRST_WAIT_S, _LONGEST_WAIT_S)
 
 
-async def retry_while_unavailable(work: Callable[[], Awaitable[_T]], what: str, give_up_s: float | None = None) -> _T:
+async def retry_while_unavailable(
+    work: Callable[[], Awaitable[_T]], what: str, give_up_s: float | None = None, *, cancels: bool = True
+) -> _T:
     """Return the result of `work`, which is retried while Kafka or PostgreSQL is unavailable.
 
     Args:
         work: may be called any number of times.
         what: names the work in log lines and in the error, as in "connect to Kafka".
         give_up_s: None retries without end.
+        cancels: an attempt that still runs after `give_up_s` seconds is cancelled. Without it, `work` must have a
+            deadline of its own.
 
     Raises:
-        GaveUp: an attempt failed after `give_up_s` seconds.
+        GaveUp: an attempt failed after `give_up_s` seconds, or was cancelled.
     """
+    begun_at = time.monotonic()
 
     def report(error: BaseException, wait_s: float) -> None:
         text = "Kafka or PostgreSQL is unavailable; retrying"
         _log.warning(text, action="wait", what=what, wait_s=round(wait_s, 2), error=str(error))
 
+    async def attempt() -> _T:
+        if give_up_s is None or not cancels:
+            return await work()
+        left_s = max(_SHORTEST_ATTEMPT_S, begun_at + give_up_s - time.monotonic())
+        return await _cancelled_after(left_s, work)
+
     try:
-        return await retry_on(Unavailable, work, report, give_up_s)
+        return await retry_on(Unavailable, attempt, report, give_up_s)
     except Unavailable as error:
         raise GaveUp(f"{what}: still unavailable after {give_up_s:g} s: {error}") from error
+
+
+async def _cancelled_after(seconds: float, work: Callable[[], Awaitable[_T]]) -> _T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await work()
+    except TimeoutError as error:
+        raise Unavailable(f"no answer within {seconds:.0f} s") from error
 
 
 async def retry_on(

@@ -20,9 +20,9 @@ class TopicCheck:
         counts_by_outcome: the number of records found as `event`, `dead_letter` or `repeat`, or `missing`.
     """
 
-    def __init__(self, session: Session, log: TopicReader, max_event_bytes: int) -> None:
+    def __init__(self, session: Session, topic_reader: TopicReader, max_event_bytes: int) -> None:
         self._session = session
-        self._log = log
+        self._topic_reader = topic_reader
         self._max_event_bytes = max_event_bytes
         self._last_seq: dict[str, int] = {}
         self.counts_by_outcome: Counter[str] = Counter()
@@ -31,12 +31,11 @@ class TopicCheck:
         """Compare the records of one partition below the stored offset with the tables.
 
         Raises:
-            Unavailable: Kafka does not answer.
-            GaveUp: PostgreSQL stayed unavailable.
+            Unavailable, GaveUp: as the session and the reader raise them.
         """
-        bounds = (await self._log.bounds([stored.partition]))[stored.partition]
+        bounds = (await self._topic_reader.bounds([stored.partition]))[stored.partition]
         before, earliest = self.counts_by_outcome["event"], None
-        async for records in self._log.scan(stored.partition, bounds.start_offset, stored.next_offset):
+        async for records in self._topic_reader.scan(stored.partition, bounds.start_offset, stored.next_offset):
             earliest = min([*(record.timestamp for record in records), *([] if earliest is None else [earliest])])
             async for difference in self._compare_records(stored.partition, records):
                 yield difference

@@ -20,7 +20,7 @@ class ModelTopicReader(TopicReader):
         self._env = env
 
     @classmethod
-    async def open(cls, kafka: Any, topic: str) -> ModelTopicReader:
+    async def open(cls, kafka: Any, topic: str, *_: Any, **__: Any) -> ModelTopicReader:
         assert topic == TOPIC
         log = cls(current_environment())
         await log._request()
@@ -34,6 +34,12 @@ class ModelTopicReader(TopicReader):
         starts = {number: self._env.logs[number].start_offset for number in numbers}
         await self._request()
         return {number: Bounds(starts[number], self._env.logs[number].end_offset) for number in numbers}
+
+    async def first_since(self, partition: int, timestamp_ms: int) -> tuple[int, int] | None:
+        await self._request()
+        log = self._env.logs[partition]
+        records = filter(None, map(log.at, range(log.start_offset, log.end_offset)))
+        return next(((each.offset, each.timestamp) for each in records if each.timestamp >= timestamp_ms), None)
 
     async def timestamp_at(self, partition: int, offset: int) -> int | None:
         await self._request()
