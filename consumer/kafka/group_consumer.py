@@ -21,7 +21,7 @@ from aiokafka.errors import (
 
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
-from consumer.kafka.errors import CLIENT_ERRORS, member_error, translated_errors
+from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within, member_error
 from consumer.kafka.group_client import group_client
 from consumer.kafka.offset_committer import OffsetCommitter
 from consumer.kafka.unreadable_records import UnreadableRecordSearch
@@ -76,12 +76,9 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             Unavailable: no broker answers.
         """
         try:
-            with translated_errors():
+            async with answered_within(REQUEST_TIMEOUT_S):
                 await self._consumer.start()
-        except Unavailable:
-            await self._consumer.stop()
-            raise
-        except asyncio.CancelledError:
+        except (Unavailable, asyncio.CancelledError):
             await self._disconnect()
             raise
         self._consumer.subscribe([self._config.topic], listener=self)

@@ -13,6 +13,7 @@ from deploy.local.server import Server
 from tests.support.proxy.proxy import DatabaseProxy, KafkaProxy
 from tests.support.scene import Scene
 from tests.support.servers import LOG_APPEND_TIME, Servers, TemplateDatabase, create_topic, delete_topics
+from tests.support.servers.listeners import Listener, listener_properties
 
 PARTITIONS = 6
 # Larger than every specimen of the corpus, smaller than the messages that the producers send to be refused.
@@ -60,24 +61,16 @@ async def open_environment(directory: Path) -> AsyncIterator[Environment]:
     postgres = PostgreSQL(directory / "postgresql", durable=False)
     async with KafkaProxy() as kafka_proxy:
         proxied, direct = free_port(), free_port()
-        kafka = Kafka(directory / "kafka", proxied, _listeners(kafka_proxy.port, proxied, direct))
+        listeners = listener_properties(
+            Listener("DIRECT", direct, direct),  # for the checks and the broker itself
+            Listener("PLAINTEXT", proxied, kafka_proxy.port),
+        )
+        kafka = Kafka(directory / "kafka", proxied, listeners)
         kafka_proxy.target = HOST, proxied
         with _running(postgres), _running(kafka):
             async with DatabaseProxy(postgres.url) as postgres_proxy:
                 template = await TemplateDatabase.create(postgres.url)
                 yield Environment(kafka, kafka_proxy, f"{HOST}:{direct}", postgres, postgres_proxy, template)
-
-
-def _listeners(proxy: int, proxied: int, direct: int) -> dict[str, str]:
-    """Two listeners: one that advertises the proxy's address, and a direct one for the checks and the broker itself."""
-    controller = free_port()
-    return {
-        "listeners": f"PLAINTEXT://{HOST}:{proxied},DIRECT://{HOST}:{direct},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{proxy},DIRECT://{HOST}:{direct}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "DIRECT",
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-    }
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Network(ABC):
         delay_s: the delay of each chunk.
         bytes_per_s: the bandwidth of each connection in each direction; 0 is unlimited.
         silent_from: when a client sends a chunk that contains these bytes, its connection stays open and nothing passes
-            any more, that chunk included.
+            any more, that chunk included. Each connection falls silent by itself.
         corruptions: this many of the next chunks from the server get one wrong byte, where the client can detect it.
     """
 
@@ -53,6 +53,10 @@ class Network(ABC):
     @abstractmethod
     def is_write(self, data: bytes) -> bool:
         """Whether a chunk from the client is a write, to which `next_write_faults` apply."""
+
+    def falls_silent(self, data: bytes) -> bool:
+        """Whether nothing passes any more over the connection on which the client sends this chunk."""
+        return self.silent_from is not None and self.silent_from in data
 
     async def read(self, reader: asyncio.StreamReader) -> bytes:
         """The next chunk; empty at the end."""
@@ -99,7 +103,7 @@ class Connection:
             if fault is WriteFault.REQUEST_LOST:
                 return
             self._loses_answer = fault is WriteFault.ANSWER_LOST
-            if self._network.silent_from is not None and self._network.silent_from in data:
+            if self._network.falls_silent(data):
                 self.stalled = True
             if self._network.write_delay_s and self._network.is_write(data):
                 await asyncio.sleep(self._network.write_delay_s)

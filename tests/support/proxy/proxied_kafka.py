@@ -10,21 +10,17 @@ from deploy.local import Kafka
 from deploy.local.ports import HOST, free_port
 from tests.support.proxy.proxy import KafkaProxy
 from tests.support.servers import LOG_APPEND_TIME, create_topic
+from tests.support.servers.listeners import Listener, listener_properties
 
 
 class ProxiedKafka(Kafka):
     """A broker with two listeners. The second advertises a proxy's address, so its clients stay behind the proxy."""
 
     def __init__(self, directory: Path) -> None:
-        plain, controller, self._proxied, self._proxy = (free_port() for _ in range(4))
-        controllers = f"CONTROLLER://{HOST}:{controller}"
-        properties = {
-            "listeners": f"PLAINTEXT://{HOST}:{plain},PROXIED://{HOST}:{self._proxied},{controllers}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{plain},PROXIED://{HOST}:{self._proxy}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": "PLAINTEXT",
-            "controller.quorum.voters": f"1@{HOST}:{controller}",
-        }
+        plain, self._proxied, self._proxy = (free_port() for _ in range(3))
+        properties = listener_properties(
+            Listener("PLAINTEXT", plain, plain), Listener("PROXIED", self._proxied, self._proxy)
+        )
         super().__init__(directory, plain, properties, fast_start=True)
 
     def proxy(self) -> KafkaProxy:

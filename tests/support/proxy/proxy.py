@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import IncompleteReadError, StreamReader
 from contextlib import suppress
+from enum import IntEnum
 from struct import unpack_from
 from typing import Self
 from urllib.parse import urlsplit
@@ -11,11 +12,11 @@ from aiokafka.record.util import calc_crc32c
 
 from tests.support.proxy.connection import Connection, Direction, Network, WriteFault
 
-__all__ = ["DatabaseProxy", "Direction", "KafkaProxy", "Proxy", "WriteFault"]
+__all__ = ["Api", "DatabaseProxy", "Direction", "KafkaProxy", "Proxy", "WriteFault"]
 
 HOST = "127.0.0.1"
 COMMIT = b"Q\x00\x00\x00\x0cCOMMIT;\x00"  # PostgreSQL's protocol: a simple query, its length, its text
-PRODUCE = b"\x00\x00"  # Kafka's protocol: the API key of a request, which follows its four bytes of length
+API_KEY = slice(4, 6)  # Kafka's protocol: the kind of a request, which follows its four bytes of length
 # Where the fields of Kafka's record batch begin: length, magic byte (2), CRC, the bytes that the CRC covers, records.
 BATCH_LENGTH, BATCH_VERSION, BATCH_CHECKSUM, BATCH_CHECKED, BATCH_RECORDS = 8, 16, 17, 21, 61
 
@@ -111,11 +112,48 @@ class DatabaseProxy(Proxy):
         return data == COMMIT
 
 
+class Api(IntEnum):
+    """The API keys of Kafka's protocol: the kinds of requests."""
+
+    PRODUCE = 0
+    FETCH = 1
+    LIST_OFFSETS = 2
+    METADATA = 3
+    OFFSET_COMMIT = 8
+    OFFSET_FETCH = 9
+    FIND_COORDINATOR = 10
+    JOIN_GROUP = 11
+    HEARTBEAT = 12
+    SYNC_GROUP = 14
+    DESCRIBE_GROUPS = 15
+    API_VERSIONS = 18  # the first request of each connection
+    CREATE_TOPICS = 19
+    DESCRIBE_CONFIGS = 32
+
+
 class KafkaProxy(Proxy):
-    """A proxy in front of a broker that advertises the proxy's address; its writes are produce requests."""
+    """A proxy in front of a broker that advertises the proxy's address; its writes are produce requests.
+
+    Attributes:
+        silent_at: when a client sends a request of this kind, its connection stays open and nothing passes any more,
+            that request included. Each connection falls silent by itself.
+        silenced: the number of connections that fell silent.
+    """
+
+    silent_at: Api | None = None
+    silenced: int = 0
 
     def is_write(self, data: bytes) -> bool:
-        return data[4:6] == PRODUCE
+        return _api_key(data) == Api.PRODUCE
+
+    def falls_silent(self, data: bytes) -> bool:
+        silent = self.silent_at is not None and _api_key(data) == self.silent_at
+        self.silenced += silent
+        return silent or super().falls_silent(data)
+
+    def heal(self) -> None:
+        self.silent_at = None
+        super().heal()
 
     async def read(self, reader: StreamReader) -> bytes:
         """One whole request or response."""
@@ -131,6 +169,10 @@ class KafkaProxy(Proxy):
             last = at + BATCH_LENGTH + 3 + unpack_from(">i", data, at + BATCH_LENGTH)[0]
             return data[:last] + bytes([data[last] ^ 0xFF]) + data[last + 1 :]
         return data
+
+
+def _api_key(request: bytes) -> int:
+    return int.from_bytes(request[API_KEY])
 
 
 def _batches(data: bytes) -> list[int]:

@@ -16,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
 
 from deploy.local import Kafka
 from deploy.local.ports import HOST, free_port
+from tests.support.servers.listeners import Listener, listener_properties
 
 __all__ = [
     "MAX_GROUP_SIZE",
@@ -37,15 +38,13 @@ class AuthorizingKafka(Kafka):
     """A broker with two listeners. Clients of the first one may do everything, those of the second what ACLs allow."""
 
     def __init__(self, directory: Path) -> None:
-        plain, controller, self._sasl = (free_port() for _ in range(3))
-        addresses = f"PLAINTEXT://{HOST}:{plain},SASL_PLAINTEXT://{HOST}:{self._sasl}"
+        plain, self._sasl = free_port(), free_port()
         login = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        sasl = "SASL_PLAINTEXT"
         properties = {
-            "listeners": f"{addresses},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": addresses,
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": "PLAINTEXT",
-            "controller.quorum.voters": f"1@{HOST}:{controller}",
+            **listener_properties(
+                Listener("PLAINTEXT", plain, plain), Listener(sasl, self._sasl, self._sasl, protocol=sasl)
+            ),
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": login,
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",

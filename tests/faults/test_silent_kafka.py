@@ -1,0 +1,86 @@
+"""A Kafka that accepts connections and then stops answering: every command gives up, and `run` retries."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.local.ports import free_port
+from tests.support.health import wait_until_healthy, wait_until_unhealthy
+from tests.support.messages import events_of
+from tests.support.proxy.proxied_kafka import ProxiedKafka
+from tests.support.proxy.proxy import Api, KafkaProxy
+from tests.support.scene import Scene
+
+SETTINGS = {"AGENT_RUNS_GIVE_UP_S": "1", "AGENT_RUNS_SHUTDOWN_TIMEOUT_S": "1"}
+# With the start of the process, which takes seconds on a busy machine. The Kafka client itself waits 40 s for an answer.
+ENDS_WITHIN_S = 30.0
+
+CREATE = ("create-topic", "--partitions", "3")
+VERIFY = ("verify", "--topic")
+SHOW = ("offsets", "show")
+ACCEPT = ("offsets", "accept-loss", "--partition", "0", "--by", "Ada")
+UNTIL_END = ("run", "--until-end")
+
+# The first kind of request that is not answered, and the commands that send it.
+SILENT_AT = {
+    Api.API_VERSIONS: (CREATE, VERIFY, SHOW, ACCEPT, UNTIL_END),
+    Api.METADATA: (CREATE, VERIFY, SHOW, ACCEPT, UNTIL_END),
+    Api.CREATE_TOPICS: (CREATE,),
+    Api.DESCRIBE_CONFIGS: (CREATE, VERIFY, SHOW, ACCEPT, UNTIL_END),
+    Api.LIST_OFFSETS: (VERIFY, SHOW, ACCEPT, UNTIL_END),
+    Api.FIND_COORDINATOR: (UNTIL_END,),
+    Api.JOIN_GROUP: (UNTIL_END,),
+    Api.SYNC_GROUP: (UNTIL_END,),
+    Api.FETCH: (VERIFY, UNTIL_END),
+}
+
+
+@pytest.fixture
+async def proxy(killable_kafka: ProxiedKafka) -> AsyncIterator[KafkaProxy]:
+    """A proxy in front of the broker."""
+    async with killable_kafka.proxy() as proxy:
+        yield proxy
+
+
+async def _gives_up(scene: Scene, proxy: KafkaProxy, command: tuple[str, ...]) -> None:
+    settings = {**SETTINGS, "KAFKA_BOOTSTRAP_SERVERS": proxy.address, "AGENT_RUNS_GROUP": scene.until_end_group}
+    finished = await asyncio.wait_for(scene.command(*command, **settings), ENDS_WITHIN_S)
+    assert finished.exit_code == 4, f"{command}:\n{finished.output}"
+
+
+@pytest.mark.parametrize("request_kind", SILENT_AT, ids=lambda kind: kind.name.lower())
+async def test_every_command_gives_up_when_a_request_is_not_answered(
+    scene_on_killable_kafka: Scene, proxy: KafkaProxy, request_kind: Api
+) -> None:
+    scene = scene_on_killable_kafka
+    # Given stored events and new ones, and a broker that stops answering at a kind of request,
+    await scene.publish(*events_of("run", "a"))
+    await scene.consume()
+    await scene.publish(*events_of("run", "b"))
+    proxy.silent_at = request_kind
+    # when commands send such a request, then each ends with exit code 4.
+    await asyncio.gather(*(_gives_up(scene, proxy, command) for command in SILENT_AT[request_kind]))
+    assert proxy.silenced >= len(SILENT_AT[request_kind])
+
+
+@pytest.mark.parametrize(
+    "request_kind", [Api.API_VERSIONS, Api.LIST_OFFSETS, Api.JOIN_GROUP, Api.FETCH], ids=lambda kind: kind.name.lower()
+)
+async def test_run_is_unhealthy_while_a_broker_does_not_answer_and_continues_when_it_does(
+    scene_on_killable_kafka: Scene, proxy: KafkaProxy, request_kind: Api
+) -> None:
+    scene, port = scene_on_killable_kafka, free_port()
+    # Given a broker that does not answer a kind of request while a consumer starts,
+    await scene.publish(*events_of("run", "a", "b"))
+    proxy.silent_at = request_kind
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": proxy.address, "AGENT_RUNS_STALL_S": "1"}
+    consumer = scene.start(**settings, AGENT_RUNS_HTTP_PORT=str(port))
+    # when it has waited for an answer, then it is unhealthy.
+    await wait_until_unhealthy(port, "")
+    assert proxy.silenced
+    # When the broker answers again, then the consumer stores the events and is healthy.
+    proxy.heal()
+    await scene.wait_for_events("run", "a", "b")
+    await wait_until_healthy(port)
+    await consumer.terminate()
