@@ -62,7 +62,7 @@ async def _cancelled_after(seconds: float, work: Callable[[], Awaitable[_T]]) ->
         async with asyncio.timeout(seconds):
             return await work()
     except TimeoutError as error:
-        raise Unavailable(f"no answer within {seconds:.0f} s") from error
+        raise Unavailable(f"no answer within {seconds:.2g} s") from error
 
 
 async def retry_on(

@@ -13,7 +13,7 @@ from tests.support.proxy.proxy import Api, KafkaProxy
 from tests.support.scene import Scene
 
 SETTINGS = {"AGENT_RUNS_GIVE_UP_S": "1", "AGENT_RUNS_SHUTDOWN_TIMEOUT_S": "1"}
-# With the start of the process, which takes seconds on a busy machine. The Kafka client itself waits 40 s for an answer.
+# With the start of the process, which takes seconds on a busy machine. The Kafka client itself waits 40 s.
 ENDS_WITHIN_S = 30.0
 
 CREATE = ("create-topic", "--partitions", "3")

@@ -134,16 +134,16 @@ Mutation = Callable[[Patch], None]
 # Seeds that find each mutation. After a change that alters the schedules, `python -m tests.simulation.mutations` finds
 # others.
 MUTATIONS: Mapping[Mutation, Sequence[int]] = {
-    no_compare_and_set: (10, 27, 39),
-    revoked_claims_receive_records: (2, 3, 4),
-    no_seek_back: (3, 4, 6),
-    unanswered_commits_count_as_committed: (16, 22, 96),
-    stale_claims_are_not_renewed: (311, 312, 333),
+    no_compare_and_set: (46, 160, 213),
+    revoked_claims_receive_records: (0, 3, 4),
+    no_seek_back: (3, 17, 27),
+    unanswered_commits_count_as_committed: (24, 96, 199),
+    stale_claims_are_not_renewed: (235, 333),
     repeats_are_counted_twice: (0, 1, 2),
-    stalled_owners_are_not_terminated: (264, 290, 414),
-    lost_offsets_are_not_detected: (31, 44, 83),
-    partitions_start_at_committed_offsets: (0, 2, 6),
-    revoked_claims_are_kept: (1, 2, 3),
+    stalled_owners_are_not_terminated: (0, 118, 128),
+    lost_offsets_are_not_detected: (44, 83, 128),
+    partitions_start_at_committed_offsets: (0, 2, 15),
+    revoked_claims_are_kept: (0, 1, 2),
     one_unstorable_event_rejects_the_whole_slice: (33, 34, 39),
 }
 

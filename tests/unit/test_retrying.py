@@ -1,5 +1,6 @@
 """Retries while Kafka or PostgreSQL is unavailable."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from consumer.errors import ConnectionLost, GaveUp, KafkaClientBroken, StaleOffsets, Unavailable
 from consumer.runtime import retrying
 from consumer.runtime.retrying import retry_delay_s, retry_on, retry_while_unavailable
+
+DEADLINE_S = 10.0
 
 
 @pytest.fixture
@@ -46,6 +49,17 @@ async def test_the_error_after_the_deadline_names_the_work_and_the_cause(no_dela
     with pytest.raises(GaveUp, match=r"^connect: still unavailable after 0 s: no answer$") as caught:
         await retry_while_unavailable(work, "connect", give_up_s=0)
     assert isinstance(caught.value.__cause__, Unavailable)
+
+
+async def test_an_attempt_that_does_not_end_is_cancelled_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrying, "_SHORTEST_ATTEMPT_S", 0.01)
+
+    with pytest.raises(GaveUp, match=r"^connect: still unavailable after 0.02 s: no answer within 0.02 s$"):
+        await asyncio.wait_for(retry_while_unavailable(asyncio.Event().wait, "connect", give_up_s=0.02), DEADLINE_S)
+
+
+async def test_work_with_a_deadline_of_its_own_is_not_cancelled() -> None:
+    assert await retry_while_unavailable(lambda: asyncio.sleep(0.05, "done"), "m", 0.01, cancels=False) == "done"
 
 
 async def test_another_error_is_not_retried(no_delay: None) -> None:
