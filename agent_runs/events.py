@@ -40,6 +40,25 @@ class Event(Struct, kw_only=True, frozen=True, dict=True, tag_field="type"):
         original: bytes | None = self.__dict__.get("original")
         return original
 
+    @property
+    def further_fields(self) -> dict[str, Json]:
+        """The fields of a decoded message that the contract does not define for its type, by name.
+
+        Empty for an event that was not decoded.
+        """
+        found: dict[str, Json] | None = self.__dict__.get("further_fields")
+        if found is None:
+            from agent_runs.codec import strict_json  # noqa: PLC0415  # the codec imports this module
+
+            own_names = {"type", *self._own_fields()}
+            message = strict_json.parse(self.original) if self.original is not None else {}
+            found = {name: value for name, value in message.items() if name not in own_names}
+            self.__dict__["further_fields"] = found
+        return found
+
+    def _own_fields(self) -> tuple[str, ...]:
+        return self.__struct_fields__
+
 
 class Input(Event, frozen=True, tag="input"):
     """A stimulus that starts the agent or lets it continue; the run is `running` after it.
@@ -202,6 +221,9 @@ class UnknownEvent(Event, frozen=True):
     def type(self) -> str:
         """The message's `type`, the same as `name`."""
         return self.name
+
+    def _own_fields(self) -> tuple[str, ...]:
+        return Event.__struct_fields__
 
 
 RunEvent = (

@@ -1,6 +1,7 @@
 """Encodes an event as a message. A payload value that JSON cannot express becomes `{"$repr": "…"}`."""
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ _PAYLOAD_FIELDS: Final[dict[type[Event], list[str]]] = {UnknownEvent: ["message"
     event_class: [field.name for field in msgspec.structs.fields(event_class) if field.type == Json]
     for event_class in EVENT_CLASSES.values()
 }
+_NO_FIELDS: Final[Mapping[str, Json]] = {}
 _COMMON_FIELDS: Final = frozenset(Event.__struct_fields__)
 # The text fields of each event class whose own fields are all text or payload. The other classes have ids, counts or
 # optional text, which `encode_checked` does not check.
@@ -29,7 +31,7 @@ _TEXT_FIELDS: Final[dict[type[Event], list[str]]] = {
 
 
 def encode_event(event: RunEvent | UnknownEvent) -> bytes:
-    """Encode an event as one JSON object in UTF-8.
+    """Encode an event as one JSON object in UTF-8. The further fields of a decoded event are encoded too.
 
     Args:
         event: an event whose payload fields may hold any Python object. An object that JSON cannot express, NaN, an
@@ -43,20 +45,41 @@ def encode_event(event: RunEvent | UnknownEvent) -> bytes:
     return text
 
 
-def encode_checked(event: RunEvent | UnknownEvent) -> tuple[bytes, bool]:
+def encode_checked(
+    event: RunEvent | UnknownEvent, further_fields: Mapping[str, Json] | None = None
+) -> tuple[bytes, bool]:
     """Return the message of an event, and whether it is known to be valid.
 
     True: the message is valid. False: unknown; call `read_envelope`, which takes five times as long as this check.
+
+    Args:
+        event: as for `encode_event`.
+        further_fields: fields to add to the message. None of them may have the name of a field of the event's class,
+            or `type`. None: those that the event was decoded with.
     """
     try:
         text = dump_fast(event.message if isinstance(event, UnknownEvent) else event)
+        if further_fields is None:
+            further_fields = _decoded_further_fields(event, text)
+        if further_fields:
+            text = text[:-1] + b"," + dump_fast(further_fields)[1:]
+            if not is_plain(further_fields, MAX_DEPTH):
+                return encode_lossy(event, further_fields) if may_need_lossy(text) else text, False
         for field in _PAYLOAD_FIELDS[type(event)]:
-            if not _is_plain(getattr(event, field), MAX_DEPTH - 1):
-                return encode_lossy(event) if _may_need_lossy(text) else text, False
+            if not is_plain(getattr(event, field), MAX_DEPTH - 1):
+                return encode_lossy(event, further_fields) if may_need_lossy(text) else text, False
     except Exception as error:  # noqa: BLE001  # msgspec refuses some values, and an agent's objects may raise anything
         reraise_from_signal_handler(error)
-        return encode_lossy(event), False
+        return encode_lossy(event, further_fields), False
     return text, _has_valid_fields(event)
+
+
+def _decoded_further_fields(event: RunEvent | UnknownEvent, text: bytes) -> Mapping[str, Json]:
+    """Return the further fields of a decoded event; none of an event that was constructed."""
+    # The message of an `UnknownEvent` has all its fields. Equal texts prove that there are none, without parsing.
+    if isinstance(event, UnknownEvent) or event.original in (None, text):
+        return _NO_FIELDS
+    return event.further_fields
 
 
 def _has_valid_fields(event: Event) -> bool:
@@ -74,21 +97,27 @@ def _is_short_id(text: object) -> bool:
     return type(text) is str and text.isalnum() and len(text) < 64  # 63 characters take at most 252 of the 255 bytes
 
 
-def encode_lossy(event: RunEvent | UnknownEvent) -> bytes:
-    """Encode an event in ASCII with `dump_lossy`, which accepts any payload and limits its depth."""
+def encode_lossy(event: RunEvent | UnknownEvent, further_fields: Mapping[str, Json] | None = None) -> bytes:
+    """Encode an event in ASCII with `dump_lossy`, which accepts any payload and limits its depth.
+
+    Args:
+        event: as for `encode_event`.
+        further_fields: as for `encode_checked`.
+    """
     if isinstance(event, UnknownEvent):
-        return dump_lossy(event.message).encode()
-    return dump_lossy(
-        {"type": event.type, **{field: getattr(event, field) for field in event.__struct_fields__}}
-    ).encode()
+        return dump_lossy({**event.message, **(further_fields or {})}).encode()
+    if further_fields is None:
+        further_fields = event.further_fields
+    fields = {field: getattr(event, field) for field in event.__struct_fields__}
+    return dump_lossy({"type": event.type, **fields, **further_fields}).encode()
 
 
-def _may_need_lossy(text: bytes) -> bool:
+def may_need_lossy(text: bytes) -> bool:
     """Whether `dump_fast` may have written a NaN or an infinity, or a number that PostgreSQL cannot store."""
     return len(text) > MAX_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
 
 
-def _is_plain(value: Any, levels: int) -> bool:
+def is_plain(value: Any, levels: int) -> bool:
     """Whether the value consists of JSON's own types and finite numbers, nested at most `levels` deep.
 
     This runs for every event. The loop calls the function only for items that are not scalars, which takes a third of
@@ -100,6 +129,6 @@ def _is_plain(value: Any, levels: int) -> bool:
     elif kind is not list and kind is not tuple:
         return kind in _PLAIN_TYPES or (kind is float and math.isfinite(value))
     for item in value:
-        if type(item) not in _PLAIN_TYPES and not _is_plain(item, levels - 1):
+        if type(item) not in _PLAIN_TYPES and not is_plain(item, levels - 1):
             return False
     return levels > 0

@@ -1,16 +1,21 @@
 """Encodes any Python object as JSON.
 
-`dump_fast` uses msgspec. `dump_lossy` is slower; it encodes what msgspec refuses or changes silently. An object that
-JSON cannot express becomes `{"$repr": "…"}`. `dump_lossy` also replaces a number that PostgreSQL cannot store.
+`dump_fast` and `dump_sorted` use msgspec. `dump_lossy` is slower; it encodes what msgspec refuses or changes silently.
+An object that JSON cannot express becomes `{"$repr": "…"}`. `dump_lossy` also replaces a number that PostgreSQL cannot
+store.
 """
 
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
+from functools import partial
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -49,6 +54,11 @@ def _enc_hook(value: Any) -> Any:
 
 # Encodes nearly every value. It writes a NaN as null if it is a float, and as NaN, which is not JSON, if a Decimal.
 dump_fast: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_enc_hook).encode
+# The same with the keys of objects and the fields of classes in the order of their names. It refuses keys that are not
+# strings.
+dump_sorted: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_enc_hook, order="sorted").encode
+
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class _Step(NamedTuple):
@@ -65,11 +75,16 @@ class _Step(NamedTuple):
     closes: int = 0
 
 
-def dump_lossy(root: Any) -> str:
-    """Return any object as JSON in ASCII, nested at most `MAX_DEPTH` deep.
+def dump_lossy(root: Any, *, canonical: bool = False) -> str:
+    """Return any object as JSON, nested at most `MAX_DEPTH` deep.
 
     An object that raises becomes a `$repr`. A container that contains itself, or is nested too deep, also becomes a
     `$repr`. The stack is explicit because a payload may be nested deeper than Python's recursion limit.
+
+    Args:
+        root: the object.
+        canonical: False: the text is ASCII, and keys keep their order. True: the text is the one of `dump_sorted` for
+            every object that `dump_sorted` encodes without loss; keys and the items of sets are sorted.
     """
     output: list[str] = []
     open_containers: set[int] = set()
@@ -81,27 +96,32 @@ def dump_lossy(root: Any) -> str:
         elif text:
             output.append(text)
         else:
-            stack += reversed(_expand(value, open_containers))
+            stack += reversed(_expand(value, open_containers, canonical=canonical))
     return "".join(output)
 
 
-def _expand(value: Any, open_containers: set[int]) -> list[_Step]:
+def _expand(value: Any, open_containers: set[int], *, canonical: bool) -> list[_Step]:
     """Return the steps that encode a value: its text, or its parts."""
     try:
         if value is None or isinstance(value, str | int | float | Decimal):
-            return [_Step(text=_dump_scalar(value))]
+            return [_Step(text=_dump_scalar(value, canonical=canonical))]
         if id(value) not in open_containers and len(open_containers) < MAX_DEPTH - 1:
-            return _expand_container(value, open_containers)
+            return _expand_container(value, open_containers, canonical=canonical)
     except Exception as error:  # noqa: BLE001  # any access to an agent's object may raise, even reading its class
         reraise_from_signal_handler(error)
-    return [_Step(text=_dump_repr(value))]
+    return [_Step(text=_dump_repr(value, canonical=canonical))]
 
 
-def _expand_container(value: Any, open_containers: set[int]) -> list[_Step]:
+def _expand_container(value: Any, open_containers: set[int], *, canonical: bool) -> list[_Step]:
     """Return the steps for a container, or for an object that msgspec converts to plain values."""
     match value:
         case Mapping():
-            parts = [[_Step(text=f"{_dump_key(key)}:"), _Step(item)] for key, item in value.items()]
+            items = [(_key_text(key), item) for key, item in value.items()]
+            if canonical:
+                items.sort(key=itemgetter(0))
+            parts = [[_Step(text=f"{_dump_text(key, canonical=canonical)}:"), _Step(item)] for key, item in items]
+        case set() | frozenset() if canonical:
+            parts = [[_Step(item)] for item in _sort(value)]
         case list() | tuple() | set() | frozenset():
             parts = [[_Step(item)] for item in value]
         case _:
@@ -112,15 +132,29 @@ def _expand_container(value: Any, open_containers: set[int]) -> list[_Step]:
     return [_Step(text=opening), *between, _Step(text=closing), _Step(closes=id(value))]
 
 
-def _dump_scalar(value: Any) -> str:
-    if isinstance(value, Enum):
-        return dump_lossy(value.value)
-    if isinstance(value, str):
-        return json.dumps(value)
+def _sort(items: AbstractSet[Any]) -> list[Any]:
+    """Return the items in their order, or in that of their texts if they have none, such as numbers and strings."""
     try:
-        return dump_fast(value).decode() if _is_storable(value) else _dump_repr(value)
+        return sorted(items)
+    except TypeError:
+        return sorted(items, key=partial(dump_lossy, canonical=True))
+
+
+def _dump_scalar(value: Any, *, canonical: bool) -> str:
+    if isinstance(value, Enum):
+        return dump_lossy(value.value, canonical=canonical)
+    if isinstance(value, str):
+        return _dump_text(value, canonical=canonical)
+    try:
+        return dump_fast(value).decode() if _is_storable(value) else _dump_repr(value, canonical=canonical)
     except ValueError:  # Python does not convert an integer of more than 4,300 digits to text
-        return _dump_repr(value)
+        return _dump_repr(value, canonical=canonical)
+
+
+def _dump_text(text: str, *, canonical: bool) -> str:
+    if not canonical:
+        return json.dumps(text)
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def _is_storable(value: Any) -> bool:
@@ -140,14 +174,16 @@ def _exponent(value: Decimal) -> int:
     return exponent if isinstance(exponent, int) else 0  # NaN and infinities have a letter as their exponent
 
 
-def _dump_key(key: Any) -> str:
-    """Return a key as a JSON string. The JSON of a key that is not text, such as `1`, becomes the text `"1"`."""
+def _key_text(key: Any) -> str:
+    """Return the text of a key. Of a key that is not text, such as `1`, it is the JSON: `"1"`."""
+    if type(key) is str:
+        return key
     dumped = dump_lossy(key)
-    return dumped if dumped.startswith('"') else json.dumps(dumped)
+    return str(json.loads(dumped)) if dumped.startswith('"') else dumped
 
 
-def _dump_repr(value: Any) -> str:
-    return f'{{"$repr":{json.dumps(_safe_repr(value))}}}'
+def _dump_repr(value: Any, *, canonical: bool) -> str:
+    return f'{{"$repr":{_dump_text(_safe_repr(value), canonical=canonical)}}}'
 
 
 def _safe_repr(value: Any) -> str:

@@ -1,8 +1,9 @@
 """The emitter: publishes the events of runs to Kafka without blocking the agent.
 
-`run` has one method for each event type. `pipeline` redacts, encodes and validates an event in the agent's thread and
-offers it to the bounded `send_queue`. The thread of `delivery` sends the queued records: it runs one
-`session` after another, each with its own Kafka producer. `fork_and_exit` handles forks and the end of the process.
+`run` has one method for each event type. `pipeline` takes an event in the agent's thread; `messages` redacts, encodes
+and validates it, and the bounded `send_queue` gets the record. The thread of `delivery` sends the queued records: it
+runs one `session` after another, each with its own Kafka producer. `fork_and_exit` handles forks and the end of the
+process.
 
 May import: backoff, codec, errors, escaping, events, ids, kafka_options, settings, signal_safety, status, aiokafka.
 """

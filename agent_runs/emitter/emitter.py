@@ -10,17 +10,21 @@ from logging import ERROR, INFO
 from types import TracebackType
 from typing import Never, Self, Unpack
 
+from msgspec import structs
+
 from agent_runs.emitter.delivery import Delivery
+from agent_runs.emitter.disabled_pipeline import DisabledPipeline
+from agent_runs.emitter.further_fields import collect_further_fields
 from agent_runs.emitter.never_raise import never_raise
-from agent_runs.emitter.pipeline import DisabledPipeline, Pipeline
+from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.rate_limited_log import log_safely
 from agent_runs.emitter.records import record_key
 from agent_runs.emitter.redaction import Mask
-from agent_runs.emitter.run import Run
+from agent_runs.emitter.run import Extra, Run
 from agent_runs.emitter.settings import EmitterSettings, Options, read_config
 from agent_runs.emitter.stats import Stats
 from agent_runs.errors import SettingsError
-from agent_runs.events import RunEvent, UnknownEvent
+from agent_runs.events import Event, Json, RunEvent, UnknownEvent
 from agent_runs.ids import new_id
 
 
@@ -75,11 +79,14 @@ class Emitter:
     @never_raise(lambda self: Run(self._pipeline, new_id()))
     def start_run(
         self,
+        /,
         *,
         agent_id: str,
         session_id: str | None = None,
         parent_run_id: str | None = None,
         run_id: str | None = None,
+        extra: Extra = None,
+        **further: Json,
     ) -> Run:
         """Start a run and emit its `run_started`.
 
@@ -88,21 +95,39 @@ class Emitter:
             session_id: groups runs, for example of one conversation.
             parent_run_id: the run that started this one; see also `Run.child`.
             run_id: the id of the run, 1 to 255 bytes of UTF-8; by default a new 12-character id.
+            extra: further fields of the `run_started`, by name.
+            further: further fields of the `run_started`.
         """
         run = Run(self._pipeline, new_id() if run_id is None else run_id, session_id)
-        run.run_started(agent_id=agent_id, session_id=session_id, parent_run_id=parent_run_id)
+        further = {"session_id": session_id, "parent_run_id": parent_run_id, **further}
+        run.run_started(agent_id=agent_id, extra=extra, **further)
         return run
 
     @never_raise(lambda self: Run(self._pipeline, new_id()))
-    def run(self, run_id: str, *, session_id: str | None = None) -> Run:
+    def run(self, /, run_id: str, *, session_id: str | None = None) -> Run:
         """Continue a run that was started before or in another process. Emits nothing by itself."""
         return Run(self._pipeline, run_id, session_id)
 
     @never_raise(lambda _: new_id())
-    def emit(self, run_id: str, event: RunEvent | UnknownEvent) -> str:
-        """Emit an event that the caller has constructed. Returns the event's id."""
-        self._pipeline.put(record_key(run_id), event)
+    def emit(self, /, run_id: str, event: RunEvent | UnknownEvent, *, extra: Extra = None, **further: Json) -> str:
+        """Emit an event that the caller has constructed or decoded, with further fields. Returns the event's id."""
+        further_fields: dict[str, Json] | None = None
+        if further or extra is not None:
+            event, further_fields = self._add_fields(event, extra, further)
+        self._pipeline.put(record_key(run_id), event, further_fields)
         return event.id
+
+    def _add_fields(
+        self, event: RunEvent | UnknownEvent, extra: Extra, keywords: Mapping[str, Json]
+    ) -> tuple[RunEvent | UnknownEvent, dict[str, Json] | None]:
+        """Return the event and its further fields; those of an `UnknownEvent` are part of its message."""
+        present = event.message if isinstance(event, UnknownEvent) else event.further_fields
+        own_names = {"type", *(Event if isinstance(event, UnknownEvent) else event).__struct_fields__, *present}
+        on_rename = partial(self._pipeline.log_rename, event.type)
+        added = collect_further_fields(own_names, extra, keywords, {}, on_rename)
+        if isinstance(event, UnknownEvent):
+            return structs.replace(event, message={**present, **added}), None
+        return event, {**present, **added}
 
     def flush(self, timeout_s: float | None = None) -> int:
         """Wait until Kafka has acknowledged, or the emitter has dropped, all events emitted before this call.

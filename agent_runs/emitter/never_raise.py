@@ -49,3 +49,11 @@ def format_error(error: str | BaseException) -> str:
     except Exception as broken:  # noqa: BLE001  # `__str__` of an agent's exception can raise anything
         reraise_from_signal_handler(broken)
         return type(error).__name__
+
+
+def error_type(error: str | BaseException) -> dict[str, str]:
+    """Return the field `error_type` with the name of an exception's class; no field for a text."""
+    if not isinstance(error, BaseException):
+        return {}
+    module, name = type(error).__module__, type(error).__qualname__
+    return {"error_type": name if module in ("builtins", "__main__") else f"{module}.{name}"}

@@ -1,32 +1,26 @@
-"""Takes an event from the agent's call into the send queue: redacts, encodes and validates it, in the agent's thread.
-
-An event is validated with `read_envelope`, as in the consumer, unless its fields already prove that it is valid. So an
-accepted event does not become a dead letter, unless another event of its run has the same id.
-"""
+"""Takes an event from the agent's call into the send queue, in the agent's thread."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isnan
 from time import monotonic
 from typing import Final, Protocol
 
-from agent_runs.codec.decode import read_envelope
-from agent_runs.codec.encode import encode_checked, encode_lossy
-from agent_runs.codec.json_scan import MAX_VALUES, too_many_values
-from agent_runs.emitter.buffer import unreserved
 from agent_runs.emitter.drops import DropReason
 from agent_runs.emitter.fork_and_exit import current_process, register
+from agent_runs.emitter.messages import MessageMaker, TooLarge
 from agent_runs.emitter.never_raise import format_error
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.emitter.records import Record
-from agent_runs.emitter.redaction import Mask, redact
+from agent_runs.emitter.redaction import Mask
 from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.emitter.stats import Stats
 from agent_runs.emitter.tracing import trace_headers
-from agent_runs.errors import NotJson, UnreadableEvent
+from agent_runs.errors import UnreadableEvent
 from agent_runs.events import (
     EventsDropped,
+    Json,
     RunCompleted,
     RunEvent,
     RunFailed,
@@ -39,7 +33,6 @@ from agent_runs.events import (
 # A run's start, pauses and end, and its dropped events, matter more than its content: they may use the reserved part of
 # the queue.
 _ESSENTIAL: Final = frozenset({RunStarted, RunWaiting, RunResumed, RunCompleted, RunFailed, EventsDropped})
-_RECORD_MARGIN_BYTES: Final = 1024  # the most that a record takes of the queue in addition to its value
 
 _REFUSALS: Final = {
     DropReason.NOT_CONFIGURED: "the emitter's settings are missing or not valid",
@@ -74,12 +67,10 @@ class Pipeline:
         self, settings: EmitterSettings, mask: Mask | None, new_transport: Callable[[SendQueue], Transport] | None
     ) -> None:
         self._settings = settings
-        self._mask = mask
         self._new_transport = new_transport
         self._log = RateLimitedLog()
+        self._make_message = MessageMaker(settings, mask, self._log).make
         self._is_closed = False
-        # An event that does not fit even into an empty queue is too large.
-        self._max_bytes = min(settings.max_event_bytes, unreserved(settings.queue_bytes) - _RECORD_MARGIN_BYTES)
         current_process()
         register(self)
         self.reset()
@@ -95,10 +86,18 @@ class Pipeline:
             self._queue.close()
         self._late_timeout_s = self._settings.exit_timeout_s
 
-    def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:
-        """Queue an event for the run of this key, or drop it. None as the key: the run's id is not valid.
+    def put(
+        self, key: bytes | None, event: RunEvent | UnknownEvent, further_fields: Mapping[str, Json] | None = None
+    ) -> bool:
+        """Queue an event for a run, or drop it.
 
-        Returns whether it was accepted; False also if the queue decides that later.
+        Args:
+            key: the key of the run's records; None if the run's id is not valid.
+            event: the event.
+            further_fields: as for `encode_checked`.
+
+        Returns:
+            Whether it was accepted; False also if the queue decides that later.
         """
         is_ending = current_process().is_ending
         if is_ending and sys.is_finalizing():
@@ -109,8 +108,8 @@ class Pipeline:
         if key is None:
             return self._drop(None, DropReason.INVALID, "run", f"{event.type}: the run's id is not valid")
         try:
-            value = self._encode(event)
-        except _TooLarge as error:
+            value = self._make_message(event, further_fields)
+        except TooLarge as error:
             return self._drop(key, DropReason.TOO_LARGE, event.type, f"{event.type}: {error}")
         except UnreadableEvent as error:
             return self._drop(key, DropReason.INVALID, f"{event.type}: {error}", f"{event.type}: {error}")
@@ -126,6 +125,11 @@ class Pipeline:
         """Count a dropped event for a call that raised `error` instead of emitting one."""
         why = f"{call}: {format_error(error)}"
         self._drop(key, DropReason.INVALID, why, why)
+
+    def log_rename(self, event_type: str, name: str, stored_name: str) -> None:
+        """Log that a further field is stored under another name, because the event has a field of this name."""
+        text = "The field %r of an %s event is stored as %r, because the event has another field of this name"
+        self._log.warn(f"rename {event_type} {name}", text, name, event_type, stored_name)
 
     def flush(self, timeout_s: float | None) -> int:
         """Wait until the events accepted so far are acknowledged or dropped. Returns how many of them are left."""
@@ -180,28 +184,6 @@ class Pipeline:
         is_number = isinstance(timeout_s, int | float) and not isnan(timeout_s)
         return monotonic() + (timeout_s if is_number else self._settings.exit_timeout_s)  # type: ignore[operator]
 
-    def _encode(self, event: RunEvent | UnknownEvent) -> bytes:
-        """Return the message of an event.
-
-        Raises:
-            UnreadableEvent: the consumer would not accept the message.
-            _TooLarge: the message is larger than the settings allow, or has too many JSON values for the consumer.
-        """
-        if self._mask is not None:
-            event = redact(event, self._mask, self._log_mask_failure)
-        value, is_valid = encode_checked(event)
-        if not is_valid:
-            try:
-                read_envelope(value)
-            except NotJson:  # nested too deep, or the payload holds an object whose own encoding is not JSON
-                value = encode_lossy(event)
-                read_envelope(value)
-        if len(value) > self._max_bytes:
-            raise _TooLarge(f"{len(value)} bytes are more than {self._max_bytes}")
-        if too_many_values(value):
-            raise _TooLarge(f"it holds more than {MAX_VALUES} JSON values")
-        return value
-
     def _drop(self, key: bytes | None, reason: DropReason, subject: str, why: str) -> bool:
         self._queue.drop(key, reason)
         self._log_drop(key, reason, subject, why)
@@ -213,38 +195,7 @@ class Pipeline:
         message = "Dropped an event of %s, %s: %s (%d dropped so far for this reason)"
         self._log.warn(f"{reason} {subject}", message, run, reason, why, dropped)
 
-    def _log_mask_failure(self, field: str, failure: str) -> None:
-        text = "The mask failed for %s: it %s; a placeholder replaces the content"
-        self._log.warn(f"mask {field}", text, field, failure)
-
     def __del__(self) -> None:
         transport = getattr(self, "_transport", None)
         if transport is not None:
             transport.stop_when_empty()
-
-
-class DisabledPipeline:
-    """The pipeline of an emitter that is switched off: it accepts every event and does nothing."""
-
-    def put(self, key: bytes | None, event: RunEvent | UnknownEvent) -> bool:  # noqa: ARG002
-        """Do nothing. Returns True."""
-        return True
-
-    def count_misuse(self, key: bytes | None, call: str, error: Exception) -> None:
-        """Do nothing."""
-
-    def flush(self, timeout_s: float | None) -> int:  # noqa: ARG002
-        """Return 0: nothing is pending."""
-        return 0
-
-    def close(self, timeout_s: float | None) -> int:  # noqa: ARG002
-        """Return 0: nothing is pending."""
-        return 0
-
-    def stats(self) -> Stats:
-        """Return counts of 0."""
-        return Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
-
-
-class _TooLarge(Exception):
-    """An event is larger than the settings allow, or has more JSON values than the consumer accepts."""

@@ -1,11 +1,11 @@
 """Redaction: the agent's mask replaces the value of every content field before the event is encoded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import structs
 
-from agent_runs.events import Event, RunEvent, UnknownEvent
+from agent_runs.events import Event, Json, RunEvent, UnknownEvent
 from agent_runs.signal_safety import reraise_from_signal_handler
 
 # Called with the name of a field, such as `llm_called.user_prompt`, and its value; returns the value to send.
@@ -16,6 +16,8 @@ OnMaskFailure = Callable[[str, str], None]
 # What people, models and tools wrote. The other fields hold ids and names; some of them decide the status of a run.
 _TEXT_FIELDS: Final = frozenset({"system_prompt", "user_prompt", "raw_response", "error", "reason"})
 _CONTENT_FIELDS: Final = _TEXT_FIELDS | {"data", "context", "tool_args", "result"}
+# Further fields that the emitter itself sets. They hold a measurement and the name of a class.
+_MEASURED_FIELDS: Final = frozenset({"duration_ms", "error_type"})
 
 
 def redact(event: RunEvent | UnknownEvent, mask: Mask, on_failure: OnMaskFailure) -> RunEvent | UnknownEvent:
@@ -37,6 +39,16 @@ def redact(event: RunEvent | UnknownEvent, mask: Mask, on_failure: OnMaskFailure
         if field in _CONTENT_FIELDS
     }
     return structs.replace(event, **contents)
+
+
+def redact_further_fields(
+    event_type: str, fields: Mapping[str, Json], mask: Mask, on_failure: OnMaskFailure
+) -> Mapping[str, Json]:
+    """Return a copy of the further fields of an event, with the mask applied to all except measurements."""
+    return {
+        field: value if field in _MEASURED_FIELDS else _apply(mask, f"{event_type}.{field}", value, on_failure)
+        for field, value in fields.items()
+    }
 
 
 def _apply(mask: Mask, field: str, value: Any, on_failure: OnMaskFailure) -> Any:

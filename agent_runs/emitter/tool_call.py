@@ -1,10 +1,11 @@
 """A tool call as a context manager: it emits the request at its start and the result at its end."""
 
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from agent_runs.emitter.event_chain import EventChain
-from agent_runs.emitter.never_raise import format_error, never_raise
+from agent_runs.emitter.never_raise import error_type, format_error, never_raise
 from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
 
 
@@ -18,24 +19,35 @@ class ToolCall:
     Attributes:
         result: what the tool returned, any value; set it inside the block.
         error: why the tool failed, as a text or an exception; set it if the tool fails without raising.
+        extra: further fields of the answer, by name; the `call_id` of the request is one of them.
     """
 
-    def __init__(self, chain: EventChain, tool_name: str, tool_args: Json, parent: str | None) -> None:
+    def __init__(
+        self,
+        chain: EventChain,
+        request: Mapping[str, Any],
+        parent: str | None,
+        extra: Mapping[str, Json] | None,
+        keywords: Mapping[str, Json],
+    ) -> None:
         self.result: Json = None
         self.error: str | BaseException | None = None
+        self.extra: dict[str, Json] = {}
         self._chain = chain
-        self._tool_name = tool_name
-        self._tool_args = tool_args
+        self._request = request
         self._parent = parent
+        self._extra = extra
+        self._keywords = keywords
+        for fields in (extra, keywords):
+            if isinstance(fields, Mapping) and "call_id" in fields:
+                self.extra["call_id"] = fields["call_id"]
 
     def _count_misuse(self, method: str, error: Exception) -> None:
         self._chain.count_misuse(f"run.tool.{method}", error)
 
     @never_raise(lambda self: self)
     def __enter__(self) -> Self:
-        event_id, accepted = self._chain.emit(
-            ToolRequested, self._parent, tool_name=self._tool_name, tool_args=self._tool_args
-        )
+        event_id, accepted = self._chain.emit(ToolRequested, self._parent, self._extra, self._keywords, **self._request)
         if accepted:  # the answer must not name a dropped request as its parent
             self._parent = event_id
         return self
@@ -45,10 +57,12 @@ class ToolCall:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         failure = self.error if error is None else error
+        tool_name = self._request["tool_name"]
         if failure is None:
-            self._chain.emit(ToolSucceeded, self._parent, tool_name=self._tool_name, result=self.result)
+            self._chain.emit(ToolSucceeded, self._parent, self.extra, {}, tool_name=tool_name, result=self.result)
         else:
-            self._chain.emit(ToolFailed, self._parent, tool_name=self._tool_name, error=format_error(failure))
+            fields = {"tool_name": tool_name, "error": format_error(failure)}
+            self._chain.emit(ToolFailed, self._parent, self.extra, {}, error_type(failure), **fields)
 
     async def __aenter__(self) -> Self:
         self.__enter__()

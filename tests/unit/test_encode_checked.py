@@ -61,12 +61,25 @@ def events(draw: st.DrawFn) -> Event:
     return event_class(**fields)
 
 
-@given(events())
+FURTHER_FIELDS = st.dictionaries(TEXTS, ANYTHING, max_size=2)
+
+
+@given(events(), FURTHER_FIELDS)
 @settings(max_examples=1500)
-def test_what_is_called_valid_is_accepted(event: Any) -> None:
-    value, is_valid = encode_checked(event)
+def test_what_is_called_valid_is_accepted(event: Any, further_fields: dict[str, Any]) -> None:
+    value, is_valid = encode_checked(event, further_fields)
     if is_valid:
         read_envelope(value)  # raises for a message that is not valid
+
+
+@pytest.mark.parametrize(("levels", "valid"), [(510, True), (511, True), (512, False)])
+def test_a_further_field_is_valid_as_deep_as_the_contract_allows(levels: int, valid: bool) -> None:
+    event = ToolSucceeded(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool_name="t", result=1)
+    value, is_valid = encode_checked(event, {"x": nested(levels)})
+
+    assert is_valid is valid
+    assert (b"$repr" in value) is not valid
+    read_envelope(value)
 
 
 @pytest.mark.parametrize(("levels", "valid"), [(510, True), (511, True), (512, False)])

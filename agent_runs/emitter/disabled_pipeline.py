@@ -1,0 +1,37 @@
+"""The pipeline of an emitter that is switched off."""
+
+from collections.abc import Mapping
+
+from agent_runs.emitter.stats import Stats
+from agent_runs.events import Json, RunEvent, UnknownEvent
+
+
+class DisabledPipeline:
+    """Accepts every event and does nothing."""
+
+    def put(
+        self,
+        key: bytes | None,  # noqa: ARG002
+        event: RunEvent | UnknownEvent,  # noqa: ARG002
+        further_fields: Mapping[str, Json] | None = None,  # noqa: ARG002
+    ) -> bool:
+        """Do nothing. Returns True."""
+        return True
+
+    def count_misuse(self, key: bytes | None, call: str, error: Exception) -> None:
+        """Do nothing."""
+
+    def log_rename(self, event_type: str, name: str, stored_name: str) -> None:
+        """Do nothing."""
+
+    def flush(self, timeout_s: float | None) -> int:  # noqa: ARG002
+        """Return 0: nothing is pending."""
+        return 0
+
+    def close(self, timeout_s: float | None) -> int:  # noqa: ARG002
+        """Return 0: nothing is pending."""
+        return 0
+
+    def stats(self) -> Stats:
+        """Return counts of 0."""
+        return Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
