@@ -4,6 +4,8 @@ ConsumerError
 ├── UsageError           wrong arguments or settings, an unsuitable topic or database: exit code 2
 ├── OperatorNeeded       no retry helps: exit code 3
 ├── GaveUp               Kafka or PostgreSQL stayed unavailable, or nothing was stored, for too long: exit code 4
+├── BatchTooLarge        a record batch expands beyond the limit: its partition halts
+├── FetchTooLarge        the batches of one fetch do: fetch fewer records
 ├── KafkaClientBroken    the service replaces the consumer group's Kafka client
 │   └── MemberRefused    the group's coordinator refuses this member: retry with a new client
 └── StoreError           PostgreSQL failed; `consumer.postgres.sqlstate` maps SQLSTATEs to these classes
@@ -11,6 +13,7 @@ ConsumerError
     ├── RepeatedIds      an event id is already stored: look the ids up, retry
     ├── DataRefused      PostgreSQL cannot store a value: reject its record, retry
     ├── NewConnection    retry on a new connection
+    ├── OutOfMemory      this process has too little memory for the batch: write smaller ones, then halt the partition
     └── Unavailable      wait, then retry; the Kafka modules raise it too
         ├── Blocked      a lock was not granted in time: terminate a stalled owner, or wait
         └── ConnectionLost   the connection ended: the stored offsets show whether COMMIT was executed
@@ -36,6 +39,14 @@ class OperatorNeeded(ConsumerError):
 
 class GaveUp(ConsumerError):
     """Kafka or PostgreSQL stayed unavailable, or no stored offset moved, for AGENT_RUNS_GIVE_UP_S seconds."""
+
+
+class BatchTooLarge(ConsumerError):
+    """A record batch has more than AGENT_RUNS_MAX_DECOMPRESSED_BYTES after decompression. None of it was kept."""
+
+
+class FetchTooLarge(ConsumerError):
+    """The batches of one fetch together have more than AGENT_RUNS_MAX_DECOMPRESSED_BYTES: fetch fewer records."""
 
 
 class KafkaClientBroken(ConsumerError):
@@ -72,6 +83,10 @@ class NewConnection(StoreError):
 
 class Unavailable(StoreError):
     """PostgreSQL or Kafka cannot do the work now; no record is known to be the cause."""
+
+
+class OutOfMemory(StoreError):
+    """This process could not allocate the memory for a batch. The transaction was rolled back with its connection."""
 
 
 class Blocked(Unavailable):

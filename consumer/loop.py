@@ -24,7 +24,11 @@ async def run(group_consumer: GroupConsumer, lanes: Lanes, observer: Observer, c
     while True:
         fetched = await group_consumer.fetch(lanes.has_room, min(_FETCHED_RECORDS, config.ingest.batch_records))
         for part in fetched:
-            lanes.submit(_decode_all(part, config.topic.max_event_bytes))
+            try:
+                lanes.submit(_decode_all(part, config.topic.max_event_bytes))
+            except MemoryError:
+                reason = f"this process has too little memory to decode the records at offset {part.start_offset}"
+                part.claim.halt(reason)
             await asyncio.sleep(0)  # the group's heartbeat and the lanes run on this event loop too
         group_consumer.commit_offsets()
         observer.on_loop(group_consumer.claims, is_member=group_consumer.is_member)

@@ -23,6 +23,9 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     # Kafka removes a member from the group if it gets no heartbeat for this time. Shorter: faster takeover. Longer:
     # fewer rebalances on a busy machine.
     session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0, le=86_400)] = 6.0
+    # Of one record batch after decompression, and of all batches of one fetch. 0: twice `max_event_bytes`, so that
+    # the largest event fits with its neighbours.
+    max_decompressed_bytes: Annotated[int, env("AGENT_RUNS_MAX_DECOMPRESSED_BYTES", ge=0)] = 0
     # Per partition in one fetch response.
     fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 1024 * 1024
     # Between two checks of the assigned partitions; also the age at which the Kafka client refreshes its metadata.
@@ -30,6 +33,11 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     # If nothing is fetched for this time from a partition that has unread records and room, the Kafka client is
     # replaced. Health reports a partition with a lag that stores nothing for this time.
     stall_s: Annotated[float, env("AGENT_RUNS_STALL_S", gt=0, le=86_400)] = 60.0
+
+    @property
+    def decompression_limit(self) -> int:
+        """The most bytes that a record batch may have after decompression."""
+        return self.max_decompressed_bytes or 2 * self.max_event_bytes
 
 
 class DatabaseConfig(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from consumer.cli import output
 from consumer.cli.command import run, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
 from consumer.errors import GaveUp, OperatorNeeded, UsageError
+from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic, create_topic
 from consumer.kafka.topic_reader import PatientTopicReader
 from consumer.partitions.offsets_commands import PartitionStatus, accept_loss, show_offsets
@@ -134,6 +135,7 @@ def verify_command(topic: str | None) -> None:
 async def _verify_topic(config: Config, session: Session) -> tuple[list[Difference], Counter[str]]:
     give_up_s = config.service.give_up_s
     await retry_while_unavailable(lambda: check_topic(config.kafka, config.topic), "check the topic", give_up_s)
+    decompression_limit.set(config.topic.decompression_limit)
     topic_reader = PatientTopicReader(config.kafka, config.topic.topic, give_up_s)
     try:
         await topic_reader.connect()

@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from aiokafka.errors import (
+    CorruptRecordException,
     GroupAuthorizationFailedError,
     IllegalArgumentError,
     InconsistentGroupProtocolError,
     InvalidGroupIdError,
     InvalidSessionTimeoutError,
     KafkaError,
+    RecordTooLargeError,
     TopicAuthorizationFailedError,
+    UnsupportedCodecError,
 )
 from msgspec import structs
 
@@ -21,6 +24,8 @@ from consumer.settings import TopicConfig
 
 # OSError and TimeoutError: from the socket, and from the deadlines that this package sets. The client raises both.
 CLIENT_ERRORS: Final = (KafkaError, OSError, TimeoutError)
+# Those of the client's errors that a record causes. Parsing a record batch raises many others too, such as ValueError.
+RECORD_ERRORS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
 REQUEST_TIMEOUT_S: Final = 10.0  # how long a request outside the consumer group may take
 
 # Refusals of the coordinator that only another setting resolves, and those whose cause an operator can remove while the

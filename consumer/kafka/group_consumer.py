@@ -10,18 +10,13 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import (
-    CorruptRecordException,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    RecordTooLargeError,
-    UnsupportedCodecError,
-)
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from agent_runs.settings import KafkaSettings
-from consumer.errors import Unavailable
-from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within, member_error
+from consumer.errors import FetchTooLarge, Unavailable
+from consumer.kafka.decompression import decompression_limit
+from consumer.kafka.errors import CLIENT_ERRORS, RECORD_ERRORS, REQUEST_TIMEOUT_S, answered_within, member_error
+from consumer.kafka.fetch_size import FetchSize
 from consumer.kafka.group_client import group_client
 from consumer.kafka.offset_committer import OffsetCommitter
 from consumer.kafka.unreadable_records import UnreadableRecordSearch
@@ -37,7 +32,6 @@ _SHORT_WAIT_S: Final = 0.02
 # are refused; it saves the next owner from starting at offsets that are about to change.
 _REVOKE_WAIT_S: Final = 3.0
 _STOP_TIMEOUT_S: Final = 5.0
-_RECORD_ERRORS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
 
 
 class Fetched(NamedTuple):
@@ -61,6 +55,8 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         self.is_member = False
         self._claims: dict[int, Claim] = {}
         self._search = UnreadableRecordSearch()
+        self._size = FetchSize()
+        decompression_limit.set(config.decompression_limit)
         self._consumer = group_client(kafka, config, user_data)
         self._committer = OffsetCommitter(self._consumer)
 
@@ -142,11 +138,16 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             return []
         # A short wait while some lane is full: its partitions are fetched soon after it has room again.
         wait_s = _FETCH_WAIT_S if alone or len(claims) == len(ready) else _SHORT_WAIT_S
+        most = self._size.begin(1 if alone else max_records)
         try:
-            records = await self._poll(claims, wait_s, 1 if alone else max_records)
+            records = await self._poll(claims, wait_s, most)
+        except FetchTooLarge:
+            self._size.shrink(most)
+            return []
         except Exception as error:  # noqa: BLE001  # parsing a record batch raises more than the client's own errors
             self._handle_fetch_error(claims, alone, error)
             return []
+        self._size.grow()
         if alone:
             self._search.on_read(alone, len(records.get(self._tp(alone), ())))
         fetched = [
@@ -166,7 +167,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         try:
             self._consumer.pause(*others)
             await self._consumer.getmany(*others, timeout_ms=int(_SHORT_WAIT_S * 1000), max_records=1)
-        except _RECORD_ERRORS:
+        except RECORD_ERRORS:
             pass  # of a response from before the pause
         except KafkaError as error:
             self._handle_fetch_error([], None, error)
@@ -207,7 +208,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
                         self.renew(claim)
             case NoOffsetForPartitionError():
                 pass  # the response to a request from before the claim was ready
-            case KafkaError() if not isinstance(error, _RECORD_ERRORS):
+            case KafkaError() if not isinstance(error, RECORD_ERRORS):
                 if not error.retriable:
                     raise member_error(error, self._config) from error
             case _ if alone is None:

@@ -16,8 +16,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
-from consumer.errors import Unavailable
+from consumer.errors import FetchTooLarge, Unavailable
 from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within
+from consumer.kafka.fetch_size import FetchSize
 from consumer.model.records import Record
 from consumer.runtime.retrying import retry_while_unavailable
 from consumer.settings import CLIENT_ID
@@ -48,6 +49,7 @@ class TopicReader:
 
     def __init__(self, kafka: KafkaSettings, topic: str, fetch_bytes: int = _RECORD_FETCH_BYTES) -> None:
         self._topic = topic
+        self._size = FetchSize()
         self._reading = asyncio.Lock()
         self._consumer = AIOKafkaConsumer(
             **client_options(kafka, CLIENT_ID),
@@ -157,7 +159,14 @@ class TopicReader:
         position = await self._consumer.position(tp)
         records: list[Record] = []
         while not records and await self._consumer.position(tp) == position:
-            fetched = await self._consumer.getmany(tp, timeout_ms=int(_FETCH_WAIT_S * 1000), max_records=max_records)
+            most = self._size.begin(max_records)
+            try:
+                fetched = await self._consumer.getmany(tp, timeout_ms=int(_FETCH_WAIT_S * 1000), max_records=most)
+            except FetchTooLarge:
+                self._size.shrink(most)
+                self._consumer.seek(tp, position)
+                continue
+            self._size.grow()
             records = fetched.get(tp, [])
         return records
 

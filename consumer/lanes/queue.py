@@ -15,6 +15,7 @@ from consumer.settings import IngestConfig
 # Two lost connections may have another cause: a restart of the server, and one of its stand-by.
 _MAX_CONNECTION_LOSSES: Final = 3
 _MAX_IMMEDIATE_RETRIES: Final = 5
+_MAX_MEMORY_FAILURES: Final = 3
 
 
 class Queue:
@@ -29,6 +30,7 @@ class Queue:
             each batch of a topic that is consumed again would first be copied and refused.
         consecutive_failures: failed attempts to write the first slice that are followed by a delay.
         connection_losses: connections lost while the first slice was written.
+        memory_failures: attempts to write the first slice for which this process had too little memory.
         immediate_retries: retries of the first slice without a delay.
         not_before: the event loop's time of the next attempt.
     """
@@ -44,7 +46,7 @@ class Queue:
         self._reset_attempts()
 
     def _reset_attempts(self) -> None:
-        self.consecutive_failures = self.connection_losses = self.immediate_retries = 0
+        self.consecutive_failures = self.connection_losses = self.immediate_retries = self.memory_failures = 0
         self.not_before = 0.0
 
     @property
@@ -58,8 +60,13 @@ class Queue:
         return self.slices[0]
 
     def waiting(self) -> list[Slice]:
-        """Return the slices that are not being written."""
-        return list(self.slices)[1 if self._writing else 0 :]
+        """Return the slices that are not being written.
+
+        Also returns the one that is being written if it is larger than a batch: it is one record, and takes several
+        times its size. The next record of the lane may be as large.
+        """
+        being_written = self._writing and self.first.size_bytes < self._config.batch_bytes
+        return list(self.slices)[1 if being_written else 0 :]
 
     def append(self, slice_: Slice) -> None:
         """Add the slice that follows, in parts no larger than a batch; a part that fits extends the last slice."""
@@ -139,7 +146,22 @@ class Queue:
             offset = self.first.fingerprint.offset
             self.claim.halt(f"the connection to PostgreSQL is lost whenever the record at offset {offset} is written")
 
+    def run_out_of_memory(self, now: float) -> None:
+        """Try the first slice again later, in halves; after three failures of one record, halt the claim."""
+        self.back_off(now)
+        self.memory_failures += 1
+        if self.first.records > 1:
+            self.split_first(2)
+        elif self.memory_failures >= _MAX_MEMORY_FAILURES:
+            self.claim.halt(f"this process has too little memory to write the record at offset {self._only_offset}")
+
+    @property
+    def _only_offset(self) -> int:
+        """The offset of the only record of the first slice."""
+        fingerprint = self.first.fingerprint
+        return self.first.start_offset if fingerprint is None else fingerprint.offset
+
     def split_first(self, count: int) -> None:
         """Replace the first slice by at most `count` slices with the same records."""
         self.slices.extendleft(reversed(self.slices.popleft().split(count)))
-        self.connection_losses = self.immediate_retries = 0
+        self.connection_losses = self.immediate_retries = self.memory_failures = 0

@@ -11,6 +11,7 @@ from consumer.errors import (
     DataRefused,
     NewConnection,
     OperatorNeeded,
+    OutOfMemory,
     RepeatedIds,
     StaleOffsets,
     StoreError,
@@ -52,6 +53,8 @@ class Recovery:
                 await self._terminate_stalled_owner(queues)
             case StaleOffsets() if len(queues) == 1:
                 queues[0].claim.revoke()
+            case OutOfMemory() if len(queues) == 1:
+                queues[0].run_out_of_memory(asyncio.get_running_loop().time())
             case DataRefused() if len(queues) == 1:
                 await self._find_refused(queues[0], error)
             case RepeatedIds() | NewConnection() | StaleOffsets() | DataRefused():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from consumer.errors import ConnectionLost
+from consumer.errors import ConnectionLost, OutOfMemory
 from consumer.ingest.ingest import ingest
 from consumer.ingest.transaction import Transaction
 from consumer.model.batches import Batch, Stored
@@ -35,6 +35,7 @@ class Writer:
 
         Raises:
             ConnectionLost: if the error has an `outcome`, the transaction may have been committed.
+            OutOfMemory: the connection was cut. COMMIT may have been executed; writing again is safe.
             StoreError: nothing was stored. With ConnectionLost, only if `outcome` is None.
         """
         store = await self._session.connected()
@@ -51,6 +52,9 @@ class Writer:
             return await with_deadline(transaction(), store, self._timeout_s)
         except ConnectionLost as error:
             raise ConnectionLost(str(error), outcome) from error
+        except MemoryError as error:
+            self.disconnect()  # the driver may have failed in the middle of a message
+            raise OutOfMemory("this process has too little memory for the batch") from error
         finally:
             self.busy = False
 

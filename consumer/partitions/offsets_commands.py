@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from agent_runs.settings import KafkaSettings
 from consumer.errors import UsageError
+from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.partitions.circuit_breaker import tripped_partitions
@@ -73,6 +74,7 @@ async def accept_loss(
 async def _statuses(kafka: KafkaSettings, config: TopicConfig, session: Session) -> list[PartitionStatus]:
     """Return the statuses, without `tripped`."""
     partitions = await check_topic(kafka, config)
+    decompression_limit.set(config.decompression_limit)
     topic_reader = await TopicReader.open(kafka, config.topic)
     try:
         offsets = await session.run(Store.offsets)

@@ -43,6 +43,19 @@ async def test_64_open_files_are_enough_and_without_a_free_one_a_consumer_waits(
     await scene.assert_consistent()
 
 
+async def test_a_consumer_without_memory_for_a_step_repeats_the_step_and_does_not_end(scene: Scene, seed: int) -> None:
+    # Given a consumer under load, when it has too little memory in a fetch, in statements, in mid COPY and for COMMIT,
+    steps = "after getmany 3", "before move_offsets 3", "before insert_events 5", "after chunk 7", "before commit 9"
+    async with publishing(scene, seed):
+        consumer = scene.start(fault="; ".join(f"NO_MEMORY {step}" for step in steps))
+        await consumer.wait_for_output("Injected fault", times=len(steps))
+        await scene.wait_for_more(200)
+    # then the same process stores everything.
+    await scene.wait_until_drained()
+    await consumer.terminate()
+    await scene.assert_consistent()
+
+
 async def test_a_consumer_that_runs_out_of_memory_leaves_no_partial_transaction(scene: Scene, rng: Random) -> None:
     # Given a consumer that may allocate almost no memory beyond what it has, before it has stored its backlog,
     await scene.publish(*large_events(rng, RECORDS))

@@ -1,11 +1,11 @@
-"""The error of a lost connection carries what the transaction may have stored."""
+"""The errors of a transaction: a lost connection, with what may have been stored, and too little memory."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from consumer.errors import ConnectionLost
+from consumer.errors import ConnectionLost, OutOfMemory
 from consumer.ingest.transaction import Transaction
 from consumer.lanes import writer as writer_module
 from consumer.lanes.writer import Writer
@@ -21,6 +21,10 @@ class LosingStore(Store):
 
     def __init__(self) -> None:
         self.topic = "topic"
+        self.terminated = False
+
+    def terminate(self) -> None:
+        self.terminated = True
 
     @property
     def usable(self) -> bool:
@@ -61,3 +65,17 @@ async def test_a_connection_lost_before_commit_has_no_outcome(monkeypatch: pytes
         await writer.write([], check_existing=False)
 
     assert caught.value.outcome is None
+
+
+async def test_too_little_memory_for_a_transaction_cuts_its_connection(
+    monkeypatch: pytest.MonkeyPatch, writer: Writer
+) -> None:
+    async def ingest(batch: Batch, tx: Transaction, *, check_existing: bool) -> Stored:
+        raise MemoryError
+
+    monkeypatch.setattr(writer_module, "ingest", ingest)
+    with pytest.raises(OutOfMemory):
+        await writer.write([], check_existing=False)
+
+    assert writer._session._store is None
+    assert not writer.busy

@@ -11,6 +11,7 @@ from consumer.errors import (
     DataRefused,
     NewConnection,
     OperatorNeeded,
+    OutOfMemory,
     RepeatedIds,
     StaleOffsets,
     StoreError,
@@ -541,3 +542,33 @@ async def test_failures_are_counted_by_error_class(lane: Lane, writer: FakeWrite
 
     labels = {"error": error.__name__}
     assert lane._observer.registry.get_sample_value("agent_runs_batch_failures_total", labels) == 1
+
+
+# --- too little memory ---
+
+
+async def test_a_batch_that_does_not_fit_into_memory_is_halved_and_a_record_that_does_not_fit_halts(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    # Given a record that does not fit into memory, among others and next to another partition,
+    writer.failure = if_batch_has(5, OutOfMemory)
+    first, second = ready(0, writer), ready(1, writer)
+    lane.submit(slice_of(first, 0, 8))
+    lane.submit(slice_of(second, 0, 8))
+    # when the lane writes them,
+    await write_all(lane)
+    # then all records before it and the other partition are stored, and its partition halts with its offset.
+    assert writer.position == {0: 5, 1: 8}
+    assert first.state is ClaimState.HALTED
+    assert first.halt_reason == "this process has too little memory to write the record at offset 5"
+    assert writer.attempts.count([(0, 5, 6)]) == 3
+
+
+async def test_a_batch_that_does_not_fit_once_is_stored_later(lane: Lane, writer: FakeWriter) -> None:
+    writer.failure = times(4, OutOfMemory)
+    claim = ready(0, writer)
+    lane.submit(slice_of(claim, 0, 8))
+    await write_all(lane)
+
+    assert writer.position == {0: 8}
+    assert claim.state is ClaimState.READY

@@ -105,6 +105,7 @@ EFFECTS: Mapping[str, Callable[[float], None]] = {
     "CLOCK": _move_clock,
     "FILES": _limit_files,
     "MEMORY": _limit_memory,
+    "NO_MEMORY": lambda _: _raise(MemoryError()),
     "RAISE": lambda _: _raise(RuntimeError("an injected fault")),
     "SILENCE": lambda _: _raise(Silence()),
 }
