@@ -23,13 +23,15 @@ async def run(group_consumer: GroupConsumer, lanes: Lanes, observer: Observer, c
     """
     while True:
         fetched = await group_consumer.fetch(lanes.has_room, min(_FETCHED_RECORDS, config.ingest.batch_records))
+        # All parts are submitted before a lane runs: one that starts in between writes a smaller batch, and the parts
+        # that follow wait for the end of its transaction.
         for part in fetched:
             try:
                 lanes.submit(_decode_all(part, config.topic.max_event_bytes))
             except MemoryError:
                 reason = f"this process has too little memory to decode the records at offset {part.start_offset}"
                 part.claim.halt(reason)
-            await asyncio.sleep(0)  # the group's heartbeat and the lanes run on this event loop too
+        await asyncio.sleep(0)  # the group's heartbeat and the lanes run on this event loop too
         group_consumer.commit_offsets()
         observer.on_loop(group_consumer.claims, is_member=group_consumer.is_member)
 

@@ -9,13 +9,14 @@ from agent_runs.settings import KafkaSettings
 from consumer import loop
 from consumer.ingest import decoding
 from consumer.kafka.group_consumer import Fetched, GroupConsumer
-from consumer.lanes.lanes import Lanes
+from consumer.lanes.lanes import Lane, Lanes
 from consumer.model.batches import Slice
 from consumer.model.claims import Claim, ClaimState
+from consumer.runtime.cancellation import cancel_all
 from consumer.settings import Config, DatabaseConfig, IngestConfig, ServiceConfig, TopicConfig
 from consumer.telemetry.observer import Observer
 from tests.support.builders import FakeRecord
-from tests.support.fakes import until
+from tests.support.fakes import FakeWriter, ready, until
 
 CONFIG = Config(
     kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"),
@@ -75,3 +76,14 @@ async def test_a_partition_whose_records_cannot_be_decoded_for_lack_of_memory_ha
     assert (first.state, second.state) == (ClaimState.HALTED, ClaimState.READY)
     assert "too little memory to decode the records at offset 7" in first.halt_reason
     assert [slice_.claim for slice_ in lanes.slices] == [second]
+
+
+async def test_the_partitions_of_one_fetch_are_stored_in_one_transaction() -> None:
+    writer = FakeWriter()
+    lanes = Lanes([Lane(writer, CONFIG.ingest, Observer(60.0))])
+    claims = [ready(number, writer, 7) for number in range(3)]
+    running = [*lanes.start(), asyncio.create_task(loop.run(OneFetch(claims), lanes, Observer(60.0), CONFIG))]
+
+    await until(lambda: all(position == 8 for position in writer.position.values()))
+    await cancel_all(running)
+    assert writer.stored == [[(0, 7, 8), (1, 7, 8), (2, 7, 8)]]
