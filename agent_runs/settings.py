@@ -29,6 +29,11 @@ def env(variable: str, **limits: Any) -> msgspec.Meta:
     return msgspec.Meta(extra={"variable": variable}, **limits)
 
 
+def variables(settings: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the names of the environment variables of a settings struct, without their `_FILE` variants."""
+    return frozenset(map(_variable, get_type_hints(settings, include_extras=True).values()))
+
+
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach Kafka, for producers and consumers alike.
 
@@ -55,9 +60,9 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     def conflicts(self) -> list[str]:
         """Return the problems that the types of the fields do not exclude, one sentence each."""
         found = [
-            f"KAFKA_BOOTSTRAP_SERVERS: must be host[:port][,host[:port]…] without a scheme, got {server!r}"
+            f"KAFKA_BOOTSTRAP_SERVERS: must be host[:port][,host[:port]…] without a scheme{_got(server)}"
             for server in self.bootstrap_servers.split(",")
-            if not server.strip() or "://" in server
+            if not server.strip() or "://" in server or "@" in server
         ]
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             found.append(
@@ -65,11 +70,16 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.security_protocol.endswith("SSL"):
             found += [
-                f"KAFKA_SSL_{name.upper()}: file {path!r} does not exist"
+                f"KAFKA_SSL_{name.upper()}: file {path!r} {problem}"
                 for name in ("cafile", "certfile", "keyfile")
-                if (path := getattr(self, f"ssl_{name}")) and not Path(path).is_file()
+                if (path := getattr(self, f"ssl_{name}")) and (problem := _why_unreadable(path))
             ]
         return found
+
+    def __repr__(self) -> str:
+        """Return the fields without the password."""
+        fields = msgspec.structs.asdict(self) | {"sasl_password": "…" if self.sasl_password else None}
+        return f"KafkaSettings({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
 
 def read_settings(
@@ -95,8 +105,9 @@ def read_settings(
                 values[field] = msgspec.convert(overrides[field], annotation)
             elif (text := _look_up(variable, environ)) is not None:
                 values[field] = msgspec.convert(text, annotation, strict=False)
-        except (OSError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            problems.append(f"{field if field in overrides else variable}: {error}{_allowed_values(annotation)}")
+        except msgspec.ValidationError as error:
+            hint = _allowed_values(annotation) or _service_link(environ.get(variable, ""))
+            problems.append(f"{field if field in overrides else variable}: {error}{hint}")
             values[field] = None
     required = {field.name for field in msgspec.structs.fields(settings) if field.required}
     hints = get_type_hints(settings, include_extras=True)
@@ -152,15 +163,58 @@ def _allowed_values(annotation: Any) -> str:
     return f"; allowed: {', '.join(allowed)}" if allowed else ""
 
 
+def _service_link(text: str) -> str:
+    """Return what to do about a variable that Kubernetes sets for a Service, as the end of a sentence."""
+    if not text.startswith(("tcp://", "udp://", "sctp://")):
+        return ""
+    return (
+        "; Kubernetes sets this variable for a Service of the same name: set enableServiceLinks: false in the pod, or "
+        "rename the Service"
+    )
+
+
+def _got(server: str) -> str:
+    """Return the server as the end of a sentence, unless it may have a password."""
+    return f", got {server!r}" if "@" not in server else " and without a user: set KAFKA_SASL_USERNAME"
+
+
+def _why_unreadable(path: str) -> str:
+    """Return why the file cannot be read, as the end of a sentence; empty if it can."""
+    try:
+        with Path(path).open("rb"):
+            return ""
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
 def _look_up(variable: str, environ: Mapping[str, str]) -> str | None:
     """Return the text of a setting from its variable or its file; None if neither is set.
 
     An empty variable counts as not set, as in compose files and shells. An empty file gives the empty text.
+
+    Raises:
+        ValidationError: both are set, or the text cannot be read. The message does not show the text.
     """
     text = environ.get(variable)
     file = environ.get(f"{variable}_FILE")
     if text and file:
         raise msgspec.ValidationError(f"is set, and so is {variable}_FILE: set only one of them")
     if file:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return _read(file, f"{variable}_FILE")
+    if text and not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise msgspec.ValidationError("is not UTF-8 text")
     return text or None
+
+
+def _read(file: str, variable: str) -> str:
+    # A value that is not an absolute path may be the secret itself, in the wrong variable.
+    shown = f": {file!r}" if file.startswith("/") else ""
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        problem = f"the file of {variable} cannot be read: {error.strerror}{shown}"
+    except ValueError:  # the bytes are not UTF-8, or the path has a NUL
+        problem = f"the file of {variable} is not UTF-8 text{shown}"
+    raise msgspec.ValidationError(problem)  # not in `except`: a traceback would show the other error, with the path

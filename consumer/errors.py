@@ -16,6 +16,8 @@ ConsumerError
     ├── OutOfMemory      this process has too little memory for the batch: write smaller ones, then halt the partition
     └── Unavailable      wait, then retry; the Kafka modules raise it too
         ├── Blocked      a lock was not granted in time: terminate a stalled owner, or wait
+        ├── TopicRefused     Kafka refuses access to the topic, until an operator grants it
+        ├── LoginRefused     the login or the database is not accepted; at the start, after a while: exit code 2
         └── ConnectionLost   the connection ended: the stored offsets show whether COMMIT was executed
 """
 
@@ -87,6 +89,14 @@ class Unavailable(StoreError):
 
 class OutOfMemory(StoreError):
     """This process could not allocate the memory for a batch. The transaction was rolled back with its connection."""
+
+
+class TopicRefused(Unavailable):
+    """Kafka refuses this consumer access to the topic; the message has Kafka's reason and the remedy."""
+
+
+class LoginRefused(Unavailable):
+    """PostgreSQL refuses the login or the database; the message has the remedy."""
 
 
 class Blocked(Unavailable):

@@ -3,12 +3,13 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
 
 from consumer import loop
-from consumer.errors import KafkaClientBroken, MemberRefused
+from consumer.errors import KafkaClientBroken, MemberRefused, TopicRefused
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.group_members import GroupMembers
 from consumer.kafka.topic_admin import check_topic
@@ -17,8 +18,8 @@ from consumer.lanes.lanes import Lane, Lanes
 from consumer.lanes.writer import Writer
 from consumer.membership.group_watch import GroupWatch
 from consumer.partitions.ownership import Ownership
-from consumer.postgres.migrations import check_schema
-from consumer.postgres.session import PatientSession, Session
+from consumer.postgres.requirements import CONSUME, check_database
+from consumer.postgres.session import LoginDeadline, PatientSession, Session
 from consumer.postgres.store import Store
 from consumer.runtime.allocator import tune_allocator
 from consumer.runtime.cancellation import cancel_all
@@ -95,7 +96,7 @@ class Service:
         give_up_s = self.config.service.give_up_s if to_end else None
         kafka, topic = self.config.kafka, self.config.topic
         await self._check_database(give_up_s)  # 1
-        partitions = await retry_while_unavailable(lambda: check_topic(kafka, topic), "check the topic", give_up_s)
+        partitions = await retry_while_unavailable(self._check_topic, "check the topic", give_up_s)
         topic_reader = await retry_while_unavailable(
             lambda: TopicReader.open(kafka, topic.topic), "connect to Kafka", give_up_s
         )
@@ -119,18 +120,25 @@ class Service:
         _log.info("Stopped", action="stop")
 
     async def _check_database(self, give_up_s: float | None) -> None:
-        session = PatientSession(self._connect, self.config.database.timeout_s, give_up_s)
+        login = LoginDeadline(self._connect, self.config.service.give_up_s)
+        session = PatientSession(login.connect, self.config.database.timeout_s, give_up_s)
         try:
-            await session.run(check_schema)
+            await session.run(partial(check_database, rights=CONSUME))
         finally:
             session.close()
+
+    async def _check_topic(self) -> list[int]:
+        try:
+            return await check_topic(self.config.kafka, self.config.topic, warn=True)
+        except TopicRefused as error:
+            self.observer.refused(str(error))
+            raise
 
     def _report_broken_client(self, error: BaseException, wait_s: float) -> None:
         if isinstance(error, MemberRefused):
             self.observer.refused(str(error))
-            return
-        text = "The Kafka client no longer works; creating a new one"
-        _log.error(text, action="source_broken", wait_s=round(wait_s, 2), error=str(error))
+        else:
+            self.observer.broken(str(error), wait_s)
 
     async def _join_and_consume(self, topic_reader: TopicReader, stop_tasks: set["asyncio.Task[Any]"]) -> None:
         """Consume with a new Kafka client until one of `stop_tasks` ends.

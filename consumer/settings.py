@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import asdict, fields
 
+from agent_runs.errors import SettingsError
 from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections
+from consumer import database_url
+from consumer.unknown_variables import unknown_variables
 
 CLIENT_ID: Final = "agent-runs-consumer"  # in brokers' logs and quotas
 
@@ -51,6 +54,15 @@ class DatabaseConfig(Struct, frozen=True, kw_only=True):
     # its transaction is older than this: usually its process was stopped during COPY. The query tests only the age, so
     # a slow transaction is terminated too.
     stalled_owner_s: Annotated[float, env("AGENT_RUNS_STALLED_OWNER_S", gt=0, le=86_400)] = 5.0
+
+    def conflicts(self) -> list[str]:
+        """Return why the URL cannot be used, as one sentence; empty if it can."""
+        return [f"DATABASE_URL: {problem}" for problem in database_url.problems(self.url)]
+
+    def __repr__(self) -> str:
+        """Return the fields without the URL, which has a password."""
+        shown = ", ".join(f"{name}={value!r}" for name, value in asdict(self).items() if name != "url")
+        return f"DatabaseConfig({shown})"
 
 
 class IngestConfig(Struct, frozen=True, kw_only=True):
@@ -103,8 +115,16 @@ def read_config(environ: Mapping[str, str], *sections: str) -> Config:
             are None, and their variables are not checked.
 
     Raises:
-        SettingsError: the message lists every problem in the variables of these sections.
+        SettingsError: the message lists every problem in the variables of these sections, and every variable that
+            begins with AGENT_RUNS_ and is not a setting.
     """
-    wanted = {field.name: field.type for field in fields(Config) if not sections or field.name in sections}
-    others = {field.name: None for field in fields(Config) if field.name not in wanted}
-    return Config(**{**others, **read_sections(wanted, environ)})
+    types = {field.name: field.type for field in fields(Config)}
+    wanted = {name: type_ for name, type_ in types.items() if not sections or name in sections}
+    problems = unknown_variables(environ, types.values())
+    try:
+        loaded = read_sections(wanted, environ)
+    except SettingsError as error:
+        raise SettingsError(error.problems + problems) from None
+    if problems:
+        raise SettingsError(problems)
+    return Config(**{**dict.fromkeys(types), **loaded})

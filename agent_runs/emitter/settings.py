@@ -1,13 +1,21 @@
 """The settings of the emitter, in addition to those of every Kafka client."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Final, Literal, TypedDict
 
 from msgspec import Struct
 from msgspec.structs import fields
 
 from agent_runs.errors import SettingsError
-from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections, read_settings
+from agent_runs.settings import (
+    DEFAULT_MAX_EVENT_BYTES,
+    DEFAULT_TOPIC,
+    KafkaSettings,
+    env,
+    read_sections,
+    read_settings,
+    variables,
+)
 
 _MAX_TIMEOUT_S = 86_400
 
@@ -28,6 +36,9 @@ class EmitterSettings(Struct, frozen=True, kw_only=True):
 
 class _Switch(Struct, frozen=True):
     enabled: Annotated[bool, env("AGENT_RUNS_ENABLED")] = True
+
+
+EMITTER_VARIABLES: Final = variables(EmitterSettings) | variables(_Switch)
 
 
 class Options(TypedDict, total=False):

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from consumer.dead_letters.table import (
     read_history,
 )
 from consumer.errors import UsageError
-from consumer.postgres.migrations import check_schema
+from consumer.postgres.requirements import DISCARD, READ, RETRY, Right, check_database
 from consumer.postgres.session import Session
 from consumer.settings import Config, read_config
 
@@ -149,7 +149,7 @@ def retry_command(
             dead_letters_output.retried(retried)
         return counts
 
-    counts = _run(config, filter_, retry_all)
+    counts = _run(config, filter_, retry_all, RETRY)
     dead_letters_output.summary(counts, dry_run=dry_run)
     sys.exit(_STAYED_OPEN if counts[Outcome.REFUSED] else 0)
 
@@ -173,7 +173,7 @@ def discard_command(all_: bool, because: str, by: str, **filters: Any) -> None: 
             count += await session.run(closing)
         return count
 
-    dead_letters_output.discarded(_run(_config(), filter_, work))
+    dead_letters_output.discarded(_run(_config(), filter_, work, DISCARD))
 
 
 @dead_letters_group.command("export")
@@ -216,11 +216,13 @@ def _config() -> Config:
     return read_config(os.environ, "database", "topic", "service")
 
 
-def _run(config: Config, filter_: Filter, work: Callable[[Session], Awaitable[_T]]) -> _T:
-    """Run `work` and return its result, after checking the schema and that the ids of the filter exist."""
+def _run(
+    config: Config, filter_: Filter, work: Callable[[Session], Awaitable[_T]], rights: Sequence[Right] = READ
+) -> _T:
+    """Run `work` and return its result, after checking the database, the rights and the ids of the filter."""
 
     async def checked(session: Session) -> _T:
-        await session.run(check_schema)
+        await session.run(partial(check_database, rights=rights))
         if filter_.ids:
             await session.run(lambda store: check_ids(store, filter_.ids or ()))
         return await work(session)

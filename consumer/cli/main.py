@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections import Counter
+from functools import partial
 from typing import Final
 
 import click
@@ -18,7 +19,8 @@ from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic, create_topic
 from consumer.kafka.topic_reader import PatientTopicReader
 from consumer.partitions.offsets_commands import PartitionStatus, accept_loss, show_offsets
-from consumer.postgres.migrations import check_schema, migrate
+from consumer.postgres.migrations import migrate
+from consumer.postgres.requirements import ACCEPT_LOSS, READ, check_database
 from consumer.postgres.session import PatientSession, Session
 from consumer.postgres.store import Store
 from consumer.runtime.retrying import retry_while_unavailable
@@ -118,7 +120,7 @@ def verify_command(topic: str | None) -> None:
     config = read_config(environ, "database", "service", "topic", *(["kafka"] if topic is not None else []))
 
     async def work(session: PatientSession) -> tuple[list[Difference], Counter[str] | None]:
-        await session.run(check_schema)
+        await session.run(partial(check_database, rights=READ))
         found = [difference async for difference in verify_runs(session)]
         if topic is None:
             return found, None
@@ -160,7 +162,7 @@ def offsets_show_command() -> None:
     config = read_config(os.environ, "kafka", "database", "topic", "ingest", "service")
 
     async def work(session: PatientSession) -> list[PartitionStatus]:
-        await session.run(check_schema)
+        await session.run(partial(check_database, rights=READ))
         return await retry_while_unavailable(
             lambda: show_offsets(config, session), "read the offsets", config.service.give_up_s
         )
@@ -179,7 +181,7 @@ def accept_loss_command(partition: int, by: str) -> None:
     config = read_config(os.environ, "kafka", "database", "topic", "service")
 
     async def work(session: PatientSession) -> PartitionStatus:
-        await session.run(check_schema)
+        await session.run(partial(check_database, rights=ACCEPT_LOSS))
         return await retry_while_unavailable(
             lambda: accept_loss(config.kafka, config.topic, session, partition, by),
             "accept the loss",

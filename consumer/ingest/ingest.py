@@ -29,7 +29,7 @@ async def ingest(batch: Batch, tx: Transaction, *, check_existing: bool) -> Stor
     rejections = [rejection for slice_ in batch for rejection in slice_.rejections] + found.conflicts
     new_dead_letters = await tx.insert_dead_letters(rejections) if rejections else []  # 3
     repeats = Counter(event.record.partition for event in found.repeats)
-    repeats += _by_partition(rejections) - _by_partition(new_dead_letters)
+    repeats += _by_partition(rejections) - _by_partition([letter.rejection for letter in new_dead_letters])
     if repeats:
         await tx.count_repeats(repeats)
     return Stored(len(found.new), new_dead_letters, repeats.total())

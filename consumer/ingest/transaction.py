@@ -9,7 +9,7 @@ import msgspec
 from agent_runs.status import RunStatus
 from consumer.errors import StaleOffsets
 from consumer.ingest.sequencing import Head
-from consumer.model.batches import Batch
+from consumer.model.batches import Batch, NewDeadLetter
 from consumer.model.records import Event, Rejection, storable_text, storable_timestamp
 from consumer.postgres.copy_format import encode_events
 from consumer.postgres.store import Store
@@ -114,11 +114,14 @@ class Transaction:
         )
         await self._store.fetch("update_runs", *columns)
 
-    async def insert_dead_letters(self, rejections: Sequence[Rejection]) -> list[Rejection]:
-        """Insert rejections as dead letters. Returns the rejections whose records had no dead letter before."""
+    async def insert_dead_letters(self, rejections: Sequence[Rejection]) -> list[NewDeadLetter]:
+        """Insert rejections as dead letters. Returns those whose records had no dead letter before."""
         rows = await self._store.fetch("insert_dead_letters", self._topic, *_columns(map(_dead_letter_row, rejections)))
-        inserted = {(row["partition"], row["record_offset"]) for row in rows}
-        return [each for each in rejections if (each.record.partition, each.record.offset) in inserted]
+        ids = {(row["partition"], row["record_offset"]): row["id"] for row in rows}
+        coordinates = [(each.record.partition, each.record.offset) for each in rejections]
+        return [
+            NewDeadLetter(ids[place], each) for place, each in zip(coordinates, rejections, strict=True) if place in ids
+        ]
 
     async def count_repeats(self, repeats: Mapping[int, int]) -> None:
         """Add to the stored number of repeats. `repeats` has the number to add, by partition."""

@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
-from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
+from consumer.kafka.client_options import client_options
 from consumer.settings import CLIENT_ID, TopicConfig
 
 _FETCH_MAX_WAIT_MS: Final = 50

@@ -10,9 +10,9 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import KafkaConnectionError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
 
-from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
+from consumer.kafka.client_options import client_options
 from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
 from consumer.model.members import Member
 from consumer.settings import CLIENT_ID, TopicConfig

@@ -8,11 +8,16 @@ from typing import Any, Final
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
-from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
-from consumer.errors import UsageError
+from consumer.errors import TopicRefused, UsageError
+from consumer.kafka.client_options import client_options
 from consumer.kafka.errors import CLIENT_ERRORS, answered_within
 from consumer.settings import CLIENT_ID, TopicConfig
 
@@ -77,31 +82,54 @@ async def _differences(admin: AIOKafkaAdminClient, topic: str, wanted: dict[str,
     return differences
 
 
-async def check_topic(kafka: KafkaSettings, config: TopicConfig) -> list[int]:
+async def check_topic(kafka: KafkaSettings, config: TopicConfig, *, warn: bool = False) -> list[int]:
     """Check that the topic can be consumed without loss. Returns the numbers of its partitions.
 
+    Args:
+        kafka: how to reach the brokers.
+        config: the topic and the largest event.
+        warn: also log the settings of the topic that are risky.
+
     Raises:
+        TopicRefused: rights on the topic are missing.
         Unavailable: no broker answers.
         UsageError: the topic does not exist, or is compacted.
     """
     async with _admin(kafka) as admin:
-        count = await _partitions(admin, config.topic)
-        if not count:
-            raise UsageError(f"topic {config.topic!r} does not exist: create it with `python -m consumer create-topic`")
-        actual = await _configs(admin, config.topic)
+        try:
+            count = await _partitions(admin, config.topic)
+            actual = await _configs(admin, config.topic) if count else {}
+        except TopicAuthorizationFailedError as error:
+            raise TopicRefused(
+                f"Kafka: {error!r}: grant this consumer READ, DESCRIBE and DESCRIBE_CONFIGS on the topic "
+                f"{config.topic!r}"
+            ) from error
+    if not count:
+        raise UsageError(f"topic {config.topic!r} does not exist: create it with `python -m consumer create-topic`")
     if "compact" in actual["cleanup.policy"]:
         raise UsageError(
             f"topic {config.topic!r} is compacted (cleanup.policy={actual['cleanup.policy']}): Kafka deletes all "
             "but the last event of a run; set cleanup.policy=delete"
         )
-    if actual["message.timestamp.type"] != "LogAppendTime":
-        _log.warning(
-            "Record timestamps are set by producers, so times in the tables depend on their clocks; "
-            "set message.timestamp.type=LogAppendTime",
-            action="check_topic",
-            topic=config.topic,
-        )
+    for risk in _risks(config, actual) if warn else ():
+        _log.warning(risk, action="check_topic", topic=config.topic)
     return list(range(count))
+
+
+def _risks(config: TopicConfig, actual: dict[str, str]) -> list[str]:
+    found = []
+    if actual["message.timestamp.type"] != "LogAppendTime":
+        found.append(
+            "Record timestamps are set by producers, so times in the tables depend on their clocks; "
+            "set message.timestamp.type=LogAppendTime"
+        )
+    largest = int(actual["max.message.bytes"])
+    if largest < config.max_event_bytes:
+        found.append(
+            f"The topic refuses events that the service accepts: max.message.bytes={largest} is smaller than "
+            f"AGENT_RUNS_MAX_EVENT_BYTES={config.max_event_bytes}; change one of them"
+        )
+    return found
 
 
 @asynccontextmanager

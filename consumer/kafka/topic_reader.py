@@ -14,9 +14,9 @@ from typing import Final, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import FetchTooLarge, Unavailable
+from consumer.kafka.client_options import client_options
 from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within
 from consumer.kafka.fetch_size import FetchSize
 from consumer.model.records import Record

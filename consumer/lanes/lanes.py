@@ -118,6 +118,7 @@ class Lane:
         else:
             for queue in queues:
                 queue.succeed(stored)
+            self._recovery.on_stored(queues)
             self._observer.stored(batch, stored)
         finally:
             for queue in queues:

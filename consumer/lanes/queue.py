@@ -104,7 +104,7 @@ class Queue:
         self.isolated = False
         self.check_existing = self.check_existing and stored.repeats > 0
         self._reset_attempts()
-        self._check_breaker(stored.new_dead_letters)
+        self._check_breaker([letter.rejection for letter in stored.new_dead_letters])
 
     def _check_breaker(self, rejections: Iterable[Rejection]) -> None:
         if reason := self._breaker.count(rejections, self.claim.next_offset):

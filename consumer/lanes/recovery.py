@@ -16,6 +16,7 @@ from consumer.errors import (
     StaleOffsets,
     StoreError,
 )
+from consumer.lanes.failure_lines import FailureLines
 from consumer.lanes.queue import Queue
 from consumer.lanes.writer import Writer
 from consumer.model.batches import Slice
@@ -31,6 +32,11 @@ class Recovery:
     def __init__(self, writer: Writer, observer: Observer) -> None:
         self._writer = writer
         self._observer = observer
+        self._lines = FailureLines()
+
+    def on_stored(self, queues: Sequence[Queue]) -> None:
+        """Record that the batch of these queues was stored, perhaps after failures."""
+        self._lines.stored([queue.claim for queue in queues])
 
     async def handle(self, error: StoreError, queues: Sequence[Queue]) -> None:
         """Prepare the queues for the next attempt.
@@ -41,10 +47,7 @@ class Recovery:
         Raises:
             OperatorNeeded: no retry helps.
         """
-        partitions = [queue.claim.partition for queue in queues]
-        # Repeated ids are normal: the retry looks them up and counts the repeats.
-        log = _log.info if isinstance(error, RepeatedIds) else _log.warning
-        log("A batch was not stored", action="batch_failed", partitions=partitions, error=repr(error))
+        self._lines.failed(error, [queue.claim for queue in queues])
         self._observer.failed(error)
         match error:
             case ConnectionLost():

@@ -79,16 +79,23 @@ class Slice(msgspec.Struct, kw_only=True):
 Batch = Sequence[Slice]
 
 
+class NewDeadLetter(NamedTuple):
+    """A rejection whose dead letter was inserted, and the dead letter's id."""
+
+    id: int
+    rejection: Rejection
+
+
 class Stored(NamedTuple):
     """What one transaction stored. The three numbers add up to the number of records in the batch.
 
     Attributes:
         events: the number of new events.
-        new_dead_letters: the rejections whose dead letters were inserted. A rejection whose dead letter exists
-            already, in whatever state, counts as a repeat.
+        new_dead_letters: the dead letters that were inserted. A rejection whose dead letter exists already, in
+            whatever state, counts as a repeat.
         repeats: the number of repeats.
     """
 
     events: int
-    new_dead_letters: list[Rejection]
+    new_dead_letters: list[NewDeadLetter]
     repeats: int

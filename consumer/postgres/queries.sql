@@ -49,6 +49,33 @@ SELECT current_setting('server_version_num')::integer AS version_num,
 SELECT migration_id
   FROM _pogo_migration
 
+-- lacking_rights --
+-- Those of the given rights that the login does not have. Tables that do not exist are left out.
+-- $1 tables, $2 privileges, $3 columns, or NULL for the whole table. Returns positions in the arrays, from 1
+SELECT b.position
+  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS b (name, privilege, column_name, position)
+ WHERE NOT CASE WHEN b.column_name IS NULL THEN has_table_privilege(to_regclass(b.name), b.privilege)
+                ELSE has_column_privilege(to_regclass(b.name), b.column_name, b.privilege)
+            END
+
+-- group_role --
+-- The login, whether a group role exists, and whether the login has its rights.
+-- $1 the name of the group role
+SELECT quote_ident(current_user) AS login,
+       to_regrole($1) IS NOT NULL AS role_exists,
+       coalesce(pg_has_role(to_regrole($1), 'USAGE'), false) AS is_member
+
+-- migration_rights --
+-- The login, whether it may create tables, and the owners of the tables whose rights it does not have.
+-- $1 the names of tables
+SELECT quote_ident(current_user) AS login,
+       coalesce(has_schema_privilege(to_regnamespace('public'), 'CREATE'), false) AS may_create,
+       ARRAY(SELECT DISTINCT relowner::regrole::text
+               FROM pg_class
+              WHERE relnamespace = to_regnamespace('public')
+                AND relname = ANY ($1::text[])
+                AND NOT pg_has_role(relowner, 'USAGE')) AS owned_by_others
+
 -- backend_pid --
 -- The process id of this connection's backend. Behind a connection pooler, the driver has only the pooler's.
 SELECT pg_backend_pid() AS pid

@@ -10,11 +10,13 @@ from consumer.errors import (
     Blocked,
     ConnectionLost,
     DataRefused,
+    LoginRefused,
     NewConnection,
     OperatorNeeded,
     RepeatedIds,
     StoreError,
     Unavailable,
+    UsageError,
 )
 
 _ERRORS: Final[dict[str, type[StoreError]]] = {
@@ -24,8 +26,8 @@ _ERRORS: Final[dict[str, type[StoreError]]] = {
     "23514": DataRefused,  # check_violation
     "25": Unavailable,  # invalid transaction state, for example read-only (25006)
     "26000": NewConnection,  # invalid_sql_statement_name
-    "28": Unavailable,  # invalid authorization, for example while a password is being changed
-    "3D": Unavailable,  # the database does not exist, or not yet
+    "28": LoginRefused,  # invalid authorization
+    "3D": LoginRefused,  # the database does not exist, or not yet
     "40": Unavailable,  # serialization failure, deadlock
     "53": Unavailable,  # insufficient resources: disk, memory, connections
     "54": DataRefused,  # program limit exceeded
@@ -59,3 +61,24 @@ def translate(sqlstate: str, message: str, constraint: str | None = None) -> Sto
         if prefix in _ERRORS:
             return _ERRORS[prefix](f"{message} (SQLSTATE {sqlstate})")
     return OperatorNeeded(f"PostgreSQL failed with SQLSTATE {sqlstate}: {message}")
+
+
+# What an operator can do about a refused login. The first ones are codes, the others classes.
+_LOGIN_REMEDIES: Final[dict[str, str]] = {
+    "28P01": "correct the password in DATABASE_URL",
+    "42501": "grant the login CONNECT on the database",
+    "28": "create the login, allow it in pg_hba.conf, or correct the user in DATABASE_URL",
+    "3D": "create the database, or correct its name in DATABASE_URL",
+}
+
+
+def translate_login(sqlstate: str, message: str) -> StoreError | OperatorNeeded | UsageError:
+    """Return the error to raise in place of one that PostgreSQL reported before a connection was usable."""
+    for prefix in (sqlstate, sqlstate[:2]):
+        if prefix in _LOGIN_REMEDIES:
+            return LoginRefused(
+                f"PostgreSQL refuses the login: {message} (SQLSTATE {sqlstate}): {_LOGIN_REMEDIES[prefix]}"
+            )
+    if sqlstate[:2] in ("22", "42"):  # for example a parameter of the URL that the server does not know
+        return UsageError(f"DATABASE_URL: PostgreSQL refuses the connection: {message} (SQLSTATE {sqlstate})")
+    return translate(sqlstate, message)

@@ -1,24 +1,20 @@
-"""One PostgreSQL connection: runs named queries and COPY, and translates the driver's errors.
-
-The only module of the service that imports the driver.
-"""
+"""One PostgreSQL connection: runs named queries and COPY, and translates the driver's errors."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import asyncpg
 
 from agent_runs.named_queries import load_queries
-from consumer.errors import ConnectionLost, UsageError
+from consumer.errors import ConnectionLost
 from consumer.model.records import Fingerprint
+from consumer.postgres.connection import APPLICATION_NAME, open_connection
 from consumer.postgres.copy_format import COLUMNS, EPOCH_MS, JSONB_VERSION
 from consumer.postgres.sqlstate import translate
 from consumer.settings import DatabaseConfig
-
-APPLICATION_NAME: Final = "agent-runs-consumer"
 
 Row = Mapping[str, Any]
 
@@ -61,20 +57,10 @@ class Store:
 
         Raises:
             Unavailable: PostgreSQL does not answer within `connect_timeout_s`, or refuses the connection.
-            UsageError: DATABASE_URL is not valid.
+            UsageError: DATABASE_URL is not valid, or names a file that cannot be read.
         """
         with _translated():
-            connection = await asyncpg.connect(
-                config.url,
-                timeout=config.connect_timeout_s,
-                server_settings={
-                    "application_name": APPLICATION_NAME,
-                    "lock_timeout": f"{config.lock_timeout_s * 1000:.0f}ms",
-                    # Releases the locks of a process that was stopped (SIGSTOP) between two statements. During a COPY
-                    # this timeout does not apply: see `terminate_stalled_owner`.
-                    "idle_in_transaction_session_timeout": f"{config.timeout_s * 1000:.0f}ms",
-                },
-            )
+            connection = await open_connection(config)
             await _set_codecs(connection)
         return cls(connection, topic)
 
@@ -175,8 +161,6 @@ def _translated() -> Iterator[None]:
     except asyncpg.PostgresError as error:
         constraint = getattr(error, "constraint_name", None)
         raise translate(error.sqlstate or "", str(error), constraint) from error
-    except asyncpg.exceptions.ClientConfigurationError as error:
-        raise UsageError(f"DATABASE_URL: {error}") from error
     except asyncpg.DataError:  # the driver cannot encode a parameter: a programming error, but an InterfaceError too
         raise
     # InternalClientError: a statement after the server's last message and before the end of the connection.

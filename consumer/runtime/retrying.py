@@ -9,7 +9,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, stop_never
 
 from agent_runs.backoff import backoff_s
-from consumer.errors import GaveUp, Unavailable
+from consumer.errors import GaveUp, LoginRefused, Unavailable, UsageError
 
 _log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -38,23 +38,49 @@ async def retry_while_unavailable(
 
     Raises:
         GaveUp: an attempt failed after `give_up_s` seconds, or was cancelled.
+        UsageError: an attempt failed after `give_up_s` seconds, because PostgreSQL refuses the login.
     """
-    begun_at = time.monotonic()
-
-    def report(error: BaseException, wait_s: float) -> None:
-        text = "Kafka or PostgreSQL is unavailable; retrying"
-        _log.warning(text, action="wait", what=what, wait_s=round(wait_s, 2), error=str(error))
+    begun_at, lines = time.monotonic(), _OutageLines(what)
 
     async def attempt() -> _T:
+        lines.on_attempt()
         if give_up_s is None or not cancels:
             return await work()
         left_s = max(_SHORTEST_ATTEMPT_S, begun_at + give_up_s - time.monotonic())
         return await _cancelled_after(left_s, work)
 
     try:
-        return await retry_on(Unavailable, attempt, report, give_up_s)
+        result = await retry_on(Unavailable, attempt, lines.failed, give_up_s)
+    except LoginRefused as error:
+        raise UsageError(f"{error} (refused for {give_up_s:g} s)") from error
     except Unavailable as error:
         raise GaveUp(f"{what}: still unavailable after {give_up_s:g} s: {error}") from error
+    lines.succeeded()
+    return result
+
+
+class _OutageLines:
+    """Logs the failed attempts of one call of `retry_while_unavailable`, and that the last one succeeded."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._attempts = 0
+        self._begun_at = self._last_at = time.monotonic()
+
+    def on_attempt(self) -> None:
+        self._attempts += 1
+        self._last_at = time.monotonic()
+
+    def failed(self, error: BaseException, wait_s: float) -> None:
+        text = "Kafka or PostgreSQL is unavailable; retrying"
+        _log.warning(text, action="wait", what=self._what, wait_s=round(wait_s, 2), error=str(error))
+
+    def succeeded(self) -> None:
+        if self._attempts > 1:
+            # Not the time of the successful attempt, which may be long work.
+            after_s = round(self._last_at - self._begun_at, 2)
+            text = "Kafka or PostgreSQL is available again"
+            _log.info(text, action="available", what=self._what, after_s=after_s, attempts=self._attempts)
 
 
 async def _cancelled_after(seconds: float, work: Callable[[], Awaitable[_T]]) -> _T:

@@ -39,7 +39,7 @@ class Metrics:
         self._events.inc(stored.events)
         self._repeats.inc(stored.repeats)
         self._sizes.observe(sum(slice_.records for slice_ in batch))
-        for rejection in stored.new_dead_letters:
+        for _, rejection in stored.new_dead_letters:
             self._rejections.labels(rejection.reason).inc()
 
     def failed(self, error: StoreError) -> None:

@@ -9,7 +9,15 @@ from consumer.model.batches import Batch, Stored
 from consumer.model.claims import Claim
 from consumer.model.members import Member
 from consumer.telemetry import health
-from consumer.telemetry.log_lines import ForeignMemberLines, HaltLines, log_accepted, log_refused, log_rejections
+from consumer.telemetry.log_lines import (
+    ForeignMemberLines,
+    HaltLines,
+    log_accepted,
+    log_broken,
+    log_refused,
+    log_rejections,
+    log_replaced,
+)
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.state import State
 
@@ -25,6 +33,7 @@ class Observer:
         self._metrics = Metrics(self._state)
         self._halt_lines = HaltLines()
         self._foreign_member_lines = ForeignMemberLines()
+        self._is_broken = False
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -46,6 +55,11 @@ class Observer:
             log_refused(reason)
         self._state.refuse(reason)
 
+    def broken(self, error: str, wait_s: float) -> None:
+        """Record that the Kafka client is replaced after `wait_s` seconds, until `on_loop` reports a membership."""
+        log_broken(error, wait_s)
+        self._is_broken = True
+
     def left(self) -> None:
         """Record that this process has left the group, until `on_loop` reports a membership."""
         self._state.leave()
@@ -63,8 +77,11 @@ class Observer:
         """Record that the consume loop completed a round, the state of its claims, and if the group has this member."""
         if is_member and (reason := self._state.refusal):
             log_accepted(reason, self._state.since_member_s())
+        if is_member and self._is_broken:
+            log_replaced(self._state.since_member_s())
+            self._is_broken = False
         self._state.on_loop(claims, is_member=is_member)
-        self._halt_lines.update(self.halted())
+        self._halt_lines.update(self._state.claims)
 
     def halted(self) -> dict[int, str]:
         """The halted partitions, each with the reason."""

@@ -10,6 +10,7 @@ from tests.support.servers.logins import CONSUMER, login
 from tests.support.waiting import until
 
 OPERATOR_NEEDED = 3
+WRONG_SETTINGS = 2
 BAD, OTHER = (key_of_partition(partition, PARTITIONS) for partition in (0, 2))  # of the same lane
 STORED = "SELECT count(*) FROM run_events"
 
@@ -38,19 +39,22 @@ async def test_while_the_dead_letters_are_locked_their_partition_is_unhealthy_an
     await consumer.terminate()
 
 
-async def test_without_the_right_to_write_dead_letters_a_consumer_exits_and_stores_all_once_it_has_it(
+async def test_a_consumer_that_loses_the_right_to_write_dead_letters_exits_and_all_is_stored_once_it_has_it(
     scene: Scene,
 ) -> None:
-    # Given a role without the right to write dead letters,
-    await execute(scene.database, f"REVOKE INSERT ON dead_letters FROM {CONSUMER}")
-    await scene.publish(Message(BAD, event("before")), Message(BAD, b"no JSON"), Message(BAD, event("behind")))
+    # Given a consumer at work, whose role loses the right to write dead letters,
     async with login(scene.database, CONSUMER) as url:
-        # when a record is invalid, then the consumer stores nothing of that batch, and exits for an operator.
         consumer = scene.start(DATABASE_URL=url)
+        await consumer.wait_until_assigned()
+        await execute(scene.database, f"REVOKE INSERT ON dead_letters FROM {CONSUMER}")
+        # when a record is invalid, then the consumer stores nothing of that batch, and exits for an operator.
+        await scene.publish(Message(BAD, b"no JSON"), Message(BAD, event("before")), Message(BAD, event("behind")))
         assert await consumer.wait_for_exit() == OPERATOR_NEEDED
         assert "permission denied for table dead_letters" in consumer.output
         assert (await scene.consumed_records(), await fetch_value(scene.database, STORED)) == (0, 0)
-        # And when the right is granted again, then the next consumer stores everything.
+        # Without the right, no consumer starts; when it is granted again, the next consumer stores everything.
+        consumer = scene.start(DATABASE_URL=url)
+        assert await consumer.wait_for_exit() == WRONG_SETTINGS
         await execute(scene.database, f"GRANT INSERT ON dead_letters TO {CONSUMER}")
         consumer = scene.start("--until-end", DATABASE_URL=url)
         assert await consumer.wait_for_exit() == 0

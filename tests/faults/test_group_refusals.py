@@ -78,6 +78,23 @@ async def test_a_consumer_without_access_to_its_group_is_unhealthy_until_access_
     assert consumer.count("accepted") == 1
 
 
+async def test_a_consumer_without_access_to_its_topic_at_its_start_is_unhealthy_until_access_is_granted(
+    scene: Scene, kafka: AuthorizingKafka
+) -> None:
+    # Given a topic whose settings the consumer may not read,
+    await asyncio.to_thread(kafka.deny, ResourceType.TOPIC, scene.topic)
+    await asyncio.to_thread(kafka.allow, ResourceType.TOPIC, scene.topic, AclOperation.READ)
+    # when it starts, then health and log name the missing rights,
+    consumer, port = start(scene)
+    await wait_until_unhealthy(port, f"DESCRIBE_CONFIGS on the topic '{scene.topic}'", SECONDS)
+    assert consumer.count("refused") == 1
+    # and when they are granted, then the consumer works without a restart.
+    operations = (AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS)
+    await asyncio.to_thread(kafka.allow, ResourceType.TOPIC, scene.topic, *operations)
+    await assert_stores(scene, port, "a")
+    assert consumer.count("accepted") == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "right"), [(ResourceType.GROUP, "READ on the group"), (ResourceType.TOPIC, "DESCRIBE on the topic")]
 )

@@ -53,6 +53,7 @@ async def test_a_failed_fetch_is_repeated_and_a_silent_client_is_replaced(scene:
     await scene.wait_until_drained()
     await scene.assert_consistent()
     await wait_until_healthy(port)
+    await consumer.wait_for_action("source_replaced")
     await consumer.terminate()
 
 

@@ -102,6 +102,7 @@ async def test_a_statement_that_times_out_is_repeated(scene: Scene, other_sessio
                 # when the consumer's statements time out, then it repeats them until they succeed.
                 await consumer.wait_for_output("Unavailable('canceling statement due to statement timeout", times=2)
             await scene.wait_for_more(100)
+            await consumer.wait_for_action("batch_stored")
         await _everything_is_stored(scene)
         await consumer.terminate()
 

@@ -45,4 +45,5 @@ async def test_a_partition_of_invalid_records_halts_and_resumes_when_its_letters
     while "behind" not in await scene.event_ids("run"):
         await scene.command("dead-letters", "discard", "--all", "--because", "a bad deploy", "--by", "Ada")
     assert len(await scene.dead_letters()) == len(INVALID)
+    await consumer.wait_for_action("continued")
     await scene.assert_consistent()

@@ -38,3 +38,20 @@ async def test_a_record_whose_effect_cannot_be_stored_is_found_by_halving_the_ba
     # then exactly that one becomes a dead letter.
     assert await scene.dead_letters() == [(4, "store_rejected")]
     assert await scene.event_ids("run") == ["first", "a", "b", "c", "d"]
+
+
+async def test_the_log_line_of_a_refused_record_names_its_dead_letter(scene: Scene) -> None:
+    # Given an invalid record whose key has a control character,
+    await scene.publish(*events_of("run", "a"), Message(b"run\x1b1", b"no JSON"))
+    # when it is consumed,
+    consumer = scene.start("--until-end", AGENT_RUNS_LOG_FORMAT="json")
+    assert await consumer.wait_for_exit() == 0
+    # then the line has its coordinates, its key, and the id with which commands select its dead letter.
+    ((letter_id,),) = await scene.rows("SELECT id FROM dead_letters")
+    (line,) = consumer.lines("dead_letter")
+    assert (line["partition"], line["offset"], line["key"], line["id"]) == (0, 1, "run\x1b1", letter_id)
+    # And when the topic is consumed again, then the existing dead letter is not reported as a new one.
+    await scene.rows("UPDATE consumer_offsets SET next_offset = 0, last_offset = NULL, last_timestamp = NULL")
+    consumer = scene.start("--until-end", AGENT_RUNS_LOG_FORMAT="json", AGENT_RUNS_GROUP=scene.until_end_group)
+    assert await consumer.wait_for_exit() == 0
+    assert consumer.lines("dead_letter") == []

@@ -105,12 +105,12 @@ async def _connect(config: Any, topic: str) -> ModelStore:
     return await ModelStore.open(current_environment().server, topic)
 
 
-async def _partitions(*_: object) -> list[int]:
+async def _partitions(*_: object, **__: object) -> list[int]:
     return [log.partition for log in current_environment().logs]
 
 
-async def _accept_schema(*_: object) -> None:
-    """Replaces `check_schema`, which would query the migrations."""
+async def _accept_database(*_: object, **__: object) -> None:
+    """Replaces `check_database`, which would query migrations and rights."""
 
 
 class _NoGroupWatch:
@@ -128,7 +128,7 @@ def simulated_clients() -> Iterator[None]:
     from agent_runs import backoff
     from consumer import service
     from consumer.kafka import group_client, group_consumer, offset_committer
-    from consumer.lanes import recovery
+    from consumer.lanes import failure_lines, recovery
     from consumer.partitions import ownership
     from consumer.runtime import retrying
     from consumer.telemetry import log_lines, state
@@ -136,20 +136,18 @@ def simulated_clients() -> Iterator[None]:
     from tests.simulation.kafka.topic_reader import ModelTopicReader
 
     time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
+    with_logs = (failure_lines, group_consumer, log_lines, offset_committer, ownership, recovery, retrying, service)
     replacements = {
         (service, "Store"): SimpleNamespace(connect=_connect),
         (service, "TopicReader"): ModelTopicReader,
         (service, "GroupWatch"): _NoGroupWatch,
         (service, "check_topic"): _partitions,
-        (service, "check_schema"): _accept_schema,
+        (service, "check_database"): _accept_database,
         (group_client, "AIOKafkaConsumer"): ModelConsumer,
         (backoff, "random"): SimpleNamespace(uniform=lambda low, high: current_environment().rng.uniform(low, high)),  # noqa: PLW0108  # the environment is set later
         (ownership, "time"): time,
         (state, "time"): time,
-        **{
-            (module, "_log"): _LogCounter()
-            for module in (group_consumer, offset_committer, log_lines, ownership, recovery, retrying, service)
-        },
+        **{(module, "_log"): _LogCounter() for module in with_logs},
     }
     originals = {(module, name): getattr(module, name) for module, name in replacements}
     try:

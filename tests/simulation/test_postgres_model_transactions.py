@@ -171,9 +171,12 @@ async def test_a_dead_letter_is_inserted_once(store: Store) -> None:
     timeless = rejection(offset=9)
     timeless.record.timestamp = 10**18
     letters = [rejection(offset=8), timeless]
-    for new in (letters, []):
-        async with store.transaction():
-            assert await Transaction(store).insert_dead_letters(letters) == new
+    async with store.transaction():
+        inserted = await Transaction(store).insert_dead_letters(letters)
+    assert [letter.rejection for letter in inserted] == letters
+    assert inserted[0].id < inserted[1].id
+    async with store.transaction():
+        assert await Transaction(store).insert_dead_letters(letters) == []
 
 
 async def test_open_dead_letters_are_found_by_their_offset_range(store: Store) -> None:

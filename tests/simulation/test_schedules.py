@@ -52,7 +52,8 @@ def test_nothing_is_lost_duplicated_or_stuck_in_fixed_schedules() -> None:
     actions = sum((result.log_actions for result in results), Counter[str]())
     assert len(faults) >= 15, faults
     assert {"batch_failed", "dead_letter", "halted", "stalled_owner", "unreadable"} <= actions.keys()
-    assert {"refused", "accepted", "source_broken"} <= actions.keys()
+    assert {"refused", "accepted", "source_broken", "source_replaced"} <= actions.keys()
+    assert {"available", "batch_stored"} <= actions.keys()
 
 
 def test_nothing_is_lost_duplicated_or_stuck_in_new_schedules() -> None:

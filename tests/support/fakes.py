@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from consumer.errors import ConnectionLost, ConsumerError, StaleOffsets, StoreError
 from consumer.lanes.lanes import Lane
 from consumer.lanes.writer import Writer
-from consumer.model.batches import Batch, Slice, Stored
+from consumer.model.batches import Batch, NewDeadLetter, Slice, Stored
 from consumer.model.claims import Claim
 from consumer.postgres.store import Offsets
 from tests.support.builders import event
@@ -65,7 +65,7 @@ class FakeWriter(Writer):
         self.position |= {partition: end for partition, _, end in bounds(batch)}
         self.stored.append(bounds(batch))
         self.batches.append(batch)
-        rejections = [rejection for slice_ in batch for rejection in slice_.rejections]
+        rejections = [NewDeadLetter(1, rejection) for slice_ in batch for rejection in slice_.rejections]
         repeats = self.repeats.pop(0) if self.repeats else 0
         stored = Stored(sum(len(slice_.events) for slice_ in batch) - repeats, rejections, repeats)
         if self.unanswered_commits:

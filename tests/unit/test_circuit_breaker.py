@@ -3,7 +3,7 @@
 import pytest
 
 from consumer.lanes.queue import Queue
-from consumer.model.batches import Stored
+from consumer.model.batches import NewDeadLetter, Stored
 from consumer.model.claims import ClaimState
 from consumer.model.records import Rejection
 from consumer.partitions.circuit_breaker import trip_reason
@@ -23,7 +23,7 @@ def store(queue: Queue, start: int, end: int, rejected: list[Rejection]) -> None
     queue.append(slice_of(queue.claim, start, end))
     queue.begin()
     queue.end()
-    queue.succeed(Stored(end - start, rejected, 0))
+    queue.succeed(Stored(end - start, [NewDeadLetter(1, rejection) for rejection in rejected], 0))
 
 
 def test_a_partition_halts_above_the_share_not_at_it() -> None:

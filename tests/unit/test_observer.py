@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumer.errors import StaleOffsets
-from consumer.model.batches import Slice, Stored
+from consumer.model.batches import NewDeadLetter, Slice, Stored
 from consumer.model.claims import Claim
 from consumer.model.members import Member
 from consumer.telemetry import state as state_module
@@ -45,6 +45,10 @@ def ready(partition: int = 0, stored: int = 0, end: int = 0) -> Claim:
     claim.begin(stored, None)
     claim.report_end_offset(end)
     return claim
+
+
+def letter(offset: int = 0) -> NewDeadLetter:
+    return NewDeadLetter(100 + offset, rejection(offset=offset))
 
 
 def metric(observer: Observer, name: str, **labels: Any) -> float | None:
@@ -153,7 +157,7 @@ def test_lag_and_halted_partitions_are_gauges(observer: Observer, clock: Clock) 
 
 def test_events_repeats_and_rejections_are_counted(observer: Observer) -> None:
     batch = [Slice.of(ready(), 0, 4, [event(offset=offset) for offset in range(4)])]
-    observer.stored(batch, Stored(events=2, new_dead_letters=[rejection(), rejection(offset=1)], repeats=1))
+    observer.stored(batch, Stored(events=2, new_dead_letters=[letter(), letter(1)], repeats=1))
 
     assert metric(observer, "agent_runs_events_stored_total") == 2
     assert metric(observer, "agent_runs_repeats_total") == 1
@@ -162,8 +166,8 @@ def test_events_repeats_and_rejections_are_counted(observer: Observer) -> None:
 
 
 def test_every_rejection_is_counted_however_many_are_logged(observer: Observer) -> None:
-    rejections = [rejection(offset=offset) for offset in range(100)]
-    observer.stored([Slice.of(ready(), 0, 100, rejections)], Stored(0, rejections, 0))
+    letters = [letter(offset) for offset in range(100)]
+    observer.stored([Slice.of(ready(), 0, 100, [each.rejection for each in letters])], Stored(0, letters, 0))
 
     assert metric(observer, "agent_runs_dead_letters_total", reason="not_json") == 100
 
@@ -172,23 +176,82 @@ def test_every_rejection_is_counted_however_many_are_logged(observer: Observer) 
 def test_the_first_rejections_of_a_batch_are_logged_and_the_number_of_the_others(
     observer: Observer, count: int, actions: list[str]
 ) -> None:
-    rejections = [rejection(offset=offset) for offset in range(count)]
+    letters = [letter(offset) for offset in range(count)]
+    rejections = [each.rejection for each in letters]
     with capture_logs() as lines:
-        observer.stored([Slice.of(ready(), 0, count, rejections)], Stored(0, rejections, 0))
+        observer.stored([Slice.of(ready(), 0, count, rejections)], Stored(0, letters, 0))
 
     assert [line["action"] for line in lines] == actions
-    assert lines[0]["offset"] == 0
+    assert [(line["id"], line["offset"]) for line in lines[:2]] == [(100, 0), (101, 1)]
     assert lines[-1].get("more", 4) == 4
 
 
-def test_a_halt_is_logged_once_until_the_partition_is_ready_again(observer: Observer) -> None:
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [(None, None), (b"run\x1b\xff", "run\x1b\\xff"), ("ä".encode() * 101, "ä" * 100 + "…"), (b"k" * 100, "k" * 100)],
+)
+def test_the_line_of_a_refused_record_has_the_beginning_of_its_key(
+    observer: Observer, key: bytes | None, shown: str | None
+) -> None:
+    refused = letter()
+    refused.rejection.record.key = key
+    with capture_logs() as lines:
+        observer.stored([Slice.of(ready(), 0, 1, [refused.rejection])], Stored(0, [refused], 0))
+
+    assert lines[0]["key"] == shown
+
+
+def test_a_halt_and_its_end_are_logged_once(observer: Observer) -> None:
     halted, well = ready(0), ready(0)
     halted.halt("the log is gone")
     with capture_logs() as lines:
         for claim in (well, halted, halted, well, halted):
             observer.on_loop([claim])
 
-    assert [(line["action"], line["reason"]) for line in lines] == [("halted", "the log is gone")] * 2
+    assert [line["action"] for line in lines] == ["halted", "continued", "halted"]
+    assert {line["reason"] for line in lines} == {"the log is gone"}
+    assert "after_s" in lines[1]
+
+
+def test_a_halted_partition_that_is_tried_again_continues_only_with_progress(observer: Observer) -> None:
+    halted, again = ready(0, stored=7, end=9), ready(0, stored=7, end=9)
+    halted.halt("unreadable")
+    with capture_logs() as lines:
+        for claim in (halted, Claim(0), again, halted):  # tried again, and halted for the same reason
+            observer.on_loop([claim])
+        assert [line["action"] for line in lines] == ["halted"]
+        again.stored(8, None)
+        observer.on_loop([again])
+
+    assert [line["action"] for line in lines] == ["halted", "continued"]
+
+
+def test_a_halt_for_another_reason_is_logged_again_and_one_of_another_consumer_ends(observer: Observer) -> None:
+    halted, other = ready(0, end=9), ready(0, end=9)
+    halted.halt("one")
+    other.halt("another")
+    with capture_logs() as lines:
+        for claims in ([halted], [other], [], []):
+            observer.on_loop(claims)
+
+    assert [(line["action"], line["reason"]) for line in lines] == [
+        ("halted", "one"),
+        ("halted", "another"),
+        ("unassigned", "another"),
+    ]
+
+
+def test_the_replacement_of_a_client_is_logged_when_the_group_has_the_new_one(observer: Observer, clock: Clock) -> None:
+    with capture_logs() as lines:
+        observer.on_loop([])
+        observer.broken("nothing was fetched", 0.5)
+        clock.now += 4.0
+        observer.on_loop([], is_member=False)
+        observer.on_loop([])
+        observer.on_loop([])
+
+    assert [line["action"] for line in lines] == ["source_broken", "source_replaced"]
+    assert lines[1]["after_s"] == 4.0
 
 
 def test_failures_are_counted_by_error(observer: Observer) -> None:

@@ -4,8 +4,17 @@ import asyncio
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
-from consumer.errors import ConnectionLost, GaveUp, KafkaClientBroken, StaleOffsets, Unavailable
+from consumer.errors import (
+    ConnectionLost,
+    GaveUp,
+    KafkaClientBroken,
+    LoginRefused,
+    StaleOffsets,
+    Unavailable,
+    UsageError,
+)
 from consumer.runtime import retrying
 from consumer.runtime.retrying import retry_delay_s, retry_on, retry_while_unavailable
 
@@ -88,3 +97,27 @@ async def test_errors_of_one_class_are_reported_and_retried(no_delay: None) -> N
 
     assert result == "done"
     assert reported == [("first", 0.0), ("second", 0.0)]
+
+
+async def test_the_end_of_an_outage_is_logged_with_its_duration_and_attempts(no_delay: None) -> None:
+    errors = [Unavailable("no"), Unavailable("no")]
+
+    async def work() -> None:
+        if errors:
+            raise errors.pop()
+
+    with capture_logs() as lines:
+        await retry_while_unavailable(work, "connect")
+        await retry_while_unavailable(work, "connect")
+
+    assert [line["action"] for line in lines] == ["wait", "wait", "available"]
+    assert (lines[-1]["what"], lines[-1]["attempts"]) == ("connect", 3)
+    assert lines[-1]["after_s"] >= 0
+
+
+async def test_a_login_that_is_refused_until_the_deadline_is_a_wrong_setting(no_delay: None) -> None:
+    async def work() -> None:
+        raise LoginRefused("correct the password")
+
+    with pytest.raises(UsageError, match=r"^correct the password \(refused for 0 s\)$"):
+        await retry_while_unavailable(work, "connect", give_up_s=0)

@@ -126,6 +126,19 @@ def test_a_file_that_is_not_utf_8_is_reported_as_a_problem(tmp_path: Path) -> No
     assert problem.startswith("SAMPLE_SECRET: ")
 
 
+def test_a_secret_in_the_variable_of_its_file_is_not_shown() -> None:
+    (problem,) = problems({**RIGHT, "SAMPLE_SECRET_FILE": "S3cret"})
+
+    assert "SAMPLE_SECRET_FILE" in problem
+    assert "S3cret" not in problem
+
+
+def test_a_value_that_is_not_utf_8_is_reported_and_not_shown() -> None:
+    (problem,) = problems({**RIGHT, "SAMPLE_SECRET": "S3cret\udcff"})
+
+    assert problem == "SAMPLE_SECRET: is not UTF-8 text"
+
+
 def test_a_problem_does_not_show_the_value() -> None:
     (problem,) = problems({**RIGHT, "SAMPLE_NAME": "s"})
 
@@ -163,6 +176,30 @@ def test_conflicting_settings_are_reported(environ: dict[str, str], found: list[
         read_settings(KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "a:1", **environ})
 
     assert caught.value.problems == found
+
+
+def test_bootstrap_servers_with_a_password_are_refused_without_showing_it() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "kafka://ada:S3cret@b:1"})
+
+    (problem,) = caught.value.problems
+    assert "S3cret" not in problem
+    assert "KAFKA_SASL_USERNAME" in problem
+
+
+def test_a_certificate_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": "a:1", "KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CAFILE": str(tmp_path)}
+    with pytest.raises(SettingsError) as caught:
+        read_settings(KafkaSettings, environ)
+
+    assert caught.value.problems == [f"KAFKA_SSL_CAFILE: file {str(tmp_path)!r} cannot be read: Is a directory"]
+
+
+def test_the_password_is_not_shown_with_the_settings() -> None:
+    shown = repr(KafkaSettings(bootstrap_servers="a:1", sasl_username="ada", sasl_password="S3cret"))
+
+    assert "S3cret" not in shown
+    assert "sasl_username='ada'" in shown
 
 
 def test_certificate_files_are_checked_only_when_tls_is_on() -> None:

@@ -6,20 +6,22 @@ from consumer.errors import (
     Blocked,
     ConnectionLost,
     DataRefused,
+    LoginRefused,
     NewConnection,
     OperatorNeeded,
     RepeatedIds,
     Unavailable,
+    UsageError,
 )
-from consumer.postgres.sqlstate import translate
+from consumer.postgres.sqlstate import translate, translate_login
 
 TABLE = [
     # not about a record: retry later
     ("25006", Unavailable),  # read_only_sql_transaction
     ("25001", Unavailable),
-    ("28000", Unavailable),
-    ("28P01", Unavailable),  # invalid_password
-    ("3D000", Unavailable),  # invalid_catalog_name
+    ("28000", LoginRefused),
+    ("28P01", LoginRefused),  # invalid_password
+    ("3D000", LoginRefused),  # invalid_catalog_name
     ("40001", Unavailable),  # serialization_failure
     ("40P01", Unavailable),  # deadlock_detected
     ("53000", Unavailable),
@@ -91,3 +93,27 @@ def test_a_unique_violation_of_anything_else_needs_an_operator(constraint: str |
 def test_every_code_of_these_classes_is_translated_to_unavailable(class_: str) -> None:
     for code in ("000", "001", "P01", "P02", "P03", "P04", "P05", "ZZZ"):
         assert isinstance(translate(class_ + code, ""), Unavailable)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "expected", "remedy"),
+    [
+        ("28P01", LoginRefused, "correct the password"),
+        ("28000", LoginRefused, "pg_hba.conf"),
+        ("3D000", LoginRefused, "create the database"),
+        ("42501", LoginRefused, "CONNECT"),  # insufficient_privilege
+        ("42704", UsageError, "DATABASE_URL"),  # undefined_object: an unknown parameter
+        ("22023", UsageError, "DATABASE_URL"),  # invalid_parameter_value
+        ("53300", Unavailable, ""),
+        ("57P03", Unavailable, ""),
+        ("XX000", OperatorNeeded, ""),
+    ],
+)
+def test_an_error_at_login_is_translated_to_one_with_a_remedy(
+    sqlstate: str, expected: type[Exception], remedy: str
+) -> None:
+    error = translate_login(sqlstate, "the server's text")
+
+    assert type(error) is expected
+    assert "the server's text" in str(error)
+    assert remedy in str(error)

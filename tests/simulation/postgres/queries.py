@@ -134,7 +134,7 @@ async def insert_dead_letters(tx: Transaction, topic: str, *columns: Sequence[An
     for partition, offset, timestamp, *rest in zip(*columns, strict=True):
         jsonb(rest[2])
         if await tx.insert("dead_letters", (topic, partition, offset, timestamp), DeadLetterRow(timestamp, *rest)):
-            new.append({"partition": partition, "record_offset": offset})
+            new.append({"partition": partition, "record_offset": offset, "id": len(tx.all("dead_letters"))})
     return new
 
 

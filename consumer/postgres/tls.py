@@ -1,0 +1,84 @@
+"""TLS of the connections to PostgreSQL, from the parameters of DATABASE_URL.
+
+The driver would make these contexts itself. But it also looks for `~/.postgresql`, which is no setting of the service,
+and fails if the user may not read that directory.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+from consumer.errors import UsageError
+
+Tls = ssl.SSLContext | Literal[False]
+
+_VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def attempts(parameters: Mapping[str, str]) -> list[Tls]:
+    """Return how to connect, in the order of the attempts: with a TLS context, or without TLS (False).
+
+    Args:
+        parameters: those of TLS, by libpq's names.
+
+    Raises:
+        UsageError: a file cannot be loaded, or a parameter is not valid.
+    """
+    mode = parameters["sslmode"]
+    if mode == "disable":
+        return [False]
+    context = _context(mode, parameters)
+    if mode == "allow":
+        return [False, context]
+    return [context, False] if mode == "prefer" else [context]
+
+
+def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # As with libpq, `require` verifies the server's certificate if the URL names a root certificate.
+    verifies = mode.startswith("verify") or (mode == "require" and "sslrootcert" in parameters)
+    context.check_hostname = mode == "verify-full"
+    context.verify_mode = ssl.CERT_REQUIRED if verifies else ssl.CERT_NONE
+    context.set_alpn_protocols(["postgresql"])
+    if verifies:
+        _load_authorities(context, parameters)
+    if certificate := parameters.get("sslcert"):
+        key, password = parameters.get("sslkey"), parameters.get("sslpassword", "")
+        # With a password, even an empty one, OpenSSL does not prompt for the passphrase of an encrypted key.
+        _load(parameters, ("sslcert", "sslkey"), lambda: context.load_cert_chain(certificate, key, password))
+    if "ssl_min_protocol_version" in parameters:
+        context.minimum_version = _version("ssl_min_protocol_version", parameters)
+    if "ssl_max_protocol_version" in parameters:
+        context.maximum_version = _version("ssl_max_protocol_version", parameters)
+    return context
+
+
+def _load_authorities(context: ssl.SSLContext, parameters: Mapping[str, str]) -> None:
+    root, revoked = parameters.get("sslrootcert"), parameters.get("sslcrl")
+    if root is None:
+        raise UsageError(
+            f"DATABASE_URL: sslmode={parameters['sslmode']} needs sslrootcert=FILE, or sslrootcert=system for the "
+            "certificate authorities of the system"
+        )
+    if root == "system":
+        context.load_default_certs()
+    else:
+        _load(parameters, ("sslrootcert",), lambda: context.load_verify_locations(cafile=root))
+    if revoked is not None:
+        _load(parameters, ("sslcrl",), lambda: context.load_verify_locations(cafile=revoked))
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+
+
+def _load(parameters: Mapping[str, str], names: tuple[str, ...], load: Callable[[], None]) -> None:
+    try:
+        load()
+    except OSError as error:  # an SSLError too, if the content is not valid
+        files = ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
+        reason = f"not valid ({error.reason})" if isinstance(error, ssl.SSLError) else error.strerror
+        raise UsageError(f"DATABASE_URL: {files} cannot be loaded: {reason}") from error
+
+
+def _version(name: str, parameters: Mapping[str, str]) -> ssl.TLSVersion:
+    if parameters[name] not in _VERSIONS:
+        raise UsageError(f"DATABASE_URL: {name} must be one of {', '.join(_VERSIONS)}")
+    return _VERSIONS[parameters[name]]
