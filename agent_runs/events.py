@@ -4,60 +4,30 @@ The fields of a struct are the fields of the JSON object in the record's value; 
 `schema/run_event.schema.json` is generated from this module, descriptions included.
 """
 
-from datetime import datetime
-from typing import Annotated, Any, Final, get_args
+from typing import Final, get_args
 
-from msgspec import Meta, Struct
+from agent_runs.event_base import Count, Event, Id, Json
 
-Id = Annotated[str, Meta(min_length=1, max_length=255, description="At most 255 bytes; no NUL, no lone surrogate.")]
-# Any JSON value, null included. `decode_event` returns it as Python objects; the service keeps it as bytes.
-Json = Any
-Timestamp = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset or Z.")]
-Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-
-
-class Event(Struct, kw_only=True, frozen=True, dict=True, tag_field="type"):
-    """The fields that every event has.
-
-    Attributes:
-        id: unique within its run. Sending an event twice with the same id is safe: the service stores it once.
-        parent_event_id: the id of the event of the same run that caused this one; null if the agent gives none.
-        timestamp: when the event happened, by the agent's clock. The topic orders the events of a run, not this time.
-    """
-
-    id: Id
-    parent_event_id: Id | None = None
-    timestamp: Timestamp
-
-    @property
-    def type(self) -> str:
-        """The event's `type`, such as `tool_requested`."""
-        return str(self.__struct_config__.tag)
-
-    @property
-    def original(self) -> bytes | None:
-        """The exact bytes that `decode_event` read; None for an event that was not decoded."""
-        original: bytes | None = self.__dict__.get("original")
-        return original
-
-    @property
-    def further_fields(self) -> dict[str, Json]:
-        """The fields of a decoded message that the contract does not define for its type, by name.
-
-        Empty for an event that was not decoded.
-        """
-        found: dict[str, Json] | None = self.__dict__.get("further_fields")
-        if found is None:
-            from agent_runs.codec import strict_json  # noqa: PLC0415  # the codec imports this module
-
-            own_names = {"type", *self._own_fields()}
-            message = strict_json.parse(self.original) if self.original is not None else {}
-            found = {name: value for name, value in message.items() if name not in own_names}
-            self.__dict__["further_fields"] = found
-        return found
-
-    def _own_fields(self) -> tuple[str, ...]:
-        return self.__struct_fields__
+__all__ = [
+    "EVENT_CLASSES",
+    "ContextAssembled",
+    "Event",
+    "EventsDropped",
+    "Input",
+    "Json",
+    "LlmCalled",
+    "LlmFailed",
+    "RunCompleted",
+    "RunEvent",
+    "RunFailed",
+    "RunResumed",
+    "RunStarted",
+    "RunWaiting",
+    "ToolFailed",
+    "ToolRequested",
+    "ToolSucceeded",
+    "UnknownEvent",
+]
 
 
 class Input(Event, frozen=True, tag="input"):
@@ -97,6 +67,22 @@ class LlmCalled(Event, frozen=True, tag="llm_called"):
     system_prompt: str
     user_prompt: str
     raw_response: str
+
+
+class LlmFailed(Event, frozen=True, tag="llm_failed"):
+    """A call of a language model that returned no answer. For audit: it does not change the status.
+
+    Attributes:
+        model: the name of the model.
+        system_prompt: the exact system prompt.
+        user_prompt: the exact user prompt.
+        error: what went wrong, as text.
+    """
+
+    model: str
+    system_prompt: str
+    user_prompt: str
+    error: str
 
 
 class ToolRequested(Event, frozen=True, tag="tool_requested"):
@@ -200,10 +186,14 @@ class EventsDropped(Event, frozen=True, tag="events_dropped"):
     Attributes:
         count: how many events the producer dropped, from 1 to 2,147,483,647.
         reason: why the producer dropped them, such as `queue_full`.
+        types: how many of them had each type; events whose type is not known are not included.
+        detail: the reason in words, of the first of them.
     """
 
     count: Count
     reason: str | None = None
+    types: dict[str, Count] | None = None
+    detail: str | None = None
 
 
 class UnknownEvent(Event, frozen=True):
@@ -230,6 +220,7 @@ RunEvent = (
     Input
     | ContextAssembled
     | LlmCalled
+    | LlmFailed
     | ToolRequested
     | ToolSucceeded
     | ToolFailed

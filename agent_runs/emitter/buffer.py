@@ -5,16 +5,15 @@ method. Therefore counts that belong together change without a call between them
 because it decides whether a record is in the buffer.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from threading import Event
 from typing import Final
 
-from agent_runs.emitter.drops import DropReason, drop_marker
+from agent_runs.emitter.drops import QUEUE_FULL, DropReason, Drops, drop_marker
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.stats import Stats
 
-_MAX_RUNS_WITH_DROPS: Final = 10_000  # about 5 MB; drops of further runs are counted, but not recorded in their run
+_MAX_RUNS_WITH_DROPS: Final = 10_000  # about 10 MB; drops of further runs are counted, but not recorded in their run
 _RUNS_PER_UPDATE: Final = 100  # the most runs whose markers one update makes, so that the update is short
 
 
@@ -81,7 +80,7 @@ class Buffer:
         self._ordinal = self._records = self._bytes = 0  # markers included
         self._emitted = self._sent = self._recorded = 0
         self._dropped: dict[DropReason, int] = {}
-        self._unrecorded: dict[bytes, Counter[DropReason]] = {}  # drops of each run until a marker records them
+        self._unrecorded: dict[bytes, dict[DropReason, Drops]] = {}  # drops of each run until a marker records them
         self._barriers: list[FlushBarrier] = []
         self._is_given_up = False
 
@@ -93,7 +92,7 @@ class Buffer:
     def offer(self, record: Record) -> bool:
         """Accept an event if it fits together with the markers of its run's drops. Returns whether it was accepted."""
         if self.refusal:
-            self.drop(record.key, self.refusal)
+            self.drop(record.key, self.refusal, record.event_type, "")
             return False
         # The markers of a run go before its next event. They are appended only if the event fits as well.
         fits = self._has_room(record.size, 1, essential=record.essential)
@@ -104,7 +103,7 @@ class Buffer:
             if fits:
                 self._append_markers(record.key, markers)
         if not fits:
-            self.drop(record.key, DropReason.QUEUE_FULL)
+            self.drop(record.key, DropReason.QUEUE_FULL, record.event_type, QUEUE_FULL)
             return False
         self._ordinal = record.ordinal = self._ordinal + 1
         self._emitted += 1
@@ -114,11 +113,17 @@ class Buffer:
         self.waiting.append(record)
         return True
 
-    def drop(self, key: bytes | None, reason: DropReason) -> None:
+    def drop(self, key: bytes | None, reason: DropReason, event_type: str | None, detail: str) -> None:
         """Count a dropped event, and remember it for a marker in its run.
 
         The event gets no marker if it has no run (`key` is None), if every event is refused, or if too many other runs
         have unrecorded drops.
+
+        Args:
+            key: the key of the run's records.
+            reason: why the event was dropped.
+            event_type: the type of the event; None if it is not known.
+            detail: the reason in words.
         """
         count = self._dropped.get(reason, 0) + 1
         self._emitted += 1
@@ -126,7 +131,10 @@ class Buffer:
         if key is None or self.refusal:
             return
         if key in self._unrecorded or len(self._unrecorded) < _MAX_RUNS_WITH_DROPS:
-            self._unrecorded.setdefault(key, Counter())[reason] += 1
+            by_reason = self._unrecorded.setdefault(key, {})
+            if reason not in by_reason:
+                by_reason[reason] = Drops(detail)
+            by_reason[reason].add(event_type)
         if reason is not DropReason.QUEUE_FULL:  # drops of a full queue share a marker after the next acknowledgement
             self._record_drops()
 
@@ -142,7 +150,9 @@ class Buffer:
             self._append_markers(key, markers)
 
     def _markers(self, key: bytes) -> list[Record]:
-        return [drop_marker(key, reason, count) for reason, count in self._unrecorded[key].items()]
+        # A signal handler may have interrupted the first drop for a reason before it was counted.
+        by_reason = self._unrecorded[key].items()
+        return [drop_marker(key, reason, drops) for reason, drops in by_reason if drops.count]
 
     def _append_markers(self, key: bytes, markers: Sequence[Record]) -> None:
         for marker in markers:
@@ -190,7 +200,9 @@ class Buffer:
             self._bytes -= record.size
             self._barriers = [barrier for barrier in self._barriers if not barrier.acknowledge([record])]
             return None
-        marker = drop_marker(record.key, DropReason.TOO_LARGE, 1, replaces=record)
+        drops = Drops(f"{len(record.value)} bytes are more than the topic allows")
+        drops.add(record.event_type)
+        marker = drop_marker(record.key, DropReason.TOO_LARGE, drops, replaces=record)
         count = self._dropped.get(DropReason.TOO_LARGE, 0) + 1
         self._bytes += marker.size - record.size
         self.pending -= 1

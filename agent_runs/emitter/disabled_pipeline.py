@@ -18,7 +18,7 @@ class DisabledPipeline:
         """Do nothing. Returns True."""
         return True
 
-    def count_misuse(self, key: bytes | None, call: str, error: Exception) -> None:
+    def count_misuse(self, key: bytes | None, call: str, event_type: str | None, error: Exception) -> None:
         """Do nothing."""
 
     def log_rename(self, event_type: str, name: str, stored_name: str) -> None:

@@ -14,13 +14,14 @@ from msgspec import structs
 
 from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
+from agent_runs.emitter.event_methods import Extra
 from agent_runs.emitter.further_fields import collect_further_fields
 from agent_runs.emitter.never_raise import never_raise
 from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.rate_limited_log import log_safely
 from agent_runs.emitter.records import record_key
 from agent_runs.emitter.redaction import Mask
-from agent_runs.emitter.run import Extra, Run
+from agent_runs.emitter.run import Run
 from agent_runs.emitter.settings import EmitterSettings, Options, read_config
 from agent_runs.emitter.stats import Stats
 from agent_runs.errors import SettingsError
@@ -162,7 +163,7 @@ class Emitter:
         return self._pipeline.stats()
 
     def _count_misuse(self, method: str, error: Exception) -> None:
-        self._pipeline.count_misuse(None, f"emitter.{method}", error)
+        self._pipeline.count_misuse(None, f"emitter.{method}", None, error)
 
     def __enter__(self) -> Self:
         return self

@@ -57,7 +57,7 @@ class EventChain:
         Returns:
             The id of the event, and whether it was accepted.
         """
-        parent = self.last_event_id if parent is None else parent
+        parent = self.default_parent() if parent is None else parent
         event: Any = event_class(id=new_id(), parent_event_id=parent, timestamp=datetime.now(UTC), **fields)
         event_type = _TYPES[event_class]
         further = _NO_FIELDS
@@ -75,6 +75,16 @@ class EventChain:
         event_id: str = event.id
         return event_id, accepted
 
-    def count_misuse(self, call: str, error: Exception) -> None:
-        """Count a dropped event for a call that raised `error` instead of emitting one."""
-        self._pipeline.count_misuse(self._key, call, error)
+    def default_parent(self) -> str | None:
+        """Return the id of the last accepted event; None before it."""
+        return self.last_event_id
+
+    def count_misuse(self, call: str, event_type: str | None, error: Exception) -> None:
+        """Count a dropped event for a call that raised `error` instead of emitting one.
+
+        Args:
+            call: the call, such as `run.input`.
+            event_type: the type of the event; None if it is not known.
+            error: what the call raised.
+        """
+        self._pipeline.count_misuse(self._key, call, event_type, error)

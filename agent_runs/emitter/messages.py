@@ -5,6 +5,7 @@ accepted event does not become a dead letter, unless another event of its run ha
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from agent_runs.codec.decode import read_envelope
@@ -15,7 +16,7 @@ from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.emitter.redaction import Mask, redact, redact_further_fields
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.errors import NotJson
-from agent_runs.events import Json, RunEvent, UnknownEvent
+from agent_runs.events import EventsDropped, Json, RunEvent, UnknownEvent
 
 _RECORD_MARGIN_BYTES: Final = 1024  # the most that a record takes of the queue in addition to its value
 
@@ -58,6 +59,14 @@ class MessageMaker:
         if too_many_values(value):
             raise TooLarge(f"it holds more than {MAX_VALUES} JSON values")
         return value
+
+    def redact_detail(self, detail: str) -> str:
+        """Return the masked detail of an `events_dropped`, which may quote content."""
+        if self._mask is None:
+            return detail
+        event = EventsDropped(id="", timestamp=datetime.now(UTC), count=1, detail=detail)
+        masked = redact(event, self._mask, self._log_mask_failure)
+        return str(masked.detail)  # type: ignore[union-attr]  # the copy is an EventsDropped too
 
     def _redact(
         self, mask: Mask, event: RunEvent | UnknownEvent, further_fields: Mapping[str, Json] | None

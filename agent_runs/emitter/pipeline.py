@@ -6,7 +6,7 @@ from math import isnan
 from time import monotonic
 from typing import Final, Protocol
 
-from agent_runs.emitter.drops import DropReason
+from agent_runs.emitter.drops import QUEUE_FULL, DropReason, shorten
 from agent_runs.emitter.fork_and_exit import current_process, register
 from agent_runs.emitter.messages import MessageMaker, TooLarge
 from agent_runs.emitter.never_raise import format_error
@@ -37,7 +37,7 @@ _ESSENTIAL: Final = frozenset({RunStarted, RunWaiting, RunResumed, RunCompleted,
 _REFUSALS: Final = {
     DropReason.NOT_CONFIGURED: "the emitter's settings are missing or not valid",
     DropReason.CLOSED: "the emitter is closed",
-    DropReason.QUEUE_FULL: "the queue is full until Kafka acknowledges events",
+    DropReason.QUEUE_FULL: QUEUE_FULL,
 }
 
 
@@ -69,7 +69,7 @@ class Pipeline:
         self._settings = settings
         self._new_transport = new_transport
         self._log = RateLimitedLog()
-        self._make_message = MessageMaker(settings, mask, self._log).make
+        self._messages = MessageMaker(settings, mask, self._log)
         self._is_closed = False
         current_process()
         register(self)
@@ -104,15 +104,17 @@ class Pipeline:
             self._queue.close()  # no thread runs any more
         queue = self._queue
         if queue.refusal:
-            return self._drop(key, queue.refusal, "", _REFUSALS[queue.refusal])
+            return self._drop(key, queue.refusal, None, "", _REFUSALS[queue.refusal])
         if key is None:
-            return self._drop(None, DropReason.INVALID, "run", f"{event.type}: the run's id is not valid")
+            why = f"{event.type}: the run's id is not valid"
+            return self._drop(None, DropReason.INVALID, event.type, "run", why)
         try:
-            value = self._make_message(event, further_fields)
+            value = self._messages.make(event, further_fields)
         except TooLarge as error:
-            return self._drop(key, DropReason.TOO_LARGE, event.type, f"{event.type}: {error}")
+            return self._drop(key, DropReason.TOO_LARGE, event.type, event.type, f"{event.type}: {error}")
         except UnreadableEvent as error:
-            return self._drop(key, DropReason.INVALID, f"{event.type}: {error}", f"{event.type}: {error}")
+            why = f"{event.type}: {error}"
+            return self._drop(key, DropReason.INVALID, event.type, why, why)
         accepted = queue.offer(Record(key, value, trace_headers(), type(event) in _ESSENTIAL))
         if accepted is False:
             reason = queue.refusal or DropReason.QUEUE_FULL
@@ -121,10 +123,10 @@ class Pipeline:
             self._send_late_event()
         return bool(accepted)
 
-    def count_misuse(self, key: bytes | None, call: str, error: Exception) -> None:
+    def count_misuse(self, key: bytes | None, call: str, event_type: str | None, error: Exception) -> None:
         """Count a dropped event for a call that raised `error` instead of emitting one."""
         why = f"{call}: {format_error(error)}"
-        self._drop(key, DropReason.INVALID, why, why)
+        self._drop(key, DropReason.INVALID, event_type, why, why)
 
     def log_rename(self, event_type: str, name: str, stored_name: str) -> None:
         """Log that a further field is stored under another name, because the event has a field of this name."""
@@ -184,8 +186,8 @@ class Pipeline:
         is_number = isinstance(timeout_s, int | float) and not isnan(timeout_s)
         return monotonic() + (timeout_s if is_number else self._settings.exit_timeout_s)  # type: ignore[operator]
 
-    def _drop(self, key: bytes | None, reason: DropReason, subject: str, why: str) -> bool:
-        self._queue.drop(key, reason)
+    def _drop(self, key: bytes | None, reason: DropReason, event_type: str | None, subject: str, why: str) -> bool:
+        self._queue.drop(key, reason, event_type, self._messages.redact_detail(shorten(why)))
         self._log_drop(key, reason, subject, why)
         return False
 

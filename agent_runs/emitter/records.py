@@ -4,10 +4,14 @@ from typing import Final
 
 from msgspec import Struct
 
+from agent_runs.codec.decode import read_envelope
+from agent_runs.events import EVENT_CLASSES
 from agent_runs.ids import id_problem
 
 Headers = tuple[tuple[str, bytes], ...]
 
+_TYPE_FIRST: Final = b'{"type":"'
+_TYPES: Final = {name.encode(): name for name in EVENT_CLASSES}
 _OVERHEAD_BYTES: Final = 384  # the memory of a record with one header, in addition to its key and value
 
 
@@ -35,6 +39,16 @@ class Record(Struct, gc=False):
 
     def __post_init__(self) -> None:
         self.size = _OVERHEAD_BYTES + len(self.key) + len(self.value)
+
+    @property
+    def event_type(self) -> str:
+        """The `type` in the message."""
+        # Nearly every message begins with its type. The type of a message from elsewhere may have escapes.
+        if self.value.startswith(_TYPE_FIRST):
+            name = self.value[len(_TYPE_FIRST) : self.value.find(b'"', len(_TYPE_FIRST))]
+            if name in _TYPES:
+                return _TYPES[name]
+        return read_envelope(self.value).type
 
 
 def record_key(run_id: object) -> bytes | None:

@@ -14,7 +14,7 @@ Mask = Callable[[str, Any], Any]
 OnMaskFailure = Callable[[str, str], None]
 
 # What people, models and tools wrote. The other fields hold ids and names; some of them decide the status of a run.
-_TEXT_FIELDS: Final = frozenset({"system_prompt", "user_prompt", "raw_response", "error", "reason"})
+_TEXT_FIELDS: Final = frozenset({"system_prompt", "user_prompt", "raw_response", "error", "reason", "detail"})
 _CONTENT_FIELDS: Final = _TEXT_FIELDS | {"data", "context", "tool_args", "result"}
 # Further fields that the emitter itself sets. They hold a measurement and the name of a class.
 _MEASURED_FIELDS: Final = frozenset({"duration_ms", "error_type"})

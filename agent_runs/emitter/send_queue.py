@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final, TypeVar, TypeVarTuple
 
 from agent_runs.emitter.buffer import Buffer
-from agent_runs.emitter.drops import DropReason
+from agent_runs.emitter.drops import QUEUE_FULL, DropReason
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.stats import Stats
 
@@ -121,14 +121,21 @@ class SendQueue:
             if self._lock.deferred < _MAX_DEFERRED:
                 self._lock.defer(self._buffer.offer, record)
             else:
-                self._lock.defer(self._buffer.drop, record.key, DropReason.QUEUE_FULL)
+                self._lock.defer(self._buffer.drop, record.key, DropReason.QUEUE_FULL, record.event_type, QUEUE_FULL)
         if accepted is not False:
             self.wake()
         return accepted
 
-    def drop(self, key: bytes | None, reason: DropReason) -> None:
-        """Count an event that could not become a record. If the event has a run, a marker records the drop there."""
-        self._run_or_defer(self._buffer.drop, key, reason)
+    def drop(self, key: bytes | None, reason: DropReason, event_type: str | None = None, detail: str = "") -> None:
+        """Count an event that could not become a record. If the event has a run, a marker records the drop there.
+
+        Args:
+            key: the key of the run's records; None if the event has no run.
+            reason: why the event was dropped.
+            event_type: the type of the event; None if it is not known.
+            detail: the reason in words.
+        """
+        self._run_or_defer(self._buffer.drop, key, reason, event_type, detail)
         self.wake()
 
     def flush(self, deadline: float) -> int:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from agent_runs.emitter.event_chain import EventChain
 from agent_runs.emitter.never_raise import error_type, format_error, never_raise
 from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
+
+_TYPES: Final = {"__enter__": "tool_requested"}  # the answer has one of two types
 
 
 class ToolCall:
@@ -43,7 +45,7 @@ class ToolCall:
                 self.extra["call_id"] = fields["call_id"]
 
     def _count_misuse(self, method: str, error: Exception) -> None:
-        self._chain.count_misuse(f"run.tool.{method}", error)
+        self._chain.count_misuse(f"run.tool.{method}", _TYPES.get(method), error)
 
     @never_raise(lambda self: self)
     def __enter__(self) -> Self:

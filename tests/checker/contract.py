@@ -50,6 +50,10 @@ def is_count(field: Field) -> bool:
     return len(field.literal) <= len(str(MAX_COUNT)) and 1 <= int(field.literal) <= MAX_COUNT
 
 
+def is_counts(field: Field) -> bool:
+    return isinstance(field, dict) and all(is_count(value) for value in field.values())
+
+
 def is_timestamp(field: Field) -> bool:
     match = _TIMESTAMP.fullmatch(field) if isinstance(field, str) else None
     if match is None:
@@ -78,6 +82,7 @@ BY_TYPE: Mapping[str, Mapping[str, Check]] = {
     "input": {"tool": is_text, "data": is_anything},
     "context_assembled": {"context": is_anything},
     "llm_called": {"model": is_text, "system_prompt": is_text, "user_prompt": is_text, "raw_response": is_text},
+    "llm_failed": {"model": is_text, "system_prompt": is_text, "user_prompt": is_text, "error": is_text},
     "tool_requested": {"tool_name": is_text, "tool_args": is_anything},
     "tool_succeeded": {"tool_name": is_text, "result": is_anything},
     "tool_failed": {"tool_name": is_text, "error": is_text},
@@ -86,7 +91,12 @@ BY_TYPE: Mapping[str, Mapping[str, Check]] = {
     "run_resumed": {"reason": or_null(is_text)},
     "run_completed": {"result": or_null(is_anything)},
     "run_failed": {"error": is_text},
-    "events_dropped": {"count": is_count, "reason": or_null(is_text)},
+    "events_dropped": {
+        "count": is_count,
+        "reason": or_null(is_text),
+        "types": or_null(is_counts),
+        "detail": or_null(is_text),
+    },
 }
 
 

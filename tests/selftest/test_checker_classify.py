@@ -135,7 +135,7 @@ def test_the_status_changes_as_the_contract_says(status: str) -> None:
     assert status_after(status, "run_waiting", None) == (status if finished else "waiting")
     assert status_after(status, "run_completed", None) == (status if finished else "completed")
     assert status_after(status, "run_failed", None) == (status if finished else "failed")
-    for audit in ("llm_called", "context_assembled", "run_started", "events_dropped", "note"):
+    for audit in ("llm_called", "llm_failed", "context_assembled", "run_started", "events_dropped", "note"):
         assert status_after(status, audit, "done") == status
 
 

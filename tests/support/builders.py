@@ -15,6 +15,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "input": {"tool": "message_from_user", "data": {"text": "hi"}},
     "context_assembled": {"context": []},
     "llm_called": {"model": "m", "system_prompt": "s", "user_prompt": "u", "raw_response": "r"},
+    "llm_failed": {"model": "m", "system_prompt": "s", "user_prompt": "u", "error": "no"},
     "tool_requested": {"tool_name": "search", "tool_args": {}},
     "tool_succeeded": {"tool_name": "search", "result": 1},
     "tool_failed": {"tool_name": "search", "error": "no"},

@@ -74,6 +74,7 @@ CALLS: dict[str, Callable[[Run], str]] = {
     "input": lambda run: run.input("message_from_user", {"text": "hi"}),
     "context_assembled": lambda run: run.context_assembled(["all", None]),
     "llm_called": lambda run: run.llm_called(model="m", system_prompt="s", user_prompt="u", raw_response="r"),
+    "llm_failed": lambda run: run.llm_failed(model="m", system_prompt="s", user_prompt="u", error="no"),
     "tool_requested": lambda run: run.tool_requested("search", {"q": 1}),
     "tool_succeeded": lambda run: run.tool_succeeded("search", [1]),
     "tool_failed": lambda run: run.tool_failed("search", "no"),
@@ -82,12 +83,13 @@ CALLS: dict[str, Callable[[Run], str]] = {
     "run_resumed": lambda run: run.run_resumed("over"),
     "run_completed": lambda run: run.run_completed({"ok": True}),
     "run_failed": lambda run: run.run_failed("no"),
-    "events_dropped": lambda run: run.events_dropped(3, "a gap of my own"),
+    "events_dropped": lambda run: run.events_dropped(3, "gap", types={"input": 3}, detail="a gap of my own"),
 }
 FIELDS: dict[str, dict[str, Any]] = {
     "input": {"tool": "message_from_user", "data": {"text": "hi"}},
     "context_assembled": {"context": ["all", None]},
     "llm_called": {"model": "m", "system_prompt": "s", "user_prompt": "u", "raw_response": "r"},
+    "llm_failed": {"model": "m", "system_prompt": "s", "user_prompt": "u", "error": "no"},
     "tool_requested": {"tool_name": "search", "tool_args": {"q": 1}},
     "tool_succeeded": {"tool_name": "search", "result": [1]},
     "tool_failed": {"tool_name": "search", "error": "no"},
@@ -96,7 +98,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "run_resumed": {"reason": "over"},
     "run_completed": {"result": {"ok": True}},
     "run_failed": {"error": "no"},
-    "events_dropped": {"count": 3, "reason": "a gap of my own"},
+    "events_dropped": {"count": 3, "reason": "gap", "types": {"input": 3}, "detail": "a gap of my own"},
 }
 
 
@@ -592,7 +594,7 @@ def test_a_mask_gets_every_content_field_and_its_name() -> None:
         f"{name}.{field}": value
         for name, fields in FIELDS.items()
         for field, value in fields.items()
-        if field not in {"tool", "tool_name", "model", "agent_id", "session_id", "parent_run_id", "count"}
+        if field not in {"tool", "tool_name", "model", "agent_id", "session_id", "parent_run_id", "count", "types"}
     }
     assert seen == expected | {"brand_new.secret": [1]}
     for event in emitter.events():
@@ -607,11 +609,11 @@ def test_a_mask_gets_every_content_field_and_its_name() -> None:
 
 def test_every_field_of_the_contract_is_either_a_name_or_content() -> None:
     # A new field belongs to one of these sets: add it here, and its content to `redaction`.
-    names = {"tool", "tool_name", "model", "agent_id", "session_id", "parent_run_id", "count"}
+    names = {"tool", "tool_name", "model", "agent_id", "session_id", "parent_run_id", "count", "types"}
     contents = {"data", "context", "tool_args", "result", "system_prompt", "user_prompt", "raw_response"}
     fields = {field for cls in EVENT_CLASSES.values() for field in cls.__struct_fields__}
 
-    assert fields == names | contents | {"error", "reason", "id", "parent_event_id", "timestamp"}
+    assert fields == names | contents | {"error", "reason", "detail", "id", "parent_event_id", "timestamp"}
 
 
 def test_a_mask_that_fails_leaves_a_placeholder_and_raises_nothing(caplog: pytest.LogCaptureFixture) -> None:

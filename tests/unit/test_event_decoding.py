@@ -32,6 +32,7 @@ NULLABLE = [
     *((event_type, "parent_event_id") for event_type in MINIMAL),
     *(("run_started", "session_id"), ("run_started", "parent_run_id"), ("run_completed", "result")),
     *(("run_waiting", "reason"), ("run_resumed", "reason"), ("events_dropped", "reason")),
+    *(("events_dropped", "types"), ("events_dropped", "detail")),
 ]
 IDS = [
     *((event_type, field) for event_type in (*MINIMAL, "brand_new") for field in ("id", "parent_event_id")),
@@ -69,8 +70,16 @@ def test_a_required_string_that_is_something_else_makes_the_event_invalid(
         decode_event(message(event_type, **{field: wrong}))
 
 
+@pytest.mark.parametrize(
+    "wrong", [1, "input", ["input"], {"input": 0}, {"input": 1.0}, {"input": "1"}, {"input": None}], ids=json.dumps
+)
+def test_types_that_are_no_counts_make_the_event_invalid(wrong: Any) -> None:
+    with pytest.raises(InvalidEvent, match="types"):
+        decode_event(message("events_dropped", types=wrong))
+
+
 @pytest.mark.parametrize("wrong", [1, True, [], {}], ids=json.dumps)
-@pytest.mark.parametrize(("event_type", "field"), [pair for pair in NULLABLE if pair[1] != "result"])
+@pytest.mark.parametrize(("event_type", "field"), [pair for pair in NULLABLE if pair[1] not in ("result", "types")])
 def test_a_nullable_string_that_is_something_else_makes_the_event_invalid(
     event_type: str, field: str, wrong: Any
 ) -> None:

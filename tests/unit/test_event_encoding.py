@@ -21,6 +21,7 @@ from agent_runs import (
     EventsDropped,
     Input,
     LlmCalled,
+    LlmFailed,
     RunCompleted,
     RunEvent,
     RunStarted,
@@ -283,10 +284,18 @@ events: st.SearchStrategy[RunEvent] = st.one_of(
     st.builds(Input, **common, tool=strings, data=json_values),
     st.builds(ContextAssembled, **common, context=json_values),
     st.builds(LlmCalled, **common, model=strings, system_prompt=strings, user_prompt=strings, raw_response=strings),
+    st.builds(LlmFailed, **common, model=strings, system_prompt=strings, user_prompt=strings, error=strings),
     st.builds(ToolFailed, **common, tool_name=strings, error=strings),
     st.builds(RunStarted, **common, agent_id=ids, session_id=st.none() | ids, parent_run_id=st.none() | ids),
     st.builds(RunCompleted, **common, result=json_values),
-    st.builds(EventsDropped, **common, count=st.integers(1, 2**31 - 1), reason=st.none() | strings),
+    st.builds(
+        EventsDropped,
+        **common,
+        count=st.integers(1, 2**31 - 1),
+        reason=st.none() | strings,
+        types=st.none() | st.dictionaries(strings, st.integers(1, 2**31 - 1), max_size=3),
+        detail=st.none() | strings,
+    ),
 )
 
 

@@ -37,6 +37,7 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "input": (("message_from_user", 1), {}),
     "context_assembled": ((1,), {}),
     "llm_called": ((), {"model": "m", "user_prompt": "u", "raw_response": "r"}),
+    "llm_failed": ((), {"model": "m", "user_prompt": "u", "error": "no"}),
     "tool_requested": (("search", 1), {}),
     "tool_succeeded": (("search", 1), {}),
     "tool_failed": (("search", "no"), {}),

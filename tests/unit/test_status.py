@@ -23,6 +23,7 @@ TABLE = [
     ("run_started",        ANY,                   (RUN,     WAIT,    DONE,      FAIL)),
     ("context_assembled",  ANY,                   (RUN,     WAIT,    DONE,      FAIL)),
     ("llm_called",         ANY,                   (RUN,     WAIT,    DONE,      FAIL)),
+    ("llm_failed",         ANY,                   (RUN,     WAIT,    DONE,      FAIL)),
     ("events_dropped",     ANY,                   (RUN,     WAIT,    DONE,      FAIL)),
     ("tool_requested",     WAITING,               (WAIT,    WAIT,    DONE,      FAIL)),
     ("tool_requested",     TERMINAL,              (RUN,     WAIT,    DONE,      FAIL)),

@@ -1,0 +1,78 @@
+"""A call of a language model as a context manager: it emits one event at the end of the call."""
+
+from collections.abc import Mapping
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+
+from agent_runs.codec.canonical_json import text_of
+from agent_runs.emitter.event_chain import EventChain
+from agent_runs.emitter.never_raise import error_type, format_error, never_raise
+from agent_runs.events import Json, LlmCalled, LlmFailed
+
+
+class LlmCall:
+    """The context of one call of a model, made by `Run.llm`; works with `with` and `async with`.
+
+    At the end of the block it emits `llm_failed` if the block raised an exception, which propagates, or if `error` is
+    set; otherwise `llm_called`. The event has the duration of the block as `duration_ms`. Its parent is the event
+    before the block. The prompts are those at the start of the block.
+
+    Attributes:
+        raw_response: the exact answer of the model, text or any other value; set it inside the block.
+        error: why the call failed, as a text or an exception; set it if the call fails without raising.
+        extra: further fields of the event, by name, such as `usage`.
+    """
+
+    def __init__(
+        self,
+        chain: EventChain,
+        request: Mapping[str, Any],
+        parent: str | None,
+        extra: Mapping[str, Json] | None,
+        keywords: Mapping[str, Json],
+    ) -> None:
+        self.raw_response: Json = ""
+        self.error: str | BaseException | None = None
+        self.extra: dict[str, Json] = {}
+        self._chain = chain
+        self._request = request
+        self._parent = parent
+        self._request_extra = extra
+        self._keywords = keywords
+        self._started_at = perf_counter()
+
+    def _count_misuse(self, method: str, error: Exception) -> None:
+        self._chain.count_misuse(f"run.llm.{method}", None, error)
+
+    @never_raise(lambda self: self)
+    def __enter__(self) -> Self:
+        if self._parent is None:
+            self._parent = self._chain.default_parent()
+        self._started_at = perf_counter()
+        return self
+
+    @never_raise(lambda _: None)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        failure = self.error if error is None else error
+        measured: dict[str, Json] = {"duration_ms": round((perf_counter() - self._started_at) * 1000, 3)}
+        # `call.extra` goes before the further fields of `run.llm(…)`; a name in both is stored twice.
+        extra, keywords = self._request_extra, {**self._keywords, **self.extra}
+        if failure is None:
+            response = text_of(self.raw_response)
+            self._chain.emit(LlmCalled, self._parent, extra, keywords, measured, **self._request, raw_response=response)
+        else:
+            measured |= error_type(failure)
+            fields = {**self._request, "error": format_error(failure)}
+            self._chain.emit(LlmFailed, self._parent, extra, keywords, measured, **fields)
+
+    async def __aenter__(self) -> Self:
+        self.__enter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
