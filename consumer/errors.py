@@ -11,7 +11,7 @@ ConsumerError
 └── StoreError           PostgreSQL failed; `consumer.postgres.sqlstate` maps SQLSTATEs to these classes
     ├── StaleOffsets     another process has moved the offsets: drop the claim, load the offsets again
     ├── RepeatedIds      an event id is already stored: look the ids up, retry
-    ├── DataRefused      PostgreSQL cannot store a value: reject its record, retry
+    ├── DataRefused      PostgreSQL refuses a row: reject the record if its value is the cause, else halt the partition
     ├── NewConnection    retry on a new connection
     ├── OutOfMemory      this process has too little memory for the batch: write smaller ones, then halt the partition
     └── Unavailable      wait, then retry; the Kafka modules raise it too
@@ -60,7 +60,13 @@ class MemberRefused(KafkaClientBroken):
 
 
 class StoreError(ConsumerError):
-    """The work was not done; after ConnectionLost it may have been. Each subclass has one way of recovery."""
+    """The work was not done; after ConnectionLost it may have been. Each subclass has one way of recovery.
+
+    Attributes:
+        limit_exceeded: a time or memory limit ended the work, and a smaller batch may stay below it.
+    """
+
+    limit_exceeded = False
 
 
 class StaleOffsets(StoreError):
@@ -72,19 +78,34 @@ class RepeatedIds(StoreError):
 
 
 class DataRefused(StoreError):
-    """PostgreSQL cannot store a value, and a retry fails again (SQLSTATE classes 22 and 54, and 23514)."""
+    """PostgreSQL refuses a row, and a retry fails again.
+
+    Either a value cannot be stored, or an object of the table refuses the row: a constraint, an index, a trigger, a
+    generated column, a policy.
+
+    Attributes:
+        names_object: whether the message names that object.
+    """
+
+    def __init__(self, message: str, *, names_object: bool = False) -> None:
+        super().__init__(message)
+        self.names_object = names_object
 
 
 class NewConnection(StoreError):
     """A new connection may resolve the error.
 
-    Examples: a stale cached plan, a prepared statement missing behind a pooler, a foreign key violation. A lane raises
-    OperatorNeeded after five retries.
+    Examples: a stale cached plan, a prepared statement missing behind a pooler, a foreign key violation. After five
+    retries, a lane handles it like DataRefused.
     """
 
 
 class Unavailable(StoreError):
     """PostgreSQL or Kafka cannot do the work now; no record is known to be the cause."""
+
+    def __init__(self, message: str, *, limit_exceeded: bool = False) -> None:
+        super().__init__(message)
+        self.limit_exceeded = limit_exceeded
 
 
 class OutOfMemory(StoreError):
@@ -110,6 +131,6 @@ class ConnectionLost(Unavailable):
         outcome: what a transaction has stored if its COMMIT was executed; None if no COMMIT was sent.
     """
 
-    def __init__(self, message: str, outcome: "Stored | None" = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, outcome: "Stored | None" = None, *, limit_exceeded: bool = False) -> None:
+        super().__init__(message, limit_exceeded=limit_exceeded)
         self.outcome = outcome

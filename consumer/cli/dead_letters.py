@@ -131,9 +131,10 @@ def retry_command(
     """Retry dead letters: store those that are valid events now.
 
     A stored event gets the next number of its run, and its dead letter is resolved. If a record is refused again, its
-    dead letter stays open, with the new reason. Dead letters that are not open are skipped.
+    dead letter stays open, with the new reason. Dead letters that are not open are skipped. A dead letter is blocked,
+    and unchanged, if an object that was added to the tables, such as a trigger, refuses its row.
 
-    Exit code 1: at least one dead letter was refused again.
+    Exit code 1: at least one dead letter was refused again or blocked.
     """
     config = _config()
     filter_ = checked_filter(filters, all_)
@@ -151,7 +152,7 @@ def retry_command(
 
     counts = _run(config, filter_, retry_all, RETRY)
     dead_letters_output.summary(counts, dry_run=dry_run)
-    sys.exit(_STAYED_OPEN if counts[Outcome.REFUSED] else 0)
+    sys.exit(_STAYED_OPEN if counts[Outcome.REFUSED] or counts[Outcome.BLOCKED] else 0)
 
 
 @dead_letters_group.command("discard")

@@ -14,7 +14,7 @@ from agent_runs.escaping import escape_line, escape_lines
 from consumer.cli import output
 from consumer.cli.command import run, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
-from consumer.errors import GaveUp, OperatorNeeded, UsageError
+from consumer.errors import GaveUp, OperatorNeeded, StoreError, UsageError
 from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic, create_topic
 from consumer.kafka.topic_reader import PatientTopicReader
@@ -29,7 +29,13 @@ from consumer.settings import Config, read_config
 from consumer.verify.runs import Difference, verify_runs
 from consumer.verify.topic import TopicCheck
 
-_EXIT_CODES: Final[dict[type[Exception], int]] = {SettingsError: 2, UsageError: 2, OperatorNeeded: 3, GaveUp: 4}
+_EXIT_CODES: Final[dict[type[Exception], int]] = {
+    SettingsError: 2,
+    UsageError: 2,
+    OperatorNeeded: 3,
+    StoreError: 3,
+    GaveUp: 4,
+}
 _DIFFERENCES_FOUND: Final = 1
 
 
@@ -204,7 +210,7 @@ def main() -> None:
     except tuple(_EXIT_CODES) as error:
         for line in str(error).split("\n"):
             click.echo(f"error: {escape_line(line)}", err=True)
-        sys.exit(_EXIT_CODES[type(error)])
+        sys.exit(next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)))
     except Exception:  # noqa: BLE001  # a bug, or an OSError such as a full disk; an open transaction is rolled back
         click.echo(escape_lines(traceback.format_exc()), err=True)
         sys.exit(_EXIT_CODES[OperatorNeeded])

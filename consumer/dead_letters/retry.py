@@ -15,6 +15,7 @@ from consumer.dead_letters.table import DeadLetter, DeadLetterSummary, Filter, c
 from consumer.errors import DataRefused, RepeatedIds, Unavailable
 from consumer.ingest.decoding import decode
 from consumer.ingest.ingest import store_events
+from consumer.ingest.refused_values import refused_values
 from consumer.ingest.transaction import Transaction
 from consumer.model.records import Event, Reason, Rejection, storable_text
 from consumer.postgres.session import Session
@@ -28,6 +29,7 @@ class Outcome(StrEnum):
     REPEAT = "repeat"  # the run already has this event
     REFUSED = "refused again"
     SKIPPED = "skipped"
+    BLOCKED = "blocked"  # an object that was added to the tables refuses the row; the dead letter is unchanged
 
 
 class Retried(NamedTuple):
@@ -96,14 +98,22 @@ class Retry:
             try:
                 return await self._transact(store, letter_id, started_at, self._decode)
             except DataRefused as error:
-                detail = str(error)
-            return await self._transact(
-                store, letter_id, started_at, lambda letter: Rejection(letter, Reason.STORE_REJECTED, detail)
-            )
+                return await self._resolve_refusal(store, letter_id, started_at, error)
         except _RollBack as rollback:
             return rollback.result
         except RepeatedIds as error:  # a consumer stored the same id at the same time: `Session.run` repeats the work
             raise Unavailable(str(error)) from error
+
+    async def _resolve_refusal(self, store: Store, letter_id: int, started_at: int, error: DataRefused) -> Retried:
+        """Refuse the record again if JSONB cannot hold its message; otherwise leave the dead letter unchanged."""
+        item = self._decode(await read(store, letter_id))
+        if isinstance(item, Event):
+            item.make_storable()
+            if refused := await refused_values([item.value], store):
+                return await self._transact(
+                    store, letter_id, started_at, lambda letter: Rejection(letter, Reason.STORE_REJECTED, refused[0])
+                )
+        return Retried(letter_id, Outcome.BLOCKED, f"PostgreSQL refuses the row, not its message: {error}")
 
     def _decode(self, letter: DeadLetter) -> Event | Rejection:
         return decode(letter, self._options.max_event_bytes)
@@ -133,8 +143,8 @@ class Retry:
     async def _store_event(self, store: Store, letter_id: int, event: Event) -> Retried:
         event.make_storable()  # a batch stores the original first; for one event this is cheap
         found = await store_events([event], Transaction(store), check_existing=True)
-        if found.conflicts:
-            return await self._refuse_again(store, letter_id, found.conflicts[0])
+        if found.rejections:
+            return await self._refuse_again(store, letter_id, found.rejections[0])
         (row,) = await store.fetch("stored_event", *event.key)
         detail = f"event {row['event_seq']} of run {event.run_id!r}"
         await close(store, letter_id, "resolved", detail)

@@ -16,9 +16,9 @@ _Key = tuple[str, str]
 class Deduplicated(NamedTuple):
     """The new events, the repeats, and the rejections of conflicting events; each list in the order of the log."""
 
-    new: list[Event]
+    new: Sequence[Event]
     repeats: list[Event]
-    conflicts: list[Rejection]
+    rejections: list[Rejection]
 
 
 async def deduplicate(events: Sequence[Event], tx: Transaction) -> Deduplicated:
@@ -35,7 +35,7 @@ async def deduplicate(events: Sequence[Event], tx: Transaction) -> Deduplicated:
     return Deduplicated(
         new=list(firsts.values()),
         repeats=[events[index] for index in not_new if events[index].coordinates in same],
-        conflicts=[_conflict(events[index]) for index in not_new if events[index].coordinates not in same],
+        rejections=[_conflict(events[index]) for index in not_new if events[index].coordinates not in same],
     )
 
 

@@ -3,9 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from consumer.errors import Blocked
+from consumer.errors import Blocked, RepeatedIds
 from consumer.ingest.duplicates import Deduplicated, deduplicate
-from consumer.ingest.sequencing import Head, assign_sequence_numbers, first_run_started_events, named_parents
+from consumer.ingest.sequencing import (
+    Head,
+    assign_sequence_numbers,
+    first_run_started_events,
+    named_parents,
+    reject_beyond_limits,
+)
 from consumer.ingest.transaction import Transaction
 from consumer.model.batches import Batch, Stored
 from consumer.model.records import Event, Rejection
@@ -26,7 +32,7 @@ async def ingest(batch: Batch, tx: Transaction, *, check_existing: bool) -> Stor
     await tx.move_offsets(batch)  # 1
     events = [event for slice_ in batch for event in slice_.events]
     found = await store_events(events, tx, check_existing=check_existing)  # 2
-    rejections = [rejection for slice_ in batch for rejection in slice_.rejections] + found.conflicts
+    rejections = [rejection for slice_ in batch for rejection in slice_.rejections] + found.rejections
     new_dead_letters = await tx.insert_dead_letters(rejections) if rejections else []  # 3
     repeats = Counter(event.record.partition for event in found.repeats)
     repeats += _by_partition(rejections) - _by_partition([letter.rejection for letter in new_dead_letters])
@@ -40,18 +46,26 @@ async def store_events(events: Sequence[Event], tx: Transaction, *, check_existi
 
     1. If `check_existing`, separate repeats and conflicts from new events; otherwise all events count as new.
     2. Insert the missing runs and parents, and lock the runs of the new events.
-    3. Number the new events and fold them into the heads of their runs.
-    4. Insert the new events, and update the runs from their heads.
+    3. Reject the new events that exceed a limit of their run.
+    4. Number the other new events and fold them into the heads of their runs.
+    5. Insert these events, and update the runs from their heads.
 
     Raises:
         RepeatedIds: an event id is already stored, or occurs twice in the batch. Retry with `check_existing`.
         DataRefused: PostgreSQL cannot store a message.
     """
-    found = await deduplicate(events, tx) if check_existing else Deduplicated(list(events), [], [])  # 1
+    found = await deduplicate(events, tx) if check_existing else Deduplicated(events, [], [])  # 1
     if found.new:
         heads = await _lock_heads(found.new, tx)  # 2
-        sequence = assign_sequence_numbers(found.new, heads)  # 3
-        await tx.insert_events(zip(found.new, sequence, strict=True))  # 4
+        fitting, rejections = reject_beyond_limits(found.new, heads)  # 3
+        if rejections:
+            if not check_existing:
+                raise RepeatedIds("a run is full: its events may be repeats, which are not rejected")
+            found = found._replace(new=fitting, rejections=found.rejections + rejections)
+            heads = {event.run_id: heads[event.run_id] for event in fitting}
+    if found.new:
+        sequence = assign_sequence_numbers(found.new, heads)  # 4
+        await tx.insert_events(zip(found.new, sequence, strict=True))  # 5
         await tx.update_runs(heads.values())
     return found
 

@@ -78,7 +78,7 @@ SELECT b.id, 'unknown', 'running', b.at, b.at, b.at
 -- Locks the runs of the batch, and the parents without events whose times the batch lowers, in the order of the ids. A
 -- parent with events is not locked: otherwise lanes with a common parent would wait for each other.
 -- $1 ids, $2 NULL for a run of the batch; for a parent the time to lower its times to
-SELECT r.id, r.status, r.event_count, r.started_at IS NOT NULL AS started, b.lower_to
+SELECT r.id, r.status, r.event_count, r.dropped_events, r.started_at IS NOT NULL AS started, b.lower_to
   FROM agent_runs AS r
   JOIN unnest($1::text[], $2::timestamptz[]) AS b (id, lower_to) ON b.id = r.id
  WHERE b.lower_to IS NULL OR (r.event_count = 0 AND r.created_at > b.lower_to)
@@ -102,7 +102,7 @@ UPDATE agent_runs AS r
        updated_at = b.updated_at,
        created_at = coalesce(b.created_at, r.created_at),
        status_changed_at = coalesce(b.status_changed_at, r.status_changed_at),
-       dropped_events = r.dropped_events + b.dropped_events,
+       dropped_events = b.dropped_events,
        started_at = coalesce(b.started_at, r.started_at),
        agent_id = coalesce(b.agent_id, r.agent_id),
        session_id = coalesce(b.session_id, r.session_id),
@@ -124,3 +124,12 @@ SELECT $1, b.*
        ) AS b
     ON CONFLICT ON CONSTRAINT dead_letters_record_key DO NOTHING
 RETURNING partition, record_offset, id
+
+-- refused_values --
+-- The messages that JSONB cannot store, each with PostgreSQL's error message.
+-- $1 messages. Returns positions in the array, from 1
+SELECT b.position, f.message
+  FROM unnest($1::bytea[]) WITH ORDINALITY AS b (value, position),
+       LATERAL (SELECT convert_from(b.value, 'UTF8') AS value) AS t,
+       LATERAL pg_input_error_info(t.value, 'jsonb') AS f
+ WHERE f.message IS NOT NULL

@@ -1,11 +1,17 @@
 """Assigns sequence numbers to events and folds the events into the heads of their runs. Does no I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from agent_runs.status import RunStatus, next_status
-from consumer.model.records import Event
+from consumer.model.records import Event, Reason, Rejection
+
+# The ranges of columns: event_count and event_seq are integer, dropped_events is bigint.
+MAX_EVENT_COUNT: Final = 2**31 - 1
+MAX_DROPPED_EVENTS: Final = 2**63 - 1
+_MAX_DROPPED_BY_ONE_EVENT: Final = 2**31 - 1  # by the message contract
 
 
 class Head(msgspec.Struct, kw_only=True):
@@ -17,22 +23,45 @@ class Head(msgspec.Struct, kw_only=True):
         event_count: the number of the run's events, which is also the sequence number of its next event.
         started: whether the run has a `run_started`. Only the first one sets `started_at`, `agent_id`, `session_id` and
             `parent_run_id`.
-        dropped_events: the sum of the counts of the folded `events_dropped`; added to the column.
+        dropped_events: the sum of the counts of the run's `events_dropped`.
     """
 
     run_id: str
     status: RunStatus = RunStatus.RUNNING
     event_count: int = 0
+    dropped_events: int = 0
     started: bool = False
 
     created_at: int | None = None
     updated_at: int | None = None
     status_changed_at: int | None = None
-    dropped_events: int = 0
     started_at: int | None = None
     agent_id: str | None = None
     session_id: str | None = None
     parent_run_id: str | None = None
+
+
+def reject_beyond_limits(events: Sequence[Event], heads: Mapping[str, Head]) -> tuple[Sequence[Event], list[Rejection]]:
+    """Return the events that their runs can hold, and the rejections of those that exceed the range of a column."""
+    most_events = max(head.event_count for head in heads.values()) + len(events)
+    most_dropped = max(head.dropped_events for head in heads.values()) + len(events) * _MAX_DROPPED_BY_ONE_EVENT
+    if most_events <= MAX_EVENT_COUNT and most_dropped <= MAX_DROPPED_EVENTS:
+        return events, []  # nearly every batch
+    totals = {run_id: (head.event_count, head.dropped_events) for run_id, head in heads.items()}
+    fitting, rejections = [], []
+    for event in events:
+        count, dropped = totals[event.run_id]
+        dropped += event.envelope.count if event.envelope.type == "events_dropped" else 0  # type: ignore[union-attr]
+        if count == MAX_EVENT_COUNT:
+            detail = f"run {event.run_id!r} is full: it has {count} events"
+        elif dropped > MAX_DROPPED_EVENTS:
+            detail = f"run {event.run_id!r} would have more than {MAX_DROPPED_EVENTS} dropped events"
+        else:
+            totals[event.run_id] = count + 1, dropped
+            fitting.append(event)
+            continue
+        rejections.append(Rejection(event.record, Reason.STORE_REJECTED, detail))
+    return fitting, rejections
 
 
 def assign_sequence_numbers(events: Iterable[Event], heads: Mapping[str, Head]) -> list[int]:

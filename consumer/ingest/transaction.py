@@ -150,6 +150,7 @@ def _head(row: Mapping[str, object]) -> Head:
         run_id=str(row["id"]),
         status=RunStatus(str(row["status"])),
         event_count=int(str(row["event_count"])),
+        dropped_events=int(str(row["dropped_events"])),
         started=bool(row["started"]),
     )
 

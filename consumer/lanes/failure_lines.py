@@ -27,7 +27,7 @@ _NORMAL: Final[dict[type[StoreError], str]] = {
 _FAILURES: Final[dict[type[StoreError], str]] = {
     ConnectionLost: "A batch lost its connection; reading the stored offsets, which show whether it was stored",
     Blocked: "A batch was not stored, because its rows are locked; retrying",
-    DataRefused: "PostgreSQL refused a value, and stored nothing of the batch; searching for the record",
+    DataRefused: "PostgreSQL refused a row, and stored nothing of the batch; searching for the record",
     NewConnection: "A batch was not stored; retrying on a new connection",
 }
 _OTHER: Final = "A batch was not stored; retrying"

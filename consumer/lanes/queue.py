@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from consumer.errors import OperatorNeeded, RepeatedIds, StoreError
+from consumer.errors import RepeatedIds, StoreError
 from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Rejection
@@ -16,6 +16,11 @@ from consumer.settings import IngestConfig
 _MAX_CONNECTION_LOSSES: Final = 3
 _MAX_IMMEDIATE_RETRIES: Final = 5
 _MAX_MEMORY_FAILURES: Final = 3
+# For one record that exceeds a limit. Two failures may have another cause: a busy server, a cancelled statement.
+_MAX_LIMIT_FAILURES: Final = 3
+# After a limit was exceeded, each stored batch lets the next one be larger by this share; its size doubles in about
+# twelve batches. With larger steps, a limit that lasts would be exceeded more often.
+_GROWTH_SHARE: Final = 16
 
 
 class Queue:
@@ -32,6 +37,8 @@ class Queue:
         connection_losses: connections lost while the first slice was written.
         memory_failures: attempts to write the first slice for which this process had too little memory.
         immediate_retries: retries of the first slice without a delay.
+        limit_failures: transactions with the first slice, of one record, that exceeded a limit.
+        max_records: the most records of the first slice; fewer than `batch_records` after a limit was exceeded.
         not_before: the event loop's time of the next attempt.
     """
 
@@ -43,10 +50,12 @@ class Queue:
         self._writing = False
         self.isolated = False
         self.check_existing = False
+        self.max_records = config.batch_records
         self._reset_attempts()
 
     def _reset_attempts(self) -> None:
-        self.consecutive_failures = self.connection_losses = self.immediate_retries = self.memory_failures = 0
+        self.consecutive_failures = self.connection_losses = self.immediate_retries = 0
+        self.limit_failures = self.memory_failures = 0
         self.not_before = 0.0
 
     @property
@@ -71,6 +80,8 @@ class Queue:
     def append(self, slice_: Slice) -> None:
         """Add the slice that follows, in parts no larger than a batch; a part that fits extends the last slice."""
         count = -(-slice_.size_bytes // self._config.batch_bytes)
+        if self.max_records < self._config.batch_records:
+            count = max(count, -(-slice_.records // self.max_records))
         for part in slice_.split(count) if count > 1 else [slice_]:
             if self._fits(part):
                 self.slices[-1].extend(part)
@@ -82,7 +93,7 @@ class Queue:
             return False  # a slice that is being written can't grow
         last = self.slices[-1]
         return (
-            last.records + slice_.records <= self._config.batch_records
+            last.records + slice_.records <= self.max_records
             and last.size_bytes + slice_.size_bytes <= self._config.batch_bytes
         )
 
@@ -103,7 +114,10 @@ class Queue:
         self.claim.stored(slice_.end_offset, slice_.fingerprint)
         self.isolated = False
         self.check_existing = self.check_existing and stored.repeats > 0
+        grown = slice_.records + -(-slice_.records // _GROWTH_SHARE)
+        self.max_records = min(max(self.max_records, grown), self._config.batch_records)
         self._reset_attempts()
+        self._split_to_limit()
         self._check_breaker([letter.rejection for letter in stored.new_dead_letters])
 
     def _check_breaker(self, rejections: Iterable[Rejection]) -> None:
@@ -119,16 +133,42 @@ class Queue:
         self.not_before = now + retry_delay_s(self.consecutive_failures)
         self.consecutive_failures += 1
 
-    def retry_at_once(self, error: StoreError) -> None:
+    def retry_at_once(self, error: StoreError) -> bool:
         """Try the first slice again without a delay. After RepeatedIds, the ids are looked up first.
 
-        Raises:
-            OperatorNeeded: five retries have failed. The cause is a bug, or another program that writes to the tables.
+        Returns:
+            False if five retries have failed. The cause is a bug, or another program that writes to the tables.
         """
         self.check_existing = self.check_existing or isinstance(error, RepeatedIds)
         self.immediate_retries += 1
-        if self.immediate_retries > _MAX_IMMEDIATE_RETRIES:
-            raise OperatorNeeded(f"partition {self.claim.partition}: {error}") from error
+        return self.immediate_retries <= _MAX_IMMEDIATE_RETRIES
+
+    def exceed_limit(self, error: StoreError, now: float, *, alone: bool) -> None:
+        """Try half of the first slice later: a time or memory limit ended its transaction.
+
+        If three transactions with one record are ended, the claim is halted.
+
+        Args:
+            error: PostgreSQL's message, which names the limit.
+            now: the event loop's time.
+            alone: whether the transaction had no slice of another queue.
+        """
+        self.back_off(now)
+        if self.first.records > 1:
+            self.max_records = -(-self.first.records // 2)
+            self._split_to_limit()
+        elif alone and self.first.fingerprint is not None:
+            self.limit_failures += 1
+            if self.limit_failures >= _MAX_LIMIT_FAILURES:
+                self.claim.halt(
+                    f"each transaction with the record at offset {self.first.fingerprint.offset} exceeds a limit: "
+                    f"{error}; raise AGENT_RUNS_DATABASE_TIMEOUT_S, or PostgreSQL's timeout or memory for its sessions"
+                )
+
+    def _split_to_limit(self) -> None:
+        """Split the first slice if it was queued before a limit was exceeded."""
+        if self.slices and self.max_records < min(self.first.records, self._config.batch_records):
+            self.split_first(-(-self.first.records // self.max_records))
 
     def lose_connection(self, now: float) -> None:
         """Try the first slice again later; after three lost connections, find the record that causes them.
@@ -153,10 +193,10 @@ class Queue:
         if self.first.records > 1:
             self.split_first(2)
         elif self.memory_failures >= _MAX_MEMORY_FAILURES:
-            self.claim.halt(f"this process has too little memory to write the record at offset {self._only_offset}")
+            self.claim.halt(f"this process has too little memory to write the record at offset {self.only_offset}")
 
     @property
-    def _only_offset(self) -> int:
+    def only_offset(self) -> int:
         """The offset of the only record of the first slice."""
         fingerprint = self.first.fingerprint
         return self.first.start_offset if fingerprint is None else fingerprint.offset
@@ -164,4 +204,4 @@ class Queue:
     def split_first(self, count: int) -> None:
         """Replace the first slice by at most `count` slices with the same records."""
         self.slices.extendleft(reversed(self.slices.popleft().split(count)))
-        self.connection_losses = self.immediate_retries = self.memory_failures = 0
+        self.connection_losses = self.memory_failures = 0

@@ -10,7 +10,6 @@ from consumer.errors import (
     ConnectionLost,
     DataRefused,
     NewConnection,
-    OperatorNeeded,
     OutOfMemory,
     RepeatedIds,
     StaleOffsets,
@@ -43,9 +42,6 @@ class Recovery:
 
         If the batch has several partitions and the error may concern only one of them, the batch is retried at once.
         The lane now writes each partition alone, so the error occurs again for the partition that it concerns.
-
-        Raises:
-            OperatorNeeded: no retry helps.
         """
         self._lines.failed(error, [queue.claim for queue in queues])
         self._observer.failed(error)
@@ -59,18 +55,21 @@ class Recovery:
             case OutOfMemory() if len(queues) == 1:
                 queues[0].run_out_of_memory(asyncio.get_running_loop().time())
             case DataRefused() if len(queues) == 1:
-                await self._find_refused(queues[0], error)
+                await self._resolve_refusal(queues[0], error)
             case RepeatedIds() | NewConnection() | StaleOffsets() | DataRefused():
-                self._retry_at_once(error, queues)
+                await self._retry_at_once(error, queues)
             case _:
                 self._writer.disconnect()  # after a failover, this connection may be to a read-only server
-                _back_off(queues)
+                _exceed_limit(error, queues) if error.limit_exceeded else _back_off(queues)
 
-    def _retry_at_once(self, error: StoreError, queues: Sequence[Queue]) -> None:
+    async def _retry_at_once(self, error: StoreError, queues: Sequence[Queue]) -> None:
         if isinstance(error, NewConnection):
             self._writer.disconnect()
-        for queue in queues:
-            queue.retry_at_once(error)
+        exhausted = [queue for queue in queues if not queue.retry_at_once(error)]
+        if exhausted and len(queues) == 1:
+            await self._narrow(queues[0], error)
+        for queue in exhausted:
+            queue.isolate()
 
     async def _resolve_ambiguous_commit(self, error: ConnectionLost, queues: Sequence[Queue]) -> None:
         """Read the stored offsets: they show whether the transaction was committed.
@@ -89,10 +88,12 @@ class Recovery:
             stored = offsets.get(queue.claim.partition)
             if stored is not None and stored.next_offset == slice_.end_offset and error.outcome is not None:
                 queue.succeed(error.outcome)
-            elif stored is not None and stored.next_offset == slice_.start_offset:
-                queue.lose_connection(now)
-            else:
+            elif stored is None or stored.next_offset != slice_.start_offset:
                 queue.claim.revoke()
+            elif error.limit_exceeded:
+                queue.exceed_limit(error, now, alone=len(queues) == 1)
+            else:
+                queue.lose_connection(now)
         if error.outcome is not None and all(
             queue.claim.next_offset == slice_.end_offset for queue, slice_ in zip(queues, batch, strict=True)
         ):
@@ -116,26 +117,19 @@ class Recovery:
         else:
             _back_off(queues)
 
-    async def _find_refused(self, queue: Queue, error: DataRefused) -> None:
-        """Make events storable, or reject those that JSONB cannot hold; if neither applies, halve the slice.
+    async def _resolve_refusal(self, queue: Queue, error: DataRefused) -> None:
+        """Make events storable, and reject those that JSONB cannot hold. If there are none of either, narrow.
 
-        Raises:
-            OperatorNeeded: the slice has no events, so PostgreSQL refuses a dead letter.
+        A record is rejected only if its own message is the cause. All other columns hold values that `decode` and
+        `ingest` have checked, so that only an object that was added to the tables can refuse them.
         """
-        first = queue.first
         try:
-            found = _make_storable(first.events) or await self._reject_refused(first)
+            resolved = _make_storable(queue.first.events) or await self._reject_refused(queue.first)
         except StoreError:
             _back_off([queue])
             return
-        if found:
-            return
-        if len(first.events) > 1:
-            queue.split_first(2)
-        elif first.events:
-            first.reject([Rejection(first.events[0].record, Reason.STORE_REJECTED, str(error))])
-        else:
-            raise OperatorNeeded(f"partition {queue.claim.partition}: {error}") from error
+        if not resolved:
+            await self._narrow(queue, error)
 
     async def _reject_refused(self, slice_: Slice) -> bool:
         """Reject the events whose messages JSONB cannot hold. Returns whether there were any."""
@@ -148,11 +142,37 @@ class Recovery:
         )
         return bool(refused)
 
+    async def _narrow(self, queue: Queue, error: StoreError) -> None:
+        """Halve the first slice. If it has one record, halt the claim: all records before it are stored."""
+        if queue.first.records > 1:
+            queue.split_first(2)
+            return
+        reason = await self._explain(error)
+        queue.claim.halt(f"PostgreSQL refuses to store the record at offset {queue.only_offset}: {reason}")
+
+    async def _explain(self, error: StoreError) -> str:
+        """Return the error with the objects that may be the cause: those that it names, else all added ones."""
+        if isinstance(error, DataRefused) and error.names_object:
+            return f"{error}. The record's message is not the cause: change or drop this object"
+        try:
+            added = await self._writer.added_objects()
+        except StoreError:
+            added = []
+        if not added:
+            return str(error)
+        return f"{error}. The record's message is not the cause, but one of these may be: {', '.join(added)}"
+
 
 def _back_off(queues: Sequence[Queue]) -> None:
     now = asyncio.get_running_loop().time()
     for queue in queues:
         queue.back_off(now)
+
+
+def _exceed_limit(error: StoreError, queues: Sequence[Queue]) -> None:
+    now = asyncio.get_running_loop().time()
+    for queue in queues:
+        queue.exceed_limit(error, now, alone=len(queues) == 1)
 
 
 def _make_storable(events: Sequence[Event]) -> bool:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from consumer.errors import ConnectionLost, OutOfMemory
 from consumer.ingest.ingest import ingest
+from consumer.ingest.refused_values import refused_values
 from consumer.ingest.transaction import Transaction
 from consumer.model.batches import Batch, Stored
+from consumer.postgres.added_objects import added_objects
 from consumer.postgres.deadline import with_deadline
 from consumer.postgres.session import Connect, Session
 from consumer.postgres.store import Offsets
@@ -51,7 +53,7 @@ class Writer:
         try:
             return await with_deadline(transaction(), store, self._timeout_s)
         except ConnectionLost as error:
-            raise ConnectionLost(str(error), outcome) from error
+            raise ConnectionLost(str(error), outcome, limit_exceeded=error.limit_exceeded) from error
         except MemoryError as error:
             self.disconnect()  # the driver may have failed in the middle of a message
             raise OutOfMemory("this process has too little memory for the batch") from error
@@ -64,8 +66,11 @@ class Writer:
 
     async def refused_values(self, values: Sequence[bytes]) -> dict[int, str]:
         """Return which of the messages JSONB cannot hold, by position in the sequence, with PostgreSQL's message."""
-        rows = await self._session.run(lambda store: store.fetch("refused_values", values))
-        return {row["position"] - 1: row["message"] for row in rows}
+        return await self._session.run(lambda store: refused_values(values, store))
+
+    async def added_objects(self) -> list[str]:
+        """Return the objects of the database that are not in the service's schema and may refuse rows of its tables."""
+        return await self._session.run(added_objects)
 
     async def terminate_stalled_owner(self, partitions: Sequence[int]) -> list[int]:
         """Terminate consumers' backends that have locked these offsets for too long. Returns their process ids."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from consumer.errors import KafkaClientBroken, NewConnection, Unavailable
+from consumer.errors import DataRefused, KafkaClientBroken, NewConnection, Unavailable
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.model.claims import Claim, ClaimState
@@ -78,7 +78,12 @@ class Ownership:
             partitions = [claim.partition for claim in new]
             # The offsets are read before the bounds: both only grow, and another owner may still store records. In the
             # other order, an offset that was stored in between would seem to be beyond the end of the log.
-            offsets = await self._stored_offsets(partitions)
+            try:
+                offsets = await self._stored_offsets(partitions)
+            except DataRefused as error:
+                for claim in new:
+                    claim.halt(f"PostgreSQL refuses to store the offset at which the partition starts: {error}")
+                return
             bounds = await self._topic_reader.bounds(partitions)
             tripped = await self._tripped([offsets[partition] for partition in partitions])
             for claim in new:
@@ -131,8 +136,10 @@ class Ownership:
 
         A claim that is halted for another reason, such as an unreadable record, is tried again in any case.
         """
-        stored = (await self._session.run(lambda store: store.offsets()))[claim.partition]
-        if await lost_offsets(stored, bounds, self._topic_reader) is None and not await self._tripped([stored]):
+        stored = (await self._session.run(lambda store: store.offsets())).get(claim.partition)
+        if stored is None or (
+            await lost_offsets(stored, bounds, self._topic_reader) is None and not await self._tripped([stored])
+        ):
             self._group_consumer.renew(claim)
 
     async def _check_anchor(self, claim: Claim, bounds: Bounds) -> None:

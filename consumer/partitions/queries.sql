@@ -29,6 +29,27 @@ UPDATE consumer_offsets
  WHERE topic = $1
    AND partition = $2
 
+-- last_accepted_loss --
+-- The id of the last accepted loss of a partition; 0 if there is none.
+-- $1 topic, $2 partition
+SELECT coalesce(max(id), 0) AS id
+  FROM accepted_losses
+ WHERE topic = $1
+   AND partition = $2
+
+-- accepted_loss --
+-- The accepted loss with these values, if it was recorded after the one with a given id.
+-- $1 to $6 as of accept_loss, $7 id
+SELECT id
+  FROM accepted_losses
+ WHERE topic = $1
+   AND partition = $2
+   AND next_offset = $3
+   AND resumed_at = $4
+   AND reason = $5
+   AND accepted_by = $6
+   AND id > $7
+
 -- accept_loss --
 -- Moves a partition to the start of its log, if its offset is still the one that was checked, and records in
 -- accepted_losses the old row, the reason and who accepted it. The new row has no repeats and no fingerprint.

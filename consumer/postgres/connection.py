@@ -34,7 +34,7 @@ async def open_connection(config: DatabaseConfig) -> "asyncpg.Connection[asyncpg
     except database_url.InvalidUrl as error:
         raise UsageError(f"DATABASE_URL: {error}") from None
     _check_password_file(url)
-    parameters = _parameters(config, url)
+    parameters = _parameters(url)
     try:
         async with asyncio.timeout(config.connect_timeout_s):
             return await _first_possible(tls.attempts(url.tls), parameters)
@@ -61,15 +61,7 @@ async def _first_possible(attempts: list[tls.Tls], parameters: dict[str, Any]) -
     return await asyncpg.connect(**parameters, ssl=attempts[-1])
 
 
-def _parameters(config: DatabaseConfig, url: DatabaseUrl) -> dict[str, Any]:
-    server_settings = {
-        **url.server_settings,
-        "application_name": APPLICATION_NAME,
-        "lock_timeout": f"{config.lock_timeout_s * 1000:.0f}ms",
-        # Releases the locks of a process that was stopped (SIGSTOP) between two statements. During a COPY
-        # this timeout does not apply: see `terminate_stalled_owner`.
-        "idle_in_transaction_session_timeout": f"{config.timeout_s * 1000:.0f}ms",
-    }
+def _parameters(url: DatabaseUrl) -> dict[str, Any]:
     return {
         "host": url.hosts,
         "port": url.ports,
@@ -81,7 +73,8 @@ def _parameters(config: DatabaseConfig, url: DatabaseUrl) -> dict[str, Any]:
         "direct_tls": url.tls.get("sslnegotiation") == "direct",
         "target_session_attrs": "any",
         "timeout": None,
-        "server_settings": server_settings,
+        # Other settings are set by a statement, which connection poolers allow: see `session_settings`.
+        "server_settings": {**url.server_settings, "application_name": APPLICATION_NAME},
         **url.driver,
     }
 

@@ -6,16 +6,18 @@ not answer, that wait has no end. Here the connection is cut instead, which ends
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from consumer.errors import ConnectionLost
-from consumer.postgres.store import Store
+
+if TYPE_CHECKING:
+    from consumer.postgres.store import Store
 
 _T = TypeVar("_T")
 
 
 async def with_deadline(
-    work: Coroutine[Any, Any, _T], store: Store, timeout_s: float, extend: Callable[[], Awaitable[bool]] | None = None
+    work: Coroutine[Any, Any, _T], store: "Store", timeout_s: float, extend: Callable[[], Awaitable[bool]] | None = None
 ) -> _T:
     """Run `work`, which uses the connection `store`, and return its result.
 
@@ -38,5 +40,5 @@ async def with_deadline(
         store.terminate()
         await asyncio.wait({task})
         if task.exception() is not None:
-            raise ConnectionLost(f"no answer within {timeout_s:g} s") from task.exception()
+            raise ConnectionLost(f"no answer within {timeout_s:g} s", limit_exceeded=True) from task.exception()
     return task.result()

@@ -76,6 +76,17 @@ SELECT quote_ident(current_user) AS login,
                 AND relname = ANY ($1::text[])
                 AND NOT pg_has_role(relowner, 'USAGE')) AS owned_by_others
 
+-- set_session --
+-- Changes settings of this session. Skips those that this version of PostgreSQL does not have.
+-- $1 names, $2 values
+SELECT set_config(b.name, b.value, false)
+  FROM unnest($1::text[], $2::text[]) AS b (name, value)
+ WHERE current_setting(b.name, true) IS NOT NULL
+
+-- allow_long_statements --
+-- Removes the limit of the duration of a statement from this session.
+SELECT set_config('statement_timeout', '0', false)
+
 -- backend_pid --
 -- The process id of this connection's backend. Behind a connection pooler, the driver has only the pooler's.
 SELECT pg_backend_pid() AS pid
@@ -93,6 +104,56 @@ SELECT pid
 -- Takes the lock that lets one process at a time migrate a database. Released when the connection ends.
 SELECT pg_advisory_lock(hashtext('agent_runs migrate'))
 
+-- lock_holders --
+-- The other sessions that hold locks on tables of this database, each with its pid, program and state.
+SELECT DISTINCT format('pid %s (%s, %s for %s s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename), a.state,
+                       extract(epoch FROM clock_timestamp() - a.state_change)::integer) AS session
+  FROM pg_locks AS l
+  JOIN pg_stat_activity AS a ON a.pid = l.pid
+  JOIN pg_class AS t ON t.oid = l.relation
+ WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND l.granted
+   AND l.pid <> pg_backend_pid()
+   AND t.relkind = 'r'
+   AND t.relnamespace <> 'pg_catalog'::regnamespace
+ ORDER BY session
+
 -- unlock_migrations --
 -- Releases the lock of lock_migrations.
 SELECT pg_advisory_unlock(hashtext('agent_runs migrate'))
+
+-- added_objects --
+-- The objects of the tables that can refuse a row and that the schema of this version does not have: triggers,
+-- constraints, policies, indexes with expressions or conditions, generated columns and domains.
+-- $1 the names of the schema's own objects
+WITH tables AS (
+    SELECT oid, relname
+      FROM pg_class
+     WHERE oid IN ('agent_runs'::regclass, 'run_events'::regclass, 'dead_letters'::regclass,
+                   'consumer_offsets'::regclass)
+), objects AS (
+    SELECT tgrelid AS table_oid, 'trigger' AS kind, tgname AS name FROM pg_trigger WHERE NOT tgisinternal
+     UNION ALL
+    SELECT conrelid, 'constraint', conname FROM pg_constraint WHERE contype IN ('c', 'f', 'p', 'u', 'x')
+     UNION ALL
+    SELECT polrelid, 'policy', polname FROM pg_policy
+     UNION ALL
+    SELECT oid, 'row-level security', '' FROM pg_class WHERE relrowsecurity
+     UNION ALL
+    SELECT i.indrelid, 'index', c.relname
+      FROM pg_index AS i
+      JOIN pg_class AS c ON c.oid = i.indexrelid
+     WHERE i.indexprs IS NOT NULL
+        OR i.indpred IS NOT NULL
+     UNION ALL
+    SELECT a.attrelid, CASE WHEN a.attgenerated <> '' THEN 'generated column' ELSE 'column of a domain' END, a.attname
+      FROM pg_attribute AS a
+      JOIN pg_type AS t ON t.oid = a.atttypid
+     WHERE a.attgenerated <> ''
+        OR t.typtype = 'd'
+)
+SELECT concat_ws(' ', objects.kind, nullif(objects.name, ''), 'of', tables.relname) AS description
+  FROM objects
+  JOIN tables ON tables.oid = objects.table_oid
+ WHERE objects.name <> ALL ($1::text[])
+ ORDER BY description

@@ -52,6 +52,7 @@ class Session:
             StoreError: see `run`.
         """
         store = await self.connected()
+        await with_deadline(store.fetch("allow_long_statements"), store, self._timeout_s)
         (backend,) = await with_deadline(store.fetch("backend_pid"), store, self._timeout_s)
 
         async def is_executing() -> bool:

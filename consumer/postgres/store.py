@@ -13,7 +13,9 @@ from consumer.errors import ConnectionLost
 from consumer.model.records import Fingerprint
 from consumer.postgres.connection import APPLICATION_NAME, open_connection
 from consumer.postgres.copy_format import COLUMNS, EPOCH_MS, JSONB_VERSION
-from consumer.postgres.sqlstate import translate
+from consumer.postgres.deadline import with_deadline
+from consumer.postgres.session_settings import session_settings
+from consumer.postgres.sqlstate import EVENT_ID_CONSTRAINT, Origin, translate
 from consumer.settings import DatabaseConfig
 
 Row = Mapping[str, Any]
@@ -62,7 +64,10 @@ class Store:
         with _translated():
             connection = await open_connection(config)
             await _set_codecs(connection)
-        return cls(connection, topic)
+        store, settings = cls(connection, topic), session_settings(config)
+        work = store.fetch("set_session", list(settings), list(settings.values()))
+        await with_deadline(work, store, config.connect_timeout_s)
+        return store
 
     @property
     def usable(self) -> bool:
@@ -153,14 +158,26 @@ async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     )
 
 
+def _message(error: asyncpg.PostgresError) -> str:
+    """Return the message with its detail and hint; of a violated constraint without them: they quote the whole row."""
+    sqlstate, constraint = error.sqlstate or "", getattr(error, "constraint_name", None)
+    if sqlstate.startswith("23") and constraint != EVENT_ID_CONSTRAINT:
+        return str(error.args[0])
+    return str(error)
+
+
+def _origin(error: asyncpg.PostgresError) -> Origin:
+    fields = ("table_name", "column_name", "constraint_name", "data_type_name", "context", "server_source_function")
+    return Origin(*(getattr(error, field, None) or "" for field in fields))
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Raise an error of the service in place of one of the driver; let programming errors pass."""
     try:
         yield
     except asyncpg.PostgresError as error:
-        constraint = getattr(error, "constraint_name", None)
-        raise translate(error.sqlstate or "", str(error), constraint) from error
+        raise translate(error.sqlstate or "", _message(error), _origin(error)) from error
     except asyncpg.DataError:  # the driver cannot encode a parameter: a programming error, but an InterfaceError too
         raise
     # InternalClientError: a statement after the server's last message and before the end of the connection.

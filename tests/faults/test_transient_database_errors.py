@@ -91,20 +91,18 @@ async def test_transient_errors_in_mid_transaction_are_retried(scene: Scene, see
 
 
 async def test_a_statement_that_times_out_is_repeated(scene: Scene, other_session: Connection, seed: int) -> None:
-    # Given a login with a statement timeout, and a table that is locked for longer,
-    async with login(scene.database, CONSUMER) as url:
-        await execute(scene.database, f"ALTER ROLE {urlsplit(url).username} SET statement_timeout = '300ms'")
-        async with publishing(scene, seed):
-            consumer = scene.start(DATABASE_URL=url, **LONG_LOCK_TIMEOUT)
-            await scene.wait_for_more()
-            async with other_session.transaction():
-                await other_session.execute("LOCK TABLE agent_runs IN EXCLUSIVE MODE")
-                # when the consumer's statements time out, then it repeats them until they succeed.
-                await consumer.wait_for_output("Unavailable('canceling statement due to statement timeout", times=2)
-            await scene.wait_for_more(100)
-            await consumer.wait_for_action("batch_stored")
-        await _everything_is_stored(scene)
-        await consumer.terminate()
+    # Given a consumer with a short deadline, and a table that is locked for longer,
+    async with publishing(scene, seed):
+        consumer = scene.start(**LONG_LOCK_TIMEOUT, AGENT_RUNS_DATABASE_TIMEOUT_S="1")
+        await scene.wait_for_more()
+        async with other_session.transaction():
+            await other_session.execute("LOCK TABLE agent_runs IN EXCLUSIVE MODE")
+            # when the consumer's statements time out, then it repeats them until they succeed.
+            await consumer.wait_for_output("Unavailable('canceling statement due to statement timeout", times=2)
+        await scene.wait_for_more(100)
+        await consumer.wait_for_action("batch_stored")
+    await _everything_is_stored(scene)
+    await consumer.terminate()
 
 
 async def test_a_server_without_a_free_connection_is_waited_for(scene: Scene, seed: int) -> None:

@@ -25,7 +25,7 @@ async def test_one_bad_record_among_500_good_ones_makes_exactly_one_letter(
     await scene.assert_consistent()
 
 
-async def test_a_record_whose_effect_cannot_be_stored_is_found_by_halving_the_batch(scene: Scene) -> None:
+async def test_a_record_whose_effect_cannot_be_stored_is_rejected_alone(scene: Scene) -> None:
     # Given a run whose count of dropped events is the largest that its column can hold,
     await scene.publish(*events_of("run", "first"))
     await scene.consume()

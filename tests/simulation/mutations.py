@@ -134,9 +134,9 @@ Mutation = Callable[[Patch], None]
 # Seeds that find each mutation. After a change that alters the schedules, `python -m tests.simulation.mutations` finds
 # others.
 MUTATIONS: Mapping[Mutation, Sequence[int]] = {
-    no_compare_and_set: (46, 160, 213),
-    revoked_claims_receive_records: (0, 3, 4),
-    no_seek_back: (3, 17, 27),
+    no_compare_and_set: (122, 150, 262),
+    revoked_claims_receive_records: (6, 7, 14),
+    no_seek_back: (2, 14, 19),
     unanswered_commits_count_as_committed: (24, 96, 199),
     stale_claims_are_not_renewed: (235, 333),
     repeats_are_counted_twice: (0, 1, 2),

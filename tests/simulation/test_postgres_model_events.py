@@ -6,7 +6,6 @@ import pytest
 
 from consumer.errors import (
     DataRefused,
-    OperatorNeeded,
     RepeatedIds,
 )
 from consumer.ingest.transaction import Transaction
@@ -30,9 +29,9 @@ async def test_a_repeated_event_id_in_a_run_stores_nothing(store: Store) -> None
     assert await Transaction(store).look_up(events) == {0: True, 2: True}
 
 
-async def test_a_repeated_event_seq_in_a_run_needs_an_operator(store: Store) -> None:
+async def test_a_repeated_event_seq_in_a_run_is_refused(store: Store) -> None:
     await insert(store, event(id="a"))
-    with pytest.raises(OperatorNeeded):
+    with pytest.raises(DataRefused):
         await insert(store, event(id="b"))
 
 

@@ -37,6 +37,7 @@ class FakeWriter(Writer):
         refused: called with values; returns those that JSONB refuses, by position, with the message.
         stalled: the process ids of stalled owners; they are terminated by the next call.
         repeats: the number of repeats in each of the next batches.
+        added: the objects that were added to the tables.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class FakeWriter(Writer):
         self.refused: Callable[[Sequence[bytes]], dict[int, str]] = lambda values: {}
         self.stalled: list[int] = []
         self.repeats: list[int] = []
+        self.added: list[str] = []
 
     async def write(self, batch: Batch, *, check_existing: bool) -> Stored:
         await asyncio.sleep(0)
@@ -80,6 +82,10 @@ class FakeWriter(Writer):
     async def refused_values(self, values: Sequence[bytes]) -> dict[int, str]:
         self._raise_query_error()
         return self.refused(values)
+
+    async def added_objects(self) -> list[str]:
+        self._raise_query_error()
+        return self.added
 
     async def terminate_stalled_owner(self, partitions: Sequence[int]) -> list[int]:
         self._raise_query_error()

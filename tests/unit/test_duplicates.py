@@ -86,9 +86,9 @@ async def test_other_content_under_the_same_id_is_a_conflict(stored: bool) -> No
 
     assert found.new == ([] if stored else [first])
     assert found.repeats == []
-    assert [(each.record, each.reason) for each in found.conflicts] == [(other.record, Reason.EVENT_ID_CONFLICT)]
-    assert "'a'" in found.conflicts[0].detail
-    assert "'r1'" in found.conflicts[0].detail
+    assert [(each.record, each.reason) for each in found.rejections] == [(other.record, Reason.EVENT_ID_CONFLICT)]
+    assert "'a'" in found.rejections[0].detail
+    assert "'r1'" in found.rejections[0].detail
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["stored already", "in the same batch"])
@@ -100,7 +100,7 @@ async def test_messages_that_jsonb_cannot_store_are_compared_byte_by_byte(stored
     )
 
     assert found.repeats == [again]
-    assert [each.record for each in found.conflicts] == [other.record, plain.record]
+    assert [each.record for each in found.rejections] == [other.record, plain.record]
 
 
 async def test_the_first_event_with_an_id_is_the_new_one_and_the_order_of_the_log_is_kept() -> None:
@@ -117,7 +117,7 @@ async def test_the_first_event_with_an_id_is_the_new_one_and_the_order_of_the_lo
 
     assert found.new == [a, b, c]
     assert found.repeats == [a_again, kept_again]
-    assert [each.record for each in found.conflicts] == [b_other.record]
+    assert [each.record for each in found.rejections] == [b_other.record]
 
 
 async def test_repeats_are_identified_by_partition_and_offset() -> None:
@@ -126,7 +126,7 @@ async def test_repeats_are_identified_by_partition_and_offset() -> None:
     found = await deduplicate([first, again, other], FakeTransaction())
 
     assert found.repeats == [again]
-    assert [each.record for each in found.conflicts] == [other.record]
+    assert [each.record for each in found.rejections] == [other.record]
 
 
 async def test_equal_bytes_need_no_query() -> None:

@@ -21,7 +21,7 @@ from consumer.lanes import queue as queues
 from consumer.lanes.lanes import Lane
 from consumer.model.batches import Batch, Slice
 from consumer.model.claims import ClaimState
-from consumer.model.records import Event, Reason
+from consumer.model.records import Event, Reason, Rejection
 from consumer.settings import IngestConfig
 from consumer.telemetry.observer import Observer
 from tests.support.builders import event, rejection
@@ -161,18 +161,31 @@ async def test_an_error_of_the_connection_is_retried_on_a_new_one(
 
 
 @pytest.mark.parametrize("error", [RepeatedIds, NewConnection])
-async def test_immediate_retries_that_do_not_help_need_an_operator(
+async def test_immediate_retries_that_do_not_help_halt_the_partition_at_the_record(
     lane: Lane, writer: FakeWriter, error: type[StoreError]
 ) -> None:
     claim = ready(4, writer)
-    writer.failure = lambda batch: error("again")
-    lane.submit(slice_of(claim, 0, 3))
+    writer.failure = if_batch_has(1, lambda: error("again"), partition=4)
+    lane.submit(slice_of(claim, 0, 4))
+    await write_all(lane)
 
-    with pytest.raises(OperatorNeeded, match="partition 4: again") as caught:
-        await write_all(lane)
-    assert type(caught.value.__cause__) is error
-    assert len(writer.attempts) == 6
-    assert claim.next_offset == 0
+    assert writer.attempts == [[(4, 0, 4)]] * 6 + [[(4, 0, 2)], [(4, 0, 1)]] + [[(4, 1, 2)]] * 6
+    assert claim.next_offset == 1
+    assert claim.state is ClaimState.HALTED
+    assert "the record at offset 1: again" in claim.halt_reason
+
+
+async def test_immediate_retries_that_do_not_help_halt_only_the_partition_that_fails_alone(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    failing, other = ready(0, writer), ready(1, writer)
+    writer.failure = if_batch_has(0, lambda: RepeatedIds("again"))
+    for claim in (failing, other):
+        lane.submit(slice_of(claim, 0, 1))
+    await write_all(lane)
+
+    assert [claim.state for claim in (failing, other)] == [ClaimState.HALTED, ClaimState.READY]
+    assert writer.position == {0: 0, 1: 1}
 
 
 @pytest.mark.parametrize("error", [RepeatedIds, NewConnection])
@@ -259,26 +272,65 @@ async def test_a_message_that_jsonb_refuses_is_rejected_with_the_message_of_post
     assert writer.stored == [[(0, 0, 4)]]
 
 
-async def test_a_refused_message_is_found_by_halving_when_jsonb_refuses_none(lane: Lane, writer: FakeWriter) -> None:
+async def test_a_record_that_an_object_of_the_tables_refuses_halts_its_partition_and_is_not_rejected(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    # Given records of which an index refuses two, although JSONB can hold them,
     claim = ready(0, writer)
-    writer.failure = if_batch_has(5, lambda: DataRefused("23514 for no visible reason"))
-    lane.submit(slice_of(claim, 0, 8))
-    await write_all(lane)
-
-    assert rejections(writer) == [(5, Reason.STORE_REJECTED, "23514 for no visible reason")]
-    assert [event.record.offset for event in events(writer)] == [0, 1, 2, 3, 4, 6, 7]
-    assert claim.next_offset == writer.position[0] == 8
-    assert claim.state is ClaimState.READY
-
-
-async def test_two_refused_messages_are_both_found_by_halving(lane: Lane, writer: FakeWriter) -> None:
-    first, second = if_batch_has(0, lambda: DataRefused("one")), if_batch_has(6, lambda: DataRefused("two"))
+    first = if_batch_has(5, lambda: DataRefused("too long; index long_idx", names_object=True))
+    second = if_batch_has(6, lambda: DataRefused("other"))
     writer.failure = lambda batch: first(batch) or second(batch)
-    lane.submit(slice_of(ready(0, writer), 0, 7))
+    writer.added = ["trigger other of run_events"]
+    lane.submit(slice_of(claim, 0, 8))
+
+    # when the lane has retried,
     await write_all(lane)
 
-    assert rejections(writer) == [(0, Reason.STORE_REJECTED, "one"), (6, Reason.STORE_REJECTED, "two")]
-    assert len(events(writer)) == 5
+    # then all records before the first one are stored, and the partition is halted with its offset and the index.
+    assert rejections(writer) == []
+    assert [event.record.offset for event in events(writer)] == [0, 1, 2, 3, 4]
+    assert claim.next_offset == writer.position[0] == 5
+    assert claim.state is ClaimState.HALTED
+    assert "the record at offset 5: too long; index long_idx. " in claim.halt_reason
+    assert "trigger" not in claim.halt_reason
+
+
+async def test_the_halt_reason_names_the_added_objects_when_postgresql_names_none(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    claim = ready(0, writer)
+    writer.failure = lambda batch: DataRefused("invalid input syntax")
+    writer.added = ["index number_idx of run_events", "trigger tell of run_events"]
+    lane.submit(slice_of(claim, 0, 1))
+    await write_all(lane)
+
+    assert "invalid input syntax" in claim.halt_reason
+    assert claim.halt_reason.endswith("one of these may be: index number_idx of run_events, trigger tell of run_events")
+
+
+async def test_the_partition_halts_also_when_the_added_objects_cannot_be_queried(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    claim = ready(0, writer)
+    writer.failure = lambda batch: DataRefused("internal error")
+    lane.submit(Slice.of(claim, 0, 1, [rejection()]))
+    writer.query_errors = [ConnectionLost("one more")] * 2  # of the query for refused values, and of this one
+    await write_all(lane)
+
+    assert claim.halt_reason.endswith("the record at offset 0: internal error")
+
+
+async def test_a_refusal_by_jsonb_is_a_rejection_also_when_an_object_refuses_other_records(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    claim = ready(0, writer)
+    writer.failure = if_batch_has(2, lambda: DataRefused("by a trigger"))
+    writer.refused = lambda values: {0: "overflow"} if len(values) == 4 else {}
+    lane.submit(slice_of(claim, 0, 4))
+    await write_all(lane)
+
+    assert rejections(writer) == [(0, Reason.STORE_REJECTED, "overflow")]
+    assert "the record at offset 2" in claim.halt_reason
 
 
 async def test_after_a_refusal_the_partitions_of_the_batch_are_written_one_by_one(
@@ -290,16 +342,35 @@ async def test_after_a_refusal_the_partitions_of_the_batch_are_written_one_by_on
     await write_all(lane)
 
     assert writer.attempts[:2] == [[(0, 0, 2), (1, 0, 2), (2, 0, 2)], [(0, 0, 2)]]
-    assert rejections(writer) == [(1, Reason.STORE_REJECTED, "no")]
-    assert writer.position == {0: 2, 1: 2, 2: 2}
+    assert rejections(writer) == []
+    assert writer.position == {0: 2, 1: 1, 2: 2}
 
 
-async def test_a_refusal_without_events_needs_an_operator(lane: Lane, writer: FakeWriter) -> None:
-    writer.failure = lambda batch: DataRefused("the detail of a rejection")
-    lane.submit(Slice.of(ready(2, writer), 0, 1, [rejection(partition=2)]))
+async def test_a_dead_letter_that_postgresql_refuses_halts_the_partition_at_its_record(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    # Given a rejection between two events, and a table of dead letters that refuses its row,
+    claim = ready(2, writer)
+    writer.failure = lambda batch: DataRefused("a check") if any(slice_.rejections for slice_ in batch) else None
+    items: list[Event | Rejection] = [
+        event(partition=2, offset=0),
+        rejection(partition=2, offset=1),
+        event(partition=2, offset=2),
+    ]
+    lane.submit(Slice.of(claim, 0, 3, items))
+    # when the lane has retried, then the event before it is stored, and the partition is halted.
+    await write_all(lane)
+    assert writer.position[2] == 1
+    assert "the record at offset 1: a check" in claim.halt_reason
 
-    with pytest.raises(OperatorNeeded, match="partition 2: the detail of a rejection"):
-        await write_all(lane)
+
+async def test_a_refusal_of_a_slice_without_records_halts_the_partition(lane: Lane, writer: FakeWriter) -> None:
+    claim = ready(0, writer)
+    writer.failure = lambda batch: DataRefused("a trigger of consumer_offsets")
+    lane.submit(Slice.of(claim, 0, 5, []))
+    await write_all(lane)
+
+    assert "offset 0: a trigger of consumer_offsets" in claim.halt_reason
 
 
 async def test_the_batch_is_retried_later_when_the_refused_values_cannot_be_queried(
@@ -470,6 +541,82 @@ async def test_a_slice_without_records_never_halts_its_partition(lane: Lane, wri
     await write_all(lane)
 
     assert (claim.state, claim.next_offset) == (ClaimState.READY, 5)
+
+
+# --- a limit of time or memory ---
+
+LIMITS = [
+    lambda: Unavailable("canceled (SQLSTATE 57014)", limit_exceeded=True),
+    lambda: ConnectionLost("no answer (SQLSTATE 57014)", limit_exceeded=True),
+]
+
+
+def if_larger_than(records: int, error: Callable[[], ConsumerError]) -> Failure:
+    """Fail every batch with more records."""
+    return lambda batch: error() if sum(slice_.records for slice_ in batch) > records else None
+
+
+@pytest.mark.parametrize("error", LIMITS, ids=["a timeout of PostgreSQL", "the deadline"])
+async def test_a_batch_that_exceeds_a_limit_is_halved_until_it_fits(
+    lane: Lane, writer: FakeWriter, delays: list[int], error: Callable[[], StoreError]
+) -> None:
+    claim = ready(0, writer)
+    writer.failure = if_larger_than(3, error)
+    lane.submit(slice_of(claim, 0, 16))
+    await write_all(lane)
+
+    assert writer.attempts[:3] == [[(0, 0, 16)], [(0, 0, 8)], [(0, 0, 4)]]
+    assert writer.stored[0] == [(0, 0, 2)]
+    assert (claim.state, claim.next_offset) == (ClaimState.READY, 16)
+    assert delays[:3] == [0, 1, 2]
+    assert rejections(writer) == []
+
+
+async def test_after_a_limit_was_exceeded_later_batches_are_small_and_grow_slowly(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    # Given a batch that had to be halved four times,
+    claim = ready(0, writer)
+    writer.failure = if_larger_than(60, LIMITS[0])
+    lane.submit(slice_of(claim, 0, 800))
+    await write_all(lane)
+    # when as many records follow,
+    attempted = len(writer.attempts)
+    lane._stopping = False
+    lane.submit(slice_of(claim, 800, 1600))
+    await write_all(lane)
+    # then few attempts fail, and the batches stay close to the limit.
+    later = writer.attempts[attempted:]
+    failed = [batch for batch in later if batch not in writer.stored]
+    assert len(failed) <= 3
+    assert len(later) <= 30
+    assert claim.next_offset == 1600
+
+
+@pytest.mark.parametrize("error", LIMITS, ids=["a timeout of PostgreSQL", "the deadline"])
+async def test_a_record_that_exceeds_a_limit_alone_halts_its_partition_and_the_reason_has_the_limit(
+    lane: Lane, writer: FakeWriter, error: Callable[[], StoreError]
+) -> None:
+    claim, other = ready(0, writer), ready(1, writer)
+    writer.failure = if_batch_has(2, error)
+    lane.submit(slice_of(claim, 0, 4))
+    lane.submit(slice_of(other, 0, 1))
+    await write_all(lane)
+
+    assert claim.state is ClaimState.HALTED
+    assert "the record at offset 2" in claim.halt_reason
+    assert "SQLSTATE 57014" in claim.halt_reason
+    assert writer.position == {0: 2, 1: 1}
+    assert rejections(writer) == []
+
+
+async def test_two_exceeded_limits_of_one_record_have_another_cause(lane: Lane, writer: FakeWriter) -> None:
+    claim = ready(0, writer)
+    writer.failure = times(2, LIMITS[0])
+    lane.submit(slice_of(claim, 0, 1))
+    await write_all(lane)
+
+    assert (claim.state, claim.next_offset) == (ClaimState.READY, 1)
 
 
 # --- PostgreSQL is unavailable ---

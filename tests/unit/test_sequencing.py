@@ -10,8 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_runs.status import RunStatus
-from consumer.ingest.sequencing import Head, advance, assign_sequence_numbers, first_run_started_events, named_parents
-from consumer.model.records import Event
+from consumer.ingest.sequencing import (
+    MAX_DROPPED_EVENTS,
+    MAX_EVENT_COUNT,
+    Head,
+    advance,
+    assign_sequence_numbers,
+    first_run_started_events,
+    named_parents,
+    reject_beyond_limits,
+)
+from consumer.model.records import Event, Reason
+from consumer.postgres.copy_format import encode_events
 from tests.support.builders import event
 
 
@@ -154,14 +164,18 @@ def write(batch: Sequence[Event], rows: dict[str, Head]) -> list[int]:
     heads = {}
     for run in {item.run_id for item in batch}:
         row = rows.setdefault(run, Head(run_id=run))
-        heads[run] = Head(run_id=run, status=row.status, event_count=row.event_count, started=row.started)
+        heads[run] = Head(
+            run_id=run,
+            status=row.status,
+            event_count=row.event_count,
+            dropped_events=row.dropped_events,
+            started=row.started,
+        )
     sequence = assign_sequence_numbers(batch, heads)
     for run, head in heads.items():
         row = rows[run]
         for field, value in msgspec.structs.asdict(head).items():
-            if field == "dropped_events":
-                row.dropped_events += value
-            elif value is not None:
+            if value is not None:
                 setattr(row, field, value)
     return sequence
 
@@ -186,3 +200,50 @@ def test_advance_numbers_one_event() -> None:
 
     assert advance(head, event()) == 7
     assert head.event_count == 8
+
+
+# --- the ranges of the columns ---
+
+LARGEST_COUNT = 2**31 - 1  # of one events_dropped
+
+
+@given(
+    count=st.integers(MAX_EVENT_COUNT - 4, MAX_EVENT_COUNT) | st.integers(0, 4),
+    dropped=st.integers(MAX_DROPPED_EVENTS - 4 * LARGEST_COUNT, MAX_DROPPED_EVENTS) | st.integers(0, 4),
+    counts=st.lists(st.none() | st.integers(1, 4) | st.integers(LARGEST_COUNT - 4, LARGEST_COUNT), min_size=1),
+)
+def test_however_close_a_run_is_to_its_limits_what_is_not_rejected_fits_its_columns(
+    count: int, dropped: int, counts: list[int | None]
+) -> None:
+    # Given a run close to its limits, and events that may add to its dropped events,
+    head = Head(run_id="r1", event_count=count, dropped_events=dropped)
+    events = [
+        event(offset=offset) if number is None else event("events_dropped", offset=offset, count=number)
+        for offset, number in enumerate(counts)
+    ]
+    # when those beyond the limits are rejected,
+    fitting, rejections = reject_beyond_limits(events, {"r1": head})
+    # then each event is in one of the lists, in its order, and an event is rejected only if it does not fit,
+    offsets = [*(each.record.offset for each in fitting), *(each.record.offset for each in rejections)]
+    assert sorted(offsets) == [*range(len(events))]
+    assert {rejection.reason for rejection in rejections} <= {Reason.STORE_REJECTED}
+    before = Head(run_id="r1", event_count=count, dropped_events=dropped)
+    kept = {id(item) for item in fitting}
+    for item, number in zip(events, counts, strict=True):
+        fits = before.event_count < MAX_EVENT_COUNT and before.dropped_events + (number or 0) <= MAX_DROPPED_EVENTS
+        assert (id(item) in kept) is fits
+        if fits:
+            advance(before, item)
+    # and the numbers and the sums fit their columns.
+    sequence = assign_sequence_numbers(fitting, {"r1": head})
+    assert b"".join(encode_events(zip(fitting, sequence, strict=True)))
+    assert (head.event_count, head.dropped_events) == (before.event_count, before.dropped_events)
+
+
+def test_a_run_at_its_limit_does_not_limit_other_runs() -> None:
+    heads = {"full": Head(run_id="full", event_count=MAX_EVENT_COUNT), "r1": Head(run_id="r1")}
+    events = [event(run="full", offset=0), event(run="r1", offset=1)]
+
+    fitting, rejections = reject_beyond_limits(events, heads)
+    assert fitting == events[1:]
+    assert [(each.record.offset, "full" in each.detail) for each in rejections] == [(0, True)]

@@ -10,10 +10,11 @@ from consumer.errors import (
     NewConnection,
     OperatorNeeded,
     RepeatedIds,
+    StoreError,
     Unavailable,
     UsageError,
 )
-from consumer.postgres.sqlstate import translate, translate_login
+from consumer.postgres.sqlstate import Origin, translate, translate_login
 
 TABLE = [
     # not about a record: retry later
@@ -54,20 +55,26 @@ TABLE = [
     ("22P05", DataRefused),  # untranslatable_character
     ("23514", DataRefused),  # check_violation
     ("54000", DataRefused),  # program_limit_exceeded
+    # of an object of the tables, such as a constraint or a trigger
+    ("20000", DataRefused),  # case_not_found, in PL/pgSQL
+    ("23502", DataRefused),  # not_null_violation
+    ("23505", DataRefused),  # unique_violation of anything but an event's id
+    ("23P01", DataRefused),  # exclusion_violation
+    ("38000", DataRefused),  # external_routine_exception
+    ("44000", DataRefused),  # with_check_option_violation
+    ("P0001", DataRefused),  # raise_exception
+    ("XX000", DataRefused),  # internal_error
+    ("ABCDE", DataRefused),  # a trigger may raise any code
     # retry on a new connection
     ("0A000", NewConnection),  # feature_not_supported
     ("23503", NewConnection),  # foreign_key_violation
     ("26000", NewConnection),  # invalid_sql_statement_name
     # a bug, or a setting of the operator's
     ("", OperatorNeeded),
-    ("XX000", OperatorNeeded),  # internal_error
     ("42501", OperatorNeeded),  # insufficient_privilege
     ("42P01", OperatorNeeded),  # undefined_table
     ("42601", OperatorNeeded),  # syntax_error
-    ("23502", OperatorNeeded),  # not_null_violation
-    ("23505", OperatorNeeded),  # unique_violation of anything but an event's id
     ("0A001", OperatorNeeded),
-    ("P0001", OperatorNeeded),  # raise_exception
 ]
 
 
@@ -81,12 +88,88 @@ def test_each_sqlstate_is_translated_to_one_error(sqlstate: str, expected: type[
 
 
 def test_a_unique_violation_of_an_events_id_is_a_repeat() -> None:
-    assert type(translate("23505", "duplicate key", "run_events_id_key")) is RepeatedIds
+    assert type(translate("23505", "duplicate key", Origin(constraint="run_events_id_key"))) is RepeatedIds
 
 
-@pytest.mark.parametrize("constraint", [None, "run_events_pkey", "agent_runs_pkey"])
-def test_a_unique_violation_of_anything_else_needs_an_operator(constraint: str | None) -> None:
-    assert type(translate("23505", "duplicate key", constraint)) is OperatorNeeded
+@pytest.mark.parametrize("constraint", ["", "run_events_pkey", "agent_runs_pkey"])
+def test_a_unique_violation_of_anything_else_is_a_refused_row(constraint: str) -> None:
+    assert type(translate("23505", "duplicate key", Origin(constraint=constraint))) is DataRefused
+
+
+@pytest.mark.parametrize(
+    ("constraint", "expected"),
+    [("", NewConnection), ("run_events_run_fkey", NewConnection), ("run_events_tenant_fkey", DataRefused)],
+)
+def test_a_foreign_key_violation_is_retried_unless_the_key_was_added(
+    constraint: str, expected: type[Exception]
+) -> None:
+    assert type(translate("23503", "", Origin(constraint=constraint))) is expected
+
+
+FUNCTION = "PL/pgSQL function tell() line 3 at SQL statement"
+CONTEXT = f'SQL statement "INSERT INTO audit VALUES (1)"\n{FUNCTION}\nCOPY run_events, line 1'
+
+
+@pytest.mark.parametrize("sqlstate", ["42501", "42P01", "42703", "0A000", "26000", "P0001", "22012", "XX000"])
+def test_an_error_in_a_function_is_a_refused_row_and_names_the_function(sqlstate: str) -> None:
+    error = translate(sqlstate, "permission denied for table audit", Origin(context=CONTEXT))
+
+    assert isinstance(error, DataRefused)
+    assert error.names_object
+    assert str(error) == f"permission denied for table audit (SQLSTATE {sqlstate}); {FUNCTION}"
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "53100", "57014", "08006"])
+def test_a_transient_error_in_a_function_is_translated_like_any_other(sqlstate: str) -> None:
+    assert type(translate(sqlstate, "", Origin(context=CONTEXT))) is type(translate(sqlstate, ""))
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "routine", "expected"),
+    [
+        ("42501", "ExecWithCheckOptions", DataRefused),  # row-level security
+        ("42501", "aclcheck_error", OperatorNeeded),  # a missing right
+        ("0A000", "DoCopy", DataRefused),  # COPY FROM and row-level security
+        ("0A000", "RevalidateCachedQuery", NewConnection),
+    ],
+)
+def test_row_level_security_is_told_from_other_errors_by_the_servers_routine(
+    sqlstate: str, routine: str, expected: type[Exception]
+) -> None:
+    assert type(translate(sqlstate, "", Origin(routine=routine))) is expected
+
+
+def test_a_refusal_names_the_objects_that_postgresql_reports() -> None:
+    origin = Origin(table="run_events", column="tenant", constraint="tenant_idx", data_type="name")
+    error = translate("54000", "too long", origin)
+
+    assert str(error) == (
+        "too long (SQLSTATE 54000); constraint or index tenant_idx of table run_events; "
+        "column tenant of table run_events; type name of table run_events"
+    )
+
+
+def test_a_context_that_quotes_a_message_is_left_out() -> None:
+    context = 'JSON data, line 1: {"user_prompt": "PL/1"\nCOPY run_events, line 1, column event_data'
+    error = translate("22P02", "invalid input syntax for type json", Origin(context=context))
+
+    assert str(error) == "invalid input syntax for type json (SQLSTATE 22P02)"
+    assert isinstance(error, DataRefused)
+    assert not error.names_object
+
+
+@pytest.mark.parametrize("sqlstate", ["57014", "53200", "53400", "25P03", "25P04"])
+def test_timeouts_and_memory_limits_may_be_met_by_a_smaller_batch(sqlstate: str) -> None:
+    error = translate(sqlstate, "")
+    assert isinstance(error, Unavailable)
+    assert error.limit_exceeded
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "57P01", "25006", "55P03", "40001", "P0001"])
+def test_no_other_error_is_met_by_a_smaller_batch(sqlstate: str) -> None:
+    error = translate(sqlstate, "")
+    assert isinstance(error, StoreError)
+    assert not error.limit_exceeded
 
 
 @pytest.mark.parametrize("class_", ["08", "25", "28", "3D", "40", "53", "55", "57", "58"])

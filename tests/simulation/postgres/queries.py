@@ -92,6 +92,7 @@ async def lock_runs(tx: Transaction, ids: Sequence[str], lower_to: Sequence[int 
         row: RunRow = tx.get("runs", (run_id,))
         if _is_locked(row, at):
             facts = {"status": row.status, "event_count": row.event_count, "started": row.started_at is not None}
+            facts["dropped_events"] = row.dropped_events
             locked.append({"id": run_id, **facts, "lower_to": at})
     return locked
 
@@ -120,7 +121,6 @@ async def update_runs(tx: Transaction, ids: Sequence[str], *columns: Sequence[An
         await tx.lock("runs", (run_id,))
         row: RunRow = tx.get("runs", (run_id,))
         news = dict(zip(_HEAD, values, strict=True))
-        news["dropped_events"] += row.dropped_events
         changed = {name: value for name, value in news.items() if value is not None or name not in _KEPT}
         parent = changed.get("parent_run_id")
         if parent is not None and tx.get("runs", (parent,)) is None:

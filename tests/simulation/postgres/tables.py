@@ -14,14 +14,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from consumer.errors import ConsumerError
-from consumer.postgres.sqlstate import translate
+from consumer.postgres.sqlstate import Origin, translate
 from tests.checker.strict_json import Json, NotJson, parse, storable_text
 
 Key = tuple[Any, ...]
 
 
 def sql_error(sqlstate: str, message: str, constraint: str | None = None) -> ConsumerError:
-    return translate(sqlstate, message, constraint)
+    return translate(sqlstate, message, Origin(constraint=constraint or ""))
 
 
 class OffsetsRow(NamedTuple):

@@ -1,0 +1,135 @@
+"""Objects that an operator has added to the tables refuse rows: the error, or a list, names each of them."""
+
+from collections.abc import AsyncIterator
+from random import Random
+from typing import NamedTuple
+
+import pytest
+
+from consumer.errors import DataRefused, NewConnection
+from consumer.ingest.ingest import store_events
+from consumer.ingest.refused_values import refused_values
+from consumer.ingest.transaction import Transaction
+from consumer.postgres.added_objects import added_objects
+from consumer.postgres.store import Store
+from consumer.settings import DatabaseConfig
+from tests.support.builders import event
+from tests.support.servers.clients import execute
+from tests.support.servers.logins import CONSUMER, login
+
+LONG = Random(0).randbytes(9_000).hex()  # compressed it is still longer than an index entry may be
+FUNCTION = "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NEW; END $$;"
+TRIGGER = "CREATE TRIGGER tell_trg AFTER INSERT ON run_events FOR EACH ROW EXECUTE FUNCTION tell();"
+
+
+class Added(NamedTuple):
+    """An object, and what the error or the list of added objects says about it."""
+
+    statements: str
+    named: str
+    data: object = "x"
+
+
+OBJECTS = {
+    "an index of long values": Added("CREATE INDEX long_idx ON run_events ((event_data ->> 'data'))", "long_idx", LONG),
+    "an index that converts": Added(
+        "CREATE INDEX number_idx ON run_events (((event_data ->> 'data')::integer))", "index number_idx of run_events"
+    ),
+    "a partial index": Added(
+        "CREATE INDEX some_idx ON run_events (id) WHERE (event_data ->> 'data')::integer > 1",
+        "index some_idx of run_events",
+    ),
+    "a unique index": Added("CREATE UNIQUE INDEX one_idx ON run_events (event_type)", "one_idx"),
+    "a check": Added("ALTER TABLE run_events ADD CONSTRAINT short_check CHECK (id <> 'e1')", "short_check"),
+    "a check that converts": Added(
+        "ALTER TABLE run_events ADD CONSTRAINT number_check CHECK ((event_data ->> 'data')::integer > 1)",
+        "constraint number_check of run_events",
+    ),
+    "a check of runs": Added("ALTER TABLE agent_runs ADD CONSTRAINT few_check CHECK (event_count < 2)", "few_check"),
+    "a column that is NOT NULL": Added("ALTER TABLE run_events ADD COLUMN tenant text NOT NULL", "column tenant"),
+    "a generated column": Added(
+        "ALTER TABLE run_events ADD COLUMN n integer GENERATED ALWAYS AS ((event_data ->> 'data')::integer) STORED",
+        "generated column n of run_events",
+    ),
+    "a domain": Added(
+        "CREATE DOMAIN kind AS text COLLATE \"C\" CONSTRAINT kind_check CHECK (VALUE <> 'input');"
+        "ALTER TABLE run_events ALTER COLUMN event_type TYPE kind",
+        "kind_check",
+    ),
+    "a foreign key": Added(
+        "CREATE TABLE kinds (name text PRIMARY KEY);"
+        "ALTER TABLE run_events ADD CONSTRAINT kind_fkey FOREIGN KEY (event_type) REFERENCES kinds",
+        "kind_fkey",
+    ),
+    "a trigger that raises": Added(FUNCTION.format("RAISE 'my own bug';") + TRIGGER, "PL/pgSQL function tell()"),
+    "a trigger that divides by zero": Added(
+        FUNCTION.format("PERFORM 1 / (NEW.event_seq - 1);") + TRIGGER, "PL/pgSQL function tell()"
+    ),
+    "a trigger that needs a table": Added(
+        FUNCTION.format("INSERT INTO audit VALUES (1);") + TRIGGER, "PL/pgSQL function tell()"
+    ),
+    "a trigger with a long notification": Added(
+        FUNCTION.format("PERFORM pg_notify('runs', row_to_json(NEW)::text);") + TRIGGER,
+        "PL/pgSQL function tell()",
+        LONG,
+    ),
+    "a trigger that changes the run": Added(
+        FUNCTION.format("NEW.run_id := 'other';") + TRIGGER.replace("AFTER", "BEFORE"), "trigger tell_trg"
+    ),
+}
+
+
+@pytest.fixture
+async def store(database: str) -> AsyncIterator[Store]:
+    """A connection to a migrated database."""
+    store = await Store.connect(DatabaseConfig(url=database), "topic")
+    yield store
+    store.terminate()
+
+
+async def _insert(tx: Transaction, data: object) -> None:
+    await store_events([event(offset=0, data=1), event(offset=1, data=data)], tx, check_existing=False)
+
+
+async def test_each_object_that_refuses_a_row_is_named(store: Store) -> None:
+    # The schema itself has no added objects.
+    assert await added_objects(store) == []
+    wrong = {}
+    for kind, added in OBJECTS.items():
+        # Given an object that refuses a row, when the row is inserted,
+        with pytest.raises((DataRefused, NewConnection)) as caught:  # noqa: PT012  # rolls the new object back too
+            async with store.transaction():
+                await store.execute_script(added.statements)
+                listed = await added_objects(store)
+                await _insert(Transaction(store), added.data)
+        # then the error or the list of added objects names the object, and the error does not quote the message.
+        names = [str(caught.value), *listed]
+        if not any(added.named in name for name in names) or LONG[:100] in names[0]:
+            wrong[kind] = names
+        # JSONB can hold the message.
+        assert await refused_values([event(data=added.data).value], store) == {}
+    assert wrong == {}
+
+
+async def test_a_policy_that_refuses_rows_is_named(database: str) -> None:
+    # Given a table with a policy, and a login that it concerns,
+    await execute(database, "ALTER TABLE run_events ENABLE ROW LEVEL SECURITY")
+    await execute(database, "CREATE POLICY mine ON run_events USING (true) WITH CHECK (id = 'mine')")
+    async with login(database, CONSUMER) as url:
+        store = await Store.connect(DatabaseConfig(url=url), "topic")
+        # when rows are inserted, then they are refused, and the policy is named.
+        with pytest.raises(DataRefused):
+            async with store.transaction():
+                await _insert(Transaction(store), "x")
+        assert await added_objects(store) == ["policy mine of run_events", "row-level security of run_events"]
+        store.terminate()
+
+
+async def test_values_at_the_limits_of_jsonb_are_found_among_others(store: Store) -> None:
+    # Given messages of which JSONB cannot hold two: a number that is too large, and one that ends the query,
+    deep = b"[" * 30_000 + b"]" * 30_000
+    values = [b"1", b"1e131072", b"2", deep, b"3"]
+    # when PostgreSQL checks them, then exactly these are found.
+    found = await refused_values(values, store)
+    assert sorted(found) == [1, 3]
+    assert "stack depth" in found[3]
