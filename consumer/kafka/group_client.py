@@ -9,6 +9,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
 from agent_runs.settings import KafkaSettings
 from consumer.kafka.client_options import client_options
+from consumer.kafka.throttled_consumer import ThrottledConsumer
 from consumer.settings import CLIENT_ID, TopicConfig
 
 _FETCH_MAX_WAIT_MS: Final = 50
@@ -32,7 +33,7 @@ def group_client(kafka: KafkaSettings, config: TopicConfig, user_data: bytes) ->
     `user_data` is stored by the group's coordinator; every member can read it (`GroupMembers`).
     """
     session_ms = int(config.session_timeout_s * 1000)
-    return AIOKafkaConsumer(
+    return ThrottledConsumer(
         **client_options(kafka, CLIENT_ID),
         group_id=config.group,
         enable_auto_commit=False,

@@ -65,6 +65,11 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         """The claims of the partitions that are assigned to this member."""
         return self._claims.values()
 
+    @property
+    def is_throttled(self) -> bool:
+        """Whether a broker's quota has delayed a fetch in the last minute."""
+        return bool(self._consumer.is_throttled)
+
     async def start(self) -> None:
         """Connect and join the group.
 

@@ -159,14 +159,17 @@ class Ownership:
         await self._session.run(lambda store: store.fetch("restore_fingerprint", store.topic, claim.partition, *anchor))
 
     def _check_progress(self, claims: Sequence[Claim]) -> None:
-        """Raise KafkaClientBroken if a claim has unread records and room, but nothing was fetched for `stall_s`."""
+        """Raise KafkaClientBroken if a claim has unread records and room, but nothing was fetched for `stall_s`.
+
+        A client that a quota throttles is not broken: its other partitions may have used the quota.
+        """
         now = time.monotonic()
         self._positions = {claim: self._positions.get(claim, (-1, now)) for claim in claims}
         for claim, (position, since) in self._positions.items():
             fetchable = claim.state is ClaimState.READY and claim.position < claim.end_offset and self._has_room(claim)
             if not fetchable or claim.position != position:
                 self._positions[claim] = (claim.position, now)
-            elif now - since > self._config.stall_s:
+            elif now - since > self._config.stall_s and not self._group_consumer.is_throttled:
                 raise KafkaClientBroken(
                     f"partition {claim.partition}: nothing was fetched for {self._config.stall_s:g} s"
                 )

@@ -143,7 +143,7 @@ def simulated_clients() -> Iterator[None]:
         (service, "GroupWatch"): _NoGroupWatch,
         (service, "check_topic"): _partitions,
         (service, "check_database"): _accept_database,
-        (group_client, "AIOKafkaConsumer"): ModelConsumer,
+        (group_client, "ThrottledConsumer"): ModelConsumer,
         (backoff, "random"): SimpleNamespace(uniform=lambda low, high: current_environment().rng.uniform(low, high)),  # noqa: PLW0108  # the environment is set later
         (ownership, "time"): time,
         (state, "time"): time,

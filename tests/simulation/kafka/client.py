@@ -53,7 +53,9 @@ class Response(NamedTuple):
 
 
 class ModelConsumer:
-    """A group member with the interface of AIOKafkaConsumer."""
+    """A group member with the interface of AIOKafkaConsumer. No quota delays its fetches."""
+
+    is_throttled = False
 
     def __init__(self, **options: Any) -> None:
         self._env: Environment = current_environment()

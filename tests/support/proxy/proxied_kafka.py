@@ -21,6 +21,7 @@ class ProxiedKafka(Kafka):
         properties = listener_properties(
             Listener("PLAINTEXT", plain, plain), Listener("PROXIED", self._proxied, self._proxy)
         )
+        properties["quota.window.num"] = "3"  # a quota admits the bytes of 2 s at once, not of 10 s
         super().__init__(directory, plain, properties, fast_start=True)
 
     def proxy(self) -> KafkaProxy:
