@@ -1,5 +1,7 @@
 """A Kafka client that fetches less at a time while a broker's quota delays its fetches."""
 
+# ruff: noqa: SLF001  # the client has no public interface to the sizes of its fetches
+
 import time
 from typing import Any, Final
 
@@ -27,53 +29,52 @@ class ThrottledConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # the client h
     A batch is returned whole, however large it is. So the size of the batches bounds how even the progress becomes.
     """
 
+    _client: Any
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._largest: int = options["max_partition_fetch_bytes"]
-        self._partitions_per_fetch: int = options["fetch_max_bytes"] // self._largest
-        self._size = min(_FIRST_FETCH_BYTES, self._largest)
+        self._fetch_size = ThrottledFetchSize(options["max_partition_fetch_bytes"])
+        self._client = _SizedFetches(self._client, self._fetch_size)
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether a quota has delayed a fetch in the last minute."""
+        return self._fetch_size.is_throttled
+
+
+class ThrottledFetchSize:
+    """Chooses how many bytes of each partition a fetch returns at most.
+
+    Attributes:
+        size_bytes: for the next fetch.
+    """
+
+    def __init__(self, largest_bytes: int) -> None:
+        self._largest_bytes = largest_bytes
+        self.size_bytes = min(_FIRST_FETCH_BYTES, largest_bytes)
         self._undelayed = 0
         self._throttled_since: float | None = None
         self._delayed_at = -_REMEMBERED_S
-        # The client ignores the delay in a response, and has no public interface for responses and sizes.
-        self._send = self._client.send
-        self._client.send = self._send_and_adapt
-
-    async def start(self) -> None:
-        """Connect, and fetch little at first."""
-        await super().start()
-        self._resize(self._size)
 
     @property
     def is_throttled(self) -> bool:
         """Whether a quota has delayed a fetch in the last minute."""
         return time.monotonic() - self._delayed_at < _REMEMBERED_S
 
-    async def _send_and_adapt(self, node_id: Any, request: Any, **options: Any) -> Any:
-        response = await self._send(node_id, request, **options)
-        if isinstance(request, FetchRequest):
-            self._adapt(getattr(response, "throttle_time_ms", 0))
-        return response
-
-    def _adapt(self, delay_ms: int) -> None:
-        """Change the size of the next fetches after a response with this delay."""
+    def adapt(self, delay_ms: int) -> None:
+        """Change the size after a response with this delay."""
         if delay_ms:
             self._delayed_at = time.monotonic()
         if delay_ms > _LONG_DELAY_MS:
             self._report_throttled(delay_ms)
-            self._resize(max(_SMALLEST_FETCH_BYTES, self._size * _LONG_DELAY_MS // delay_ms))
-        elif self._size < self._largest:
+            self.size_bytes = max(_SMALLEST_FETCH_BYTES, self.size_bytes * _LONG_DELAY_MS // delay_ms)
+            self._undelayed = 0
+        elif self.size_bytes < self._largest_bytes:
             self._undelayed += 1
-            if self._undelayed >= _GROWS_AFTER:
-                self._resize(min(self._largest, self._size * 2))
+            if self._undelayed % _GROWS_AFTER == 0:
+                self.size_bytes = min(self._largest_bytes, self.size_bytes * 2)
         else:
             self._report_unthrottled()
-
-    def _resize(self, size: int) -> None:
-        """Set the bytes of each partition in a fetch."""
-        self._size, self._undelayed = size, 0
-        self._fetcher._max_partition_fetch_bytes = size  # noqa: SLF001  # see the constructor
-        self._fetcher._fetch_max_bytes = size * self._partitions_per_fetch  # noqa: SLF001
 
     def _report_throttled(self, delay_ms: int) -> None:
         if self._throttled_since is None:
@@ -86,3 +87,38 @@ class ThrottledConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # the client h
             after_s = round(time.monotonic() - self._throttled_since, 1)
             self._throttled_since = None
             _log.info("No quota has delayed a fetch for a minute", action="unthrottled", after_s=after_s)
+
+
+class _SizedFetches:
+    """The connections of a client, over which fetches are sent with the chosen size.
+
+    The client has no public interface for this: it ignores the delay in a response, and its sizes are fixed.
+    """
+
+    def __init__(self, client: Any, fetch_size: ThrottledFetchSize) -> None:
+        self._client = client
+        self._fetch_size = fetch_size
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def send(self, node_id: Any, request: Any, **options: Any) -> Any:
+        """Send a request and return the response."""
+        if not isinstance(request, FetchRequest):
+            return await self._client.send(node_id, request, **options)
+        response = await self._client.send(node_id, _resized(request, self._fetch_size.size_bytes), **options)
+        self._fetch_size.adapt(getattr(response, "throttle_time_ms", 0))
+        return response
+
+
+def _resized(request: FetchRequest, size_bytes: int) -> FetchRequest:
+    """Return the request for at most `size_bytes` of each partition, and in all for as many partitions as before."""
+    size_before = request.topics[0][1][0][2]  # the same for all partitions
+    return FetchRequest(
+        request._max_wait_ms,
+        request._min_bytes,
+        request._max_bytes * size_bytes // size_before,
+        request._isolation_level,
+        [(topic, [(*position, size_bytes) for *position, _ in partitions]) for topic, partitions in request.topics],
+        request._rack_id,
+    )
