@@ -1,9 +1,14 @@
 """Finds the record that makes a fetch fail."""
 
+import time
 from collections.abc import Collection
 from typing import Final
 
+import structlog
+
 from consumer.model.claims import Claim
+
+_log = structlog.get_logger()
 
 # How many fetches of one record must fail before the record counts as unreadable. More than one, because a bit flipped
 # in transit is correct in the next fetch.
@@ -22,11 +27,13 @@ class UnreadableRecordSearch:
     def __init__(self) -> None:
         self._records_left: dict[Claim, int] = {}
         self._failures = 0
+        self._started_at = 0.0
 
     def start(self, claims: Collection[Claim]) -> None:
         """Search these partitions, after a fetch of all of them has failed."""
         self._records_left = dict.fromkeys(claims, _RECORDS)
         self._failures = 0
+        self._started_at = time.monotonic()
 
     def next(self, ready: Collection[Claim]) -> Claim | None:
         """Return the partition to fetch alone, one record at a time; None if there is none to search."""
@@ -40,6 +47,9 @@ class UnreadableRecordSearch:
             self._records_left[claim] -= records
             if not records or self._records_left[claim] <= 0:
                 del self._records_left[claim]
+                after_s = round(time.monotonic() - self._started_at, 2)
+                text = "All records of the search can be read"
+                _log.info(text, action="readable", partition=claim.partition, after_s=after_s)
 
     def on_failure(self) -> bool:
         """Count a failed fetch of the partition alone. Returns whether its next record counts as unreadable."""

@@ -127,7 +127,7 @@ def simulated_clients() -> Iterator[None]:
     """Replace the clients, clocks and loggers that the service imports by the models, for the duration of the block."""
     from agent_runs import backoff
     from consumer import service
-    from consumer.kafka import group_client, group_consumer, offset_committer
+    from consumer.kafka import group_client, group_consumer, offset_committer, unreadable_records
     from consumer.lanes import failure_lines, recovery
     from consumer.partitions import ownership
     from consumer.runtime import retrying
@@ -137,6 +137,7 @@ def simulated_clients() -> Iterator[None]:
 
     time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
     with_logs = (failure_lines, group_consumer, log_lines, offset_committer, ownership, recovery, retrying, service)
+    with_logs += (unreadable_records,)
     replacements = {
         (service, "Store"): SimpleNamespace(connect=_connect),
         (service, "TopicReader"): ModelTopicReader,

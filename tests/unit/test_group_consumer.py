@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
+from structlog.testing import capture_logs
 
 from agent_runs.settings import KafkaSettings
 from consumer.errors import KafkaClientBroken
@@ -135,11 +136,14 @@ async def test_a_record_that_can_be_read_on_a_later_try_halts_nothing(source: Gr
     client.errors = [CorruptRecordException("crc")] * 3
     # when it is fetched again,
     fetched: list[Fetched] = []
-    while any(claim.position < END for claim in source.claims):
-        fetched += await fetch(source)
+    with capture_logs() as lines:
+        while len(lines) < 3:
+            fetched += await fetch(source)
     # then every record is fetched, and no partition halts.
     assert sum(len(each.records) for each in fetched) == 2 * (END - BEGIN)
     assert {claim.state for claim in source.claims} == {ClaimState.READY}
+    # The beginning of the search is logged once, and its end for each partition.
+    assert [line["action"] for line in lines] == ["unreadable", "readable", "readable"]
 
 
 async def test_an_offset_that_the_log_does_not_have_replaces_the_claim(source: GroupConsumer, client: Client) -> None:
