@@ -1,5 +1,6 @@
 """Connection options of all Kafka clients, in the library and in the service."""
 
+import logging
 import ssl
 from typing import Any
 
@@ -16,6 +17,7 @@ def client_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     Raises:
         OSError: a certificate or key file cannot be read, or is invalid (`ssl.SSLError`).
     """
+    logging.getLogger("aiokafka.conn").addFilter(_hide_password)  # has no effect if the logger has it already
     return {
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": client_id,
@@ -32,3 +34,13 @@ def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
     if settings.ssl_certfile:
         context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
     return context
+
+
+def _hide_password(record: logging.LogRecord) -> bool:
+    """Remove the login from the requests that aiokafka logs at DEBUG: with the mechanism PLAIN, it has the password."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            f"{type(value).__name__}(…)" if type(value).__name__.startswith("SaslAuthenticateRequest") else value
+            for value in record.args
+        )
+    return True

@@ -136,8 +136,8 @@ def simulated_clients() -> Iterator[None]:
     from tests.simulation.kafka.topic_reader import ModelTopicReader
 
     time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
-    with_logs = (failure_lines, group_consumer, log_lines, offset_committer, ownership, recovery, retrying, service)
-    with_logs += (unreadable_records,)
+    with_logs = [failure_lines, group_consumer, log_lines, offset_committer, ownership, recovery, retrying, service]
+    with_logs += [unreadable_records]
     replacements = {
         (service, "Store"): SimpleNamespace(connect=_connect),
         (service, "TopicReader"): ModelTopicReader,
