@@ -11,6 +11,7 @@ from consumer.errors import (
     ConnectionLost,
     DataRefused,
     NewConnection,
+    OutOfMemory,
     RepeatedIds,
     StaleOffsets,
     StoreError,
@@ -29,6 +30,7 @@ _FAILURES: Final[dict[type[StoreError], str]] = {
     Blocked: "A batch was not stored, because its rows are locked; retrying",
     DataRefused: "PostgreSQL refused a row, and stored nothing of the batch; searching for the record",
     NewConnection: "A batch was not stored; retrying on a new connection",
+    OutOfMemory: "A batch did not fit into memory; retrying with smaller ones",
 }
 _OTHER: Final = "A batch was not stored; retrying"
 

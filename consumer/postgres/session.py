@@ -94,6 +94,7 @@ class PatientSession(Session):
 
         Raises:
             GaveUp: PostgreSQL stayed unavailable for `give_up_s` seconds.
+            UsageError: PostgreSQL still refuses the login after `give_up_s` seconds.
         """
         return await self._repeat(lambda: super(PatientSession, self).run(work))
 

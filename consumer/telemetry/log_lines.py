@@ -38,7 +38,8 @@ def _shown_key(key: bytes | None) -> str | None:
     """Return the beginning of a key as text. The log's formatter escapes control characters."""
     if key is None:
         return None
-    text = key[: 4 * _KEY_CHARACTERS].decode("utf-8", errors="backslashreplace")
+    # A character has at most 4 bytes, so these are enough to see whether the key is longer than what is shown.
+    text = key[: 4 * _KEY_CHARACTERS + 4].decode("utf-8", errors="backslashreplace")
     return text if len(text) <= _KEY_CHARACTERS else f"{text[:_KEY_CHARACTERS]}…"
 
 

@@ -188,7 +188,13 @@ def test_the_first_rejections_of_a_batch_are_logged_and_the_number_of_the_others
 
 @pytest.mark.parametrize(
     ("key", "shown"),
-    [(None, None), (b"run\x1b\xff", "run\x1b\\xff"), ("ä".encode() * 101, "ä" * 100 + "…"), (b"k" * 100, "k" * 100)],
+    [
+        (None, None),
+        (b"run\x1b\xff", "run\x1b\\xff"),
+        ("ä".encode() * 101, "ä" * 100 + "…"),
+        (b"k" * 100, "k" * 100),
+        ("🦜".encode() * 101, "🦜" * 100 + "…"),
+    ],
 )
 def test_the_line_of_a_refused_record_has_the_beginning_of_its_key(
     observer: Observer, key: bytes | None, shown: str | None
