@@ -13,11 +13,12 @@ from consumer.errors import KafkaClientBroken, MemberRefused, TopicRefused
 from consumer.kafka.group_consumer import GroupConsumer
 from consumer.kafka.group_members import GroupMembers
 from consumer.kafka.topic_admin import check_topic
-from consumer.kafka.topic_reader import TopicReader
+from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.lanes.lanes import Lane, Lanes
 from consumer.lanes.writer import Writer
 from consumer.membership.group_watch import GroupWatch
 from consumer.partitions.ownership import Ownership
+from consumer.partitions.topic_watch import watch_topic
 from consumer.postgres.requirements import CONSUME, check_database
 from consumer.postgres.session import LoginDeadline, PatientSession, Session
 from consumer.postgres.store import Store
@@ -71,7 +72,8 @@ class Service:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.observer = Observer(config.topic.stall_s, config.topic.watch_interval_s)
+        topic = config.topic
+        self.observer = Observer(topic.stall_s, topic.watch_interval_s, topic.open_transaction_s)
         self.consuming = False
         self._lanes = Lanes(
             [
@@ -100,6 +102,7 @@ class Service:
         topic_reader = await retry_while_unavailable(
             lambda: TopicReader.open(kafka, topic.topic), "connect to Kafka", give_up_s
         )
+        background: set[asyncio.Task[Any]] = set()
         try:
             ends = await retry_while_unavailable(
                 lambda: topic_reader.bounds(partitions), "read the log's ends", give_up_s
@@ -107,15 +110,18 @@ class Service:
             self.consuming = True
             stop_tasks = {stopped, *self._lanes.start()}  # 2
             if to_end:
-                session = Session(self._connect, min(self.config.database.timeout_s, self.config.service.give_up_s))
-                waiting = wait_until_stored(ends, session, self.observer, topic_reader, self.config.service.give_up_s)
-                stop_tasks.add(_task(waiting, "until_end"))
+                background.add(_task(self._wait_until_stored(ends, topic_reader), "until_end"))
+            else:
+                watching = watch_topic(self.config, self._connect, self.observer.on_topic)
+                background.add(_task(watching, "watch_topic"))
+            stop_tasks |= background
             _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
             await retry_on(  # 3
                 KafkaClientBroken, lambda: self._join_and_consume(topic_reader, stop_tasks), self._report_broken_client
             )
         finally:
             await self._lanes.finish(self.config.service.shutdown_timeout_s)  # 4
+            await cancel_all(background)
             await topic_reader.close()
         _log.info("Stopped", action="stop")
 
@@ -133,6 +139,11 @@ class Service:
         except TopicRefused as error:
             self.observer.refused(str(error))
             raise
+
+    async def _wait_until_stored(self, ends: dict[int, Bounds], topic_reader: TopicReader) -> None:
+        give_up_s = self.config.service.give_up_s
+        session = Session(self._connect, min(self.config.database.timeout_s, give_up_s))
+        await wait_until_stored(ends, session, self.observer, topic_reader, give_up_s)
 
     def _report_broken_client(self, error: BaseException, wait_s: float) -> None:
         if isinstance(error, MemberRefused):

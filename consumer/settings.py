@@ -33,6 +33,8 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 1024 * 1024
     # Between two checks of the assigned partitions; also the age at which the Kafka client refreshes its metadata.
     watch_interval_s: Annotated[float, env("AGENT_RUNS_WATCH_INTERVAL_S", gt=0, le=86_400)] = 10.0
+    # A transaction that a producer has left open for this time is reported: consumers read no record behind its start.
+    open_transaction_s: Annotated[float, env("AGENT_RUNS_OPEN_TRANSACTION_S", gt=0, le=86_400)] = 10.0
     # If nothing is fetched for this time from a partition that has unread records and room, the Kafka client is
     # replaced. Health reports a partition with a lag that stores nothing for this time.
     stall_s: Annotated[float, env("AGENT_RUNS_STALL_S", gt=0, le=86_400)] = 60.0

@@ -1,4 +1,4 @@
-"""Starts and checks assigned partitions: stored offsets, lost offsets, the circuit breaker; the `offsets` commands.
+"""Starts and checks assigned partitions, and reads the status of all partitions; the `offsets` commands.
 
 May import: agent_runs, settings, errors, kafka, model, postgres, runtime, structlog.
 """

@@ -11,6 +11,26 @@ SELECT d.partition, d.reason
    AND d.record_offset < b.end_offset
  WHERE d.state = 'open'
 
+-- watch_topic --
+-- The stored offsets of a topic, each with the number of open dead letters and the age of the oldest. At most 10,000 dead
+-- letters are counted, so that the query stays fast. One row without a partition if no offset is stored.
+-- $1 topic
+SELECT o.partition, o.next_offset, l.open_dead_letters, l.oldest_dead_letter_s
+  FROM (
+       SELECT count(*) AS open_dead_letters,
+              extract(epoch FROM clock_timestamp() - min(created_at))::double precision AS oldest_dead_letter_s
+         FROM (
+              SELECT created_at
+                FROM dead_letters
+               WHERE state = 'open'
+                 AND topic = $1
+               ORDER BY created_at, id
+               LIMIT 10000
+              ) AS oldest
+       ) AS l
+  LEFT JOIN consumer_offsets AS o ON o.topic = $1
+ ORDER BY o.partition
+
 -- begin_partitions --
 -- Inserts the offsets of new partitions before their first record is read, so that retention cannot move the start.
 -- $1 topic, $2 partitions, $3 offsets

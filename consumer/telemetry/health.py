@@ -40,6 +40,8 @@ def problems(state: State) -> list[str]:
     ]
     if state.unowned_s() > state.stall_s and not state.foreign_members():
         found.append(f"no consumer of this group has had a partition for {state.stall_s:g} s")
+    found += _unowned(state)
+    found += _open_transactions(state)
     if stale := state.stale_end_offsets():
         found.append(f"Kafka has not reported the end offsets of partitions {stale} for {state.stale_s:g} s")
     if state.since_loop_s() > state.stall_s:
@@ -55,3 +57,20 @@ def _stalled(state: State) -> list[str]:
         why = f"lag {claim.lag}" if claim.state is ClaimState.READY else "its offsets could not be loaded"
         found.append(f"partition {claim.partition} has made no progress for {state.stall_s:g} s: {why}")
     return found
+
+
+def _unowned(state: State) -> list[str]:
+    lags = state.topic.lags(state.claims)
+    return [
+        f"no member of the group owns partition {partition}, which has a lag of {lags[partition]}: start more consumers"
+        for partition in state.topic.long_unowned(state.claims)
+        if lags.get(partition)
+    ]
+
+
+def _open_transactions(state: State) -> list[str]:
+    return [
+        f"partition {partition}: a transaction of {transaction.producer}, open for {age_s:.0f} s, blocks the records "
+        f"from offset {transaction.start_offset} on: end it, or stop its producer"
+        for partition, (transaction, age_s) in state.long_transactions().items()
+    ]

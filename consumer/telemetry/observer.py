@@ -8,6 +8,7 @@ from consumer.errors import StoreError
 from consumer.model.batches import Batch, Stored
 from consumer.model.claims import Claim
 from consumer.model.members import Member
+from consumer.model.topic_status import TopicStatus
 from consumer.telemetry import health
 from consumer.telemetry.log_lines import (
     ForeignMemberLines,
@@ -20,6 +21,7 @@ from consumer.telemetry.log_lines import (
 )
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.state import State
+from consumer.telemetry.transaction_lines import TransactionLines
 
 
 class Observer:
@@ -28,12 +30,13 @@ class Observer:
     The HTTP server calls the methods that return problems from threads of its own.
     """
 
-    def __init__(self, stall_s: float, watch_interval_s: float = 10.0) -> None:
-        self._state = State(stall_s, watch_interval_s)
+    def __init__(self, stall_s: float, watch_interval_s: float = 10.0, open_transaction_s: float = 10.0) -> None:
+        self._state = State(stall_s, watch_interval_s, open_transaction_s)
         self._metrics = Metrics(self._state)
         self._halt_lines = HaltLines()
         self._foreign_member_lines = ForeignMemberLines()
         self._is_broken = False
+        self._transaction_lines = TransactionLines()
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -68,6 +71,11 @@ class Observer:
         """Record the members of the group, read while it was not rebalancing."""
         self._state.on_group(members)
         self._foreign_member_lines.update(self._state.foreign_members())
+
+    def on_topic(self, status: TopicStatus | None) -> None:
+        """Record the status of all partitions of the topic; None if it could not be read."""
+        self._state.on_topic(status)
+        self._transaction_lines.update(self._state.long_transactions())
 
     def on_event_loop(self) -> None:
         """Record that the event loop runs."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.members import Member
+from consumer.model.topic_status import OpenTransaction, TopicStatus
+from consumer.telemetry.topic_state import TopicState
 
 
 class State:
@@ -15,19 +17,24 @@ class State:
 
     Attributes:
         stall_s: after this time without progress, something is wrong.
+        stale_s: after this time without a report of a partition's end, its lag is not known.
+        open_transaction_s: after this time, an open transaction is a problem.
         claims: the claims at the last round of the consume loop.
         is_member: the group has this member.
         refusal: why Kafka refuses this member of the group; empty unless it does.
         members: the members of the group, as last read.
+        topic: the state of all partitions of the topic.
     """
 
-    def __init__(self, stall_s: float, watch_interval_s: float) -> None:
+    def __init__(self, stall_s: float, watch_interval_s: float, open_transaction_s: float) -> None:
         self.stall_s = stall_s
         self.stale_s = watch_interval_s + stall_s  # the end offsets are requested once per watch interval
+        self.open_transaction_s = open_transaction_s
         self.claims: Sequence[Claim] = ()
         self.is_member = False
         self.refusal = ""
         self.members: Sequence[Member] = ()
+        self.topic = TopicState()
         # By partition: a value, and when it last changed.
         self._next_offsets: Mapping[int, tuple[int, float]] = {}
         self._end_offset_reports: Mapping[int, tuple[int, float]] = {}
@@ -70,6 +77,10 @@ class State:
         """Record that the event loop runs."""
         self._alive_at = time.monotonic()
 
+    def on_topic(self, status: TopicStatus | None) -> None:
+        """Record the status of the topic; None if it could not be read."""
+        self.topic.update(status, self.claims)
+
     def leave(self) -> None:
         """Record that this process has left the group, until `on_loop` reports a membership."""
         self.is_member = False
@@ -107,6 +118,11 @@ class State:
         deadline = time.monotonic() - self.stale_s
         reports = self._end_offset_reports.items()
         return sorted(partition for partition, (_, reported_at) in reports if reported_at < deadline)
+
+    def long_transactions(self) -> dict[int, tuple[OpenTransaction, float]]:
+        """The transactions that have been open for `open_transaction_s`, by partition, each with its age in seconds."""
+        transactions = self.topic.open_transactions(self.claims)
+        return {number: each for number, each in transactions.items() if each[1] >= self.open_transaction_s}
 
     def since_event_loop_s(self) -> float:
         """The seconds since the event loop last ran, as far as reported."""

@@ -113,6 +113,11 @@ async def _accept_database(*_: object, **__: object) -> None:
     """Replaces `check_database`, which would query migrations and rights."""
 
 
+async def _watch_nothing(*_: object) -> None:
+    """Replaces `watch_topic`, which reads Kafka's protocol and changes nothing."""
+    await asyncio.Event().wait()
+
+
 class _NoGroupWatch:
     """Replaces `GroupWatch`: the model of the group has consumers only."""
 
@@ -144,6 +149,7 @@ def simulated_clients() -> Iterator[None]:
         (service, "GroupWatch"): _NoGroupWatch,
         (service, "check_topic"): _partitions,
         (service, "check_database"): _accept_database,
+        (service, "watch_topic"): _watch_nothing,
         (group_client, "ThrottledConsumer"): ModelConsumer,
         (backoff, "random"): SimpleNamespace(uniform=lambda low, high: current_environment().rng.uniform(low, high)),  # noqa: PLW0108  # the environment is set later
         (ownership, "time"): time,

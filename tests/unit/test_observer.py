@@ -10,7 +10,8 @@ from consumer.errors import StaleOffsets
 from consumer.model.batches import NewDeadLetter, Slice, Stored
 from consumer.model.claims import Claim
 from consumer.model.members import Member
-from consumer.telemetry import state as state_module
+from consumer.model.topic_status import OpenTransaction, TopicStatus, WatchedPartition
+from consumer.telemetry import state, topic_state, transaction_lines
 from consumer.telemetry.observer import Observer
 from tests.support.builders import event, rejection
 
@@ -24,14 +25,17 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def monotonic(self) -> float:
+    def time(self) -> float:
         return self.now
+
+    monotonic = time
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(state_module, "time", SimpleNamespace(monotonic=clock.monotonic))
+    for module in (state, topic_state, transaction_lines):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic, time=clock.time))
     return clock
 
 
@@ -340,4 +344,110 @@ def test_a_group_whose_consumers_have_no_partition_is_a_problem_after_some_time(
 def test_an_application_without_a_partition_of_the_topic_is_no_problem(observer: Observer) -> None:
     observer.on_group([member(0), member(is_consumer=False)])
 
+    assert observer.problems() == []
+
+
+OWNER = Member("member-1", "agent-runs-consumer", "10.0.0.7", frozenset({0, 1, 2}), is_consumer=True)
+OPEN_TRANSACTION_S = 10.0
+
+
+def status(clock: Clock, *partitions: WatchedPartition, owners_known: bool = True) -> TopicStatus:
+    return TopicStatus(int(clock.now * 1000), partitions, owners_known, open_dead_letters=3, oldest_dead_letter_s=42.5)
+
+
+def behind(partition: int, clock: Clock, owner: Member | None = OWNER, age_s: float = 30.0) -> WatchedPartition:
+    """A partition with a lag of 7, whose oldest record that is not stored has this age."""
+    return WatchedPartition(partition, 3, 10, int((clock.now - age_s) * 1000), owner)
+
+
+def test_the_lag_of_partitions_that_others_own_is_reported(observer: Observer, clock: Clock) -> None:
+    observer.on_loop([ready(0, stored=5, end=6)])
+    observer.on_topic(status(clock, behind(0, clock), behind(1, clock), WatchedPartition(2, 10, 10, None, OWNER)))
+
+    # Its own offset is newer than that of the reading.
+    assert [metric(observer, "agent_runs_lag_records", partition=number) for number in range(3)] == [5, 7, 0]
+    assert [metric(observer, "agent_runs_lag_seconds", partition=number) for number in range(3)] == [30, 30, 0]
+    observer.on_loop([ready(0, stored=10, end=10)])
+    assert metric(observer, "agent_runs_lag_records", partition=0) == 0
+    assert metric(observer, "agent_runs_lag_seconds", partition=0) == 0
+
+
+def test_the_age_of_the_lag_grows_only_while_the_topic_cannot_be_read(observer: Observer, clock: Clock) -> None:
+    observer.on_topic(status(clock, behind(1, clock)))
+    clock.now += 5
+    assert metric(observer, "agent_runs_lag_seconds", partition=1) == 30
+    observer.on_topic(None)
+    assert metric(observer, "agent_runs_lag_seconds", partition=1) == 35
+    assert metric(observer, "agent_runs_lag_records", partition=1) == 7
+
+
+def test_an_age_that_is_not_known_has_no_series(observer: Observer, clock: Clock) -> None:
+    observer.on_topic(status(clock, WatchedPartition(1, 3, 10)))
+
+    assert metric(observer, "agent_runs_lag_seconds", partition=1) is None
+    assert metric(observer, "agent_runs_lag_records", partition=1) == 7
+
+
+def test_open_dead_letters_and_the_age_of_the_oldest_are_gauges(observer: Observer, clock: Clock) -> None:
+    assert metric(observer, "agent_runs_open_dead_letters") is None
+    observer.on_topic(status(clock))
+
+    assert metric(observer, "agent_runs_open_dead_letters") == 3
+    assert metric(observer, "agent_runs_oldest_open_dead_letter_seconds") == 42.5
+
+
+def test_a_partition_without_an_owner_is_a_problem_if_two_readings_show_it_and_it_has_a_lag(
+    observer: Observer, clock: Clock
+) -> None:
+    unowned = status(clock, behind(0, clock, owner=None), behind(1, clock), WatchedPartition(2, 3, 3))
+    observer.on_topic(unowned)
+    assert [metric(observer, "agent_runs_unowned", partition=number) for number in range(3)] == [1, 0, 1]
+    assert observer.problems() == []
+    observer.on_topic(unowned)
+    assert observer.problems() == [
+        "no member of the group owns partition 0, which has a lag of 7: start more consumers"
+    ]
+    observer.on_loop([ready(0, stored=3, end=10)])  # this process has it now
+    assert observer.problems() == []
+    assert metric(observer, "agent_runs_unowned", partition=0) == 0
+
+
+def test_while_the_owners_are_not_known_no_partition_is_called_unowned(observer: Observer, clock: Clock) -> None:
+    for _ in range(2):
+        observer.on_topic(status(clock, behind(0, clock, owner=None), owners_known=False))
+
+    assert metric(observer, "agent_runs_unowned", partition=0) is None
+    assert observer.problems() == []
+
+
+def test_a_transaction_that_stays_open_is_a_problem_and_is_logged_with_its_producer_until_it_is_over(
+    observer: Observer, clock: Clock
+) -> None:
+    transaction = OpenTransaction(3, 7, 0, "billing", begun_ms=int(clock.now * 1000))
+    blocked = WatchedPartition(1, 3, 10, int(clock.now * 1000), OWNER, transaction)
+    with capture_logs() as lines:
+        for _ in range(3):
+            clock.now += OPEN_TRANSACTION_S / 2
+            observer.on_topic(status(clock, blocked))
+        assert observer.problems() == [
+            "partition 1: a transaction of producer 7 with transactional.id 'billing', epoch 0, open for 15 s, blocks "
+            "the records from offset 3 on: end it, or stop its producer"
+        ]
+        assert metric(observer, "agent_runs_open_transaction_seconds", partition=1) == 15
+        clock.now += 5
+        observer.on_topic(status(clock, behind(1, clock)))
+    assert observer.problems() == []
+    assert metric(observer, "agent_runs_open_transaction_seconds", partition=1) == 0
+    assert [(line["action"], line["partition"], line["offset"]) for line in lines] == [
+        ("transaction_open", 1, 3),
+        ("transaction_over", 1, 3),
+    ]
+    assert (lines[0]["open_s"], lines[1]["after_s"]) == (10, 20)
+
+
+def test_a_transaction_behind_which_this_process_has_stored_records_is_over(observer: Observer, clock: Clock) -> None:
+    transaction = OpenTransaction(3, begun_ms=int((clock.now - 60) * 1000))
+    observer.on_topic(status(clock, WatchedPartition(1, 3, 10, None, OWNER, transaction)))
+    assert "a producer that Kafka does not name" in observer.problems()[0]
+    observer.on_loop([ready(1, stored=4, end=10)])
     assert observer.problems() == []

@@ -1,0 +1,203 @@
+"""Reads the ends of all partitions of a topic, when a record was written, and who has a transaction open.
+
+It sends small requests with a client of its own, and decompresses no record. So it also works for a partition whose
+next record cannot be read.
+"""
+
+import asyncio
+import struct
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, TypeVar
+
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
+
+from agent_runs.kafka_options import client_options
+from agent_runs.settings import KafkaSettings
+from consumer.errors import Unavailable
+from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
+from consumer.kafka.transaction_protocol import DescribeProducersRequest, ListTransactionsRequest
+from consumer.model.topic_status import OpenTransaction
+from consumer.settings import CLIENT_ID
+
+_T = TypeVar("_T")
+
+_TIMEOUT_S: Final = 10.0
+_METADATA_MAX_AGE_MS: Final = 30_000  # how soon added partitions are noticed
+_CONSUMER: Final = -1  # replica id of a client that is no broker
+_UNCOMMITTED: Final = 0  # isolation levels
+_COMMITTED: Final = 1
+# The beginning of a record batch: base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first
+# and largest timestamp.
+_BATCH_HEADER: Final = struct.Struct(">qiibIhiqq")
+_LOG_APPEND_TIME: Final = 0x08  # attributes of a batch
+_CONTROL: Final = 0x20
+_MARKERS: Final = 20  # consecutive transaction markers that a search for a record passes
+
+
+class LogEnds(NamedTuple):
+    """The offsets that bound one partition's log.
+
+    Attributes:
+        start_offset: of the first record.
+        stable_offset: the last stable offset: where the oldest open transaction begins; without one, `end_offset`.
+            Consumers read only what is before it.
+        end_offset: the high watermark: the offset after the last record, whether or not its transaction is open.
+    """
+
+    start_offset: int
+    stable_offset: int
+    end_offset: int
+
+
+class LogWatch:
+    """Reads about one topic. Connects to Kafka at the first call, and again after an error. For one task at a time."""
+
+    def __init__(self, kafka: KafkaSettings, topic: str) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._client: AIOKafkaClient | None = None
+
+    async def ends(self) -> dict[int, LogEnds]:
+        """Return the ends of all partitions, without those that have no leader now. Three requests for each leader.
+
+        Raises:
+            Unavailable: a broker does not answer within 10 seconds, or the topic does not exist.
+        """
+        return await self._run(self._read_ends)
+
+    async def written_at(self, partition: int, offset: int) -> int | None:
+        """Return when the first record at or after an offset was written, in milliseconds since 1970.
+
+        It is the timestamp of the record's batch, which is the record's own if the topic has LogAppendTime. A record
+        counts also if its transaction is open or was aborted. None if there is no record. Fetches one batch.
+
+        Raises:
+            Unavailable: the broker does not answer within 10 seconds.
+        """
+
+        async def read(client: AIOKafkaClient) -> int | None:
+            position = offset
+            for _ in range(_MARKERS):
+                batch = await self._fetch(client, partition, position)
+                if len(batch) < _BATCH_HEADER.size:
+                    return None
+                base, _, _, _, _, attributes, last_delta, first, largest = _BATCH_HEADER.unpack_from(batch)
+                if not attributes & _CONTROL:
+                    return int(largest if attributes & _LOG_APPEND_TIME else first)
+                position = base + last_delta + 1
+            return None
+
+        return await self._run(read)
+
+    async def open_transaction(self, partition: int) -> OpenTransaction | None:
+        """Return the oldest open transaction in a partition; None if there is none, or Kafka does not tell.
+
+        Brokers before Kafka 2.8 do not tell, and before 3.0 they do not tell the `transactional.id`.
+
+        Raises:
+            Unavailable: a broker does not answer within 10 seconds, or is too old.
+        """
+        oldest = await self._run(lambda client: self._oldest_transaction(client, partition))
+        if oldest is None:
+            return None
+        with suppress(Unavailable):  # without the name it is still useful
+            name = await self._run(lambda client: _transactional_id(client, oldest))
+            return oldest._replace(transactional_id=name)
+        return oldest
+
+    async def close(self) -> None:
+        """Disconnect from Kafka. Errors are ignored. A later call connects again."""
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(*CLIENT_ERRORS):
+                await asyncio.wait_for(client.close(), _TIMEOUT_S)
+
+    async def _run(self, work: Callable[[AIOKafkaClient], Awaitable[_T]]) -> _T:
+        try:
+            with translated_errors():
+                return await asyncio.wait_for(self._with_client(work), _TIMEOUT_S)
+        except (Unavailable, asyncio.CancelledError):
+            await self.close()  # the next call uses new connections and new metadata
+            raise
+
+    async def _with_client(self, work: Callable[[AIOKafkaClient], Awaitable[_T]]) -> _T:
+        if self._client is None:
+            options = client_options(self._kafka, CLIENT_ID)
+            self._client = AIOKafkaClient(**options, metadata_max_age_ms=_METADATA_MAX_AGE_MS)
+            await self._client.bootstrap()
+            await self._client.set_topics([self._topic])
+        return await work(self._client)
+
+    async def _read_ends(self, client: AIOKafkaClient) -> dict[int, LogEnds]:
+        found: dict[int, LogEnds] = {}
+        for leader, partitions in self._partitions_by_leader(client).items():
+            starts = await self._offsets(client, leader, partitions, OffsetResetStrategy.EARLIEST, _UNCOMMITTED)
+            # The end before the stable offset: in the other order, a record written in between would seem to be in
+            # an open transaction.
+            ends = await self._offsets(client, leader, partitions, OffsetResetStrategy.LATEST, _UNCOMMITTED)
+            stable = await self._offsets(client, leader, partitions, OffsetResetStrategy.LATEST, _COMMITTED)
+            for partition in starts.keys() & ends.keys() & stable.keys():
+                end = max(ends[partition], stable[partition])
+                found[partition] = LogEnds(starts[partition], stable[partition], end)
+            if len(found) < len(partitions):
+                client.force_metadata_update()  # a leader has changed
+        return found
+
+    def _partitions_by_leader(self, client: AIOKafkaClient) -> Mapping[int, list[int]]:
+        partitions = client.cluster.partitions_for_topic(self._topic)
+        if not partitions:
+            raise UnknownTopicOrPartitionError(self._topic)
+        by_leader: dict[int, list[int]] = defaultdict(list)
+        for partition in sorted(partitions):
+            by_leader[self._leader(client, partition)].append(partition)
+        by_leader.pop(-1, None)  # no leader now
+        return by_leader
+
+    def _leader(self, client: AIOKafkaClient, partition: int) -> int:
+        leader = client.cluster.leader_for_partition(TopicPartition(self._topic, partition))
+        return -1 if leader is None else int(leader)
+
+    async def _offsets(
+        self, client: AIOKafkaClient, leader: int, partitions: Sequence[int], which: int, isolation: int
+    ) -> dict[int, int]:
+        wanted = [(partition, which) for partition in partitions]
+        response = await client.send(leader, OffsetRequest(_CONSUMER, isolation, [(self._topic, wanted)]))
+        ((_, answers),) = response.topics
+        return {partition: offset for partition, code, _, offset in answers if not code}
+
+    async def _fetch(self, client: AIOKafkaClient, partition: int, offset: int) -> bytes:
+        """Return the batch with the record at an offset; empty if there is none."""
+        # One byte: a broker returns at least one batch, and with this limit no second one.
+        request = FetchRequest(0, 0, 1, _UNCOMMITTED, [(self._topic, [(partition, offset, 1)])])
+        response = await client.send(self._leader(client, partition), request)
+        ((_, (answer,)),) = response.topics
+        return answer[-1] or b""
+
+    async def _oldest_transaction(self, client: AIOKafkaClient, partition: int) -> OpenTransaction | None:
+        request = DescribeProducersRequest(self._topic, [partition])
+        response = await client.send(self._leader(client, partition), request)
+        producers: list[Any] = [
+            producer for topic in response.topics for answer in topic[1] for producer in answer[3] or ()
+        ]
+        transactions = [
+            OpenTransaction(start_offset, producer_id, epoch)
+            for producer_id, epoch, _, _, _, start_offset, _ in producers
+            if start_offset >= 0
+        ]
+        return min(transactions, default=None)
+
+
+async def _transactional_id(client: AIOKafkaClient, transaction: OpenTransaction) -> str | None:
+    """Return the `transactional.id` of the producer. Each broker knows those that it coordinates."""
+    for broker in client.cluster.brokers():
+        response = await client.send(broker.nodeId, ListTransactionsRequest([transaction.producer_id]))
+        for transactional_id, found_id, _, _ in response.transactions or ():
+            if found_id == transaction.producer_id:
+                return str(transactional_id)
+    return None
