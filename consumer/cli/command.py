@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from consumer.postgres.session import PatientSession
+from consumer.errors import NewConnection, Unavailable
+from consumer.postgres.session import Connect, PatientSession, Session
 from consumer.postgres.store import Store
+from consumer.runtime.retrying import retry_while_unavailable
 from consumer.settings import Config
 from consumer.telemetry.log_setup import set_up_logging
 
@@ -26,14 +28,36 @@ def run_with_session(config: Config, work: Callable[[PatientSession], Coroutine[
     """
 
     async def with_session() -> _T:
-        session = PatientSession(
-            lambda: Store.connect(config.database, config.topic.topic),
-            config.database.timeout_s,
-            config.service.give_up_s,
-        )
+        session = PatientSession(_connect(config), config.database.timeout_s, config.service.give_up_s)
         try:
             return await work(session)
         finally:
             session.close()
 
     return run(config, with_session())
+
+
+def run_repeated(config: Config, work: Callable[[Session], Coroutine[Any, Any, _T]], what: str) -> _T:
+    """Set up logging, run the whole work of a command until Kafka and PostgreSQL have answered, and return its result.
+
+    `work` must be safe to execute twice. `what` names it in log lines, as in "read the offsets".
+
+    Raises:
+        GaveUp: one of them stayed unavailable for AGENT_RUNS_GIVE_UP_S.
+    """
+    give_up_s = config.service.give_up_s
+
+    async def attempt() -> _T:
+        session = Session(_connect(config), min(config.database.timeout_s, give_up_s))
+        try:
+            return await work(session)
+        except NewConnection as error:
+            raise Unavailable(str(error)) from error
+        finally:
+            session.close()
+
+    return run(config, retry_while_unavailable(attempt, what, give_up_s))
+
+
+def _connect(config: Config) -> Connect:
+    return lambda: Store.connect(config.database, config.topic.topic)

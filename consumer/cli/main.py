@@ -12,13 +12,14 @@ import click
 from agent_runs.errors import SettingsError
 from agent_runs.escaping import escape_line, escape_lines
 from consumer.cli import output
-from consumer.cli.command import run, run_with_session
+from consumer.cli.command import run, run_repeated, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
+from consumer.cli.offsets_output import offsets_as_json, offsets_as_table
 from consumer.errors import GaveUp, OperatorNeeded, StoreError, UsageError
 from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic, create_topic
 from consumer.kafka.topic_reader import PatientTopicReader
-from consumer.partitions.offsets_commands import PartitionStatus, accept_loss, show_offsets
+from consumer.partitions.offsets_commands import OffsetsReport, PartitionStatus, accept_loss, show_offsets
 from consumer.postgres.migrations import migrate
 from consumer.postgres.requirements import ACCEPT_LOSS, READ, check_database
 from consumer.postgres.session import PatientSession, Session
@@ -160,20 +161,22 @@ def offsets_group() -> None:
 
 
 @offsets_group.command("show")
-def offsets_show_command() -> None:
-    """Show the offsets of each partition, and whether lost records or the circuit breaker halt it.
+@click.option(
+    "--output", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format."
+)
+def offsets_show_command(form: str) -> None:
+    """Show the offsets, the lag and the owner of each partition, and what halts or blocks it.
 
-    Shows where the log starts and ends, and up to which offset it is stored.
+    Lost records or the circuit breaker halt a partition; a producer's open transaction blocks it.
     """
     config = read_config(os.environ, "kafka", "database", "topic", "ingest", "service")
 
-    async def work(session: PatientSession) -> list[PartitionStatus]:
+    async def work(session: Session) -> OffsetsReport:
         await session.run(partial(check_database, rights=READ))
-        return await retry_while_unavailable(
-            lambda: show_offsets(config, session), "read the offsets", config.service.give_up_s
-        )
+        return await show_offsets(config, session)
 
-    output.offsets(run_with_session(config, work))
+    report = run_repeated(config, work, "read the offsets")
+    (offsets_as_json if form == "json" else offsets_as_table)(report, config.topic)
 
 
 @offsets_group.command("accept-loss")
@@ -186,15 +189,11 @@ def accept_loss_command(partition: int, by: str) -> None:
     """
     config = read_config(os.environ, "kafka", "database", "topic", "service")
 
-    async def work(session: PatientSession) -> PartitionStatus:
+    async def work(session: Session) -> PartitionStatus:
         await session.run(partial(check_database, rights=ACCEPT_LOSS))
-        return await retry_while_unavailable(
-            lambda: accept_loss(config.kafka, config.topic, session, partition, by),
-            "accept the loss",
-            config.service.give_up_s,
-        )
+        return await accept_loss(config.kafka, config.topic, session, partition, by)
 
-    output.loss_accepted(run_with_session(config, work))
+    output.loss_accepted(run_repeated(config, work, "accept the loss"))
 
 
 cli.add_command(dead_letters_group)

@@ -13,21 +13,21 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import NodeNotReadyError, UnknownTopicOrPartitionError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
-from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
+from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within
 from consumer.kafka.transaction_protocol import DescribeProducersRequest, ListTransactionsRequest
 from consumer.model.topic_status import OpenTransaction
 from consumer.settings import CLIENT_ID
 
 _T = TypeVar("_T")
 
-_TIMEOUT_S: Final = 10.0
+_CLOSE_TIMEOUT_S: Final = 1.0
 _METADATA_MAX_AGE_MS: Final = 30_000  # how soon added partitions are noticed
 _CONSUMER: Final = -1  # replica id of a client that is no broker
 _UNCOMMITTED: Final = 0  # isolation levels
@@ -35,6 +35,7 @@ _COMMITTED: Final = 1
 # The beginning of a record batch: base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first
 # and largest timestamp.
 _BATCH_HEADER: Final = struct.Struct(">qiibIhiqq")
+_MAGIC: Final = 2  # the version of the format
 _LOG_APPEND_TIME: Final = 0x08  # attributes of a batch
 _CONTROL: Final = 0x20
 _MARKERS: Final = 20  # consecutive transaction markers that a search for a record passes
@@ -87,7 +88,9 @@ class LogWatch:
                 batch = await self._fetch(client, partition, position)
                 if len(batch) < _BATCH_HEADER.size:
                     return None
-                base, _, _, _, _, attributes, last_delta, first, largest = _BATCH_HEADER.unpack_from(batch)
+                base, _, _, magic, _, attributes, last_delta, first, largest = _BATCH_HEADER.unpack_from(batch)
+                if magic != _MAGIC:
+                    return None
                 if not attributes & _CONTROL:
                     return int(largest if attributes & _LOG_APPEND_TIME else first)
                 position = base + last_delta + 1
@@ -116,12 +119,12 @@ class LogWatch:
         client, self._client = self._client, None
         if client is not None:
             with suppress(*CLIENT_ERRORS):
-                await asyncio.wait_for(client.close(), _TIMEOUT_S)
+                await asyncio.wait_for(client.close(), _CLOSE_TIMEOUT_S)
 
     async def _run(self, work: Callable[[AIOKafkaClient], Awaitable[_T]]) -> _T:
         try:
-            with translated_errors():
-                return await asyncio.wait_for(self._with_client(work), _TIMEOUT_S)
+            async with answered_within(REQUEST_TIMEOUT_S):
+                return await self._with_client(work)
         except (Unavailable, asyncio.CancelledError):
             await self.close()  # the next call uses new connections and new metadata
             raise
@@ -156,32 +159,39 @@ class LogWatch:
         by_leader: dict[int, list[int]] = defaultdict(list)
         for partition in sorted(partitions):
             by_leader[self._leader(client, partition)].append(partition)
-        by_leader.pop(-1, None)  # no leader now
-        return by_leader
+        # Partitions without a leader are left out.
+        brokers = {broker.nodeId for broker in client.cluster.brokers()}
+        return {leader: led for leader, led in by_leader.items() if leader in brokers}
 
     def _leader(self, client: AIOKafkaClient, partition: int) -> int:
         leader = client.cluster.leader_for_partition(TopicPartition(self._topic, partition))
         return -1 if leader is None else int(leader)
+
+    async def _send_to_leader(self, client: AIOKafkaClient, partition: int, request: Any) -> Any:
+        leader = self._leader(client, partition)
+        if leader not in {broker.nodeId for broker in client.cluster.brokers()}:
+            raise NodeNotReadyError(f"partition {partition} has no leader now")
+        return await client.send(leader, request)
 
     async def _offsets(
         self, client: AIOKafkaClient, leader: int, partitions: Sequence[int], which: int, isolation: int
     ) -> dict[int, int]:
         wanted = [(partition, which) for partition in partitions]
         response = await client.send(leader, OffsetRequest(_CONSUMER, isolation, [(self._topic, wanted)]))
-        ((_, answers),) = response.topics
+        answers = (answer for _, of_topic in response.topics for answer in of_topic)
         return {partition: offset for partition, code, _, offset in answers if not code}
 
     async def _fetch(self, client: AIOKafkaClient, partition: int, offset: int) -> bytes:
         """Return the batch with the record at an offset; empty if there is none."""
         # One byte: a broker returns at least one batch, and with this limit no second one.
         request = FetchRequest(0, 0, 1, _UNCOMMITTED, [(self._topic, [(partition, offset, 1)])])
-        response = await client.send(self._leader(client, partition), request)
-        ((_, (answer,)),) = response.topics
-        return answer[-1] or b""
+        response = await self._send_to_leader(client, partition, request)
+        batches: list[bytes | None] = [answer[-1] for _, of_topic in response.topics for answer in of_topic]
+        return (batches[0] if batches else None) or b""
 
     async def _oldest_transaction(self, client: AIOKafkaClient, partition: int) -> OpenTransaction | None:
         request = DescribeProducersRequest(self._topic, [partition])
-        response = await client.send(self._leader(client, partition), request)
+        response = await self._send_to_leader(client, partition, request)
         producers: list[Any] = [
             producer for topic in response.topics for answer in topic[1] for producer in answer[3] or ()
         ]

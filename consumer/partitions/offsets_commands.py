@@ -7,8 +7,10 @@ from consumer.errors import UsageError
 from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import Bounds, TopicReader
+from consumer.model.topic_status import TopicStatus, WatchedPartition
 from consumer.partitions.circuit_breaker import tripped_partitions
 from consumer.partitions.lost_offsets import lost_offsets
+from consumer.partitions.topic_status import TopicStatusReader
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets, Store
 from consumer.settings import Config, TopicConfig
@@ -22,6 +24,7 @@ class PartitionStatus(NamedTuple):
         stored: the partition's row in `consumer_offsets`; None if no consumer has started the partition yet.
         lost: why the log no longer holds the records after the stored offset; None if it does.
         tripped: why the circuit breaker halts the partition; None if it does not.
+        watched: its lag, its owner and an open transaction; None if that was not read, or it has no leader.
     """
 
     partition: int
@@ -29,14 +32,36 @@ class PartitionStatus(NamedTuple):
     stored: Offsets | None
     lost: str | None
     tripped: str | None = None
+    watched: WatchedPartition | None = None
 
 
-async def show_offsets(config: Config, session: Session) -> list[PartitionStatus]:
-    """Return the status of each partition of the topic."""
+class OffsetsReport(NamedTuple):
+    """The status of each partition, and what is known about the whole topic."""
+
+    partitions: list[PartitionStatus]
+    topic: TopicStatus
+
+
+async def show_offsets(config: Config, session: Session) -> OffsetsReport:
+    """Return the status of each partition of the topic.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        StoreError: PostgreSQL does not answer.
+    """
     statuses = await _statuses(config.kafka, config.topic, session)
     stored = [status.stored for status in statuses if status.stored]
     problems = await session.run(lambda store: tripped_partitions(store, config.ingest, stored))
-    return [status._replace(tripped=problems.get(status.partition)) for status in statuses]
+    reader = TopicStatusReader(config, session)
+    try:
+        topic = await reader.read()
+    finally:
+        await reader.close()
+    watched = {each.partition: each for each in topic.partitions}
+    return OffsetsReport(
+        [each._replace(tripped=problems.get(each.partition), watched=watched.get(each.partition)) for each in statuses],
+        topic,
+    )
 
 
 async def accept_loss(

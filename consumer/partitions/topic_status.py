@@ -28,6 +28,7 @@ class TopicStatusReader:
         # By partition: the offset and its time, and the transaction; not read again while the offset is the same.
         self._times: dict[int, tuple[int, int]] = {}
         self._transactions: dict[int, OpenTransaction] = {}
+        self._fetches_are_answered = True
 
     async def read(self) -> TopicStatus:
         """Return the status of all partitions that have a leader.
@@ -36,6 +37,7 @@ class TopicStatusReader:
             Unavailable: Kafka does not answer.
             StoreError: PostgreSQL does not answer.
         """
+        self._fetches_are_answered = True
         # The offsets are read before the ends: both only grow, and the end must not be before the offset.
         rows = await self._session.fetch("watch_topic", self._topic.topic)
         stored = {row["partition"]: row["next_offset"] for row in rows if row["partition"] is not None}
@@ -80,15 +82,28 @@ class TopicStatusReader:
         known_offset, time_ms = self._times.get(partition, (None, 0))
         if known_offset == offset:
             return time_ms
-        found_ms = await self._log.written_at(partition, offset)
+        found_ms = await self._written_at(partition, offset)
         if found_ms is not None:
             self._times[partition] = offset, found_ms
         return found_ms
 
+    async def _written_at(self, partition: int, offset: int) -> int | None:
+        """Return when the record was written; None also if a fetch of this reading was not answered in time.
+
+        A quota may delay fetches. The offsets are useful without the times.
+        """
+        if not self._fetches_are_answered:
+            return None
+        try:
+            return await self._log.written_at(partition, offset)
+        except Unavailable:
+            self._fetches_are_answered = False
+            return None
+
     async def _transaction(self, partition: int, start_offset: int) -> OpenTransaction:
         transaction = self._transactions.get(partition)
-        if transaction is None or transaction.start_offset != start_offset:
-            transaction = OpenTransaction(start_offset, begun_ms=await self._log.written_at(partition, start_offset))
+        if transaction is None or transaction.start_offset != start_offset or transaction.begun_ms is None:
+            transaction = OpenTransaction(start_offset, begun_ms=await self._written_at(partition, start_offset))
         if transaction.producer_id is None and _age_s(transaction) >= self._topic.open_transaction_s:
             transaction = await self._with_producer(partition, transaction)
         self._transactions[partition] = transaction

@@ -12,9 +12,9 @@ from tests.support.messages import Message, events_of
 from tests.support.scene import PARTITIONS, Scene
 from tests.support.servers import MakeTopic
 
-# A killed member stays in its group for this time: longer than the tests look at what it leaves behind.
-LONG_SESSION = {"AGENT_RUNS_SESSION_TIMEOUT_S": "30"}
-SECONDS = 15.0  # what has happened is visible within; the watch interval is 1 s
+# A frozen member stays in its group for this time.
+LONG_SESSION = {"AGENT_RUNS_SESSION_TIMEOUT_S": "10"}
+SECONDS = 30.0  # what has happened is visible within, on a busy machine; the watch interval is 1 s
 
 
 def series(name: str, partition: int) -> str:
@@ -27,31 +27,42 @@ def start(scene: Scene, **settings: str) -> tuple[ConsumerProcess, int]:
     return scene.start(**{"AGENT_RUNS_HTTP_PORT": str(port), **settings}), port
 
 
-async def test_survivors_report_the_lag_of_a_killed_consumers_partition(scene: Scene) -> None:
-    # Given three consumers with a partition each, of which one is killed,
+async def test_all_consumers_report_the_lag_of_a_frozen_consumers_partition(scene: Scene) -> None:
+    # Given three consumers with a partition each, of which one is frozen,
     started = [start(scene, AGENT_RUNS_LOG_FORMAT="json", **LONG_SESSION) for _ in range(PARTITIONS)]
     for _, port in started:
         await wait_for_metrics(
             port, "one partition owned", lambda samples: sum("agent_runs_halted{" in name for name in samples) == 1
         )
-    (victim, _), *survivors = started
-    (lost,) = victim.lines("assigned")[-1]["partitions"]
-    victim.kill()
+    (victim, _), *others = started
+    (blocked,) = victim.lines("assigned")[-1]["partitions"]
+    victim.freeze()
     # when a record is published to each partition,
     for partition in range(PARTITIONS):
         await scene.publish(*events_of("run", f"event-{partition}", partition=partition))
-    # then each survivor reports the lag of that partition, its growing age, and no lag of the others.
-    for _, port in survivors:
+    # then each of the others reports the lag of that partition and its growing age, and no lag of the other partitions.
+    for _, port in others:
         await wait_for_metrics(
             port,
-            f"the lag of partition {lost}",
-            lambda samples: samples.get(series("lag_records", lost)) == 1 and samples[series("lag_seconds", lost)] > 1,
+            f"the lag of partition {blocked}",
+            lambda samples: (
+                samples.get(series("lag_records", blocked)) == 1 and samples[series("lag_seconds", blocked)] > 1
+            ),
             SECONDS,
         )
         await wait_for_metrics(
             port,
             "no other lag",
             lambda samples: sum(samples[series("lag_records", each)] for each in range(PARTITIONS)) == 1,
+        )
+    # When the consumer is killed and its partition has another owner, then no lag is left.
+    victim.kill()
+    await scene.wait_until_drained()
+    for _, port in others:
+        await wait_for_metrics(
+            port,
+            "no lag",
+            lambda samples: not any(samples[series("lag_seconds", each)] for each in range(PARTITIONS)),
         )
 
 
