@@ -33,7 +33,11 @@ from agent_runs.ids import new_id
 from agent_runs.status import RunStatus, next_status
 
 if TYPE_CHECKING:
-    from agent_runs.emitter import Emitter, Run
+    from agent_runs.emitter import Emitter, Run, current_run, tool
+
+    __version__: str
+
+_FROM_EMITTER = ("Emitter", "Run", "current_run", "tool")
 
 __all__ = [
     "AgentRunsError",
@@ -60,17 +64,29 @@ __all__ = [
     "ToolSucceeded",
     "UnknownEvent",
     "UnreadableEvent",
+    "__version__",
+    "current_run",
     "decode_event",
     "encode_event",
     "new_id",
     "next_status",
+    "tool",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Emitter` and `Run` on first access (PEP 562), so that decoding alone does not load the emitter."""
-    if name in ("Emitter", "Run"):
+    """Import the emitter on first access (PEP 562), so that decoding alone does not load it."""
+    if name in _FROM_EMITTER:
         from agent_runs import emitter  # noqa: PLC0415
 
         return getattr(emitter, name)
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("agent-runs")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, those included that are imported on first access."""
+    return sorted({*globals(), *__all__})

@@ -21,18 +21,22 @@ class _Pool:
     process: int | None = None
 
 
-def new_id() -> str:
-    """Return a new 12-character NanoID (A-Z a-z 0-9) from the system's random source. Safe in threads and forks."""
+def new_id(process: int | None = None) -> str:
+    """Return a new 12-character NanoID (A-Z a-z 0-9) from the system's random source. Safe in threads and forks.
+
+    Args:
+        process: the id of this process, if the caller knows it already.
+    """
     # Ids are generated in advance because `os.urandom` releases the interpreter lock, and an emitting thread may wait
     # 5 ms to get it back. The pool is per process, because parent and child of a fork must not return the same ids.
-    process = os.getpid()
+    process = os.getpid() if process is None else process
     try:
         if _Pool.process == process:
             return _Pool.ids.pop()
     except IndexError:
         pass
     _Pool.ids, _Pool.process = _draw(), process  # ids first: no other thread may pop the parent's ids as its own
-    return new_id()
+    return new_id(process)
 
 
 def _draw() -> list[str]:

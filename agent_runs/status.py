@@ -18,6 +18,8 @@ FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED})
 # tools have other names emits `run_waiting` and `run_completed`.
 WAITING_TOOLS = frozenset({"ask_human", "spawn_agent"})
 TERMINAL_TOOLS = frozenset({"respond_to_user", "done"})
+# No event of another tool changes the status.
+TOOLS_WITH_A_ROLE = WAITING_TOOLS | TERMINAL_TOOLS
 
 
 def next_status(  # noqa: PLR0911  # a return for each row of the table

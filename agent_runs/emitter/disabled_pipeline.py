@@ -2,15 +2,25 @@
 
 from collections.abc import Mapping
 
+from agent_runs.emitter.fork_and_exit import Process
+from agent_runs.emitter.last_events import new_emitter_number
 from agent_runs.emitter.stats import Stats
 from agent_runs.events import Json, RunEvent, UnknownEvent
 
 
 class DisabledPipeline:
-    """Accepts every event and does nothing."""
+    """Accepts every event and does nothing.
+
+    Attributes:
+        number: as for `Pipeline`.
+    """
+
+    def __init__(self) -> None:
+        self.number = new_emitter_number()
 
     def put(
         self,
+        process: Process,  # noqa: ARG002
         key: bytes | None,  # noqa: ARG002
         event: RunEvent | UnknownEvent,  # noqa: ARG002
         further_fields: Mapping[str, Json] | None = None,  # noqa: ARG002

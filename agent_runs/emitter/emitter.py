@@ -4,18 +4,22 @@ No call raises. Only `flush`, `close`, and an emit while the process ends wait f
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from logging import ERROR, INFO
 from types import TracebackType
-from typing import Never, Self, Unpack
+from typing import Never, ParamSpec, Self, TypeVar, Unpack
 
 from msgspec import structs
 
+from agent_runs.emitter.active_runs import innermost_run
+from agent_runs.emitter.decorators import RunRecorder
 from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.event_methods import Extra
+from agent_runs.emitter.fork_and_exit import current_process
 from agent_runs.emitter.further_fields import collect_further_fields
+from agent_runs.emitter.instrument import instrument
 from agent_runs.emitter.never_raise import never_raise
 from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.rate_limited_log import log_safely
@@ -27,6 +31,9 @@ from agent_runs.emitter.stats import Stats
 from agent_runs.errors import SettingsError
 from agent_runs.events import Event, Json, RunEvent, UnknownEvent
 from agent_runs.ids import new_id
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Emitter:
@@ -109,13 +116,49 @@ class Emitter:
         """Continue a run that was started before or in another process. Emits nothing by itself."""
         return Run(self._pipeline, run_id, session_id)
 
+    def agent(
+        self,
+        agent_id: str,
+        *,
+        input: str | None = None,  # the name of the event
+        session_argument: str | None = None,
+        extra: Extra = None,
+        **further: Json,
+    ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+        """Decorate a function so that each call of it is a run of an agent: `@emitter.agent("scheduler")`.
+
+        The function may be a coroutine function or a generator function. `current_run()` returns the run in its body.
+        The run ends with the call, as at the end of `with run:`; the result of `run_completed` is what the function
+        returns, or the items of a generator. A call inside a run of the same emitter is a child of that run.
+
+        Args:
+            agent_id: which agent runs.
+            input: also emit an `input` event of this kind, such as `message_from_user`, with the arguments of the call.
+            session_argument: the name of the function's argument that holds the session id.
+            extra: further fields of the `run_started`, by name.
+            further: further fields of the `run_started`.
+        """
+
+        def start(arguments: dict[str, Json]) -> RunRecorder:
+            outer = innermost_run()
+            if outer is not None and outer.has_pipeline(self._pipeline):
+                run = outer.child(agent_id=agent_id, extra=extra, **further)
+            else:
+                session_id = arguments.get(session_argument) if session_argument else None
+                run = self.start_run(agent_id=agent_id, session_id=session_id, extra=extra, **further)
+            if input is not None:
+                run.input(input, arguments)
+            return RunRecorder(run)
+
+        return lambda function: instrument(function, start)
+
     @never_raise(lambda _: new_id())
     def emit(self, /, run_id: str, event: RunEvent | UnknownEvent, *, extra: Extra = None, **further: Json) -> str:
         """Emit an event that the caller has constructed or decoded, with further fields. Returns the event's id."""
         further_fields: dict[str, Json] | None = None
         if further or extra is not None:
             event, further_fields = self._add_fields(event, extra, further)
-        self._pipeline.put(record_key(run_id), event, further_fields)
+        self._pipeline.put(current_process(), record_key(run_id), event, further_fields)
         return event.id
 
     def _add_fields(

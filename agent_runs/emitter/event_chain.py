@@ -1,4 +1,4 @@
-"""The events of one `Run` object. The default parent of an event is the last accepted event before it."""
+"""The events of one `Run` object: builds them, finds their default parents, and follows the status."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any, Final
 
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
+from agent_runs.emitter.fork_and_exit import current_process
 from agent_runs.emitter.further_fields import collect_further_fields
+from agent_runs.emitter.last_events import MAX_RUNS, NO_ENTRIES, InPool, last_events
 from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.records import record_key
-from agent_runs.events import EVENT_CLASSES, Event, Json
+from agent_runs.events import EVENT_CLASSES, Event, Json, ToolFailed, ToolRequested, ToolSucceeded
 from agent_runs.ids import new_id
-from agent_runs.status import RunStatus, next_status
+from agent_runs.status import TOOLS_WITH_A_ROLE, RunStatus, next_status
 
 _OWN_NAMES: Final = {cls: frozenset({"type", *cls.__struct_fields__}) for cls in EVENT_CLASSES.values()}
 _TYPES: Final = {cls: name for name, cls in EVENT_CLASSES.items()}
@@ -22,17 +24,17 @@ class EventChain:
     """Emits events for a run, and follows the run's status.
 
     Attributes:
-        last_event_id: the id of the last accepted event, the default parent of the next one.
         status: the run's status after all events of this object, dropped ones included.
         status_accepted: whether the event that led to this status was accepted.
     """
 
     def __init__(self, pipeline: Pipeline | DisabledPipeline, run_id: str) -> None:
-        self.last_event_id: str | None = None
         self.status = RunStatus.RUNNING
         self.status_accepted = True
         self._pipeline = pipeline
         self._key = record_key(run_id)
+        self._last_event_id: str | None = None  # of all contexts
+        self._name = f"{pipeline.number} {run_id if self._key else ''}"  # two objects for one run have the same name
 
     def emit(
         self,
@@ -44,40 +46,62 @@ class EventChain:
         /,
         **fields: Any,
     ) -> tuple[str, bool]:
-        """Make an event and queue it.
+        """Make an event and queue it. Returns its id, and whether it was accepted.
 
-        Args:
-            event_class: the class of the event.
-            parent: the id of its parent; None for the default parent.
-            extra: further fields, as for `collect_further_fields`.
-            keywords: further fields that were passed as keywords.
-            measured: further fields that the emitter sets.
-            fields: the fields of the class.
-
-        Returns:
-            The id of the event, and whether it was accepted.
+        `extra`, `keywords` and `measured` are further fields, as for `collect_further_fields`; `fields` are those of
+        its class. Without a parent it has the default parent.
         """
-        parent = self.default_parent() if parent is None else parent
-        event: Any = event_class(id=new_id(), parent_event_id=parent, timestamp=datetime.now(UTC), **fields)
-        event_type = _TYPES[event_class]
+        process = current_process()
+        entries = last_events.get(NO_ENTRIES)
+        entry = entries.get(self._name)
+        if parent is None:
+            parent = entry if type(entry) is str else self._last_event_id if entry is None else str(entry)
+        event: Any = event_class(id=new_id(process.pid), parent_event_id=parent, timestamp=datetime.now(UTC), **fields)
         further = _NO_FIELDS
         if keywords or measured or extra is not None:
-            on_rename = partial(self._pipeline.log_rename, event_type)
+            on_rename = partial(self._pipeline.log_rename, _TYPES[event_class])
             further = collect_further_fields(_OWN_NAMES[event_class], extra, keywords, measured, on_rename)
-        accepted = self._pipeline.put(self._key, event, further)
+        accepted = self._pipeline.put(process, self._key, event, further)
+        event_id: str = event.id
         if accepted:
-            self.last_event_id = event.id
+            if type(entry) is InPool or (entry is None and event_class is ToolRequested):
+                self._add_tool_event(event_id, event_class)
+            else:
+                kept = entries if entry is not None or len(entries) < MAX_RUNS else NO_ENTRIES
+                last_events.set({**kept, self._name: event_id})
+                self._last_event_id = event_id
         tool_name = fields.get("tool_name")
+        if type(tool_name) is not str or tool_name in TOOLS_WITH_A_ROLE:
+            self._follow_status(_TYPES[event_class], tool_name, accepted=accepted)
+        return event_id, accepted
+
+    def _follow_status(self, event_type: str, tool_name: object, *, accepted: bool) -> None:
         # `put` has dropped and counted an event whose name is not text. The name may not even be hashable.
         status = next_status(self.status, event_type, tool_name if isinstance(tool_name, str) else None)
         if status is not self.status:
             self.status, self.status_accepted = status, accepted
-        event_id: str = event.id
-        return event_id, accepted
 
     def default_parent(self) -> str | None:
-        """Return the id of the last accepted event; None before it."""
-        return self.last_event_id
+        """Return the id of the parent that an event without `parent` has; None if the run has no event."""
+        return last_events.get(NO_ENTRIES).get(self._name, self._last_event_id)
+
+    def _add_tool_event(self, event_id: str, event_class: type[Event]) -> None:
+        """Make the event of a tool call the last one in a context that has no event of the run, or only of the call.
+
+        A thread of a pool inherits no context, and executes one tool call after another. The parent of the first event
+        of each call must be the last event of the other contexts, not the answer of the call before it. So the events
+        of a call in such a thread are not the last ones of all contexts, and the answer ends the context's entry.
+        """
+        entries = {**last_events.get(NO_ENTRIES)}
+        if self._name not in entries and len(entries) >= MAX_RUNS:
+            entries = {}
+        if self._last_event_id is None:  # the run begins in this context
+            entries[self._name] = self._last_event_id = event_id
+        elif event_class in (ToolSucceeded, ToolFailed):
+            entries.pop(self._name, None)
+        else:
+            entries[self._name] = InPool(event_id)
+        last_events.set(entries)
 
     def count_misuse(self, call: str, event_type: str | None, error: Exception) -> None:
         """Count a dropped event for a call that raised `error` instead of emitting one.

@@ -7,7 +7,8 @@ from time import monotonic
 from typing import Final, Protocol
 
 from agent_runs.emitter.drops import QUEUE_FULL, DropReason, shorten
-from agent_runs.emitter.fork_and_exit import current_process, register
+from agent_runs.emitter.fork_and_exit import Process, current_process, register
+from agent_runs.emitter.last_events import new_emitter_number
 from agent_runs.emitter.messages import MessageMaker, TooLarge
 from agent_runs.emitter.never_raise import format_error
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
@@ -61,11 +62,15 @@ class Pipeline:
     """Takes the events of an emitter and its runs into a send queue.
 
     Without a transport the emitter is not configured, and every event is refused.
+
+    Attributes:
+        number: tells the emitters of a process apart.
     """
 
     def __init__(
         self, settings: EmitterSettings, mask: Mask | None, new_transport: Callable[[SendQueue], Transport] | None
     ) -> None:
+        self.number = new_emitter_number()
         self._settings = settings
         self._new_transport = new_transport
         self._log = RateLimitedLog()
@@ -87,11 +92,16 @@ class Pipeline:
         self._late_timeout_s = self._settings.exit_timeout_s
 
     def put(
-        self, key: bytes | None, event: RunEvent | UnknownEvent, further_fields: Mapping[str, Json] | None = None
+        self,
+        process: Process,
+        key: bytes | None,
+        event: RunEvent | UnknownEvent,
+        further_fields: Mapping[str, Json] | None = None,
     ) -> bool:
         """Queue an event for a run, or drop it.
 
         Args:
+            process: the current process.
             key: the key of the run's records; None if the run's id is not valid.
             event: the event.
             further_fields: as for `encode_checked`.
@@ -99,15 +109,14 @@ class Pipeline:
         Returns:
             Whether it was accepted; False also if the queue decides that later.
         """
-        is_ending = current_process().is_ending
+        is_ending = process.is_ending
         if is_ending and sys.is_finalizing():
             self._queue.close()  # no thread runs any more
         queue = self._queue
         if queue.refusal:
             return self._drop(key, queue.refusal, None, "", _REFUSALS[queue.refusal])
         if key is None:
-            why = f"{event.type}: the run's id is not valid"
-            return self._drop(None, DropReason.INVALID, event.type, "run", why)
+            return self._drop(None, DropReason.INVALID, event.type, "run", f"{event.type}: the run's id is not valid")
         try:
             value = self._messages.make(event, further_fields)
         except TooLarge as error:
@@ -130,7 +139,7 @@ class Pipeline:
 
     def log_rename(self, event_type: str, name: str, stored_name: str) -> None:
         """Log that a further field is stored under another name, because the event has a field of this name."""
-        text = "The field %r of an %s event is stored as %r, because the event has another field of this name"
+        text = "The field %r of an event of type %s is stored as %r, because the event has another field of this name"
         self._log.warn(f"rename {event_type} {name}", text, name, event_type, stored_name)
 
     def flush(self, timeout_s: float | None) -> int:

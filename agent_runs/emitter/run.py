@@ -1,9 +1,12 @@
 """A run, as the agent uses it: its events, its calls of models and tools as context managers, its child runs."""
 
+from collections.abc import Callable
+from contextvars import copy_context
 from types import TracebackType
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 from agent_runs.codec.canonical_json import text_of
+from agent_runs.emitter.active_runs import call_in_context, enter, leave
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.event_chain import EventChain
 from agent_runs.emitter.event_methods import EventMethods, Extra
@@ -15,15 +18,19 @@ from agent_runs.events import Json, RunStarted
 from agent_runs.ids import new_id
 from agent_runs.status import RunStatus
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 
 class Run(EventMethods):
     """One run of one agent. Threads and tasks may share it.
 
     It has one method for each event type, with the name of the type; see `EventMethods`. The default parent of an event
-    is the last accepted event of this object.
+    is the last accepted event of the run in the same task or thread.
 
     As a context manager (`with`, `async with`) it ends the run: with `run_failed` if the block raises an exception,
-    which propagates; otherwise with `run_completed`, unless the run waits or has ended already.
+    which propagates; otherwise with `run_completed`, unless the run waits or has ended already. Inside the block,
+    `current_run()` returns this run.
 
     Attributes:
         id: the run's id, the key of its Kafka records.
@@ -83,22 +90,50 @@ class Run(EventMethods):
         child._chain.emit(RunStarted, None, extra, further, **own)
         return child
 
+    def wrap(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
+        """Return a function that calls `function` as part of this run, in any thread: `pool.submit(run.wrap(work), 1)`.
+
+        In the call, this run is the current one, and the default parent of its events is the last event before the call
+        of `wrap`. The function may be a coroutine function.
+        """
+        context = copy_context()
+        context.run(enter, self)
+        return call_in_context(function, context)
+
+    def end(self, error: BaseException | None = None, *, result: Json = None) -> None:
+        """End the run: with `run_failed` if there is an error, otherwise with `run_completed` and the result.
+
+        Without an error, a run that waits or has ended gets no further event.
+        """
+        chain = self._chain
+        if error is not None:
+            self.run_failed(error)
+            return
+        had_content = chain.status is not RunStatus.RUNNING or result is not None
+        if chain.status is RunStatus.RUNNING:
+            self.run_completed(result)
+        # An end that was dropped, for example because it is too large, is replaced by one without its content.
+        if chain.status is RunStatus.COMPLETED and had_content and not chain.status_accepted:
+            self.run_completed()
+        elif chain.status is RunStatus.FAILED and not chain.status_accepted:
+            self.run_failed("[the error was dropped]")
+
+    def has_pipeline(self, pipeline: Pipeline | DisabledPipeline) -> bool:
+        """Whether the run belongs to the emitter with this pipeline."""
+        return self._pipeline is pipeline
+
     def __enter__(self) -> Self:
+        enter(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        chain = self._chain
-        if error is not None:
-            self.run_failed(error)
-        elif chain.status is RunStatus.RUNNING or (chain.status is RunStatus.COMPLETED and not chain.status_accepted):
-            self.run_completed()
-        elif chain.status is RunStatus.FAILED and not chain.status_accepted:
-            self.run_failed("[the error was dropped]")
+        leave(self)
+        self.end(error)
 
     async def __aenter__(self) -> Self:
-        return self
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

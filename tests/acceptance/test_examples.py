@@ -4,6 +4,7 @@ import asyncio
 import re
 import sys
 from asyncio.subprocess import PIPE, STDOUT
+from difflib import ndiff
 from pathlib import Path
 
 from tests.checker.tables import EventRow, RunRow
@@ -98,6 +99,44 @@ async def test_the_asyncio_agent_publishes_runs_with_children(scene: Scene) -> N
         assert len(requested) == 3
         assert {event.parent_event_id for event in answered} == requested
     assert sum(event.event_type == "tool_failed" for rows in events.values() for event in rows) == 1
+
+
+def test_the_returns_agent_publishes_its_run_with_at_most_twelve_changed_lines() -> None:
+    bare, instrumented = ((EXAMPLES / f"returns_agent{suffix}.py").read_text() for suffix in ("_bare", ""))
+    difference = ndiff(bare.splitlines(), instrumented.splitlines())
+
+    assert 0 < sum(line.startswith(("+ ", "- ")) for line in difference) <= 12
+
+
+async def test_the_returns_agent_publishes_its_run_with_the_right_parents(scene: Scene) -> None:
+    output = await run_example(scene, "returns_agent.py", "I want to return it.")
+
+    assert output == await run_example(scene, "returns_agent_bare.py") == "Send it back; the label is in your mail.\n"
+    runs, events = await stored(scene)
+    ((run_id, run),) = runs.items()
+    assert (run.agent_id, run.status) == ("returns-desk", "completed")
+    started, stimulus, *turns = events[run_id]
+    assert (started.event_type, stimulus.event_type) == ("run_started", "input")
+    calls = [event for event in turns if event.event_type == "llm_called"]
+    assert [call.parent_event_id for call in calls[:2]] == [stimulus.id, calls[0].id]
+    parents = {event.id: event.parent_event_id for event in turns}
+    requests = [event for event in turns if event.event_type == "tool_requested"]
+    assert [parents[request.id] for request in requests] == [calls[number].id for number in (0, 0, 1, 2, 3)]
+    answers = [event for event in turns if event.event_type in ("tool_succeeded", "tool_failed")]
+    assert sorted(str(answer.parent_event_id) for answer in answers) == sorted(request.id for request in requests)
+    assert types(answers).count("tool_failed") == 1
+    assert turns[-1].event_type == "tool_succeeded"
+
+
+async def test_the_returns_agent_works_without_kafka() -> None:
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "AGENT_RUNS_EXIT_TIMEOUT_S": "0.5"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(EXAMPLES / "returns_agent.py")), env=environment, stdout=PIPE, stderr=PIPE
+    )
+    output, errors = await process.communicate()
+
+    assert (process.returncode, output.decode()) == (0, "Send it back; the label is in your mail.\n")
+    assert "The process ends before Kafka acknowledged all events; 16 may be lost" in errors.decode()
 
 
 async def test_a_run_is_paused_in_one_process_and_resumed_in_another(scene: Scene) -> None:

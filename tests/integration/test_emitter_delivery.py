@@ -68,7 +68,7 @@ async def test_events_are_in_the_tables_once_and_in_the_order_of_the_calls(
     parents = [emitter.start_run(agent_id="planner", session_id=f"s{number}") for number in range(10)]
     runs = [*parents, *(parent.child(agent_id="worker") for parent in parents for _ in range(2))]
     for run in runs:
-        ledger.emitted[run.id].append(str(run._chain.last_event_id))
+        ledger.emitted[run.id].append(str(run._chain.default_parent()))
     for step in range(20):
         for run in runs:
             ledger.emitted[run.id] += [

@@ -113,7 +113,7 @@ def test_a_field_of_the_contract_is_never_replaced(
     assert fields["id"] != "other"
     assert fields[f"extra.{name}"] == "other"
     assert [record.getMessage() for record in caplog.records] == [
-        f"The field {name!r} of an input event is stored as 'extra.{name}', "
+        f"The field {name!r} of an event of type input is stored as 'extra.{name}', "
         "because the event has another field of this name"
     ]
 

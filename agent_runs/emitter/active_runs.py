@@ -1,0 +1,68 @@
+"""The runs whose blocks the current task or thread is in, innermost first. A task that is started inherits them."""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import ContextVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
+
+    from agent_runs.emitter.run import Run
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class _Active(NamedTuple):
+    run: Run
+    outer: _Active | None
+
+
+_innermost: ContextVar[_Active | None] = ContextVar("agent_runs_active", default=None)
+
+
+def innermost_run() -> Run | None:
+    """Return the run of the innermost block; None outside of all blocks."""
+    active = _innermost.get()
+    return active.run if active else None
+
+
+def enter(run: Run) -> None:
+    """Begin a block of the run in this context."""
+    _innermost.set(_Active(run, _innermost.get()))
+
+
+def leave(run: Run) -> None:
+    """End the innermost block of the run in this context, and the blocks inside it that were left open.
+
+    A block can end in another context than it began in, as that of an asynchronous generator that is finalised does. If
+    this context has no block of the run, nothing changes.
+    """
+    active = _innermost.get()
+    while active and active.run is not run:
+        active = active.outer
+    if active:
+        _innermost.set(active.outer)
+
+
+def call_in_context(function: Callable[_P, _R], context: Context) -> Callable[_P, _R]:
+    """Return a function that calls `function` in a copy of the context. Several calls may run at the same time."""
+    wrapper: Any
+    if inspect.iscoroutinefunction(function):
+
+        async def wrapper(*arguments: Any, **keywords: Any) -> Any:
+            import asyncio  # noqa: PLC0415  # an agent that calls it has loaded asyncio already
+
+            call = function(*arguments, **keywords)
+            return await asyncio.get_running_loop().create_task(call, context=context.copy())
+
+    else:
+
+        def wrapper(*arguments: Any, **keywords: Any) -> Any:
+            return context.copy().run(function, *arguments, **keywords)
+
+    return cast("Callable[_P, _R]", wraps(function)(wrapper))

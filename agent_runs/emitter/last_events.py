@@ -1,0 +1,33 @@
+"""The last event of each run in the current task or thread: the default parent of the run's next event.
+
+A context variable holds them. A task that is started inherits the context, and with it the last events of the task that
+starts it. So tools that run in parallel tasks have the same default parent: the call of the model that requested them.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from itertools import count
+from typing import Final
+
+
+class InPool(str):
+    """The id of the last event of a tool call in a thread that has not inherited a context."""
+
+    __slots__ = ()
+
+
+# The ids of the last events by run. The mapping is never changed, but replaced; otherwise all tasks would share it.
+Entries = Mapping[str, str]
+NO_ENTRIES: Final[Entries] = {}
+last_events: ContextVar[Entries] = ContextVar("agent_runs_last_events")
+
+# A context in which events of more runs are emitted forgets the last events of the others. Then the last event of all
+# contexts counts for them.
+MAX_RUNS: Final = 8
+
+_emitter_numbers: Final = count()
+
+
+def new_emitter_number() -> int:
+    """Return a number for an emitter. It tells its runs from runs of another emitter with the same id."""
+    return next(_emitter_numbers)
