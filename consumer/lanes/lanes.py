@@ -1,7 +1,7 @@
 """Lanes: each has one connection and writes the batches of its own partitions."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from consumer.errors import RepeatedIds, StoreError
@@ -33,11 +33,16 @@ class Lane:
         self.queues: dict[Claim, Queue] = {}
         self._work = asyncio.Event()
         self._stopping = False
+        self._on_idle: Callable[[], None] = lambda: None
 
     @property
     def busy(self) -> bool:
         """Whether a transaction is open."""
         return self._writer.busy
+
+    def call_when_idle(self, on_idle: Callable[[], None]) -> None:
+        """Call `on_idle` whenever a transaction has ended."""
+        self._on_idle = on_idle
 
     def stop(self) -> None:
         """Let `run` return after the open transaction, if any."""
@@ -124,6 +129,7 @@ class Lane:
             for queue in queues:
                 queue.end()
             self._move_to_end(queues)
+            self._on_idle()
 
     def _isolate_all_after(self, error: StoreError) -> None:
         """Write one partition a transaction until each has succeeded, so that a failure concerns one partition."""
@@ -152,6 +158,9 @@ class Lanes:
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self._lanes = lanes
         self._tasks: list[asyncio.Task[None]] = []
+        self._idle = asyncio.Event()
+        for lane in lanes:
+            lane.call_when_idle(self._idle.set)
 
     def _lane_of(self, claim: Claim) -> Lane:
         return self._lanes[claim.partition % len(self._lanes)]
@@ -163,6 +172,13 @@ class Lanes:
     def submit(self, slice_: Slice) -> None:
         """Queue a slice in its lane, also when `has_room` is False."""
         self._lane_of(slice_.claim).submit(slice_)
+
+    async def wait_for_idle(self, timeout_s: float) -> None:
+        """Wait until a lane has no open transaction, for at most `timeout_s` seconds."""
+        self._idle.clear()
+        if all(lane.busy for lane in self._lanes):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), timeout_s)
 
     def start(self) -> list["asyncio.Task[None]"]:
         """Start the lanes. Returns the lanes' tasks; a task that ends before `finish` ends with an error."""

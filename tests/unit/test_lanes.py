@@ -222,6 +222,38 @@ async def test_lanes_write_at_the_same_time() -> None:
     await lanes.finish(0)
 
 
+async def test_the_wait_for_an_idle_lane_ends_when_one_of_the_busy_lanes_has_written() -> None:
+    writers = [SlowWriter(), SlowWriter()]
+    lanes = Lanes([lane_of(writer) for writer in writers])
+    lanes.start()
+    for number, writer in enumerate(writers):
+        lanes.submit(slice_of(ready(number, writer), 0, 1))
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(writer.began.wait() for writer in writers))
+        waiting = asyncio.create_task(lanes.wait_for_idle(60))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        writers[1].released.set()
+        await waiting
+
+    assert [writer.stored for writer in writers] == [[], [[(1, 0, 1)]]]
+    await lanes.finish(0)
+
+
+async def test_the_wait_for_an_idle_lane_ends_at_once_if_there_is_one_and_at_its_timeout_if_there_is_none() -> None:
+    writer = SlowWriter()
+    lanes = Lanes([lane_of(writer)])
+    lanes.start()
+    async with asyncio.timeout(5):
+        await lanes.wait_for_idle(60)
+        lanes.submit(slice_of(ready(0, writer), 0, 1))
+        await writer.began.wait()
+        await lanes.wait_for_idle(0.001)
+
+    assert writer.stored == []
+    await lanes.finish(0)
+
+
 async def test_finish_lets_an_open_transaction_end_and_begins_no_other() -> None:
     writer = SlowWriter()
     lanes = Lanes([lane_of(writer)])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from agent_runs.settings import KafkaSettings
@@ -46,6 +47,7 @@ class OneFetch(GroupConsumer):
 
 class KeptSlices(Lanes):
     def __init__(self) -> None:
+        super().__init__([])
         self.slices: list[Slice] = []
 
     def submit(self, slice_: Slice) -> None:
@@ -87,3 +89,34 @@ async def test_the_partitions_of_one_fetch_are_stored_in_one_transaction() -> No
     await until(lambda: all(position == 8 for position in writer.position.values()))
     await cancel_all(running)
     assert writer.stored == [[(0, 7, 8), (1, 7, 8), (2, 7, 8)]]
+
+
+class CountedFetches(OneFetch):
+    def __init__(self, claims: list[Claim]) -> None:
+        super().__init__(claims)
+        self.fetches = 0
+
+    async def fetch(self, has_room: Callable[[Claim], bool], max_records: int) -> list[Fetched]:
+        self.fetches += 1
+        return await super().fetch(has_room, max_records)
+
+
+@pytest.mark.parametrize(("max_records", "first_wait"), [(3, 1), (2, 2)], ids=["all fetched", "backlog"])
+async def test_the_next_fetch_waits_for_an_idle_lane_unless_the_last_one_was_full(
+    max_records: int, first_wait: int
+) -> None:
+    # Given two records,
+    group_consumer = CountedFetches([ready(number, FakeWriter(), 7) for number in range(2)])
+    waits = []
+
+    class WaitedFor(KeptSlices):
+        async def wait_for_idle(self, timeout_s: float) -> None:
+            waits.append(group_consumer.fetches)
+
+    # when at most `max_records` are fetched at once,
+    config = msgspec.structs.replace(CONFIG, ingest=IngestConfig(batch_records=max_records))
+    running = asyncio.create_task(loop.run(group_consumer, WaitedFor(), Observer(60.0), config))
+    await until(lambda: len(waits) > 1)
+    running.cancel()
+    # then the loop waits first after the fetch that returned fewer.
+    assert waits[0] == first_wait
