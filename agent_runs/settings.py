@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from agent_runs.errors import SettingsError
+from agent_runs.setting_values import look_up
 
 DEFAULT_TOPIC: Final = "run-events"
 DEFAULT_MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
@@ -32,6 +33,24 @@ def env(variable: str, **limits: Any) -> msgspec.Meta:
 def variables(settings: type[msgspec.Struct]) -> frozenset[str]:
     """Return the names of the environment variables of a settings struct, without their `_FILE` variants."""
     return frozenset(map(_variable, get_type_hints(settings, include_extras=True).values()))
+
+
+def variable_of(settings: type[msgspec.Struct], field: str) -> str:
+    """Return the name of the environment variable of a field."""
+    return _variable(get_type_hints(settings, include_extras=True)[field])
+
+
+def allowed_numbers(settings: type[msgspec.Struct], field: str) -> str:
+    """Return the range of a field's numbers, such as "at least 16", or "any number"."""
+    annotation = get_type_hints(settings, include_extras=True)[field]
+    words = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+    limits = [
+        f"{words[name]} {limit}"
+        for meta in annotation.__metadata__
+        for name in words
+        if (limit := getattr(meta, name, None)) is not None
+    ]
+    return " and ".join(limits) or "any number"
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,22 +115,11 @@ def read_settings(
     Raises:
         SettingsError: with one sentence for every setting that is missing or invalid.
     """
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    for field, annotation in get_type_hints(settings, include_extras=True).items():
-        variable = _variable(annotation)
-        try:
-            if field in overrides:
-                values[field] = msgspec.convert(overrides[field], annotation)
-            elif (text := _look_up(variable, environ)) is not None:
-                values[field] = msgspec.convert(text, annotation, strict=False)
-        except msgspec.ValidationError as error:
-            hint = _allowed_values(annotation) or _service_link(environ.get(variable, ""))
-            problems.append(f"{field if field in overrides else variable}: {error}{hint}")
-            values[field] = None
+    values, invalid = _read_fields(settings, environ, overrides)
     required = {field.name for field in msgspec.structs.fields(settings) if field.required}
     hints = get_type_hints(settings, include_extras=True)
-    problems += [f"{_variable(hints[field])}: is not set" for field in sorted(required - values.keys())]
+    missing = sorted(required - values.keys() - invalid.keys())
+    problems = [*invalid.values(), *(f"{_variable(hints[field])}: is not set" for field in missing)]
     if problems:
         raise SettingsError(problems)
     loaded = settings(**values)
@@ -119,6 +127,32 @@ def read_settings(
     if problems:
         raise SettingsError(problems)
     return loaded
+
+
+def invalid_fields(
+    settings: type[msgspec.Struct], environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> dict[str, str]:
+    """Return one sentence for each field whose value is invalid, by the name of the field."""
+    return _read_fields(settings, environ, overrides)[1]
+
+
+def _read_fields(
+    settings: type[msgspec.Struct], environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values that are set and valid, and one sentence for each that is invalid, by the name of the field."""
+    values: dict[str, Any] = {}
+    invalid: dict[str, str] = {}
+    for field, annotation in get_type_hints(settings, include_extras=True).items():
+        variable = _variable(annotation)
+        try:
+            if field in overrides:
+                values[field] = msgspec.convert(overrides[field], annotation)
+            elif (text := look_up(variable, environ)) is not None:
+                values[field] = msgspec.convert(text, annotation, strict=False)
+        except msgspec.ValidationError as error:
+            hint = _allowed_values(annotation) or _service_link(environ.get(variable, ""))
+            invalid[field] = f"{field if field in overrides else variable}: {error}{hint}"
+    return values, invalid
 
 
 def read_sections(
@@ -187,34 +221,3 @@ def _why_unreadable(path: str) -> str:
         return "does not exist"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-
-
-def _look_up(variable: str, environ: Mapping[str, str]) -> str | None:
-    """Return the text of a setting from its variable or its file; None if neither is set.
-
-    An empty variable counts as not set, as in compose files and shells. An empty file gives the empty text.
-
-    Raises:
-        ValidationError: both are set, or the text cannot be read. The message does not show the text.
-    """
-    text = environ.get(variable)
-    file = environ.get(f"{variable}_FILE")
-    if text and file:
-        raise msgspec.ValidationError(f"is set, and so is {variable}_FILE: set only one of them")
-    if file:
-        return _read(file, f"{variable}_FILE")
-    if text and not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise msgspec.ValidationError("is not UTF-8 text")
-    return text or None
-
-
-def _read(file: str, variable: str) -> str:
-    # A value that is not an absolute path may be the secret itself, in the wrong variable.
-    shown = f": {file!r}" if file.startswith("/") else ""
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        problem = f"the file of {variable} cannot be read: {error.strerror}{shown}"
-    except ValueError:  # the bytes are not UTF-8, or the path has a NUL
-        problem = f"the file of {variable} is not UTF-8 text{shown}"
-    raise msgspec.ValidationError(problem)  # not in `except`: a traceback would show the other error, with the path

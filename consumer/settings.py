@@ -9,10 +9,11 @@ from typing import Annotated, Final, Literal
 from msgspec import Struct
 from msgspec.structs import asdict, fields
 
+from agent_runs.emitter.settings import EMITTER_VARIABLES
 from agent_runs.errors import SettingsError
-from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections
+from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections, variables
+from agent_runs.unknown_variables import unknown_variables
 from consumer import database_url
-from consumer.unknown_variables import unknown_variables
 
 CLIENT_ID: Final = "agent-runs-consumer"  # in brokers' logs and quotas
 
@@ -122,7 +123,8 @@ def read_config(environ: Mapping[str, str], *sections: str) -> Config:
     """
     types = {field.name: field.type for field in fields(Config)}
     wanted = {name: type_ for name, type_ in types.items() if not sections or name in sections}
-    problems = unknown_variables(environ, types.values())
+    known = {name for section in types.values() for name in variables(section)} | EMITTER_VARIABLES
+    problems = unknown_variables(environ, known)
     try:
         loaded = read_sections(wanted, environ)
     except SettingsError as error:

@@ -40,8 +40,8 @@ class Emitter:
     """Publishes the events of runs. A process needs one; threads, tasks and forked children may share it.
 
     Settings come from the environment (`KAFKA_BOOTSTRAP_SERVERS`, `AGENT_RUNS_TOPIC`, …). Arguments with the names of
-    `Options` take precedence. Settings that are not valid raise nothing: they are logged, and every event is dropped
-    and counted as `not_configured`.
+    `Options` take precedence. Settings that are not valid raise nothing. One error is logged; numbers have their
+    defaults, and because of any other setting every event is dropped and counted as `not_configured`.
 
     As a context manager (`with`, `async with`) the emitter is closed at the end of the block.
 
@@ -80,6 +80,9 @@ class Emitter:
         if config is None:
             log_safely(INFO, "Agent Runs is switched off: no event is sent")
             return DisabledPipeline()
+        if config.ignored:
+            text = "Some of the emitter's settings are ignored; events are sent all the same: %s"
+            log_safely(ERROR, text, "; ".join(config.ignored))
         text = "Events of runs, with prompts and responses, are sent to Kafka at %s, topic %s"
         log_safely(INFO, text, config.kafka.bootstrap_servers, config.emitter.topic)
         return Pipeline(config.emitter, mask, partial(Delivery, config=config))

@@ -11,11 +11,15 @@ from agent_runs.settings import (
     DEFAULT_MAX_EVENT_BYTES,
     DEFAULT_TOPIC,
     KafkaSettings,
+    allowed_numbers,
     env,
+    invalid_fields,
     read_sections,
     read_settings,
+    variable_of,
     variables,
 )
+from agent_runs.unknown_variables import SERVICE_VARIABLES, unknown_variables
 
 _MAX_TIMEOUT_S = 86_400
 
@@ -40,6 +44,10 @@ class _Switch(Struct, frozen=True):
 
 EMITTER_VARIABLES: Final = variables(EmitterSettings) | variables(_Switch)
 
+# The settings that have a default that works everywhere. The defaults of the others do not: events would be sent to
+# another topic or broker, or although they must not be sent at all.
+_TUNING: Final = ("max_event_bytes", "queue_bytes", "queue_events", "request_timeout_s", "exit_timeout_s")
+
 
 class Options(TypedDict, total=False):
     """The settings as arguments of `Emitter`; they take precedence over the environment."""
@@ -62,21 +70,28 @@ class Options(TypedDict, total=False):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """The settings of an emitter that is switched on."""
+    """The settings of an emitter that is switched on.
+
+    Attributes:
+        ignored: one sentence for each setting that is not valid or not known, and was ignored.
+    """
 
     kafka: KafkaSettings
     emitter: EmitterSettings
+    ignored: list[str] = []
 
 
 def read_config(environ: Mapping[str, str], overrides: Mapping[str, object]) -> Config | None:
     """Read the settings. Returns None if the emitter is switched off; then no other setting has to be valid.
+
+    A number that is not valid, and a variable that begins with AGENT_RUNS_ and is not a setting, are ignored.
 
     Args:
         environ: the environment variables.
         overrides: settings by the names of `Options`; they take precedence.
 
     Raises:
-        SettingsError: one or more settings are missing, unknown or not valid; it has one sentence for each.
+        SettingsError: one or more other settings are missing, unknown or not valid; it has one sentence for each.
     """
     problems = [f"{name}: there is no such setting" for name in overrides if name not in Options.__annotations__]
     try:
@@ -84,10 +99,32 @@ def read_config(environ: Mapping[str, str], overrides: Mapping[str, object]) -> 
             return None
     except SettingsError as error:
         problems += error.problems
+    defaults, ignored = _defaults_of_invalid(environ, overrides)
+    ignored += unknown_variables(environ, EMITTER_VARIABLES | SERVICE_VARIABLES)
+    sections: dict[str, type[Struct]] = {"kafka": KafkaSettings, "emitter": EmitterSettings}
     try:
-        sections = read_sections({field.name: field.type for field in fields(Config)}, environ, overrides)
+        loaded = read_sections(sections, environ, {**overrides, **defaults})
     except SettingsError as error:
-        raise SettingsError(problems + error.problems) from None
+        raise SettingsError(problems + error.problems + ignored) from None
     if problems:
-        raise SettingsError(problems)
-    return Config(**sections)
+        raise SettingsError(problems + ignored)
+    return Config(**loaded, ignored=ignored)
+
+
+def _defaults_of_invalid(
+    environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> tuple[dict[str, object], list[str]]:
+    """Return the defaults of the numbers that are not valid, and one sentence for each of these numbers."""
+    invalid = invalid_fields(EmitterSettings, environ, overrides)
+    defaults = {
+        field.name: field.default
+        for field in fields(EmitterSettings)
+        if field.name in _TUNING and field.name in invalid
+    }
+    sentences = []
+    for name, default in defaults.items():
+        variable = variable_of(EmitterSettings, name)
+        given = overrides[name] if name in overrides else environ.get(variable) or environ.get(f"{variable}_FILE")
+        allowed = allowed_numbers(EmitterSettings, name)
+        sentences.append(f"{invalid[name]}, got {given!r} (allowed: {allowed}), and the default {default} is used")
+    return defaults, sentences

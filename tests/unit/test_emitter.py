@@ -33,11 +33,12 @@ from agent_runs import (
     UnknownEvent,
     decode_event,
 )
-from agent_runs.emitter.settings import EmitterSettings, Options
+from agent_runs.emitter.settings import EmitterSettings, Options, read_config
 from agent_runs.emitter.stats import Stats
 from agent_runs.events import EVENT_CLASSES, EventsDropped
 from agent_runs.settings import KafkaSettings
 from agent_runs.testing import RecordingEmitter
+from agent_runs.unknown_variables import SERVICE_VARIABLES
 from tests.support.builders import message
 
 NO_EVENTS = Stats(emitted=0, sent=0, pending=0, dropped={}, recorded=0)
@@ -505,9 +506,7 @@ def test_without_settings_nothing_raises_and_every_event_is_counted(caplog: pyte
 @pytest.mark.parametrize(
     ("environ", "options", "problem"),
     [
-        ({"AGENT_RUNS_QUEUE_BYTES": "lots"}, {}, "AGENT_RUNS_QUEUE_BYTES: Expected `int`, got `str`"),
         ({"AGENT_RUNS_ENABLED": "perhaps"}, {}, "AGENT_RUNS_ENABLED: "),
-        ({}, {"queue_events": 1}, "queue_events: Expected `int` >= 16"),
         ({}, {"topic": 5}, "topic: Expected `str`, got `int`"),
         ({}, {"bootstrap_server": "typo"}, "bootstrap_server: there is no such setting"),
         (
@@ -526,6 +525,62 @@ def test_invalid_settings_are_logged_by_name(
 
     assert problem in caplog.text
     assert emitter.stats().dropped == {"not_configured": 1}
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "sentence"),
+    [
+        (
+            {"AGENT_RUNS_QUEUE_BYTES": "lots"},
+            {},
+            "AGENT_RUNS_QUEUE_BYTES: Expected `int`, got `str`, got 'lots' (allowed: at least 65536), "
+            "and the default 67108864 is used",
+        ),
+        (
+            {},
+            {"queue_events": 1},
+            "queue_events: Expected `int` >= 16, got 1 (allowed: at least 16), and the default 100000 is used",
+        ),
+        (
+            {"AGENT_RUNS_REQUEST_TIMEOUT_S": "0"},
+            {},
+            "AGENT_RUNS_REQUEST_TIMEOUT_S: Expected `float` > 0.0, got '0' (allowed: more than 0 and at most 86400), "
+            "and the default 10.0 is used",
+        ),
+        (
+            {"AGENT_RUNS_EXIT_TIMEOUT": "1"},
+            {},
+            "AGENT_RUNS_EXIT_TIMEOUT: there is no such setting; did you mean AGENT_RUNS_EXIT_TIMEOUT_S?",
+        ),
+    ],
+)
+def test_a_number_or_name_that_is_not_valid_costs_one_error_and_no_event(
+    environ: dict[str, str], options: dict[str, Any], sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    emitter = Emitter(environ={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **environ}, **{"exit_timeout_s": 0, **options})
+    emitter.run("r").run_completed()
+
+    assert emitter.stats() == Stats(emitted=1, sent=0, pending=1, dropped={}, recorded=0)
+    emitter.close(0)
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors == [f"Some of the emitter's settings are ignored; events are sent all the same: {sentence}"]
+
+
+def test_an_ignored_number_has_its_default() -> None:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": "h", "AGENT_RUNS_QUEUE_BYTES": "1", "AGENT_RUNS_QUEUE_EVENTS": "17"}
+    config = read_config(environ, {"exit_timeout_s": -1})
+
+    assert config is not None
+    assert config.emitter == EmitterSettings(queue_events=17)
+    assert len(config.ignored) == 2
+
+
+def test_the_settings_of_the_service_and_of_other_programs_are_not_unknown_to_the_emitter() -> None:
+    environ = dict.fromkeys(SERVICE_VARIABLES, "1") | {"AGENT_RUNS_CACHE": "/c", "AGENT_RUNS_LANES_FILE": "/f"}
+    config = read_config({"KAFKA_BOOTSTRAP_SERVERS": "h", **environ, "AGENT_RUNS_TOPIC": "t"}, {})
+
+    assert config is not None
+    assert [sentence for sentence in config.ignored if "no such setting" in sentence] == []
 
 
 def test_a_positional_argument_is_logged_and_does_not_raise(caplog: pytest.LogCaptureFixture) -> None:

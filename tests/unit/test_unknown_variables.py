@@ -1,9 +1,12 @@
 """A misspelt setting is found; variables that others set are not taken for one."""
 
 import pytest
+from msgspec.structs import fields
 
 from agent_runs.errors import SettingsError
-from consumer.settings import read_config
+from agent_runs.settings import variables
+from agent_runs.unknown_variables import SERVICE_VARIABLES
+from consumer.settings import Config, read_config
 
 REQUIRED = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "DATABASE_URL": "postgresql://ada@db"}
 
@@ -88,3 +91,9 @@ def test_a_port_that_kubernetes_sets_in_place_of_a_setting_is_explained() -> Non
 
 def test_a_port_that_a_person_sets_is_not_taken_for_one_of_kubernetes() -> None:
     assert len(problems(AGENT_RUNS_PORT="8000")) == 1
+
+
+def test_the_library_knows_the_names_of_the_service_s_settings() -> None:
+    names = {name for field in fields(Config) for name in variables(field.type)}
+
+    assert {name for name in names if name.startswith("AGENT_RUNS_")} == SERVICE_VARIABLES

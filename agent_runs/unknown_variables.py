@@ -1,19 +1,46 @@
 """Finds environment variables that begin like settings and are none: a misspelt setting would have no effect."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
-
-import msgspec
-
-from agent_runs.emitter.settings import EMITTER_VARIABLES
-from agent_runs.settings import variables
 
 _PREFIX: Final = "AGENT_RUNS_"
 # Read by `make up`, the tests and docker-compose.yml. A container may inherit them.
 _OF_OTHER_PROGRAMS: Final = ("AGENT_RUNS_CACHE", "AGENT_RUNS_IMAGE")
 _TESTS: Final = "AGENT_RUNS_TEST_"
+
+# The settings of the service. The emitter ignores them: a service and its agents may share their environment. The
+# library cannot import the service; a test proves that these are the names of its settings.
+SERVICE_VARIABLES: Final = frozenset(
+    f"{_PREFIX}{name}"
+    for name in (
+        "BATCH_BYTES",
+        "BATCH_RECORDS",
+        "BREAKER_RECORDS",
+        "BREAKER_SHARE",
+        "CONNECT_TIMEOUT_S",
+        "DATABASE_TIMEOUT_S",
+        "FETCH_BYTES",
+        "GIVE_UP_S",
+        "GROUP",
+        "HTTP_HOST",
+        "HTTP_PORT",
+        "LANES",
+        "LOCK_TIMEOUT_S",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "MAX_DECOMPRESSED_BYTES",
+        "MAX_EVENT_BYTES",
+        "OPEN_TRANSACTION_S",
+        "SESSION_TIMEOUT_S",
+        "SHUTDOWN_TIMEOUT_S",
+        "STALLED_OWNER_S",
+        "STALL_S",
+        "TOPIC",
+        "WATCH_INTERVAL_S",
+    )
+)
 
 # What Kubernetes sets in every pod for a Service whose name begins with `agent-runs`.
 _SERVICE_LINK: Final = re.compile(
@@ -22,19 +49,16 @@ _SERVICE_LINK: Final = re.compile(
 _SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
 
 
-def unknown_variables(environ: Mapping[str, str], sections: Iterable[type[msgspec.Struct]]) -> list[str]:
+def unknown_variables(environ: Mapping[str, str], settings: Collection[str]) -> list[str]:
     """Return one sentence for each variable with the prefix of the settings that is not a setting.
 
-    The settings of the emitter are known too, because a service and its agents may share their environment. Variables
-    that Kubernetes sets for a Service are ignored.
+    Variables that Kubernetes sets for a Service are ignored.
 
     Args:
         environ: the environment variables. An empty one counts as not set.
-        sections: the settings structs of the service.
+        settings: the names of the settings, without their `_FILE` variants.
     """
-    known = {name for section in sections for name in variables(section)} | EMITTER_VARIABLES
-    known |= {f"{name}_FILE" for name in known}
-    known |= set(_OF_OTHER_PROGRAMS)
+    known = {*settings, *_OF_OTHER_PROGRAMS, *(f"{name}_FILE" for name in settings)}
     unknown = [name for name, text in environ.items() if text and name.startswith(_PREFIX) and name not in known]
     return [
         f"{name}: there is no such setting{_nearest(name, known)}"
