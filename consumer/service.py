@@ -4,7 +4,8 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any
+from secrets import randbits
+from typing import Any, Final
 
 import structlog
 
@@ -17,6 +18,7 @@ from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.lanes.lanes import Lane, Lanes
 from consumer.lanes.writer import Writer
 from consumer.membership.group_watch import GroupWatch
+from consumer.membership.process_sessions import ProcessSessions
 from consumer.partitions.ownership import Ownership
 from consumer.partitions.topic_watch import watch_topic
 from consumer.postgres.requirements import CONSUME, check_database
@@ -31,6 +33,8 @@ from consumer.telemetry.observer import Observer
 from consumer.until_end import wait_until_stored
 
 _log = structlog.get_logger()
+
+_TOKEN_BITS: Final = 63  # a positive bigint
 
 
 async def serve(config: Config, *, to_end: bool) -> None:
@@ -75,6 +79,7 @@ class Service:
         topic = config.topic
         self.observer = Observer(topic.stall_s, topic.watch_interval_s, topic.open_transaction_s)
         self.consuming = False
+        self._token = randbits(_TOKEN_BITS)
         self._lanes = Lanes(
             [
                 Lane(Writer(self._connect, config.database), config.ingest, self.observer)
@@ -163,7 +168,9 @@ class Service:
             await cancel_all([joining])
             return _raise_first(stop_tasks)
         group_consumer = joining.result()
-        watch = GroupWatch(GroupMembers(self.config.kafka, self.config.topic), self.observer)
+        members = GroupMembers(self.config.kafka, self.config.topic)
+        sessions = ProcessSessions(self._connect, self.config.database.connect_timeout_s, self._token)
+        watch = GroupWatch(members, sessions, self.observer)
         watching = _task(watch.run(), "group_watch")
         try:
             return await self._consume(group_consumer, topic_reader, stop_tasks | {watching})
@@ -172,7 +179,7 @@ class Service:
             await cancel_all([watching])
 
     async def _join(self) -> GroupConsumer:
-        group_consumer = GroupConsumer(self.config.kafka, self.config.topic)
+        group_consumer = GroupConsumer(self.config.kafka, self.config.topic, self._token)
         await group_consumer.start()
         return group_consumer
 

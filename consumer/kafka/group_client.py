@@ -10,6 +10,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from agent_runs.settings import KafkaSettings
 from consumer.kafka.client_options import client_options
 from consumer.kafka.throttled_consumer import ThrottledConsumer
+from consumer.model.members import encode_token
 from consumer.settings import CLIENT_ID, TopicConfig
 
 _FETCH_MAX_WAIT_MS: Final = 50
@@ -17,20 +18,20 @@ _PARTITIONS_PER_FETCH: Final = 4
 
 
 class _Assignor(RoundRobinPartitionAssignor):  # type: ignore[misc]  # the client has no types
-    """The client's default assignor, which also sends the member's user data to the coordinator."""
+    """The client's default assignor. The member also sends the token of its process to the coordinator."""
 
-    def __init__(self, user_data: bytes) -> None:
-        self._user_data = user_data
+    def __init__(self, token: int | None) -> None:
+        self._user_data = b"" if token is None else encode_token(token)
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """Return what the member sends when it joins."""
         return ConsumerProtocolMemberMetadata(self.version, list(topics), self._user_data)
 
 
-def group_client(kafka: KafkaSettings, config: TopicConfig, user_data: bytes) -> AIOKafkaConsumer:
+def group_client(kafka: KafkaSettings, config: TopicConfig, token: int | None) -> AIOKafkaConsumer:
     """Return a client for one member of the consumer group. It is not connected yet.
 
-    `user_data` is stored by the group's coordinator; every member can read it (`GroupMembers`).
+    `token` identifies the process for the other members of the group; None for a member without one.
     """
     session_ms = int(config.session_timeout_s * 1000)
     return ThrottledConsumer(
@@ -39,7 +40,7 @@ def group_client(kafka: KafkaSettings, config: TopicConfig, user_data: bytes) ->
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",
-        partition_assignment_strategy=(_Assignor(user_data),),
+        partition_assignment_strategy=(_Assignor(token),),
         max_partition_fetch_bytes=config.fetch_bytes,
         # A broker answers the requests of a connection one after the other. A fetch of partitions without new
         # records delays the next fetch of a busy one by this; Kafka's default is half a second.

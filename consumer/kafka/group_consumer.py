@@ -50,14 +50,14 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         is_member: the coordinator has admitted this member, perhaps without assigning a partition.
     """
 
-    def __init__(self, kafka: KafkaSettings, config: TopicConfig, user_data: bytes = b"") -> None:
+    def __init__(self, kafka: KafkaSettings, config: TopicConfig, token: int | None = None) -> None:
         self._config = config
         self.is_member = False
         self._claims: dict[int, Claim] = {}
         self._search = UnreadableRecordSearch()
         self._size = FetchSize()
         decompression_limit.set(config.decompression_limit)
-        self._consumer = group_client(kafka, config, user_data)
+        self._consumer = group_client(kafka, config, token)
         self._committer = OffsetCommitter(self._consumer)
 
     @property

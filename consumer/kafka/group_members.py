@@ -1,4 +1,4 @@
-"""Reads the members of the consumer group from its coordinator."""
+"""Reads the members of the consumer group from its coordinator, and removes members."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,14 +7,15 @@ from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
-from aiokafka.errors import KafkaConnectionError, for_code
+from aiokafka.errors import KafkaConnectionError, UnknownMemberIdError, for_code
 from aiokafka.protocol.admin import DescribeGroupsRequest
+from aiokafka.protocol.group import LeaveGroupRequest
 
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
 from consumer.kafka.client_options import client_options
 from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
-from consumer.model.members import Member
+from consumer.model.members import Member, decode_token
 from consumer.settings import CLIENT_ID, TopicConfig
 
 _TIMEOUT_S: Final = 10.0
@@ -23,13 +24,17 @@ _STABLE: Final = "Stable"
 
 
 class GroupMembers:
-    """Reads the members of one consumer group. Connects to Kafka at the first call. For one task at a time."""
+    """Reads and removes members of one consumer group. Connects to Kafka at the first call.
+
+    Several tasks may use it at the same time: requests wait for each other.
+    """
 
     def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
         self._kafka = kafka
         self._topic = config.topic
         self._group = config.group
         self._client: AIOKafkaClient | None = None
+        self._requesting = asyncio.Lock()
 
     async def read(self) -> list[Member] | None:
         """Return the members in the order of their ids; none if the group is empty or does not exist.
@@ -48,6 +53,23 @@ class GroupMembers:
             return None
         return sorted(self._member(*member[:5]) for member in members)
 
+    async def remove(self, member_id: str) -> bool:
+        """Remove a member, so that the group rebalances now. Returns False if the group has no such member.
+
+        A member that is removed although it lives joins again at its next heartbeat.
+
+        Raises:
+            Unavailable: no broker answers within 10 seconds.
+        """
+        response = await self._request(LeaveGroupRequest(self._group, member_id))
+        error = for_code(response.error_code)
+        if error is UnknownMemberIdError:
+            return False
+        with translated_errors():
+            if response.error_code:
+                raise error(self._group)
+        return True
+
     async def close(self) -> None:
         """Disconnect from Kafka. Errors are ignored. A later call connects again."""
         client, self._client = self._client, None
@@ -57,12 +79,13 @@ class GroupMembers:
 
     async def _request(self, request: Any) -> Any:
         """Send a request to the group's coordinator and return the response."""
-        try:
-            with translated_errors():
-                return await asyncio.wait_for(self._send(request), _TIMEOUT_S)
-        except (Unavailable, asyncio.CancelledError):
-            await self.close()  # the next request uses new connections
-            raise
+        async with self._requesting:
+            try:
+                with translated_errors():
+                    return await asyncio.wait_for(self._send(request), _TIMEOUT_S)
+            except (Unavailable, asyncio.CancelledError):
+                await self.close()  # the next request uses new connections
+                raise
 
     async def _send(self, request: Any) -> Any:
         if self._client is None:
@@ -74,9 +97,19 @@ class GroupMembers:
         coordinator = await self._client.coordinator_lookup(_GROUP_COORDINATOR, self._group)
         return await self._client.send(coordinator, request)
 
-    def _member(self, member_id: str, client_id: str, host: str, _: bytes, assignment: bytes) -> Member:
+    def _member(self, member_id: str, client_id: str, host: str, metadata: bytes, assignment: bytes) -> Member:
+        is_consumer = client_id == CLIENT_ID
         partitions = frozenset(_partitions(assignment, self._topic))
-        return Member(member_id, client_id, host.lstrip("/"), partitions, is_consumer=client_id == CLIENT_ID)
+        token = _token(metadata) if is_consumer else None
+        return Member(member_id, client_id, host.lstrip("/"), partitions, is_consumer, token)
+
+
+def _token(metadata: bytes) -> int | None:
+    """Return the token in encoded metadata; None if it has none, or cannot be decoded."""
+    try:
+        return decode_token(ConsumerProtocol.METADATA.decode(metadata).user_data)
+    except ValueError:
+        return None
 
 
 def _partitions(assignment: bytes, topic: str) -> Sequence[int]:

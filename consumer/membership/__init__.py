@@ -1,4 +1,4 @@
-"""Watches the consumer group: other applications in it.
+"""Watches the consumer group: other applications in it, and members whose process has ended.
 
-May import: errors, kafka, telemetry, structlog.
+May import: errors, kafka, model, postgres, runtime, telemetry, structlog.
 """

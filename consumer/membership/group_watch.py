@@ -1,47 +1,91 @@
-"""Reads the members of the consumer group, and reports them for health and log lines."""
+"""Watches the consumer group while this process is a member: other applications in it, and members that have ended."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
-from consumer.errors import Unavailable
+from consumer.errors import OperatorNeeded, StoreError, Unavailable
 from consumer.kafka.group_members import GroupMembers
+from consumer.membership.process_sessions import ProcessSessions
+from consumer.model.members import Member
+from consumer.runtime.cancellation import cancel_all
+from consumer.runtime.retrying import retry_delay_s
 from consumer.telemetry.observer import Observer
 
 _log = structlog.get_logger()
 
-_INTERVAL_S: Final = 1.0
+_READ_INTERVAL_S: Final = 1.0
+_SESSIONS_INTERVAL_S: Final = 0.2
 # After as many failures in a row: shorter failures are those of a broker, and other log lines report them.
 _FAILURES_LOGGED: Final = 30
 
 
 class GroupWatch:
-    """Watches the group while this process is a member of it."""
+    """Reports the members of the group, and removes members whose process has ended.
 
-    def __init__(self, members: GroupMembers, observer: Observer) -> None:
-        self._members = members
+    Without the removal, the partitions of such a member stand still until the coordinator misses its heartbeats.
+    """
+
+    def __init__(self, members: GroupMembers, sessions: ProcessSessions | None, observer: Observer) -> None:
+        self._group = members
+        self._sessions = sessions
         self._observer = observer
-        self._failures = 0
+        self._members: Sequence[Member] = ()
 
     async def run(self) -> None:
-        """Read and report the members once a second, until cancelled; then disconnect."""
+        """Watch the group until cancelled; then disconnect."""
+        tasks = [asyncio.create_task(work) for work in (self._read_members(), self._remove_ended_members())]
         try:
-            while True:
-                await self._read()
-                await asyncio.sleep(_INTERVAL_S)
+            await asyncio.gather(*tasks)
         finally:
-            await self._members.close()
+            await cancel_all(tasks)
+            if self._sessions is not None:
+                self._sessions.close()
+            await self._group.close()
 
-    async def _read(self) -> None:
-        try:
-            members = await self._members.read()
-        except Unavailable as error:
-            self._failures += 1
-            if self._failures == _FAILURES_LOGGED:
-                text = "Cannot read the members of the group; other applications in it are not reported"
+    async def _read_members(self) -> None:
+        failures = 0
+        while True:
+            try:
+                members = await self._group.read()
+            except Unavailable as error:
+                failures += 1
+                if failures == _FAILURES_LOGGED:
+                    text = "Cannot read the members of the group; other applications in it are not reported"
+                    _log.warning(text, action="group_watch", error=str(error))
+            else:
+                failures = 0
+                if members is not None:  # else the group is rebalancing: its members are those read before
+                    self._members = members
+                    self._observer.on_group(members)
+            await asyncio.sleep(_READ_INTERVAL_S)
+
+    async def _remove_ended_members(self) -> None:
+        failures = 0
+        while self._sessions is not None:
+            try:
+                for member in await self._sessions.ended(self._members):
+                    await self._remove(member)
+                failures = 0
+            except OperatorNeeded as error:
+                text = "Cannot see which consumers have ended; Kafka removes them after their session timeout"
                 _log.warning(text, action="group_watch", error=str(error))
-            return
-        self._failures = 0
-        if members is not None:
-            self._observer.on_group(members)
+                return
+            except StoreError:  # other tasks report that a server is unavailable
+                self._sessions.close()
+                await asyncio.sleep(retry_delay_s(failures))
+                failures += 1
+            await asyncio.sleep(_SESSIONS_INTERVAL_S)
+
+    async def _remove(self, member: Member) -> None:
+        if await self._group.remove(member.member_id):
+            _log.warning(
+                "The process of a consumer has ended; its partitions are reassigned now",
+                action="member_removed",
+                member=member.member_id,
+                host=member.host,
+                partitions=sorted(member.partitions),
+            )
+        self._members = [other for other in self._members if other is not member]

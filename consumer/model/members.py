@@ -1,6 +1,9 @@
 """Members of the consumer group, as its coordinator describes them."""
 
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
+
+_USER_DATA: Final = re.compile(rb"process=([0-9a-f]{16})")
 
 
 class Member(NamedTuple):
@@ -12,6 +15,7 @@ class Member(NamedTuple):
         host: the address from which it is connected, as the coordinator shows it.
         partitions: the partitions of the topic that are assigned to it.
         is_consumer: it is a consumer of Agent Runs, of any version, and not another application.
+        token: the random number that identifies its process; None if it sends none.
     """
 
     member_id: str
@@ -19,3 +23,15 @@ class Member(NamedTuple):
     host: str
     partitions: frozenset[int]
     is_consumer: bool
+    token: int | None = None
+
+
+def encode_token(token: int) -> bytes:
+    """Return the token, of at most 63 bits, as the user data that a member sends to the group's coordinator."""
+    return b"process=%016x" % token
+
+
+def decode_token(user_data: bytes | None) -> int | None:
+    """Return the token in a member's user data; None if it has none."""
+    match = _USER_DATA.fullmatch(user_data or b"")
+    return int(match[1], 16) if match else None

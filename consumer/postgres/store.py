@@ -74,6 +74,11 @@ class Store:
         """Whether the connection is open."""
         return not self._connection.is_closed()
 
+    @property
+    def backend_pid(self) -> int:
+        """The process id of the backend, as the server reported it. A connection pooler reports another number."""
+        return int(self._connection.get_server_pid())
+
     def terminate(self) -> None:
         """Cut the connection. Does not wait for the server, which may not answer."""
         self._connection.terminate()

@@ -1,0 +1,110 @@
+"""Consumers that end without leaving their group are removed by the others, and no others are.
+
+The session timeout is longer than a takeover may take here. So a partition that is consumed again has been reassigned
+because another consumer removed the member.
+"""
+
+import pytest
+
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.messages import events_of
+from tests.support.proxy.proxy import DatabaseProxy
+from tests.support.scene import PARTITIONS, Scene
+from tests.support.waiting import until
+
+SESSION_S = 60
+TAKEOVER_S = 20.0  # about one second, on a machine that is not busy
+
+
+def start(scene: Scene, **settings: str) -> ConsumerProcess:
+    """A consumer that logs which other consumers it watches."""
+    logged = {"AGENT_RUNS_LOG_LEVEL": "debug", "AGENT_RUNS_LOG_FORMAT": "json"}
+    return scene.start(**{"AGENT_RUNS_SESSION_TIMEOUT_S": str(SESSION_S), **logged, **settings})
+
+
+def watched(consumer: ConsumerProcess) -> list[str]:
+    """The ids of the members whose session the consumer has seen, in the order in which it saw them."""
+    return [line["member"] for line in consumer.lines("group_watch")]
+
+
+def removed(*consumers: ConsumerProcess) -> list[str]:
+    """The ids of the members that the consumers have removed."""
+    return [line["member"] for consumer in consumers for line in consumer.lines("member_removed")]
+
+
+async def wait_until_watched(watcher: ConsumerProcess, members: int) -> None:
+    await until(lambda: len(watched(watcher)) == members, f"{members} members are watched")
+
+
+async def publish_everywhere(scene: Scene, event_id: str) -> None:
+    """Publish an event to each partition."""
+    for partition in range(PARTITIONS):
+        await scene.publish(*events_of(f"run-{partition}", event_id, partition=partition))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_the_partitions_of_a_killed_consumer_are_consumed_long_before_its_session_timeout(
+    scene: Scene, restarted: bool
+) -> None:
+    # Given two consumers,
+    survivor, victim = start(scene), start(scene)
+    await wait_until_watched(survivor, 1)
+    # when one is killed, and perhaps started again at once,
+    victim.kill()
+    if restarted:
+        start(scene)
+    # then all partitions are consumed soon, because the other one has removed it from the group.
+    await publish_everywhere(scene, "a")
+    await scene.wait_until_drained(TAKEOVER_S)
+    assert removed(survivor) == watched(survivor)[:1]
+    await scene.assert_consistent(dead_letters=False)
+
+
+async def test_a_frozen_consumer_is_left_to_its_session_timeout(scene: Scene) -> None:
+    # Given two consumers, when one is frozen for longer than its session timeout,
+    survivor, frozen = start(scene, AGENT_RUNS_SESSION_TIMEOUT_S="2"), start(scene, AGENT_RUNS_SESSION_TIMEOUT_S="2")
+    await wait_until_watched(survivor, 1)
+    frozen.freeze()
+    await publish_everywhere(scene, "a")
+    await scene.wait_until_drained()
+    # then Kafka has removed it, and not the other one, because its session in PostgreSQL lives.
+    assert removed(survivor) == []
+    frozen.resume()
+
+
+async def test_a_consumer_whose_connections_are_cut_repeatedly_is_removed_twice_at_most(scene: Scene) -> None:
+    # Given two consumers that watch each other, and one that reaches PostgreSQL through a proxy,
+    survivor, victim = start(scene), start(scene)
+    await wait_until_watched(survivor, 1)
+    async with DatabaseProxy(scene.database) as proxy:
+        unlucky = start(scene, DATABASE_URL=proxy.database_url)
+        await wait_until_watched(survivor, 2)
+        for outage in (1, 2):
+            # when the third one loses its connections, then it is removed once, and is a member again at once;
+            cut(proxy)
+            await until(lambda outage=outage: len(removed(survivor, victim)) == outage, "it is removed")  # type: ignore[misc]
+            await heal(scene, proxy, f"after-{outage}")
+            if outage == 1:
+                await wait_until_watched(survivor, 3)
+        # when it loses them a third time within a minute, then it is not removed any more,
+        cut(proxy)
+        victim.kill()
+        await until(lambda: len(removed(survivor)) + len(removed(victim)) == 3, "the killed one is removed")
+        assert set(removed(survivor, victim)) == {*watched(survivor)[:3]}
+        assert unlucky.alive
+        # and stores its share as soon as it can.
+        await heal(scene, proxy, "end")
+    await scene.assert_consistent(dead_letters=False)
+
+
+def cut(proxy: DatabaseProxy) -> None:
+    """End all sessions for PostgreSQL; their clients are not informed and cannot connect again."""
+    proxy.reachable.clear()
+    proxy.close_server_ends()
+
+
+async def heal(scene: Scene, proxy: DatabaseProxy, event_id: str) -> None:
+    """Let everything pass, and wait until all partitions are consumed."""
+    proxy.heal()
+    await publish_everywhere(scene, event_id)
+    await scene.wait_until_drained()
