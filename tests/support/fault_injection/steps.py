@@ -32,8 +32,8 @@ def install_faults(faults: Faults) -> None:
 
 def _breakable_group_consumer(faults: Faults) -> type[GroupConsumer]:
     class BreakableGroupConsumer(GroupConsumer):
-        def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
-            super().__init__(kafka, config)
+        def __init__(self, kafka: KafkaSettings, config: TopicConfig, token: int | None = None) -> None:
+            super().__init__(kafka, config, token)
             self._consumer.getmany = _breakable_getmany(self._consumer.getmany, faults)
 
         async def fetch(self, wanted: Callable[[Claim], bool], max_records: int) -> list[Fetched]:
