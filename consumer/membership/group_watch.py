@@ -73,14 +73,20 @@ class GroupWatch:
                 text = "Cannot see which consumers have ended; Kafka removes them after their session timeout"
                 _log.warning(text, action="group_watch", error=str(error))
                 return
-            except StoreError:  # other tasks report that a server is unavailable
+            except StoreError as error:
+                _log.debug("Cannot look for ended consumers; trying again", action="group_watch", error=str(error))
                 self._sessions.close()
                 await asyncio.sleep(retry_delay_s(failures))
                 failures += 1
             await asyncio.sleep(_SESSIONS_INTERVAL_S)
 
     async def _remove(self, member: Member) -> None:
-        if await self._group.remove(member.member_id):
+        try:
+            is_removed = await self._group.remove(member.member_id)
+        except Unavailable as error:
+            _log.debug("Cannot remove a member; trying again", action="group_watch", error=str(error))
+            return
+        if is_removed:
             _log.warning(
                 "The process of a consumer has ended; its partitions are reassigned now",
                 action="member_removed",
