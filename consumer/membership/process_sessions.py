@@ -15,7 +15,7 @@ import structlog
 from consumer.model.members import Member
 from consumer.postgres.deadline import with_deadline
 from consumer.postgres.session import Connect, Session
-from consumer.postgres.store import Row, Store
+from consumer.postgres.store import Store
 
 _log = structlog.get_logger()
 
@@ -56,12 +56,13 @@ class ProcessSessions:
             return []
         now = time.monotonic()
         if not self._locked and now >= self._relock_at:
-            await self._fetch(store, "lock_token", self._token)
+            await with_deadline(store.fetch("lock_token", self._token), store, self._timeout_s)
             self._locked = True
             self._relock_at = now + _RELOCK_INTERVAL_S if self._lost else now
         others = {member.member_id: member for member in members if member.token not in (None, self._token)}
         self._free_since = {id_: since for id_, since in self._free_since.items() if id_ in others}
-        rows = await self._fetch(store, "free_tokens", [member.token for member in others.values()])
+        tokens = [member.token for member in others.values()]
+        rows = await with_deadline(store.fetch("free_tokens", tokens), store, self._timeout_s)
         free = {row["token"] for row in rows}
         return [member for member in others.values() if self._has_ended(member, now, is_free=member.token in free)]
 
@@ -69,7 +70,7 @@ class ProcessSessions:
         """Begin with a new session: what was seen over an earlier one does not count."""
         self._free_since.clear()
         self._locked, self._lost = False, self._lost or self._locked
-        (backend,) = await self._fetch(store, "backend_pid")
+        (backend,) = await with_deadline(store.fetch("backend_pid"), store, self._timeout_s)
         self._pooled = backend["pid"] != store.backend_pid
         self._store = store
 
@@ -83,9 +84,6 @@ class ProcessSessions:
             self._free_since[member.member_id] = since
             return now - since >= _FREE_S
         return False
-
-    async def _fetch(self, store: Store, query: str, *parameters: object) -> list[Row]:
-        return await with_deadline(store.fetch(query, *parameters), store, self._timeout_s)
 
     def close(self) -> None:
         """Cut the connection, which releases the lock. The next call of `ended` opens a new session."""
