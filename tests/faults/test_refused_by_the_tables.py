@@ -1,5 +1,8 @@
 """An object that an operator has added to the tables refuses rows: no record is at fault, and none is lost."""
 
+import pytest
+
+from consumer.errors import OperatorNeeded
 from deploy.local.ports import free_port
 from tests.support.foreign_producer import key_of_partition
 from tests.support.health import wait_until_healthy, wait_until_unhealthy
@@ -12,6 +15,15 @@ FIRST, SECOND, OTHER = (key_of_partition(partition, PARTITIONS) for partition in
 STORED = "SELECT count(*) FROM run_events"
 NUMBERS_ONLY = "CREATE INDEX number_idx ON run_events (((event_data ->> 'data')::integer))"
 NO_DEAD_LETTERS = "ALTER TABLE dead_letters ADD CONSTRAINT none_check CHECK (reason <> 'not_json')"
+REFUSE_PARTITION_0 = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.partition = 0 THEN RAISE 'not this one'; END IF;
+        RETURN NEW;
+    END
+    $$;
+    CREATE TRIGGER refuse_trg BEFORE INSERT ON consumer_offsets FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
 TOO_LARGE_A_NUMBER = event_with_literal("too-large", b"1e131072")
 
 
@@ -58,11 +70,26 @@ async def test_partitions_halt_at_the_rows_that_added_objects_refuse_and_continu
     await consumer.terminate()
 
 
+async def test_a_partition_whose_first_offset_a_trigger_refuses_halts_until_it_is_dropped(
+    scene: Scene,
+) -> None:
+    # Given a new database, and a trigger that refuses the offset of one partition,
+    await execute(scene.database, REFUSE_PARTITION_0)
+    await scene.publish(Message(FIRST, event("a")))
+    # when a consumer starts, then its partitions halt, and the reason names the trigger's function.
+    with pytest.raises(OperatorNeeded, match=r"offset at which the partition starts.*PL/pgSQL function refuse\(\)"):
+        await scene.consume()
+    # When the trigger is dropped, then the next consumer stores everything.
+    await execute(scene.database, "DROP TRIGGER refuse_trg ON consumer_offsets")
+    await scene.consume()
+    await scene.assert_consistent(dead_letters=False)
+
+
 async def test_a_dead_letter_whose_row_an_added_object_refuses_stays_unchanged_when_it_is_retried(
     scene: Scene,
 ) -> None:
     # Given a dead letter of a message that was too large, and an index that refuses its event,
-    await scene.publish(Message(FIRST, event("large", data="x" * 2000)))
+    await scene.publish(Message(FIRST, event("large", data="x" * 1100)))
     await scene.consume(AGENT_RUNS_MAX_EVENT_BYTES="1024")
     await execute(scene.database, NUMBERS_ONLY)
     # when it is retried, then it stays open with its reason, and the output names the error.

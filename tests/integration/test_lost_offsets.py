@@ -2,7 +2,11 @@
 
 import pytest
 
-from consumer.errors import OperatorNeeded
+from consumer.errors import ConnectionLost, OperatorNeeded
+from consumer.partitions.offsets_commands import accept_loss
+from consumer.postgres.session import PatientSession
+from consumer.postgres.store import Row, Store
+from consumer.settings import read_config
 from tests.support.foreign_producer import publish, transactional_producer
 from tests.support.messages import events_of
 from tests.support.scene import MakeScene, Scene
@@ -89,6 +93,36 @@ async def test_an_accepted_loss_is_recorded_and_consumption_continues(scene: Sce
     await scene.consume()
     assert await scene.event_ids("run") == ["b", "c", "d", "kept"]
     assert await scene.rows("SELECT first_offset, next_offset FROM consumer_offsets") == [(6, 7)]
+
+
+class AnswerLost(Store):
+    """Loses its connection after the next loss was accepted, before the answer arrives."""
+
+    accepted = 0
+
+    async def fetch(self, query: str, *parameters: object) -> list[Row]:
+        rows = await super().fetch(query, *parameters)
+        if query == "accept_loss" and not AnswerLost.accepted:
+            AnswerLost.accepted = len(rows)
+            self.terminate()
+            raise ConnectionLost("the answer was lost")
+        return rows
+
+
+async def test_a_loss_that_is_accepted_although_the_answer_is_lost_counts_as_accepted(scene: Scene) -> None:
+    # Given a partition that lost a record to retention,
+    await scene.publish(*events_of("run", "a"))
+    await scene.consume()
+    await scene.publish(*events_of("run", "lost", "kept"))
+    await delete_records_before(scene.servers.bootstrap_servers, scene.topic, 2)
+    # when its loss is accepted and the answer is lost,
+    config = read_config(scene.environ())
+    session = PatientSession(lambda: AnswerLost.connect(config.database, scene.topic), 10, 10)
+    before = await accept_loss(config.kafka, config.topic, session, 0, "Ada")
+    # then the loss is recorded once, and the command succeeds.
+    assert (before.partition, AnswerLost.accepted) == (0, 1)
+    assert await scene.rows("SELECT next_offset, resumed_at, accepted_by FROM accepted_losses") == [(1, 2, "Ada")]
+    session.close()
 
 
 async def test_a_recreated_topic_is_consumed_from_its_beginning_once_the_loss_is_accepted(scene: Scene) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.messages import events_of
 from tests.support.scene import Scene
+from tests.support.servers.clients import connect, execute
 
 
 @pytest.fixture
@@ -41,3 +42,22 @@ async def test_a_database_of_another_encoding_is_refused(scene: Scene, latin_dat
     finished = await replace(scene, database=latin_database).command("migrate")
     assert finished.exit_code == 2, finished.output
     assert "ENCODING 'UTF8'" in finished.output
+
+
+async def test_a_migration_that_gets_no_lock_names_the_session_that_holds_it(scene: Scene) -> None:
+    # Given a database without its last migrations, and a session that has locked a table,
+    await execute(scene.database, "DROP TABLE dead_letter_history")
+    await execute(scene.database, "DELETE FROM _pogo_migration WHERE migration_id = '0002-dead-letter-history'")
+    settings = {"AGENT_RUNS_GIVE_UP_S": "1", "AGENT_RUNS_LOCK_TIMEOUT_S": "0.2"}
+    async with connect(scene.database) as other, other.transaction():
+        await other.execute("SET application_name = 'report'")
+        await other.execute("LOCK TABLE dead_letters")
+        pid = other.get_server_pid()
+        # when it is migrated, then the command gives up, and names the session;
+        blocked = await scene.command("migrate", **settings)
+        assert blocked.exit_code == 4, blocked.output
+        error = blocked.output[blocked.output.index("error: ") :]
+        assert f"Sessions with locks on tables: pid {pid} (report, idle in transaction for " in error
+    # and when the lock is released, then it succeeds.
+    migrated = await scene.command("migrate", **settings)
+    assert (migrated.exit_code, "0002-dead-letter-history" in migrated.output) == (0, True), migrated.output
