@@ -56,7 +56,9 @@ def run_repeated(config: Config, work: Callable[[Session], Coroutine[Any, Any, _
         finally:
             session.close()
 
-    return run(config, retry_while_unavailable(attempt, what, give_up_s))
+    # Each query and each request has a deadline of its own. With one for all of them, a topic with many partitions
+    # could never be read to its end.
+    return run(config, retry_while_unavailable(attempt, what, give_up_s, cancels=False))
 
 
 def _connect(config: Config) -> Connect:
