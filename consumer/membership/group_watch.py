@@ -38,7 +38,10 @@ class GroupWatch:
         """Watch the group until cancelled; then disconnect."""
         tasks = [asyncio.create_task(work) for work in (self._read_members(), self._remove_ended_members())]
         try:
-            await asyncio.gather(*tasks)
+            # Not `gather`: it cancels the tasks too, and a task that is cancelled twice leaves its query unattended.
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
         finally:
             await cancel_all(tasks)
             if self._sessions is not None:
