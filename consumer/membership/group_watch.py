@@ -1,6 +1,7 @@
 """Watches the consumer group while this process is a member: other applications in it, and members that have ended."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -49,16 +50,20 @@ class GroupWatch:
             await self._group.close()
 
     async def _read_members(self) -> None:
-        failures = 0
+        failures, failing_since = 0, 0.0
         while True:
             try:
                 members = await self._group.read()
             except Unavailable as error:
                 failures += 1
+                failing_since = time.monotonic() if failures == 1 else failing_since
                 if failures == _FAILURES_LOGGED:
                     text = "Cannot read the members of the group; other applications in it are not reported"
                     _log.warning(text, action="group_watch", error=str(error))
             else:
+                if failures >= _FAILURES_LOGGED:
+                    text, after_s = "The members of the group can be read again", time.monotonic() - failing_since
+                    _log.info(text, action="group_watch", after_s=round(after_s, 1))
                 failures = 0
                 if members is not None:  # else the group is rebalancing: its members are those read before
                     self._members = members
