@@ -225,6 +225,9 @@ async def test_a_wrong_password_is_refused_after_a_while_and_never_shown(passwor
             )
             _assert_refused(finished, "SQLSTATE 28P01", "correct the password in DATABASE_URL")
             assert "An0ther" not in finished.output
+        # Given the right password in libpq's variable only, then it is not read.
+        elsewhere = {"PGPASSWORD": "S3cret#/?@[%pw9", "AGENT_RUNS_GIVE_UP_S": REFUSED_FOR}
+        _assert_refused(await password_scene.command("offsets", "show", DATABASE_URL=_with(url), **elsewhere), "28P01")
         # Given the right one, not encoded, then no part of it is shown.
         for special in "#/?@[%":
             finished = await password_scene.command("run", DATABASE_URL=_with(url, password=f"S3cret{special}pw9"))
