@@ -51,12 +51,16 @@ class RecordingEmitter(Emitter):
         """Return the types of the events of a run, or of all runs, in order."""
         return [event.type for event in self.events(run_id)]
 
-    def status(self, run_id: str) -> RunStatus:
-        """Return the status that the run would have in the table `agent_runs`.
+    def status(self, run_id: str | None = None) -> RunStatus:
+        """Return the status that a run would have in the table `agent_runs`; without an id, that of the only run.
 
         Raises:
-            LookupError: the run has no events.
+            LookupError: the run has no events; or there is no id, and not exactly one run.
         """
+        if run_id is None:
+            if len(self.run_ids) != 1:
+                raise LookupError(f"name one of the runs with events: {self.run_ids}")
+            (run_id,) = self.run_ids
         if run_id not in self.run_ids:
             raise LookupError(f"run {run_id!r} has no events; the runs with events are {self.run_ids}")
         status = RunStatus.RUNNING
@@ -93,3 +97,6 @@ class _RecordingTransport:
 
     def finish(self, deadline: float) -> None:
         pass
+
+    def unacknowledged(self) -> list[Record]:
+        return []

@@ -9,7 +9,9 @@ from typing import Final
 
 from agent_runs.emitter.delivery_state import DeliveryState
 from agent_runs.emitter.fork_and_exit import current_process
+from agent_runs.emitter.pending import describe_pending
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
+from agent_runs.emitter.records import Record
 from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import Config
 from agent_runs.errors import KafkaUnavailable
@@ -50,6 +52,10 @@ class Delivery:
 
     # --- for the end of the process ---
 
+    def unacknowledged(self) -> list[Record]:
+        """Return the records that Kafka has not acknowledged. Events may be missing that are emitted meanwhile."""
+        return self._state.unacknowledged()
+
     @property
     def exit_timeout_s(self) -> float:
         """The longest time that the end of the process waits for this delivery."""
@@ -68,10 +74,10 @@ class Delivery:
         left = queue.drain(deadline)
         if left:
             text = (
-                "The process ends before Kafka acknowledged all events; %d may be lost. "
+                "The process ends before Kafka acknowledged all events; %d may be lost: %s. "
                 "Increase AGENT_RUNS_EXIT_TIMEOUT_S to wait longer"
             )
-            self._log.warn("end", text, left)
+            self._log.warn("end", text, left, describe_pending(self.unacknowledged()))
 
     # --- the thread ---
 

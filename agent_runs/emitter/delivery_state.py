@@ -3,9 +3,10 @@
 It holds the unacknowledged records, the reasons logged in the present outage, and whether the delivery must end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from logging import INFO, WARNING
 from threading import Event
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from agent_runs.backoff import backoff_s
@@ -30,6 +31,7 @@ class DeliveryState:
         config: the settings.
         backlog: unacknowledged records of the last session, in order; the next session sends them first.
         waker: wakes the running session; None while no session is connected.
+        in_flight: returns the unacknowledged records of the running session; None while no session is connected.
     """
 
     def __init__(self, queue: SendQueue, config: Config) -> None:
@@ -37,10 +39,13 @@ class DeliveryState:
         self.config = config
         self.backlog: list[Record] = []
         self.waker: Waker | None = None
+        self.in_flight: Callable[[], list[Record]] | None = None
         self._stopped = Event()
         self._stops_when_empty = False
         self._failures = 0  # sessions that ended since the last acknowledgement
         self._logged_reasons: set[str] = set()  # of the present outage; empty if there is none
+        self._outage_began_at = 0.0
+        self._dropped_before_outage = 0
 
     @property
     def must_end(self) -> bool:
@@ -58,10 +63,16 @@ class DeliveryState:
         self._failures = 0
         if self._logged_reasons:
             self._logged_reasons.clear()
-            log_safely(INFO, "Kafka accepts events again")
+            text = "Kafka accepts events again after %.1f s; %d events are pending, and %d were dropped meanwhile"
+            stats = self.queue.stats()
+            dropped = sum(stats.dropped.values()) - self._dropped_before_outage
+            log_safely(INFO, text, monotonic() - self._outage_began_at, stats.pending, dropped)
 
     def log_failure(self, reason: str) -> None:
         """Log why Kafka does not accept events: each reason once in an outage, and at most ten reasons."""
+        if not self._logged_reasons:
+            self._outage_began_at = monotonic()
+            self._dropped_before_outage = sum(self.queue.stats().dropped.values())
         if reason not in self._logged_reasons and len(self._logged_reasons) < _MAX_REASONS:
             self._logged_reasons.add(reason)
             text = (
@@ -69,6 +80,11 @@ class DeliveryState:
                 "Unsent events stay in the queue and are sent when Kafka accepts them again"
             )
             log_safely(WARNING, text, reason)
+
+    def unacknowledged(self) -> list[Record]:
+        """Return the records that Kafka has not acknowledged; for any thread, so a few may be missing or twice."""
+        in_flight = self.in_flight
+        return [*(in_flight() if in_flight else self.backlog), *self.queue.waiting]
 
     def wait_before_retry(self) -> None:
         """Wait before the next session, longer after each failure; `stop` ends the wait."""

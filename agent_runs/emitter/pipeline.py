@@ -11,6 +11,7 @@ from agent_runs.emitter.fork_and_exit import Process, current_process, register
 from agent_runs.emitter.last_events import new_emitter_number
 from agent_runs.emitter.messages import MessageMaker, TooLarge
 from agent_runs.emitter.never_raise import format_error
+from agent_runs.emitter.pending import describe_pending
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.redaction import Mask
@@ -57,6 +58,9 @@ class Transport(Protocol):
     def finish(self, deadline: float) -> None:
         """Send pending events until the deadline (`time.monotonic`), and log the number that is left."""
 
+    def unacknowledged(self) -> list[Record]:
+        """Return the records that were taken or are waiting, and are not acknowledged."""
+
 
 class Pipeline:
     """Takes the events of an emitter and its runs into a send queue.
@@ -76,6 +80,8 @@ class Pipeline:
         self._log = RateLimitedLog()
         self._messages = MessageMaker(settings, mask, self._log)
         self._is_closed = False
+        if new_transport is None:  # an error of the emitter says that every event is dropped
+            self._log.skip(f"{DropReason.NOT_CONFIGURED} ")
         current_process()
         register(self)
         self.reset()
@@ -159,14 +165,15 @@ class Pipeline:
             transport.stop_when_empty()
             return self._queue.flush(0)
         self._queue.drain(self._deadline(timeout_s))
+        pending = describe_pending(transport.unacknowledged())
         transport.stop()
         given_up = self._queue.give_up()
         if given_up:
             text = (
-                "The emitter was closed before Kafka acknowledged all events; %d dropped (given_up). "
+                "The emitter was closed before Kafka acknowledged all events; %d dropped (given_up): %s. "
                 "Pass a larger timeout_s to `close` to wait longer"
             )
-            self._log.warn("close", text, given_up)
+            self._log.warn("close", text, given_up, pending)
         return given_up
 
     @property

@@ -45,9 +45,19 @@ class RateLimitedLog:
 
     def warn(self, subject: str, message: str, *arguments: object, error: BaseException | None = None) -> None:
         """Log a warning, unless this period has one of the same subject or has twenty already."""
+        if self._is_due(subject):
+            log_safely(logging.WARNING, message, *arguments, error=error)
+
+    def skip(self, subject: str) -> None:
+        """Log nothing of this subject in this period, because another line has its content."""
+        self._is_due(subject)
+
+    def _is_due(self, subject: str) -> bool:
+        """Whether the subject may be logged now. It may not a second time in this period."""
         now = monotonic()
         if now - self._period_start >= _PERIOD_S:
             self._period_start, self._logged = now, set()
-        if subject not in self._logged and len(self._logged) < _MAX_WARNINGS_PER_PERIOD:
-            self._logged.add(subject)
-            log_safely(logging.WARNING, message, *arguments, error=error)
+        if subject in self._logged or len(self._logged) >= _MAX_WARNINGS_PER_PERIOD:
+            return False
+        self._logged.add(subject)
+        return True

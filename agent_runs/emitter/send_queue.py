@@ -210,6 +210,11 @@ class SendQueue:
         """Whether every record is acknowledged and every drop is recorded in its run."""
         return self._buffer.is_empty and not self._lock.deferred
 
+    @property
+    def waiting(self) -> list[Record]:
+        """A copy of the records that `take` would return, for any thread."""
+        return [*self._buffer.waiting]
+
     def take(self) -> list[Record]:
         """Remove and return the waiting records, in order. They stay pending until they are acknowledged."""
         try:

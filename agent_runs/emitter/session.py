@@ -45,6 +45,7 @@ class _Session:
     async def run(self) -> None:
         async with open_producer(self._state.config) as producer:
             waker = self._state.waker = Waker(asyncio.get_running_loop())
+            self._state.in_flight = self._unacknowledged
             try:
                 async with asyncio.TaskGroup() as tasks:
                     while not self._state.must_end:
@@ -53,8 +54,12 @@ class _Session:
                         partition.cancel()
             finally:
                 self._state.waker = None
-                unacknowledged = chain.from_iterable(partition.records for partition in self._partitions.values())
-                self._state.backlog = [*unacknowledged, *self._taken]
+                self._state.backlog = self._unacknowledged()
+                self._state.in_flight = None
+
+    def _unacknowledged(self) -> list[Record]:
+        records = [list(partition.records) for partition in list(self._partitions.values())]
+        return [*chain.from_iterable(records), *list(self._taken)]
 
     async def _send_or_wait(self, producer: Producer, waker: Waker, tasks: asyncio.TaskGroup) -> None:
         """Distribute new records to their partitions. If there are none, wait for some or for the delivery's end."""

@@ -145,7 +145,7 @@ async def test_without_kafka_the_process_ends_after_the_timeout_and_logs_what_ma
     assert monotonic() - began < 15
     assert result.exit_code == 0
     *_, last = result.errors.splitlines()
-    assert last.startswith("The process ends before Kafka acknowledged all events; 20 may be lost. ")
+    assert last.startswith("The process ends before Kafka acknowledged all events; 20 may be lost: 20 of run '")
     assert "Traceback" not in result.errors
     assert len(result.errors.splitlines()) == 2  # the other line: Kafka does not accept events
 
@@ -163,7 +163,9 @@ async def test_the_end_of_the_process_does_not_wait_for_events_that_close_gave_u
     assert result.exit_code == 0
     assert result.stats == [{"emitted": 20, "sent": 0, "pending": 0, "dropped": {"given_up": 20}, "recorded": 0}]
     *_, last = result.errors.splitlines()
-    assert last.startswith("The emitter was closed before Kafka acknowledged all events; 20 dropped (given_up). ")
+    assert last.startswith(
+        "The emitter was closed before Kafka acknowledged all events; 20 dropped (given_up): 20 of run '"
+    )
 
 
 async def test_a_sigterm_handler_that_exits_loses_nothing(agents: Agents) -> None:
