@@ -43,19 +43,23 @@ def tool(function: Callable[_P, _R], /) -> Callable[_P, _R]: ...
 
 
 @overload
-def tool(name: str, /) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
+def tool(name: str | None = None, /) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]: ...
 
 
-def tool(function_or_name: Any, /) -> Any:
+def tool(function_or_name: Any = None, /) -> Any:
     """Decorate a function so that each call of it is a tool call of the current run: `@tool` or `@tool("name")`.
 
     The function may be a coroutine function or a generator function. The name of the tool is that of the function; its
     arguments are those of the call by name, without `self`. Outside of all runs, the calls are not recorded.
     """
-    if isinstance(function_or_name, str):
-        return lambda function: _record_as_tool(function, function_or_name)
-    name = getattr(function_or_name, "__name__", None) or type(function_or_name).__name__
-    return _record_as_tool(function_or_name, name)
+    if function_or_name is None or isinstance(function_or_name, str):
+        return lambda function: _record_as_tool(function, function_or_name or name_of(function))
+    return _record_as_tool(function_or_name, name_of(function_or_name))
+
+
+def name_of(function: Any) -> str:
+    """Return the name of a function; of another callable object, that of its class."""
+    return str(getattr(function, "__name__", None) or type(function).__name__)
 
 
 def _record_as_tool(function: Callable[_P, _R], name: str) -> Callable[_P, _R]:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from logging import ERROR, INFO
 from types import TracebackType
-from typing import Never, ParamSpec, Self, TypeVar, Unpack
+from typing import Any, Never, ParamSpec, Self, TypeVar, Unpack
 
 from msgspec import structs
 
 from agent_runs.emitter.active_runs import innermost_run
-from agent_runs.emitter.decorators import RunRecorder
+from agent_runs.emitter.decorators import RunRecorder, name_of
 from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.event_methods import Extra
@@ -121,9 +121,11 @@ class Emitter:
 
     def agent(
         self,
-        agent_id: str,
+        agent_id: str | Callable[..., Any] | None = None,
+        /,
         *,
         input: str | None = None,  # the name of the event
+        session_id: str | None = None,
         session_argument: str | None = None,
         extra: Extra = None,
         **further: Json,
@@ -135,25 +137,34 @@ class Emitter:
         returns, or the items of a generator. A call inside a run of the same emitter is a child of that run.
 
         Args:
-            agent_id: which agent runs.
+            agent_id: which agent runs; by default the name of the function.
             input: also emit an `input` event of this kind, such as `message_from_user`, with the arguments of the call.
-            session_argument: the name of the function's argument that holds the session id.
+            session_id: as for `start_run`; a child has the session of its parent.
+            session_argument: the name of the function's argument that holds the session id, in place of `session_id`.
             extra: further fields of the `run_started`, by name.
             further: further fields of the `run_started`.
         """
 
-        def start(arguments: dict[str, Json]) -> RunRecorder:
-            outer = innermost_run()
-            if outer is not None and outer.has_pipeline(self._pipeline):
-                run = outer.child(agent_id=agent_id, extra=extra, **further)
-            else:
-                session_id = arguments.get(session_argument) if session_argument else None
-                run = self.start_run(agent_id=agent_id, session_id=session_id, extra=extra, **further)
+        def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+            name = agent_id if agent_id and not callable(agent_id) else name_of(function)
+            return instrument(function, partial(start, name))
+
+        def start(name: str, arguments: dict[str, Json]) -> RunRecorder:
+            session = arguments.get(session_argument) if session_argument else session_id
+            run = self._start_agent({"agent_id": name, "session_id": session}, extra, further)
             if input is not None:
                 run.input(input, arguments)
             return RunRecorder(run)
 
-        return lambda function: instrument(function, start)
+        # `@emitter.agent` without parentheses passes the function.
+        return decorate(agent_id) if callable(agent_id) else decorate
+
+    @never_raise(lambda self: Run(self._pipeline, new_id()))
+    def _start_agent(self, /, own: dict[str, Any], extra: Extra, further: Mapping[str, Json]) -> Run:
+        outer = innermost_run()
+        if outer is None or not outer.has_pipeline(self._pipeline):
+            return self.start_run(**own, extra=extra, **further)
+        return outer.child(agent_id=own["agent_id"], extra=extra, **further)
 
     @never_raise(lambda _: new_id())
     def emit(self, /, run_id: str, event: RunEvent | UnknownEvent, *, extra: Extra = None, **further: Json) -> str:

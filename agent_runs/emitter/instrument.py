@@ -117,8 +117,8 @@ def _wrap_coroutine_function(function: Any, bind: Bind, start: Start) -> Any:
 
 def _wrap_generator(function: Any, bind: Bind, start: Start) -> Any:
     def wrapper(*arguments: Any, **keywords: Any) -> Generator[Any, Any, Any]:
+        generator = function(*arguments, **keywords)  # raises if the arguments are wrong; then there is no call
         recorder = _start(start, bind, arguments, keywords)
-        generator = function(*arguments, **keywords)
         step: Callable[[], Any] = partial(next, generator)
         while True:
             with recorder.running():
@@ -146,8 +146,8 @@ def _wrap_generator(function: Any, bind: Bind, start: Start) -> Any:
 
 def _wrap_async_generator(function: Any, bind: Bind, start: Start) -> Any:
     async def wrapper(*arguments: Any, **keywords: Any) -> AsyncIterator[Any]:
+        generator = function(*arguments, **keywords)  # raises if the arguments are wrong; then there is no call
         recorder = _start(start, bind, arguments, keywords)
-        generator = function(*arguments, **keywords)
         step: Callable[[], Any] = partial(anext, generator)
         while True:
             with recorder.running():

@@ -16,7 +16,7 @@ class LlmCall:
 
     At the end of the block it emits `llm_failed` if the block raised an exception, which propagates, or if `error` is
     set; otherwise `llm_called`. The event has the duration of the block as `duration_ms`. Its parent is the event
-    before the block. The prompts are those at the start of the block.
+    before the block. The prompts are those at the start of the block; further fields are encoded at its end.
 
     Attributes:
         raw_response: the exact answer of the model, text or any other value; set it inside the block.
@@ -58,7 +58,7 @@ class LlmCall:
     ) -> None:
         failure = self.error if error is None else error
         measured: dict[str, Json] = {"duration_ms": round((perf_counter() - self._started_at) * 1000, 3)}
-        # `call.extra` goes before the further fields of `run.llm(…)`; a name in both is stored twice.
+        # A further field that the block sets replaces a keyword of `run.llm(…)` with its name.
         extra, keywords = self._request_extra, {**self._keywords, **self.extra}
         if failure is None:
             response = text_of(self.raw_response)

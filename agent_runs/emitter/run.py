@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextvars import copy_context
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.active_runs import call_in_context, enter, leave
@@ -20,6 +20,10 @@ from agent_runs.status import RunStatus
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+def _do_nothing(*_: Any, **__: Any) -> Any:
+    return None
 
 
 class Run(EventMethods):
@@ -90,6 +94,7 @@ class Run(EventMethods):
         child._chain.emit(RunStarted, None, extra, further, **own)
         return child
 
+    @never_raise(lambda _: _do_nothing)
     def wrap(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Return a function that calls `function` as part of this run, in any thread: `pool.submit(run.wrap(work), 1)`.
 
@@ -100,7 +105,8 @@ class Run(EventMethods):
         context.run(enter, self)
         return call_in_context(function, context)
 
-    def end(self, error: BaseException | None = None, *, result: Json = None) -> None:
+    @never_raise(lambda _: None)
+    def end(self, /, error: BaseException | None = None, *, result: Json = None) -> None:
         """End the run: with `run_failed` if there is an error, otherwise with `run_completed` and the result.
 
         Without an error, a run that waits or has ended gets no further event.

@@ -385,6 +385,54 @@ async def test_a_generator_agent_is_the_current_run_only_while_its_code_runs(emi
     assert emitter.types(second) == ["run_started", "tool_requested", "tool_succeeded", "run_completed"]
 
 
+def test_the_decorators_take_their_names_from_the_function_too(emitter: RecordingEmitter) -> None:
+    @tool()
+    def double(number: int) -> int:
+        return 2 * number
+
+    def work(number: int) -> int:
+        return double(number)
+
+    without_parentheses: Any = emitter.agent
+    assert emitter.agent()(work)(2) == without_parentheses(work)(3) - 2 == 4
+    starts = [event.agent_id for event in emitter.events() if isinstance(event, RunStarted)]
+    assert starts == ["work", "work"]
+    assert emitter.types() == ["run_started", "tool_requested", "tool_succeeded", "run_completed"] * 2
+
+
+def test_an_agent_whose_fields_are_not_valid_is_called_and_counted(emitter: RecordingEmitter) -> None:
+    @emitter.agent("a", session_id="s")
+    def valid() -> str:
+        return current_run().run_waiting()
+
+    @emitter.agent("a", agent_id="b")
+    def work() -> str:
+        return current_run().run_waiting()
+
+    assert valid()
+    assert emitter.events()[0].session_id == "s"  # type: ignore[union-attr]
+    emitter.records.clear()
+    assert work()
+    assert emitter.stats().dropped == {"invalid": 1}
+    assert emitter.types() == ["run_waiting"]
+
+
+def test_misuse_of_wrap_and_end_raises_nothing(emitter: RecordingEmitter, run: Run) -> None:
+    misused: Any = run
+
+    assert misused.wrap()() is None
+    assert misused.end(1, 2, 3) is None
+    assert emitter.stats().dropped == {"invalid": 2}
+
+
+def test_wrong_arguments_of_a_generator_are_no_call(emitter: RecordingEmitter, run: Run) -> None:
+    wrong: Any = split
+    with run, pytest.raises(TypeError):
+        next(wrong())
+
+    assert emitter.types() == ["run_completed"]
+
+
 def test_a_result_that_is_too_large_leaves_the_run_completed(emitter: RecordingEmitter) -> None:
     @emitter.agent("a")
     def work() -> str:
