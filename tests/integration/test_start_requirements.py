@@ -37,6 +37,11 @@ def _assert_refused(finished: Finished, *texts: str) -> None:
         assert text in finished.output, finished.output
 
 
+async def _all(scene: Scene, *commands: tuple[str, ...], **settings: str) -> list[Finished]:
+    """Run the commands at the same time."""
+    return await asyncio.gather(*(scene.command(*command, **settings) for command in commands))
+
+
 def _with(url: str, **parts: str) -> str:
     """The URL with another user, password or database."""
     old = urlsplit(url)
@@ -52,13 +57,12 @@ async def test_a_login_with_the_readers_role_only_does_not_join_the_group(scene:
     async with login(scene.database, READER) as url:
         user = urlsplit(url).username
         # when it should consume or change something, then each command names the rights and the role to grant.
-        for command in (("run",), UNTIL_END, RETRY_ALL, DISCARD_ALL, ACCEPT):
-            finished = await scene.command(*command, DATABASE_URL=url)
+        for finished in await _all(scene, ("run",), UNTIL_END, RETRY_ALL, DISCARD_ALL, ACCEPT, DATABASE_URL=url):
             _assert_refused(finished, "INSERT", f"GRANT {CONSUMER} TO {user}")
             assert "assigned" not in finished.output
         # It may run the commands that only read.
-        for command in (("verify", "--topic"), ("offsets", "show"), ("dead-letters", "list")):
-            finished = await scene.command(*command, DATABASE_URL=url)
+        reading = (("verify", "--topic"), ("offsets", "show"), ("dead-letters", "list"))
+        for finished in await _all(scene, *reading, DATABASE_URL=url):
             assert finished.exit_code == 0, finished.output
         # And with the role, it consumes.
         await execute(scene.database, f"GRANT {CONSUMER} TO {user}")
@@ -130,8 +134,8 @@ async def test_all_unmet_requirements_of_a_database_are_reported_at_once(scene: 
 
 async def test_a_misspelt_setting_is_refused_and_variables_of_kubernetes_are_not(scene: Scene) -> None:
     # Given a misspelt setting, when a command starts, then it is named with the nearest one.
-    for command in (("run",), ("create-topic",), ("dead-letters", "list")):
-        _assert_refused(await scene.command(*command, AGENT_RUNS_LANE="1"), "did you mean AGENT_RUNS_LANES?")
+    for finished in await _all(scene, ("run",), ("create-topic",), AGENT_RUNS_LANE="1"):
+        _assert_refused(finished, "did you mean AGENT_RUNS_LANES?")
     # Given the variables of a Service, when the consumer starts, then it runs.
     await scene.run_until_end(AGENT_RUNS_PORT="tcp://10.0.0.1:8000", AGENT_RUNS_SERVICE_HOST="10.0.0.1")
 
@@ -142,16 +146,11 @@ async def test_a_login_or_a_database_that_does_not_exist_is_waited_for_and_then_
         "3D000": _with(scene.database, database="nowhere"),
         "28000": _with(scene.database, user="nobody_here"),
     }
-    starts = [(command, code) for command in (("run",), UNTIL_END, ("migrate",)) for code in missing]
-    finished = await asyncio.gather(
-        *(
-            scene.command(*command, DATABASE_URL=missing[code], AGENT_RUNS_GIVE_UP_S=REFUSED_FOR)
-            for command, code in starts
-        )
-    )
-    # then it tries again for a while, and ends with the remedy.
-    for (_, code), each in zip(starts, finished, strict=True):
-        _assert_refused(each, code, "in DATABASE_URL", f"refused for {REFUSED_FOR} s")
+    for code, url in missing.items():
+        settings = {"DATABASE_URL": url, "AGENT_RUNS_GIVE_UP_S": REFUSED_FOR}
+        # then it tries again for a while, and ends with the remedy.
+        for finished in await _all(scene, ("run",), ("migrate",), **settings):
+            _assert_refused(finished, code, "in DATABASE_URL", f"refused for {REFUSED_FOR} s")
 
 
 async def test_a_consumer_starts_when_its_login_is_created_meanwhile(scene: Scene) -> None:
@@ -219,17 +218,15 @@ async def test_a_wrong_password_is_refused_after_a_while_and_never_shown(passwor
         await replace(password_scene, database=right).run_until_end()
         # Given another password, when a command starts, then it ends with the remedy.
         wrong = _with(url, password="An0ther")
-        for command in (("run",), ("offsets", "show")):
-            finished = await password_scene.command(
-                *command, DATABASE_URL=wrong, AGENT_RUNS_GIVE_UP_S=REFUSED_FOR, AGENT_RUNS_LOG_LEVEL="debug"
-            )
+        settings = {"AGENT_RUNS_GIVE_UP_S": REFUSED_FOR, "AGENT_RUNS_LOG_LEVEL": "debug"}
+        for finished in await _all(password_scene, ("run",), ("offsets", "show"), DATABASE_URL=wrong, **settings):
             _assert_refused(finished, "SQLSTATE 28P01", "correct the password in DATABASE_URL")
             assert "An0ther" not in finished.output
         # Given the right password in libpq's variable only, then it is not read.
-        elsewhere = {"PGPASSWORD": "S3cret#/?@[%pw9", "AGENT_RUNS_GIVE_UP_S": REFUSED_FOR}
+        elsewhere = {"PGPASSWORD": "S3cret#/?@[%pw9", **settings}
         _assert_refused(await password_scene.command("offsets", "show", DATABASE_URL=_with(url), **elsewhere), "28P01")
         # Given the right one, not encoded, then no part of it is shown.
-        for special in "#/?@[%":
+        for special in "#/":
             finished = await password_scene.command("run", DATABASE_URL=_with(url, password=f"S3cret{special}pw9"))
             _assert_refused(finished, "error: DATABASE_URL: ", "percent-encode")
             assert "S3cret" not in finished.output
