@@ -6,6 +6,7 @@ ConsumerError
 ├── GaveUp               Kafka or PostgreSQL stayed unavailable, or nothing was stored, for too long: exit code 4
 ├── BatchTooLarge        a record batch expands beyond the limit: its partition halts
 ├── FetchTooLarge        the batches of one fetch do: fetch fewer records
+├── RecordUnreadable     the Kafka client cannot parse a fetched record
 ├── KafkaClientBroken    the service replaces the consumer group's Kafka client
 │   └── MemberRefused    the group's coordinator refuses this member: retry with a new client
 └── StoreError           PostgreSQL failed; `consumer.postgres.sqlstate` maps SQLSTATEs to these classes
@@ -49,6 +50,10 @@ class BatchTooLarge(ConsumerError):
 
 class FetchTooLarge(ConsumerError):
     """The batches of one fetch together have more than AGENT_RUNS_MAX_DECOMPRESSED_BYTES: fetch fewer records."""
+
+
+class RecordUnreadable(ConsumerError):
+    """The Kafka client cannot parse one of the fetched records; the message has its error."""
 
 
 class KafkaClientBroken(ConsumerError):

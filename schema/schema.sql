@@ -127,26 +127,35 @@ CREATE TABLE dead_letters (
     retries          integer          NOT NULL DEFAULT 0,    -- retries that refused the record again
     created_at       timestamptz      NOT NULL DEFAULT now(),  -- wall clock
     updated_at       timestamptz      NOT NULL DEFAULT now(),  -- wall clock
+    offset_count     bigint           NOT NULL DEFAULT 1,    -- offsets that it stands for, from record_offset on; more than 1
+                                                             -- for a record batch that cannot be split into records
+    omitted_headers  integer          NOT NULL DEFAULT 0,    -- further headers of the record, which are not stored
 
     -- The number that operators use for a dead letter.
     CONSTRAINT dead_letters_pkey PRIMARY KEY (id),
     -- When a topic is consumed again, its dead letters keep their rows and states. The timestamp is part of the key
     -- because the offsets of a topic that was deleted and created again restart at 0.
     CONSTRAINT dead_letters_record_key UNIQUE NULLS NOT DISTINCT (topic, partition, record_offset, record_timestamp),
-    -- The reasons of the contract, in the order in which they are checked.
+    -- The reasons of the contract, in the order in which they are checked; 'unreadable' is an operator's decision to skip a
+    -- record that cannot be read or written.
     CONSTRAINT dead_letters_reason_check CHECK (reason IN (
-        'missing_key', 'invalid_key', 'too_large', 'not_json', 'invalid_event', 'store_rejected', 'event_id_conflict'
+        'missing_key', 'invalid_key', 'too_large', 'not_json', 'invalid_event', 'store_rejected', 'event_id_conflict',
+        'unreadable'
     )),
     -- A dead letter is open until a retry stores its event or an operator discards it.
     CONSTRAINT dead_letters_state_check CHECK (state IN ('open', 'resolved', 'discarded')),
     -- retries is a number of retries.
-    CONSTRAINT dead_letters_retries_check CHECK (retries >= 0)
+    CONSTRAINT dead_letters_retries_check CHECK (retries >= 0),
+    -- A dead letter stands for at least its record.
+    CONSTRAINT dead_letters_offset_count_check CHECK (offset_count >= 1),
+    -- omitted_headers is a number of headers.
+    CONSTRAINT dead_letters_omitted_headers_check CHECK (omitted_headers >= 0)
 );
 
 -- Dead letters of one state, newest first.
 CREATE INDEX dead_letters_state_idx ON dead_letters (state, created_at DESC, id DESC);
 
--- The history of a dead letter: one row per retry and one per discard. The first refusal is in dead_letters; the first
+-- The history of a dead letter: one row per retry, discard and skip. The first refusal is in dead_letters; the first
 -- retry that refuses the record again copies it here.
 CREATE TABLE dead_letter_history (
     letter_id bigint      NOT NULL,
@@ -155,19 +164,20 @@ CREATE TABLE dead_letter_history (
     action    text        NOT NULL,
     reason    text,                                -- why the record was refused; NULL for 'resolved' and 'discarded'
     detail    text        NOT NULL,                -- what was wrong, where the event is stored, or why it was discarded
-    actor     text,                                -- who discarded the dead letter; else NULL
+    actor     text,                                -- who discarded or skipped it; else NULL
 
     -- One row per action. Readers order them by at, then id: 'refused' is inserted later than it happened.
     CONSTRAINT dead_letter_history_pkey PRIMARY KEY (letter_id, id),
     -- Deleting a dead letter deletes its history.
     CONSTRAINT dead_letter_history_letter_fkey FOREIGN KEY (letter_id) REFERENCES dead_letters (id) ON DELETE CASCADE,
     -- 'refused' is the first refusal; 'retried' means that a retry refused the record again; 'resolved' means that a retry
-    -- stored its event, or found it stored.
-    CONSTRAINT dead_letter_history_action_check CHECK (action IN ('refused', 'retried', 'resolved', 'discarded')),
+    -- stored its event, or found it stored; 'skipped' means that an operator skipped a record that halted its partition.
+    CONSTRAINT dead_letter_history_action_check
+        CHECK (action IN ('refused', 'retried', 'resolved', 'discarded', 'skipped')),
     -- Only the two kinds of refusal have a reason.
     CONSTRAINT dead_letter_history_reason_check CHECK ((reason IS NOT NULL) = (action IN ('refused', 'retried'))),
-    -- A row with action 'discarded' names the operator.
-    CONSTRAINT dead_letter_history_actor_check CHECK (action <> 'discarded' OR actor IS NOT NULL)
+    -- A row with an operator's decision names the operator.
+    CONSTRAINT dead_letter_history_actor_check CHECK (action NOT IN ('discarded', 'skipped') OR actor IS NOT NULL)
 );
 
 -- Operators' decisions to continue without records that the log no longer has.

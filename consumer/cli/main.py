@@ -15,6 +15,7 @@ from consumer.cli import output
 from consumer.cli.command import run, run_repeated, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
 from consumer.cli.offsets_output import offsets_as_json, offsets_as_table
+from consumer.cli.offsets_skip import skip_command
 from consumer.errors import GaveUp, OperatorNeeded, StoreError, UsageError
 from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic, create_topic
@@ -157,7 +158,7 @@ async def _verify_topic(config: Config, session: Session) -> tuple[list[Differen
 
 @cli.group("offsets")
 def offsets_group() -> None:
-    """Show offsets, and let a partition continue after lost records."""
+    """Show offsets, and let a halted partition continue."""
 
 
 @offsets_group.command("show")
@@ -196,6 +197,7 @@ def accept_loss_command(partition: int, by: str) -> None:
     output.loss_accepted(run_repeated(config, work, "accept the loss"))
 
 
+offsets_group.add_command(skip_command)
 cli.add_command(dead_letters_group)
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from agent_runs.escaping import escape_line
 from consumer.partitions.offsets_commands import PartitionStatus
+from consumer.partitions.skip_command import Skipped
 from consumer.verify.runs import Difference
 
 _SHOWN_DIFFERENCES: Final = 50
@@ -62,3 +63,15 @@ def loss_accepted(status: PartitionStatus) -> None:
         f"Partition {status.partition} continues at offset {status.bounds.start_offset}. "
         f"Recorded in accepted_losses: {status.lost or ''}",
     )
+
+
+def skipped(partition: int, offset: int, result: Skipped) -> None:
+    """Print what was skipped, what else was stored, and where the partition continues."""
+    console = text_console()
+    rest = f" and the {result.offset_count - 1} offsets after it" if result.offset_count > 1 else ""
+    print_line(console, f"Skipped the record at offset {offset} of partition {partition}{rest}: {result.problem}")
+    events, letters, repeats = result.stored
+    print_line(
+        console, f"Stored in the same transaction: {events} events, {len(letters)} dead letters, {repeats} repeats."
+    )
+    print_line(console, f"Partition {partition} continues at offset {result.end_offset}.")

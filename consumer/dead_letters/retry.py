@@ -89,6 +89,8 @@ class Retry:
     def _skipped(self, letter: DeadLetterSummary) -> Retried | None:
         if letter.state != "open":
             return Retried(letter.id, Outcome.SKIPPED, f"it is {letter.state}")
+        if letter.reason is Reason.UNREADABLE and letter.key is None:
+            return Retried(letter.id, Outcome.SKIPPED, "it has no key and no message: publish its events again")
         if letter.retries >= self._options.max_retries:
             return Retried(letter.id, Outcome.SKIPPED, f"refused again {letter.retries} times: raise --max-retries")
         return None

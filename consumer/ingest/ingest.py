@@ -71,7 +71,11 @@ async def store_events(events: Sequence[Event], tx: Transaction, *, check_existi
 
 
 def _by_partition(rejections: Sequence[Rejection]) -> Counter[int]:
-    return Counter(rejection.record.partition for rejection in rejections)
+    """Return how many offsets the rejections stand for, by partition."""
+    counts: Counter[int] = Counter()
+    for rejection in rejections:
+        counts[rejection.record.partition] += rejection.offset_count
+    return counts
 
 
 async def _lock_heads(events: Sequence[Event], tx: Transaction) -> dict[str, Head]:

@@ -116,11 +116,13 @@ UPDATE agent_runs AS r
 
 -- insert_dead_letters --
 -- Inserts dead letters. Existing rows and their states stay unchanged when a topic is consumed again.
--- $1 topic, $2 to $9 the columns. Returns the coordinates and ids of the new rows
-INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, key, value, headers, reason, detail)
+-- $1 topic, $2 to $11 the columns. Returns the coordinates and ids of the new rows
+INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, key, value, headers, reason, detail,
+                          offset_count, omitted_headers)
 SELECT $1, b.*
   FROM unnest(
-        $2::integer[], $3::bigint[], $4::timestamptz[], $5::bytea[], $6::bytea[], $7::jsonb[], $8::text[], $9::text[]
+        $2::integer[], $3::bigint[], $4::timestamptz[], $5::bytea[], $6::bytea[], $7::jsonb[], $8::text[], $9::text[],
+        $10::bigint[], $11::integer[]
        ) AS b
     ON CONFLICT ON CONSTRAINT dead_letters_record_key DO NOTHING
 RETURNING partition, record_offset, id

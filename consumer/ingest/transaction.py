@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -17,6 +18,9 @@ from consumer.postgres.store import Store
 # The size of the messages in one `look_up` query. With a whole batch in one query, the parameters would be in this
 # process's memory three times, and PostgreSQL would write them to disk.
 _LOOK_UP_BYTES: Final = 2 * 1024 * 1024
+# Of one dead letter. A record may have millions of headers of two bytes each, and each takes 100 bytes in this process
+# and 20 in JSONB.
+_MAX_HEADERS: Final = 10_000
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -158,7 +162,8 @@ def _head(row: Mapping[str, object]) -> Head:
 def _dead_letter_row(rejection: Rejection) -> tuple[object, ...]:
     record = rejection.record
     headers = [
-        [storable_text(name), None if value is None else b64encode(value).decode()] for name, value in record.headers
+        [storable_text(name), None if value is None else b64encode(value).decode()]
+        for name, value in islice(record.headers, _MAX_HEADERS)
     ]
     return (
         record.partition,
@@ -169,4 +174,6 @@ def _dead_letter_row(rejection: Rejection) -> tuple[object, ...]:
         _encode(headers),
         rejection.reason,
         storable_text(rejection.detail),
+        rejection.offset_count,
+        len(record.headers) - len(headers),
     )

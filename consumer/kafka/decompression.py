@@ -18,6 +18,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 
 from consumer.errors import BatchTooLarge, FetchTooLarge
 
+_UNCOMPRESSED: Final = 0
 _GZIP: Final = 16 + zlib.MAX_WBITS
 # The first buffer for codecs that do not state the size of their result, as a multiple of the compressed size. A buffer
 # that is too small costs a second decompression.
@@ -32,7 +33,7 @@ class DecompressionLimit:
     """The bounds of one batch and of one fetch, for all clients of the process."""
 
     def __init__(self) -> None:
-        self._batch_bytes = sys.maxsize
+        self._batch_bytes = sys.maxsize // 2  # before `set`: no bound
         self._left: int | None = None
 
     def set(self, batch_bytes: int) -> None:
@@ -71,6 +72,19 @@ class DecompressionLimit:
         if self._left is not None:
             self._left -= len(result)
         return result
+
+    def decompress_codec(self, codec: int, data: bytes) -> bytes | bytearray:
+        """Return the decompressed batch; `codec` is the number in its attributes.
+
+        Raises:
+            BatchTooLarge: the batch expands to more than the bound.
+            ValueError: the codec is unknown.
+        """
+        if codec == _UNCOMPRESSED:
+            return data
+        if codec > len(_DECODERS):
+            raise ValueError(f"unknown compression codec {codec}")
+        return self.decompress(list(_DECODERS.values())[codec - 1], data)
 
     def _bounded(self, decoder: Callable[[Any, int], bytes | bytearray]) -> Callable[[Any], bytes | bytearray]:
         return lambda data: self.decompress(decoder, data)
@@ -152,6 +166,7 @@ def _xerial_blocks(view: memoryview) -> list[memoryview]:
     return blocks
 
 
+# In the order of Kafka's numbers of the codecs, from 1 on.
 _DECODERS: Final[dict[str, Callable[[Any, int], bytes | bytearray]]] = {
     "gzip_decode": _gunzip,
     "snappy_decode": _unsnappy,

@@ -19,11 +19,20 @@ from aiokafka.errors import (
 )
 from msgspec import structs
 
-from consumer.errors import ConsumerError, KafkaClientBroken, MemberRefused, Unavailable, UsageError
+from consumer.errors import (
+    ConsumerError,
+    FetchTooLarge,
+    KafkaClientBroken,
+    MemberRefused,
+    RecordUnreadable,
+    Unavailable,
+    UsageError,
+)
 from consumer.settings import TopicConfig
 
 # OSError and TimeoutError: from the socket, and from the deadlines that this package sets. The client raises both.
 CLIENT_ERRORS: Final = (KafkaError, OSError, TimeoutError)
+_SHOWN_CHARACTERS: Final = 500  # the error of a header's name quotes the name
 # Those of the client's errors that a record causes. Parsing a record batch raises many others too, such as ValueError.
 RECORD_ERRORS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
 REQUEST_TIMEOUT_S: Final = 10.0  # how long a request outside the consumer group may take
@@ -61,6 +70,19 @@ def translated_errors() -> Iterator[None]:
         raise
     except CLIENT_ERRORS as error:
         raise Unavailable(f"Kafka: {error!r}") from error
+
+
+@contextmanager
+def unreadable_records() -> Iterator[None]:
+    """Raise RecordUnreadable in place of an error that a record causes. Parsing a batch raises errors of any class."""
+    try:
+        yield
+    except FetchTooLarge:
+        raise
+    except Exception as error:
+        if isinstance(error, CLIENT_ERRORS) and not isinstance(error, RECORD_ERRORS):
+            raise
+        raise RecordUnreadable(repr(error)[:_SHOWN_CHARACTERS]) from error
 
 
 @asynccontextmanager

@@ -135,7 +135,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
             KafkaClientBroken: the client must be replaced; a MemberRefused if the coordinator refuses this member.
             UsageError: the coordinator refuses a setting.
         """
-        ready = [claim for claim in self._claims.values() if claim.state is ClaimState.READY]
+        ready = [claim for claim in self._claims.values() if claim.fetchable]
         alone = self._search.next(ready)
         claims = [claim for claim in ([alone] if alone else ready) if has_room(claim)]
         if not claims:
@@ -221,7 +221,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
                 _log.warning(text, action="unreadable", partitions=partitions, error=repr(error))
                 self._search.start(claims)
             case _ if self._search.on_failure():
-                alone.halt(f"the record at offset {alone.position} cannot be read: {error!r}")
+                alone.halt_when_stored(f"the record at offset {alone.position} cannot be read: {error!r}")
 
     def commit_offsets(self) -> None:
         """Commit the stored offsets to Kafka in the background, for tools that show lag. The service ignores them."""

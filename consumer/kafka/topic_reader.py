@@ -8,16 +8,17 @@ these reads take as few bytes as Kafka allows: a fetch returns at least one batc
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agent_runs.settings import KafkaSettings
-from consumer.errors import FetchTooLarge, Unavailable
+from consumer.errors import FetchTooLarge, RecordUnreadable, Unavailable
+from consumer.kafka.batch_reader import UnreadableBatch, read_unreadable
 from consumer.kafka.client_options import client_options
-from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within
+from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within, unreadable_records
 from consumer.kafka.fetch_size import FetchSize
 from consumer.model.records import Record
 from consumer.runtime.retrying import retry_while_unavailable
@@ -28,6 +29,7 @@ _T = TypeVar("_T")
 _RECORD_FETCH_BYTES: Final = 1
 _SCAN_FETCH_BYTES: Final = 1024 * 1024
 _SCAN_RECORDS: Final = 2000
+_TRIES: Final = 3  # of a record that cannot be read: a bit flipped in transit is correct in the next fetch
 _FETCH_WAIT_S: Final = 0.2  # between two looks at the position
 
 
@@ -48,6 +50,7 @@ class TopicReader:
     """
 
     def __init__(self, kafka: KafkaSettings, topic: str, fetch_bytes: int = _RECORD_FETCH_BYTES) -> None:
+        self._kafka = kafka
         self._topic = topic
         self._size = FetchSize()
         self._reading = asyncio.Lock()
@@ -130,23 +133,61 @@ class TopicReader:
             tp = self._begin_reading(partition, offset)
             try:
                 records = await self._answer(lambda: self._next_records(tp, 1))
+            except RecordUnreadable as error:
+                raise Unavailable(f"Kafka: partition {partition}: offset {offset}: {error}") from error
             finally:
                 self._consumer.pause(tp)  # or the client fetches the next batch too
         return records[0].timestamp if records and records[0].offset == offset else None
 
-    async def scan(self, partition: int, start_offset: int, end_offset: int) -> AsyncIterator[list[Record]]:
+    async def scan(self, partition: int, start_offset: int, end_offset: int) -> AsyncGenerator[list[Record], None]:
         """Yield the records from `start_offset` up to, not including, `end_offset`, at most 2,000 at a time.
+
+        A record that cannot be read is an UnreadableRecord.
 
         Raises:
             Unavailable: a broker does not answer.
+            UsageError: the header of a record batch is damaged, so that the next batch cannot be found.
         """
+        most = _SCAN_RECORDS
         async with self._reading:
             tp = self._begin_reading(partition, start_offset)
-            while await self._consumer.position(tp) < end_offset:
-                fetched = await self._answer(lambda: self._next_records(tp, _SCAN_RECORDS))
+            while (position := await self._consumer.position(tp)) < end_offset:
+                try:
+                    fetched = await self._answer(lambda most=most: self._next_records(tp, most))  # type: ignore[misc]
+                    most = min(2 * most, _SCAN_RECORDS)
+                except RecordUnreadable:
+                    most = 1
+                    batch = await self._unreadable_batch(partition, position)
+                    self._begin_reading(partition, batch.end_offset if batch else position)
+                    fetched = batch.records if batch else []
                 records = [record for record in fetched if record.offset < end_offset]
                 if records:
                     yield records
+
+    async def unreadable_batch(self, partition: int, offset: int) -> UnreadableBatch | None:
+        """Return the rest of the batch from `offset` on if the record there cannot be read; None if it can be.
+
+        Raises:
+            Unavailable: a broker does not answer.
+            UsageError: the header of the batch is damaged, so that the next batch cannot be found.
+        """
+        async with self._reading:
+            return await self._unreadable_batch(partition, offset)
+
+    async def _unreadable_batch(self, partition: int, offset: int) -> UnreadableBatch | None:
+        tp = TopicPartition(self._topic, partition)
+        problem = ""
+        for _ in range(_TRIES):
+            self._begin_reading(partition, offset)
+            try:
+                await self._answer(lambda: self._next_records(tp, 1))
+            except RecordUnreadable as error:
+                problem = str(error)
+            else:
+                return None
+            finally:
+                self._consumer.pause(tp)
+        return await self._answer(lambda: read_unreadable(self._kafka, self._topic, partition, offset, problem))
 
     def _begin_reading(self, partition: int, offset: int) -> TopicPartition:
         tp = TopicPartition(self._topic, partition)
@@ -155,13 +196,18 @@ class TopicReader:
         return tp
 
     async def _next_records(self, tp: TopicPartition, max_records: int) -> list[Record]:
-        """Return the next records; none if the position has passed transaction markers or aborted records instead."""
+        """Return the next records; none if the position has passed transaction markers or aborted records instead.
+
+        Raises:
+            RecordUnreadable: the client cannot parse one of them.
+        """
         position = await self._consumer.position(tp)
         records: list[Record] = []
         while not records and await self._consumer.position(tp) == position:
             most = self._size.begin(max_records)
             try:
-                fetched = await self._consumer.getmany(tp, timeout_ms=int(_FETCH_WAIT_S * 1000), max_records=most)
+                with unreadable_records():
+                    fetched = await self._consumer.getmany(tp, timeout_ms=int(_FETCH_WAIT_S * 1000), max_records=most)
             except FetchTooLarge:
                 self._size.shrink(most)
                 self._consumer.seek(tp, position)

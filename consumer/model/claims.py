@@ -31,6 +31,7 @@ class Claim:
         anchor: the fingerprint of a stored record. If the log no longer holds that record, the topic was deleted and
             created again.
         halt_reason: why the claim is halted; empty in the other states.
+        halts_with: why the claim halts as soon as everything before `position` is stored; empty if it does not.
         idle: set while no transaction of this claim is open; other code may wait for it.
     """
 
@@ -43,7 +44,7 @@ class Claim:
         self.end_offset_reports = 0
         self.fingerprint: Fingerprint | None = None
         self.anchor: Fingerprint | None = None
-        self.halt_reason = ""
+        self.halt_reason = self.halts_with = ""
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -51,6 +52,11 @@ class Claim:
     def lag(self) -> int:
         """How many offsets of the log are not stored yet, by the broker's last report."""
         return max(0, self.end_offset - self.next_offset)
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether records after `position` may be fetched."""
+        return self.state is ClaimState.READY and not self.halts_with
 
     def begin(self, offset: int, fingerprint: Fingerprint | None) -> None:
         """Start fetching at the stored offset, which the log still has."""
@@ -83,6 +89,8 @@ class Claim:
         # If the claim began without an anchor, its first record becomes the anchor at once. If only
         # the next check of the log set it, a topic deleted and created again before that check would not be detected.
         self.anchor = self.anchor or self.fingerprint
+        if self.halts_with and next_offset >= self.position:
+            self.halt(self.halts_with)
 
     def move_anchor(self, fingerprint: Fingerprint | None) -> None:
         """Replace the anchor, which the log still held after the record with this fingerprint was stored."""
@@ -92,6 +100,12 @@ class Claim:
         """Stop fetching and writing until a check replaces the claim. A revoked claim stays revoked."""
         if self.state is not ClaimState.REVOKED:
             self.state, self.halt_reason = ClaimState.HALTED, reason
+
+    def halt_when_stored(self, reason: str) -> None:
+        """Stop fetching, and halt once everything before `position` is stored."""
+        self.halts_with = reason
+        if self.next_offset >= self.position:
+            self.halt(reason)
 
     def revoke(self) -> None:
         """End the claim: its queued slices are never written."""

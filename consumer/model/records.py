@@ -12,6 +12,7 @@ from agent_runs.codec.json_scan import without_unstorable
 # The range of both `datetime` and timestamptz, in milliseconds since 1970: the years 1 to 9999.
 _EARLIEST_MS: Final = -62_135_596_800_000
 _LATEST_MS: Final = 253_402_300_799_999
+_KEPT_BYTES: Final = 16 * 1024 * 1024  # of a record or batch that cannot be parsed
 
 
 class Record(Protocol):
@@ -27,6 +28,43 @@ class Record(Protocol):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
+
+
+class PlainRecord(msgspec.Struct, gc=False):
+    """A record that the service has parsed itself."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+class UnreadableRecord(PlainRecord, gc=False):
+    """A record that the Kafka client cannot parse, or the rest of a record batch that cannot be split into records.
+
+    Attributes:
+        problem: why it cannot be parsed.
+        offset_count: how many offsets it stands for: more than 1 if it is the rest of a batch.
+    """
+
+    problem: str
+    offset_count: int = 1
+
+    @classmethod
+    def from_record(cls, record: Record, problem: str) -> "UnreadableRecord":
+        """Return the record if it is unreadable; else an unreadable record with its key, value and headers."""
+        if isinstance(record, cls):
+            return record
+        return cls(record.partition, record.offset, record.timestamp, record.key, record.value, record.headers, problem)
+
+    @classmethod
+    def of_bytes(cls, partition: int, offset: int, timestamp: int, raw: bytes, problem: str) -> "UnreadableRecord":
+        """Return an unreadable record whose value is `raw`, or the first 16 MiB of it."""
+        if len(raw) > _KEPT_BYTES:
+            problem = f"{problem}; only the first {_KEPT_BYTES} of its {len(raw)} bytes are kept"
+        return cls(partition, offset, timestamp, None, raw[:_KEPT_BYTES], (), problem)
 
 
 class Fingerprint(NamedTuple):
@@ -56,6 +94,7 @@ class Reason(StrEnum):
     INVALID_EVENT = "invalid_event"
     STORE_REJECTED = "store_rejected"
     EVENT_ID_CONFLICT = "event_id_conflict"
+    UNREADABLE = "unreadable"  # an operator skipped a record that halted its partition
 
 
 class Event(msgspec.Struct, gc=False):
@@ -97,6 +136,11 @@ class Rejection(msgspec.Struct, gc=False):
     record: Record
     reason: Reason
     detail: str
+
+    @property
+    def offset_count(self) -> int:
+        """How many offsets the rejection stands for."""
+        return self.record.offset_count if isinstance(self.record, UnreadableRecord) else 1
 
 
 def size_bytes(record: Record) -> int:

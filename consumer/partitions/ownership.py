@@ -166,7 +166,7 @@ class Ownership:
         now = time.monotonic()
         self._positions = {claim: self._positions.get(claim, (-1, now)) for claim in claims}
         for claim, (position, since) in self._positions.items():
-            fetchable = claim.state is ClaimState.READY and claim.position < claim.end_offset and self._has_room(claim)
+            fetchable = claim.fetchable and claim.position < claim.end_offset and self._has_room(claim)
             if not fetchable or claim.position != position:
                 self._positions[claim] = (claim.position, now)
             elif now - since > self._config.stall_s and not self._group_consumer.is_throttled:

@@ -87,3 +87,15 @@ UPDATE consumer_offsets AS o
  WHERE o.topic = stored.topic
    AND o.partition = stored.partition
 RETURNING o.partition
+
+-- record_skip --
+-- Adds an operator's decision to the histories of the dead letters of skipped records.
+-- $1 topic, $2 partition, $3 $4 offsets and timestamps of the records, $5 why, $6 who
+INSERT INTO dead_letter_history (letter_id, action, detail, actor)
+SELECT d.id, 'skipped', $5, $6
+  FROM unnest($3::bigint[], $4::timestamptz[]) AS b (record_offset, record_timestamp)
+  JOIN dead_letters AS d ON d.topic = $1
+   AND d.partition = $2
+   AND d.record_offset = b.record_offset
+   AND d.record_timestamp IS NOT DISTINCT FROM b.record_timestamp
+RETURNING letter_id

@@ -40,11 +40,20 @@ SELECT b.position, e.source_partition, e.source_offset, e.event_seq, e.created_a
 -- dead_letters_by_offset --
 -- The dead letters of the records at some offsets of a partition.
 -- $1 topic, $2 partition, $3 offsets
-SELECT record_offset, record_timestamp, key, value, state
+SELECT record_offset, record_timestamp, key, value, state, offset_count
   FROM dead_letters
  WHERE topic = $1
    AND partition = $2
    AND record_offset = ANY ($3::bigint[])
+
+-- skipped_batches --
+-- The dead letters of a partition that stand for several records: of batches that could not be split into records.
+-- $1 topic, $2 partition
+SELECT record_offset, record_timestamp, key, value, state, offset_count
+  FROM dead_letters
+ WHERE topic = $1
+   AND partition = $2
+   AND offset_count > 1
 
 -- count_events --
 -- The number of stored events whose records are in a range of a partition's log. An earlier log of the same topic may have

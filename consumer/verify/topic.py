@@ -7,7 +7,7 @@ from typing import Any
 from agent_runs.codec.json_scan import without_unstorable
 from consumer.ingest.decoding import decode
 from consumer.kafka.topic_reader import TopicReader
-from consumer.model.records import Event, Record, Rejection, storable_timestamp
+from consumer.model.records import Event, Record, Rejection, UnreadableRecord, storable_timestamp
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets
 from consumer.verify.runs import Difference
@@ -25,6 +25,7 @@ class TopicCheck:
         self._topic_reader = topic_reader
         self._max_event_bytes = max_event_bytes
         self._last_seq: dict[str, int] = {}
+        self._skipped: list[Mapping[str, Any]] = []
         self.counts_by_outcome: Counter[str] = Counter()
 
     async def compare(self, stored: Offsets) -> AsyncIterator[Difference]:
@@ -34,6 +35,9 @@ class TopicCheck:
             Unavailable, GaveUp: as the session and the reader raise them.
         """
         bounds = (await self._topic_reader.bounds([stored.partition]))[stored.partition]
+        self._skipped = await self._session.run(
+            lambda store: store.fetch("skipped_batches", store.topic, stored.partition)
+        )
         before, earliest = self.counts_by_outcome["event"], None
         async for records in self._topic_reader.scan(stored.partition, bounds.start_offset, stored.next_offset):
             earliest = min([*(record.timestamp for record in records), *([] if earliest is None else [earliest])])
@@ -57,6 +61,7 @@ class TopicCheck:
         letters = {
             row["record_offset"]: row for row in rows if row["record_timestamp"] == timestamps[row["record_offset"]]
         }
+        letters |= _of_skipped_batches(self._skipped, timestamps, letters)
         items = [decode(record, self._max_event_bytes) for record in records]
         stored = await self._stored_events([item for item in items if isinstance(item, Event)])
         for item in items:
@@ -106,8 +111,29 @@ class TopicCheck:
 
 
 def _check_letter(item: Event | Rejection, letter: Mapping[str, Any]) -> Iterator[Difference]:
+    if letter["offset_count"] > 1 and not isinstance(item.record, UnreadableRecord):
+        return  # the batch could not be split into records when it was skipped, and can be now
     if (letter["key"], letter["value"]) != (item.record.key, item.record.value):
         yield Difference("altered", _where(item), "the bytes of the dead letter differ from the record")
+
+
+def _of_skipped_batches(
+    batches: Sequence[Mapping[str, Any]],
+    timestamps: Mapping[int, int | None],
+    letters: Mapping[int, Mapping[str, Any]],
+) -> dict[int, Mapping[str, Any]]:
+    """Return the dead letters of skipped batches, by the offset of each record that has no dead letter of its own.
+
+    The timestamp of such a dead letter is the latest of the batch. An earlier log's is older than the records.
+    """
+    return {
+        offset: batch
+        for offset, timestamp in timestamps.items()
+        for batch in batches
+        if offset not in letters
+        and offset - batch["record_offset"] in range(batch["offset_count"])
+        and (batch["record_timestamp"] is None or timestamp is None or timestamp <= batch["record_timestamp"])
+    }
 
 
 def _coordinates(item: Event | Rejection) -> tuple[int, int]:

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     INVALID_EVENT = "invalid_event"
     STORE_REJECTED = "store_rejected"
     EVENT_ID_CONFLICT = "event_id_conflict"
+    UNREADABLE = "unreadable"  # an operator's decision: no record shows it
 
 
 class Rejected(Exception):

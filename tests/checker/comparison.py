@@ -20,7 +20,7 @@ from tests.checker.model import Model
 from tests.checker.offset_rules import atomicity, monotonic, single_writer, watermark
 from tests.checker.record_rules import completeness, fidelity, invention, purity, unconsumed, uniqueness, validity
 from tests.checker.run_rules import gap_free, one_partition, order, projection, references
-from tests.checker.step import Step, resolved_letters, shortened
+from tests.checker.step import Step, resolved_letters, shortened, skipped_places
 from tests.checker.tables import Tables
 from tests.checker.violations import Rule, Violation
 
@@ -48,7 +48,7 @@ def compare(
     ends = {row.partition: row.next_offset for row in tables.offsets}
     passed = [record for record in log.records if record.place.offset < ends.get(record.place.partition, 0)]
     model = Model(max_event_bytes)
-    step = Step(log, tables, model, model.advance(passed, resolved_letters(tables)))
+    step = Step(log, tables, model, model.advance(passed, resolved_letters(tables), skipped_places(tables)))
     found = violations(step)
     return [*found, *unconsumed(step)] if finished and not model.split_runs else found
 

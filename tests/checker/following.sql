@@ -45,7 +45,7 @@ SELECT id, parent_run_id, agent_id, session_id, status, event_count, dropped_eve
 -- dead_letters --
 -- Dead letters that were written, retried or discarded since the previous snapshot.
 -- $1 the previous snapshot
-SELECT topic, partition, record_offset, key, value, headers::text AS headers, reason, state, retries,
+SELECT topic, partition, record_offset, key, value, headers::text AS headers, reason, state, retries, offset_count,
        extract(epoch FROM record_timestamp) * 1000 AS record_timestamp, xmin::text::bigint AS written_by
   FROM dead_letters
  WHERE NOT pg_visible_in_snapshot(xmin::text::xid8, $1::text::pg_snapshot)

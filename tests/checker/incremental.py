@@ -13,7 +13,7 @@ from tests.checker.classify import MAX_EVENT_BYTES
 from tests.checker.comparison import violations
 from tests.checker.log import Extent, Log, Place, Record
 from tests.checker.model import Model
-from tests.checker.step import Previous, Step, resolved_letters
+from tests.checker.step import Previous, Step, resolved_letters, skipped_places
 from tests.checker.tables import RunRow, Tables
 from tests.checker.violations import Violation
 
@@ -88,7 +88,7 @@ class IncrementalChecker:
             self._lost.add(loss.partition)
             self._log_buffer.skip(loss.partition, loss.next_offset, loss.resumed_at)
         log = self._log_buffer.take(ends)
-        outcome = self._model.advance(log.records, resolved_letters(tables))
+        outcome = self._model.advance(log.records, resolved_letters(tables), skipped_places(tables))
         previous = Previous(dict(self._offsets), self._runs, dict(self._moved_to), self._retried, self._lost)
         step = Step(log, tables, self._model, outcome, previous)
         found = violations(step)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -129,20 +130,28 @@ class Model:
         self._resolved: set[Place] = set()
         self._max_event_bytes = max_event_bytes
 
-    def advance(self, records: Iterable[Record], resolved: Resolved) -> Outcome:
-        """Add the next records of each partition, and the dead letters that were resolved since the last call."""
+    def advance(
+        self, records: Iterable[Record], resolved: Resolved, skipped: AbstractSet[Place] = frozenset()
+    ) -> Outcome:
+        """Add the next records of each partition, and the dead letters that were resolved since the last call.
+
+        An operator has skipped the records at the places of `skipped`.
+        """
         outcome = Outcome()
         resolved = {place: number for place, number in resolved.items() if place not in self._resolved}
         self._resolved |= resolved.keys()
         records = list(records)
         for record in records:
-            self._note_last(record)
+            if record.place not in skipped:
+                self._note_last(record)
+            elif record.place not in resolved:
+                self._reject(outcome, Rejection(record, Reason.UNREADABLE))
             if record.place in resolved:
                 self._reject(outcome, Rejection(record, self._reason(record, self._max_event_bytes)))
         retried = self._retried(outcome, resolved)
         arrived: dict[str, list[Event]] = defaultdict(list)
         for record in records:
-            if record.place not in resolved:
+            if record.place not in resolved and record.place not in skipped:
                 self._add(outcome, record, arrived)
         for run_id in [*arrived, *(run_id for run_id in retried if run_id not in arrived)]:
             self._fold(outcome, run_id, arrived[run_id], retried.get(run_id, {}))

@@ -138,9 +138,12 @@ def record_of(message: Message) -> Record:
 
 
 def _headers(message: Message) -> Headers:
-    pairs = message.headers() or []
-    assert not isinstance(pairs, dict)  # only producers accept a dict
-    return tuple((name, _bytes(value)) for name, value in pairs)
+    try:
+        pairs = message.headers() or []
+        assert not isinstance(pairs, dict)  # only producers accept a dict
+        return tuple((name, _bytes(value)) for name, value in pairs)
+    except (SystemError, UnicodeDecodeError):  # the name of a header is not UTF-8; librdkafka's client raises either
+        return ()
 
 
 def not_none(number: int | None) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from tests.checker.classify import Reason
 from tests.checker.log import Log, Place
 from tests.checker.model import Model, Outcome, Resolved, RunBefore
 from tests.checker.tables import DeadLetterRow, EventRow, OffsetRow, RunRow, Tables
@@ -63,9 +64,13 @@ class Step:
 
     @cached_property
     def dead_letters(self) -> Mapping[Place, list[DeadLetterRow]]:
+        """By the places of the records that each dead letter stands for."""
         rows = defaultdict(list)
         for row in self.tables.dead_letters:
             rows[Place(row.partition, row.record_offset)].append(row)
+            for place in places_of(row)[1:]:
+                if self.log.holds(place):
+                    rows[place].append(row)
         return dict(rows)
 
     @cached_property
@@ -120,6 +125,17 @@ def resolved_letters(tables: Tables) -> Resolved:
     numbers = {Place(row.source_partition, row.source_offset): row.event_seq for row in tables.events}
     states = {Place(row.partition, row.record_offset): row.state for row in tables.dead_letters}
     return {place: numbers.get(place) for place, state in states.items() if state == "resolved" or place in numbers}
+
+
+def places_of(row: DeadLetterRow) -> list[Place]:
+    """The places that a dead letter stands for: several, if a record batch could not be split into records."""
+    return [Place(row.partition, row.record_offset + number) for number in range(row.offset_count)]
+
+
+def skipped_places(tables: Tables) -> frozenset[Place]:
+    """The places that an operator has skipped, because their records halted a partition."""
+    rows = [row for row in tables.dead_letters if row.reason == Reason.UNREADABLE]
+    return frozenset(place for row in rows for place in places_of(row))
 
 
 def differences(*columns: tuple[str, object, object]) -> Iterator[str]:

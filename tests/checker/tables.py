@@ -66,6 +66,7 @@ class DeadLetterRow:
     reason: str
     state: str
     retries: int
+    offset_count: int = 1
     written_by: int | None = None  # the transaction that wrote the row last; only where the offsets are audited
 
 

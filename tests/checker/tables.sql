@@ -20,6 +20,6 @@ SELECT topic, partition, first_offset, next_offset, last_offset, repeats,
 
 -- dead_letters --
 -- Every dead letter.
-SELECT topic, partition, record_offset, key, value, headers::text AS headers, reason, state, retries,
+SELECT topic, partition, record_offset, key, value, headers::text AS headers, reason, state, retries, offset_count,
        extract(epoch FROM record_timestamp) * 1000 AS record_timestamp
   FROM dead_letters

@@ -54,3 +54,23 @@ def test_a_revoked_claim_stays_revoked() -> None:
     claim.halt("gone")
 
     assert (claim.state, claim.halt_reason) == (ClaimState.REVOKED, "")
+
+
+def test_a_claim_with_an_unreadable_record_halts_once_everything_before_it_is_stored() -> None:
+    claim = Claim(0)
+    claim.begin(5, None)
+    claim.fetched(8, 10)
+
+    claim.halt_when_stored("unreadable")
+    assert (claim.state, claim.fetchable) == (ClaimState.READY, False)
+    claim.stored(7, None)
+    assert claim.state is ClaimState.READY
+    claim.stored(8, None)
+    assert (claim.state, claim.halt_reason) == (ClaimState.HALTED, "unreadable")
+
+
+def test_a_claim_whose_first_record_is_unreadable_halts_at_once() -> None:
+    claim = Claim(0)
+    claim.begin(5, None)
+    claim.halt_when_stored("unreadable")
+    assert claim.state is ClaimState.HALTED

@@ -65,6 +65,8 @@ class DeadLetterRow(NamedTuple):
     headers: bytes
     reason: str
     detail: str
+    offset_count: int
+    omitted_headers: int
 
 
 @lru_cache(maxsize=500)

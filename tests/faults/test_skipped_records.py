@@ -1,0 +1,216 @@
+"""`offsets skip`: records that halt a partition, and what becomes of them."""
+
+from pathlib import Path
+
+import aiokafka.producer.message_accumulator
+import aiokafka.producer.producer
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+
+from tests.support.foreign_producer import foreign_producer, publish
+from tests.support.messages import Message, event, events_of
+from tests.support.proxy.proxied_kafka import ProxiedKafka
+from tests.support.scene import PARTITIONS, Scene
+
+WHO = ("--by", "Ada", "--because", "ticket 4711")
+
+HISTORY = """
+    SELECT h.action, h.actor, h.detail, d.key, d.value
+      FROM dead_letter_history AS h JOIN dead_letters AS d ON d.id = h.letter_id
+"""
+# Of each partition: whether events, dead letters and repeats add up.
+ARITHMETIC = """
+    SELECT o.next_offset - o.first_offset
+         = (SELECT count(*) FROM run_events WHERE source_partition = o.partition)
+         + (SELECT coalesce(sum(offset_count), 0) FROM dead_letters AS d WHERE d.partition = o.partition)
+         + o.repeats
+      FROM consumer_offsets AS o
+"""
+LOSE_CONNECTION = """
+    CREATE FUNCTION lose_connection() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$
+"""
+LOSE_EVENT = """
+    CREATE TRIGGER lose_event BEFORE INSERT ON run_events
+    FOR EACH ROW WHEN (NEW.id = 'poison') EXECUTE FUNCTION lose_connection()
+"""
+LOSE_LETTER = """
+    CREATE TRIGGER lose_letter BEFORE INSERT ON dead_letters
+    FOR EACH ROW WHEN (NEW.value IS NOT NULL) EXECUTE FUNCTION lose_connection()
+"""
+
+
+class NotUtf8(str):
+    """A header name whose encoded bytes are not UTF-8."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        return b"\xff\xfe"
+
+
+async def publish_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Publish events in one batch to partition 0; those named `unreadable…` have a header name that is not UTF-8."""
+    for module in (aiokafka.producer.message_accumulator, aiokafka.producer.producer):
+        # The compiled builder encodes the names itself; the one in Python calls their `encode`.
+        monkeypatch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+    async with AIOKafkaProducer(bootstrap_servers=scene.servers.bootstrap_servers, linger_ms=500) as producer:
+        sends = [
+            await producer.send(
+                scene.topic,
+                event(name),
+                b"run",
+                partition=0,
+                headers=[(NotUtf8("h") if name.startswith("unreadable") else "h", b"1")],
+            )
+            for name in names
+        ]
+        offsets = [(await sent).offset for sent in sends]
+    assert offsets == list(range(offsets[0], offsets[0] + len(names)))
+
+
+async def skip(scene: Scene, offset: int, *options: str, partition: int = 0) -> tuple[int, str]:
+    where = ("--partition", str(partition), "--offset", str(offset))
+    finished = await scene.command("offsets", "skip", *where, *(options or WHO))
+    return finished.exit_code, finished.output
+
+
+async def test_a_skipped_record_becomes_a_dead_letter_and_the_running_consumer_continues_behind_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a consumer that is halted at a record among good ones in a batch, with more behind the batch,
+    await scene.publish(Message(b"run", event("before"), 0))
+    await publish_batch(scene, monkeypatch, "a", "unreadable", "b")
+    await scene.publish(Message(b"run", event("behind"), 0))
+    consumer = scene.start()
+    await consumer.wait_for_output("the record at offset 2 cannot be read")
+    await scene.wait_for_events("run", "before", "a")
+    # when the operator names another offset or partition, then nothing is skipped;
+    for offset, partition in ((1, 0), (3, 0), (0, 1)):
+        exit_code, output = await skip(scene, offset, partition=partition)
+        assert exit_code == 2, output
+    assert await scene.event_ids("run") == ["before", "a"]
+    # when it is the offset of the halt,
+    exit_code, output = await skip(scene, 2)
+    # then the record is a dead letter with its exact bytes and the decision, and the others are stored in order.
+    assert exit_code == 0, output
+    assert "continues at offset 4" in output
+    await scene.wait_for_events("run", "before", "a", "b", "behind")
+    assert await scene.dead_letters() == [(2, "unreadable")]
+    assert await scene.rows(HISTORY) == [("skipped", "Ada", "ticket 4711", b"run", event("unreadable"))]
+    assert consumer.alive
+    await scene.assert_consistent()
+    # A retry stores the event at the end of its run.
+    retried = await scene.command("dead-letters", "retry", "--all")
+    assert retried.exit_code == 0, retried.output
+    assert await scene.event_ids("run") == ["before", "a", "b", "behind", "unreadable"]
+    verified = await scene.command("verify", "--topic")
+    assert verified.exit_code == 0, verified.output
+    await scene.assert_consistent()
+
+
+async def test_a_corrupt_batch_is_skipped_as_a_whole_with_its_bytes(
+    scene_on_killable_kafka: Scene, killable_kafka: ProxiedKafka
+) -> None:
+    # Given a batch of three events whose bytes have changed on the broker's disk, between others,
+    scene = scene_on_killable_kafka
+    settings: dict[str, str | int | bool] = {"compression.type": "none", "linger.ms": 1000}
+    producer = foreign_producer(killable_kafka.bootstrap_servers, **settings)
+    for names in (["before"], ["a", "b-rotten", "c"], ["behind"]):
+        publish(producer, scene.topic, events_of("run", *names))
+    (segment,) = killable_kafka.directory.glob(f"data/{scene.topic}-0/*0.log")
+    damage(segment, b"b-rotten")
+    finished = await scene.command("run", "--until-end")
+    assert finished.exit_code == 3, finished.output
+    assert "the record at offset 1 cannot be read: CorruptRecordException" in finished.output
+    # when it is skipped, then its dead letter stands for all three offsets,
+    exit_code, output = await skip(scene, 1)
+    assert exit_code == 0, output
+    assert "the record at offset 1 of partition 0 and the 2 offsets after it" in output
+    columns = "record_offset, offset_count, key, value = $1, state, reason"
+    batch = segment.read_bytes()[slice(*batch_bounds(segment, 1))]
+    assert await scene.rows(f"SELECT {columns} FROM dead_letters", batch) == [(1, 3, None, True, "open", "unreadable")]
+    # the partition continues, every offset is accounted for, and a retry leaves the dead letter as it is.
+    await scene.run_until_end()
+    assert await scene.event_ids("run") == ["before", "behind"]
+    assert await scene.rows(ARITHMETIC) == [(True,)] * PARTITIONS
+    verified = await scene.command("verify", "--topic")
+    assert verified.exit_code == 0, verified.output
+    await scene.assert_consistent()
+    retried = await scene.command("dead-letters", "retry", "--all")
+    assert "it has no key and no message" in retried.output
+    assert await scene.dead_letters() == [(1, "unreadable")]
+    # When the partition is consumed again from its start, it halts there again, and a second skip counts as repeats.
+    await scene.rows("UPDATE consumer_offsets SET next_offset = 0, last_offset = NULL, last_timestamp = NULL")
+    finished = await scene.command("run", "--until-end")
+    assert finished.exit_code == 3, finished.output
+    exit_code, output = await skip(scene, 1)
+    assert exit_code == 0, output
+    await scene.run_until_end()
+    assert await scene.rows("SELECT repeats FROM consumer_offsets WHERE partition = 0") == [(5,)]
+
+
+async def test_a_batch_that_expands_too_much_is_skipped_and_verify_knows_it_by_any_limit(scene: Scene) -> None:
+    # Given a batch of three events that expands beyond the limit, between others,
+    limit = {"AGENT_RUNS_MAX_DECOMPRESSED_BYTES": "100000"}
+    settings: dict[str, str | int | bool] = {"compression.type": "zstd", "linger.ms": 1000}
+    producer = foreign_producer(scene.servers.bootstrap_servers, **settings)
+    publish(producer, scene.topic, events_of("run", "before"))
+    publish(producer, scene.topic, [Message(b"run", event(name, data="x" * 50_000), 0) for name in ("a", "b", "c")])
+    publish(producer, scene.topic, events_of("run", "behind"))
+    finished = await scene.command("run", "--until-end", **limit)
+    assert "the record at offset 1 cannot be read: BatchTooLarge" in finished.output
+    # when it is skipped,
+    skipping = await scene.command("offsets", "skip", "--partition", "0", "--offset", "1", *WHO, **limit)
+    assert skipping.exit_code == 0, skipping.output
+    # then the partition continues, and verify finds the dead letter of each record, also where it can read them.
+    await scene.run_until_end(**limit)
+    assert await scene.event_ids("run") == ["before", "behind"]
+    assert await scene.rows(ARITHMETIC) == [(True,)] * PARTITIONS
+    for settings_of_verify in (limit, {}):
+        verified = await scene.command("verify", "--topic", **settings_of_verify)
+        assert verified.exit_code == 0, verified.output
+    await scene.assert_consistent()
+
+
+@pytest.mark.parametrize("loses_dead_letters", [False, True])
+async def test_a_record_that_loses_the_connection_is_skipped_and_one_that_does_not_is_stored(
+    scene: Scene, *, loses_dead_letters: bool
+) -> None:
+    # Given a server that ends the connection whenever a certain event is written, perhaps also as a dead letter,
+    await scene.rows(LOSE_CONNECTION)
+    await scene.rows(LOSE_EVENT)
+    if loses_dead_letters:
+        await scene.rows(LOSE_LETTER)
+    await scene.publish(*events_of("run", "before", "poison", "behind"))
+    finished = await scene.command("run", "--until-end")
+    assert finished.exit_code == 3, finished.output
+    assert "the connection to PostgreSQL is lost whenever the record at offset 1 is written" in finished.output
+    # when it is skipped, then it is a dead letter, with its bytes if that is possible, and the partition continues.
+    exit_code, output = await skip(scene, 1)
+    assert exit_code == 0, output
+    assert await scene.dead_letters() == [(1, "unreadable")]
+    value = None if loses_dead_letters else event("poison")
+    assert await scene.rows("SELECT value FROM dead_letters") == [(value,)]
+    # A record that can be read and written is not skipped, but stored.
+    exit_code, output = await skip(scene, 2)
+    assert exit_code == 2, output
+    assert "is stored now; nothing was skipped" in output
+    assert await scene.event_ids("run") == ["before", "behind"]
+    assert await scene.rows(ARITHMETIC) == [(True,)] * PARTITIONS
+
+
+def damage(segment: Path, text: bytes) -> None:
+    """Change one byte in the middle of a text in a segment of a log; the broker reads the file for each fetch."""
+    with segment.open("r+b") as file:
+        file.seek(segment.read_bytes().index(text) + len(text) // 2)
+        file.write(b"#")
+
+
+def batch_bounds(segment: Path, number: int) -> tuple[int, int]:
+    """Where the batch with this number, from 0, starts and ends in a segment."""
+    data, start = segment.read_bytes(), 0
+    for _ in range(number):
+        start += 12 + int.from_bytes(data[start + 8 : start + 12], "big")
+    return start, start + 12 + int.from_bytes(data[start + 8 : start + 12], "big")
