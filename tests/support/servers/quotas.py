@@ -1,7 +1,8 @@
 """Quotas of a broker's clients."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
@@ -11,6 +12,7 @@ from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schem
 
 ENTITY = Array(("type", String("utf-8")), ("name", String("utf-8")))
 FETCH_RATE = "consumer_byte_rate"
+CLOSES_WITHIN_S = 2.0
 
 
 # aiokafka, which has no types, lacks this request.
@@ -73,7 +75,9 @@ async def _alter(bootstrap_servers: str, request: AlterClientQuotas) -> None:
     try:
         response: Any = await client.send(client.get_random_node(), request)
     finally:
-        await client.close()
+        # With a deadline: the client cancels a task of its own, which ignores that if a response arrives then.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(client.close(), CLOSES_WITHIN_S)
     for code, message, _ in response.entries:
         if code:
             raise for_code(code)(message)
