@@ -28,6 +28,7 @@ from tests.nemesis.faults.postgres import PostgresFaults
 from tests.nemesis.fleet import RSS_BUDGET, SIZE, TERMINATES_WITHIN_S, Fleet
 from tests.nemesis.publishers import AGENT, PRODUCER, Publishers
 from tests.nemesis.schedule import Nemesis, Target
+from tests.nemesis.standstill import Interval, Standstills
 from tests.support.waiting import until
 
 STARTS_WITHIN_S = 150.0
@@ -56,12 +57,19 @@ class RoundResult:
         faults: the number of injected faults, by kind.
         figures: the number of records, stored events and so on.
         measured: by the name of a measurement, its value and its bound.
+        standstills: the longest time from the publication of a record until it is stored, in seconds, by the fault that
+            was the only one meanwhile.
     """
 
     faults: Counter[str] = field(default_factory=Counter)
     figures: Counter[str] = field(default_factory=Counter)
     measured: dict[str, tuple[float, float]] = field(default_factory=dict)
+    standstills: dict[str, float] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
+
+    @property
+    def longest_standstill_s(self) -> float:
+        return max(self.standstills.values(), default=0.0)
 
     def add(self, *problems: str | None) -> None:
         self.violations += filter(None, problems)
@@ -99,6 +107,7 @@ class _Round:
         self._rng = Random(plan.seed)
         self._fleet = Fleet(endpoints)
         self._publishers = Publishers(endpoints, plan.seed, plan.rate)
+        self._standstills = Standstills(endpoints)
 
     async def play(self, pool: Executor) -> None:
         """Play the phases: calm, outage, faults, recovery, checks."""
@@ -109,9 +118,11 @@ class _Round:
                 self._note("outage")
                 await self._outage()
                 self._note("faults")
-                faults_rate = await self._inject_faults()
-                self._note("recovery")
-                await self._recover(calm_rate)
+                async with self._standstills.measured():
+                    faults_rate, injected = await self._inject_faults()
+                    self._note("recovery")
+                    await self._recover(calm_rate)
+                self._result.standstills |= self._standstills.longest_by_fault(injected)
                 self._note("all records are stored")
                 self._measure("L5 open files of a consumer", self._fleet.open_files(), files + SPARE_FILES)
                 await self._fleet.end()
@@ -182,11 +193,11 @@ class _Round:
         await asyncio.to_thread(self._env.postgres.start)
         await self._endpoints.direct.wait_for_more()
 
-    async def _inject_faults(self) -> float:
-        """Safety: inject faults of all kinds. Returns the throughput in records a second."""
+    async def _inject_faults(self) -> tuple[float, list[tuple[str, Interval]]]:
+        """Safety: inject faults of all kinds. Returns the throughput in records a second, and the faults."""
         endpoints, env = self._endpoints, self._env
         targets = [
-            Target("kafka", KafkaFaults(env.kafka, env.kafka_proxy).kinds(), 3),
+            Target("kafka", KafkaFaults(env.kafka, env.kafka_proxy, endpoints.direct).kinds(), 3),
             Target("postgres", PostgresFaults(env.postgres, env.postgres_proxy, endpoints.direct.database).kinds(), 4),
             Target("consumer", ConsumerFaults(self._fleet).kinds(), 3),
         ]
@@ -195,7 +206,8 @@ class _Round:
         independent = [] if self._plan.second_database else [Target("operator", operators.kinds(), 1)]
         nemesis = Nemesis(targets, independent, self._rng, self._note)
         try:
-            return await self._throughput(nemesis.inject_until(monotonic() + self._plan.faults_s))
+            rate = await self._throughput(nemesis.inject_until(monotonic() + self._plan.faults_s))
+            return rate, nemesis.injected
         finally:
             self._result.faults.update(nemesis.counts)
             self._result.add(*operators.violations)

@@ -37,7 +37,8 @@ class Summary:
         recovered = result.measured.get("L1 lag 0 after the last fault, s", (0.0, 0.0))
         return (
             f"round {number} (seed {seed}): {figures['records']:,} records, {result.faults.total()} faults, "
-            f"lag 0 after {recovered[0]:.1f} s, {len(result.violations)} violations"
+            f"lag 0 after {recovered[0]:.1f} s, longest standstill of a partition {result.longest_standstill_s:.1f} s, "
+            f"{len(result.violations)} violations"
         )
 
     @property
@@ -56,8 +57,20 @@ class Summary:
             f"faults: {faults.total():,} of {len(faults)} kinds",
             *(f"  {count:5,} {name}" for name, count in sorted(faults.items())),
             *self._worst(),
+            *self._standstills(),
             f"{len(violations)} violations",
             *(violation[:MAX_CHARACTERS] for violation in violations[:SHOWN]),
+        ]
+
+    def _standstills(self) -> list[str]:
+        longest: dict[str, float] = {}
+        for result in self.results:
+            for name, duration_s in result.standstills.items():
+                longest[name] = max(longest.get(name, 0.0), duration_s)
+        worst_s = max(longest.values(), default=0.0)
+        return [
+            f"longest standstill of a partition: {worst_s:.1f} s; by the only fault meanwhile:",
+            *(f"  {duration_s:5.1f} s {name}" for name, duration_s in _by_duration(longest)),
         ]
 
     def _worst(self) -> list[str]:
@@ -69,6 +82,10 @@ class Summary:
             value, bound = max(seen, key=lambda pair: pair[0] / pair[1] if "L6" not in name else -pair[0])
             lines.append(f"{name}: {value:.2f} at worst, {'at least' if 'L6' in name else 'at most'} {bound:.2f}")
         return lines
+
+
+def _by_duration(longest: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(longest.items(), key=lambda item: -item[1])
 
 
 def short_plan(seed: str) -> RoundPlan:

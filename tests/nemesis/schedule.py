@@ -10,10 +10,17 @@ from random import Random
 from time import monotonic
 
 import asyncpg
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+
+from tests.nemesis.standstill import Interval
 
 # The pause between two faults of a sequence, in seconds.
 FREQUENT_PAUSE_S = (0.2, 1.2)
 RARE_PAUSE_S = (2.0, 8.0)
+
+# Of the clients that inject a fault.
+ERRORS = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, KafkaException)
 
 Fault = Callable[[Random], Awaitable[None]]
 
@@ -32,6 +39,7 @@ class Nemesis:
 
     Attributes:
         counts: the number of injected faults, by target and kind.
+        injected: each fault, with its beginning and its end on the clock of `monotonic`.
     """
 
     def __init__(
@@ -42,6 +50,7 @@ class Nemesis:
         self._rng = rng
         self._note = note
         self.counts: Counter[str] = Counter()
+        self.injected: list[tuple[str, Interval]] = []
         self._targeted: list[Target] = []
 
     async def inject_until(self, deadline: float) -> None:
@@ -77,13 +86,15 @@ class Nemesis:
         self.counts[name] += 1
         self._note(f"{name} starts")
         self._targeted.append(target)
+        began = monotonic()
         try:
             await fault(Random(rng.getrandbits(64)))
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except ERRORS as error:
             # The machine is busy, or another fault has made the server unreachable.
             self._note(f"{name} could not be injected: {error!r}")
         finally:
             self._targeted.remove(target)
+            self.injected.append((name, Interval(began, monotonic())))
             self._note(f"{name} ends")
 
 

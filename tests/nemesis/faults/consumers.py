@@ -22,13 +22,34 @@ class ConsumerFaults:
 
     def kinds(self) -> list[tuple[int, Fault]]:
         """The faults with their weights."""
-        faults = (self.killed, self.terminated, self.frozen, self.joined, self.died_at_a_step, self.froze_at_a_step)
+        faults = (
+            self.killed,
+            self.killed_and_missed,
+            self.terminated,
+            self.rolled_out,
+            self.frozen,
+            self.joined,
+            self.died_at_a_step,
+            self.froze_at_a_step,
+        )
         return [(1, fault) for fault in faults]
 
     async def killed(self, rng: Random) -> None:
         """SIGKILL to one; start another."""
         self._fleet.kill(self._fleet.replaceable(rng))
         self._fleet.join()
+
+    async def killed_and_missed(self, rng: Random) -> None:
+        """SIGKILL to one; start another some time later."""
+        self._fleet.kill(self._fleet.replaceable(rng))
+        await pause(rng)
+        self._fleet.join()
+
+    async def rolled_out(self, rng: Random) -> None:
+        """Replace all but the first, one after the other."""
+        for member in self._fleet.members[1:]:
+            self._fleet.join()
+            await self._fleet.terminate(member)
 
     async def terminated(self, rng: Random) -> None:
         """SIGTERM to one; start another."""
