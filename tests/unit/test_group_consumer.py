@@ -8,7 +8,7 @@ from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRange
 from structlog.testing import capture_logs
 
 from agent_runs.settings import KafkaSettings
-from consumer.errors import KafkaClientBroken
+from consumer.errors import BatchTooLarge, FetchTooLarge, KafkaClientBroken
 from consumer.kafka.group_consumer import Fetched, GroupConsumer
 from consumer.model.claims import Claim, ClaimState
 from consumer.model.records import Record
@@ -161,6 +161,27 @@ async def test_an_error_that_is_not_retriable_raises_kafka_client_broken(source:
     client.errors = [KafkaError("the coordination task is dead")]
     with pytest.raises(KafkaClientBroken, match="coordination task"):
         await fetch(source)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BatchTooLarge("it expands to too many bytes"),
+        FetchTooLarge("they expand to too many bytes together"),
+        CorruptRecordException("its checksum is wrong"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "the name of a header"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_record_that_was_fetched_before_its_claim_is_ready_raises_no_error(
+    source: GroupConsumer, client: Client, error: Exception
+) -> None:
+    # Given a member whose only claim has not begun, and a response with a record that cannot be read,
+    await source.on_partitions_assigned([FIRST])
+    client.errors = [error]
+    # when it fetches, then the error is ignored; and it is found again when the claim has begun.
+    assert await fetch(source) == []
+    assert client.errors == []
 
 
 async def test_a_halted_claim_fetches_no_record_until_it_is_renewed(source: GroupConsumer, client: Client) -> None:
