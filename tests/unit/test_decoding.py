@@ -119,6 +119,6 @@ def test_of_two_reasons_the_first_is_given(first: Reason, second: Reason) -> Non
 
 
 def test_the_reasons_are_declared_in_the_order_of_precedence() -> None:
-    words = "missing_key invalid_key too_large not_json invalid_event store_rejected event_id_conflict"
+    words = "missing_key invalid_key too_large not_json invalid_event store_rejected event_id_conflict unreadable"
 
     assert [reason.value for reason in Reason] == words.split()
