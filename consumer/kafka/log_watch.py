@@ -72,6 +72,29 @@ class LogWatch:
         """
         return await self._run(self._read_ends)
 
+    async def first_after(self, times_ms: Mapping[int, int]) -> dict[int, tuple[int, int]]:
+        """Return offset and timestamp of the first record of each partition that is newer than a time.
+
+        Brokers search their indexes and return no records. One request for each leader. A partition is left out if it
+        has no such record or no leader.
+
+        Args:
+            times_ms: by partition, in milliseconds since 1970.
+
+        Raises:
+            Unavailable: a broker does not answer within 10 seconds.
+        """
+
+        async def read(client: AIOKafkaClient) -> dict[int, tuple[int, int]]:
+            found: dict[int, tuple[int, int]] = {}
+            for leader, partitions in self._partitions_by_leader(client).items():
+                wanted = {number: max(0, times_ms[number] + 1) for number in partitions if number in times_ms}
+                if wanted:
+                    found |= await self._list_offsets(client, leader, wanted, _UNCOMMITTED)
+            return {partition: (offset, time_ms) for partition, (offset, time_ms) in found.items() if offset >= 0}
+
+        return await self._run(read)
+
     async def written_at(self, partition: int, offset: int) -> int | None:
         """Return when the first record at or after an offset was written, in milliseconds since 1970.
 
@@ -176,10 +199,16 @@ class LogWatch:
     async def _offsets(
         self, client: AIOKafkaClient, leader: int, partitions: Sequence[int], which: int, isolation: int
     ) -> dict[int, int]:
-        wanted = [(partition, which) for partition in partitions]
-        response = await client.send(leader, OffsetRequest(_CONSUMER, isolation, [(self._topic, wanted)]))
+        found = await self._list_offsets(client, leader, dict.fromkeys(partitions, which), isolation)
+        return {partition: offset for partition, (offset, _) in found.items()}
+
+    async def _list_offsets(
+        self, client: AIOKafkaClient, leader: int, times: Mapping[int, int], isolation: int
+    ) -> dict[int, tuple[int, int]]:
+        """Return offset and timestamp of the first record at or after each time, or at one of the log's ends."""
+        response = await client.send(leader, OffsetRequest(_CONSUMER, isolation, [(self._topic, [*times.items()])]))
         answers = (answer for _, of_topic in response.topics for answer in of_topic)
-        return {partition: offset for partition, code, _, offset in answers if not code}
+        return {partition: (offset, time_ms) for partition, code, time_ms, offset in answers if not code}
 
     async def _fetch(self, client: AIOKafkaClient, partition: int, offset: int) -> bytes:
         """Return the batch with the record at an offset; empty if there is none."""

@@ -15,7 +15,7 @@ SELECT d.partition, d.reason
 -- The stored offsets of a topic, each with the number of open dead letters and the age of the oldest. At most 10,000 dead
 -- letters are counted, so that the query stays fast. One row without a partition if no offset is stored.
 -- $1 topic
-SELECT o.partition, o.next_offset, l.open_dead_letters, l.oldest_dead_letter_s
+SELECT o.partition, o.next_offset, o.last_timestamp, l.open_dead_letters, l.oldest_dead_letter_s
   FROM (
        SELECT count(*) AS open_dead_letters,
               extract(epoch FROM clock_timestamp() - min(created_at))::double precision AS oldest_dead_letter_s

@@ -1,23 +1,24 @@
 """Reads the status of all partitions of the topic, whichever consumer owns them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from consumer.errors import Unavailable
 from consumer.kafka.group_members import GroupMembers
 from consumer.kafka.log_watch import LogEnds, LogWatch
 from consumer.model.members import Member
 from consumer.model.topic_status import OpenTransaction, TopicStatus, WatchedPartition
+from consumer.partitions.record_times import Position, RecordTimes
 from consumer.postgres.session import Session
+from consumer.postgres.store import Row
 from consumer.settings import Config
 
 
 class TopicStatusReader:
     """Reads from PostgreSQL and Kafka, with connections of its own to Kafka. For one task at a time.
 
-    A reading costs one query, a request to the group's coordinator, and three to the leaders of the partitions. In
-    addition it fetches one batch of each partition with a lag whose stored offset has moved since the last reading,
-    and requests the producer of each transaction that has been open for `open_transaction_s`.
+    A reading costs one query, a request to the group's coordinator, and four to the leaders of the partitions. In
+    addition it requests the producer of each transaction that has been open for `open_transaction_s`.
     """
 
     def __init__(self, config: Config, session: Session) -> None:
@@ -25,10 +26,8 @@ class TopicStatusReader:
         self._topic = config.topic
         self._log = LogWatch(config.kafka, config.topic.topic)
         self._members = GroupMembers(config.kafka, config.topic)
-        # By partition: the offset and its time, and the transaction; not read again while the offset is the same.
-        self._times: dict[int, tuple[int, int]] = {}
-        self._transactions: dict[int, OpenTransaction] = {}
-        self._fetches_are_answered = True
+        self._times = RecordTimes(self._log)
+        self._transactions: dict[int, OpenTransaction] = {}  # by partition
 
     async def read(self) -> TopicStatus:
         """Return the status of all partitions that have a leader.
@@ -37,16 +36,19 @@ class TopicStatusReader:
             Unavailable: Kafka does not answer.
             StoreError: PostgreSQL does not answer.
         """
-        self._fetches_are_answered = True
         # The offsets are read before the ends: both only grow, and the end must not be before the offset.
         rows = await self._session.fetch("watch_topic", self._topic.topic)
-        stored = {row["partition"]: row["next_offset"] for row in rows if row["partition"] is not None}
         ends = await self._log.ends()
         owners = await self._owners()
-        partitions = [
-            await self._partition(partition, each, stored.get(partition, 0), (owners or {}).get(partition))
-            for partition, each in sorted(ends.items())
-        ]
+        positions = _positions(rows, ends)
+        behind = {number: each for number, each in positions.items() if each.next_offset < ends[number].end_offset}
+        times = await self._times.of_next_records(behind)
+        partitions = []
+        for number, (next_offset, _) in sorted(positions.items()):
+            oldest_ms, owner = times.get(number), (owners or {}).get(number)
+            transaction = await self._transaction(number, ends[number], next_offset, oldest_ms)
+            end_offset = ends[number].end_offset
+            partitions.append(WatchedPartition(number, next_offset, end_offset, oldest_ms, owner, transaction))
         return TopicStatus(
             read_ms=_now_ms(),
             partitions=tuple(partitions),
@@ -70,40 +72,17 @@ class TopicStatusReader:
             return None
         return {partition: member for member in members for partition in member.partitions}
 
-    async def _partition(self, partition: int, ends: LogEnds, stored: int, owner: Member | None) -> WatchedPartition:
-        next_offset = max(stored, ends.start_offset)
-        oldest_ms = await self._time_at(partition, next_offset) if next_offset < ends.end_offset else None
-        transaction = None
-        if ends.stable_offset < ends.end_offset:
-            transaction = await self._transaction(partition, ends.stable_offset)
-        return WatchedPartition(partition, next_offset, ends.end_offset, oldest_ms, owner, transaction)
-
-    async def _time_at(self, partition: int, offset: int) -> int | None:
-        known_offset, time_ms = self._times.get(partition, (None, 0))
-        if known_offset == offset:
-            return time_ms
-        found_ms = await self._written_at(partition, offset)
-        if found_ms is not None:
-            self._times[partition] = offset, found_ms
-        return found_ms
-
-    async def _written_at(self, partition: int, offset: int) -> int | None:
-        """Return when the record was written; None also if a fetch of this reading was not answered in time.
-
-        A quota may delay fetches. The offsets are useful without the times.
-        """
-        if not self._fetches_are_answered:
+    async def _transaction(
+        self, partition: int, ends: LogEnds, next_offset: int, oldest_ms: int | None
+    ) -> OpenTransaction | None:
+        """Return the transaction that blocks a partition; None if there is none."""
+        if ends.stable_offset >= ends.end_offset:
             return None
-        try:
-            return await self._log.written_at(partition, offset)
-        except Unavailable:
-            self._fetches_are_answered = False
-            return None
-
-    async def _transaction(self, partition: int, start_offset: int) -> OpenTransaction:
+        begin = ends.stable_offset
         transaction = self._transactions.get(partition)
-        if transaction is None or transaction.start_offset != start_offset or transaction.begun_ms is None:
-            transaction = OpenTransaction(start_offset, begun_ms=await self._written_at(partition, start_offset))
+        if transaction is None or transaction.start_offset != begin or transaction.begun_ms is None:
+            begun_ms = oldest_ms if begin == next_offset else await self._times.at(partition, begin)
+            transaction = OpenTransaction(begin, begun_ms=begun_ms)
         if transaction.producer_id is None and _age_s(transaction) >= self._topic.open_transaction_s:
             transaction = await self._with_producer(partition, transaction)
         self._transactions[partition] = transaction
@@ -117,6 +96,17 @@ class TopicStatusReader:
         if found is None or found.start_offset != transaction.start_offset:
             return transaction
         return found._replace(begun_ms=transaction.begun_ms)
+
+
+def _positions(rows: Sequence[Row], ends: Mapping[int, LogEnds]) -> dict[int, Position]:
+    """Return how far each partition is stored. The log may begin behind the stored offset."""
+    stored = {row["partition"]: row for row in rows}
+    positions: dict[int, Position] = {}
+    for number, (start_offset, _, _) in ends.items():
+        row = stored.get(number)
+        next_offset = start_offset if row is None else max(row["next_offset"], start_offset)
+        positions[number] = Position(next_offset, None if row is None else row["last_timestamp"])
+    return positions
 
 
 def _age_s(transaction: OpenTransaction) -> float:

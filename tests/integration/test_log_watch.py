@@ -75,6 +75,21 @@ async def test_the_time_of_the_next_record_is_read_also_behind_markers_and_in_a_
     producer.abort_transaction()
 
 
+async def test_the_first_record_after_a_time_is_found_in_each_partition(scene: Scene, log: LogWatch) -> None:
+    # Given records of two times in a partition, and one record in the other,
+    await scene.publish(*events_of("run", "a"))
+    early_ms = await log.written_at(0, 0)
+    await until(lambda: early_ms is not None and time() * 1000 > early_ms + 1, "the clock has moved on")
+    await scene.publish(*events_of("run", "b"), *events_of("other", "a", partition=1))
+    late_ms, other_ms = await log.written_at(0, 1), await log.written_at(1, 0)
+    assert early_ms is not None
+    assert late_ms is not None
+    # then the first record that is newer than a time is found.
+    assert await log.first_after({0: -1, 1: -1}) == {0: (0, early_ms), 1: (0, other_ms)}
+    assert await log.first_after({0: early_ms}) == {0: (1, late_ms)}
+    assert await log.first_after({0: late_ms}) == {}
+
+
 async def test_a_topic_that_does_not_exist_and_a_broker_that_cannot_be_reached_are_unavailable(scene: Scene) -> None:
     missing = LogWatch(KafkaSettings(bootstrap_servers=scene.servers.bootstrap_servers), "missing")
     unreachable = LogWatch(KafkaSettings(bootstrap_servers="127.0.0.1:1"), "missing")

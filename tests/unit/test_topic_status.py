@@ -1,16 +1,17 @@
 """Reading the status of all partitions: what is cached, and what is left out if a fetch is not answered."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import pytest
 
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
-from consumer.kafka.log_watch import LogEnds
+from consumer.kafka.log_watch import LogEnds, LogWatch
 from consumer.model.members import Member
 from consumer.model.topic_status import OpenTransaction
+from consumer.partitions.record_times import RecordTimes
 from consumer.partitions.topic_status import TopicStatusReader
 from consumer.postgres.session import Session
 from consumer.postgres.store import Row
@@ -23,6 +24,7 @@ CONFIG = Config(
     ingest=IngestConfig(),
     service=ServiceConfig(),
 )
+LAST_MS = int(time.time() * 1000) - 90_000  # of the last stored record
 OWNER = Member("member-1", "agent-runs-consumer", "10.0.0.7", frozenset({0}), is_consumer=True)
 
 
@@ -35,23 +37,36 @@ class StoredOffsets(Session):
     async def fetch(self, query: str, *parameters: object) -> list[Row]:
         assert query == "watch_topic"
         letters = {"open_dead_letters": 0, "oldest_dead_letter_s": None}
-        rows = [{"partition": number, "next_offset": offset, **letters} for number, offset in self.offsets.items()]
-        return [*rows] if rows else [{"partition": None, "next_offset": None, **letters}]
+        rows = [
+            {"partition": number, "next_offset": offset, "last_timestamp": LAST_MS if offset else None, **letters}
+            for number, offset in self.offsets.items()
+        ]
+        return [*rows] if rows else [{"partition": None, "next_offset": None, "last_timestamp": None, **letters}]
 
 
 class Kafka:
-    """The log and the group. Counts the fetches and the requests for a producer."""
+    """The log and the group. Records the searches, the fetches and the requests for a producer.
+
+    Attributes:
+        newer: offset and timestamp of the first record that is newer than the last stored one, by partition.
+    """
 
     def __init__(self, ends: dict[int, LogEnds]) -> None:
         self.bounds = ends
         self.members: Sequence[Member] | None = [OWNER]
         self.answers_fetches = self.names_producers = True
         self.written_ms = int(time.time() * 1000) - 60_000
+        self.newer: dict[int, tuple[int, int]] = {}
+        self.searched: list[dict[int, int]] = []
         self.fetched: list[tuple[int, int]] = []
         self.described: list[int] = []
 
     async def ends(self) -> dict[int, LogEnds]:
         return self.bounds
+
+    async def first_after(self, times_ms: Mapping[int, int]) -> dict[int, tuple[int, int]]:
+        self.searched.append(dict(times_ms))
+        return {number: self.newer[number] for number in times_ms if number in self.newer}
 
     async def written_at(self, partition: int, offset: int) -> int | None:
         self.fetched.append((partition, offset))
@@ -78,25 +93,49 @@ def kafka() -> Kafka:
 
 def reader(kafka: Kafka, offsets: dict[int, int], monkeypatch: pytest.MonkeyPatch) -> TopicStatusReader:
     made = TopicStatusReader(CONFIG, StoredOffsets(offsets))
-    clients: dict[str, Any] = {"_log": kafka, "_members": kafka}
+    clients: dict[str, Any] = {"_log": kafka, "_members": kafka, "_times": RecordTimes(cast("LogWatch", kafka))}
     for name, client in clients.items():
         monkeypatch.setattr(made, name, client)
     return made
 
 
-async def test_the_time_of_a_record_is_fetched_again_only_when_the_stored_offset_has_moved(
+async def test_the_time_of_a_record_is_searched_again_only_when_the_stored_offset_has_moved(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offsets = {0: 3, 1: 10}
     status = reader(kafka, offsets, monkeypatch)
+    kafka.newer = {0: (3, kafka.written_ms)}
     for _ in range(3):
         behind, stored = (await status.read()).partitions
         assert (behind.lag, behind.oldest_ms, behind.owner) == (7, kafka.written_ms, OWNER)
         assert (stored.lag, stored.oldest_ms, stored.owner) == (0, None, None)
-    assert kafka.fetched == [(0, 3)]
+    assert kafka.searched == [{0: LAST_MS}]
     offsets[0] = 4
-    await status.read()
-    assert kafka.fetched == [(0, 3), (0, 4)]
+    kafka.newer = {0: (4, kafka.written_ms + 1)}
+    assert (await status.read()).partitions[0].oldest_ms == kafka.written_ms + 1
+    assert kafka.searched == [{0: LAST_MS}] * 2
+    assert kafka.fetched == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "newer", "expected"),
+    [
+        (0, (0, 500), 500),  # nothing is stored yet: the search begins at the earliest time
+        (0, (2, 500), 500),  # the log begins with offsets that hold no record
+        (3, (6, 500), LAST_MS),  # the records 3 to 5 are of the same millisecond as the last stored one
+        (3, None, LAST_MS),  # all are
+    ],
+)
+async def test_the_time_of_the_next_record_follows_from_the_first_newer_one(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, stored: int, newer: tuple[int, int] | None, expected: int
+) -> None:
+    kafka.bounds = {0: LogEnds(0, 10, 10)}
+    kafka.newer = {} if newer is None else {0: newer}
+    (partition,) = (await reader(kafka, {0: stored}, monkeypatch).read()).partitions
+
+    assert partition.oldest_ms == expected
+    assert kafka.searched == [{0: LAST_MS if stored else -1}]
+    assert kafka.fetched == []
 
 
 async def test_the_lag_of_a_partition_that_nobody_has_started_begins_at_the_start_of_its_log(
@@ -108,15 +147,17 @@ async def test_the_lag_of_a_partition_that_nobody_has_started_begins_at_the_star
     assert (second.next_offset, second.lag) == (4, 6)
 
 
-async def test_a_fetch_that_is_not_answered_leaves_out_the_times_and_not_the_lag(
+async def test_if_timestamps_decrease_the_record_is_fetched_and_without_an_answer_only_its_time_is_not_known(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Given two partitions with stored records that are newer than the last stored one,
+    kafka.newer = {0: (1, 500), 1: (5, 500)}
     kafka.answers_fetches = False
-    status = reader(kafka, {0: 3, 1: 4}, monkeypatch)
+    status = reader(kafka, {0: 3, 1: 6}, monkeypatch)
+    # when a fetch is not answered, then the next one is not tried: each would wait for its deadline.
     partitions = (await status.read()).partitions
-    # One fetch, not one for each partition: each waits for its deadline.
     assert kafka.fetched == [(0, 3)]
-    assert [(each.lag, each.oldest_ms) for each in partitions] == [(7, None), (6, None)]
+    assert [(each.lag, each.oldest_ms) for each in partitions] == [(7, None), (4, None)]
     kafka.answers_fetches = True
     partitions = (await status.read()).partitions
     assert [each.oldest_ms for each in partitions] == [kafka.written_ms] * 2
@@ -139,6 +180,7 @@ async def test_the_producer_of_a_transaction_is_requested_until_it_is_known_and_
     kafka.bounds = {0: LogEnds(0, 8, 10)}
     kafka.names_producers = False
     kafka.written_ms = int(time.time() * 1000)
+    kafka.newer = {0: (8, kafka.written_ms)}
     status = reader(kafka, {0: 8}, monkeypatch)
     (blocked,) = (await status.read()).partitions
     assert blocked.transaction == OpenTransaction(8, begun_ms=kafka.written_ms)
