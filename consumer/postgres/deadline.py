@@ -32,9 +32,9 @@ async def with_deadline(
         while not done and extend is not None and await extend():
             done, _ = await asyncio.wait({task}, timeout=timeout_s)
     except asyncio.CancelledError:
+        task.add_done_callback(_retrieve_exception)  # not after the wait, which a second cancellation may end
         store.terminate()
         await asyncio.wait({task})
-        task.exception()  # retrieve the exception: asyncio logs exceptions that are never retrieved
         raise
     if not done:
         store.terminate()
@@ -42,3 +42,9 @@ async def with_deadline(
         if task.exception() is not None:
             raise ConnectionLost(f"no answer within {timeout_s:g} s", limit_exceeded=True) from task.exception()
     return task.result()
+
+
+def _retrieve_exception(task: "asyncio.Task[Any]") -> None:
+    """Retrieve the exception of a task: asyncio logs exceptions that are never retrieved."""
+    if not task.cancelled():
+        task.exception()

@@ -24,7 +24,7 @@ CONFIG = Config(
     ingest=IngestConfig(),
     service=ServiceConfig(),
 )
-LAST_MS = int(time.time() * 1000) - 90_000  # of the last stored record
+LAST_MS = 1_700_000_000_000  # of the last stored record
 OWNER = Member("member-1", "agent-runs-consumer", "10.0.0.7", frozenset({0}), is_consumer=True)
 
 
