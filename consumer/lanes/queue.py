@@ -146,7 +146,7 @@ class Queue:
     def exceed_limit(self, error: StoreError, now: float, *, alone: bool) -> None:
         """Try half of the first slice later: a time or memory limit ended its transaction.
 
-        If three transactions with one record are ended, the claim is halted.
+        If three transactions with the same single record exceed it, the claim is halted.
 
         Args:
             error: PostgreSQL's message, which names the limit.

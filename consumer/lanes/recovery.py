@@ -60,7 +60,7 @@ class Recovery:
                 await self._retry_at_once(error, queues)
             case _:
                 self._writer.disconnect()  # after a failover, this connection may be to a read-only server
-                _exceed_limit(error, queues) if error.limit_exceeded else _back_off(queues)
+                _retry_later(error, queues)
 
     async def _retry_at_once(self, error: StoreError, queues: Sequence[Queue]) -> None:
         if isinstance(error, NewConnection):
@@ -125,8 +125,8 @@ class Recovery:
         """
         try:
             resolved = _make_storable(queue.first.events) or await self._reject_refused(queue.first)
-        except StoreError:
-            _back_off([queue])
+        except StoreError as failure:
+            _retry_later(failure, [queue])
             return
         if not resolved:
             await self._narrow(queue, error)
@@ -169,7 +169,11 @@ def _back_off(queues: Sequence[Queue]) -> None:
         queue.back_off(now)
 
 
-def _exceed_limit(error: StoreError, queues: Sequence[Queue]) -> None:
+def _retry_later(error: StoreError, queues: Sequence[Queue]) -> None:
+    """Write the batch again after a delay; half of it, if a limit was exceeded."""
+    if not error.limit_exceeded:
+        _back_off(queues)
+        return
     now = asyncio.get_running_loop().time()
     for queue in queues:
         queue.exceed_limit(error, now, alone=len(queues) == 1)

@@ -610,6 +610,19 @@ async def test_a_record_that_exceeds_a_limit_alone_halts_its_partition_and_the_r
     assert rejections(writer) == []
 
 
+async def test_a_search_for_refused_values_that_exceeds_a_limit_is_done_in_halves(
+    lane: Lane, writer: FakeWriter
+) -> None:
+    claim = ready(0, writer)
+    writer.failure = times(1, lambda: DataRefused("a message"))
+    writer.query_errors = [Unavailable("canceled (SQLSTATE 57014)", limit_exceeded=True)]
+    lane.submit(slice_of(claim, 0, 8))
+    await write_all(lane)
+
+    assert writer.stored[0] == [(0, 0, 4)]
+    assert claim.next_offset == 8
+
+
 async def test_two_exceeded_limits_of_one_record_have_another_cause(lane: Lane, writer: FakeWriter) -> None:
     claim = ready(0, writer)
     writer.failure = times(2, LIMITS[0])
