@@ -24,6 +24,7 @@ SERVICE_VARIABLES: Final = frozenset(
         "FETCH_BYTES",
         "GIVE_UP_S",
         "GROUP",
+        "GROUP_INSTANCE_ID",
         "HTTP_HOST",
         "HTTP_PORT",
         "LANES",

@@ -4,8 +4,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 from functools import partial
-from secrets import randbits
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -18,7 +17,9 @@ from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.lanes.lanes import Lane, Lanes
 from consumer.lanes.writer import Writer
 from consumer.membership.group_watch import GroupWatch
+from consumer.membership.instance_check import InstanceCheck
 from consumer.membership.process_sessions import ProcessSessions
+from consumer.model.members import new_token
 from consumer.partitions.ownership import Ownership
 from consumer.partitions.topic_watch import watch_topic
 from consumer.postgres.requirements import CONSUME, check_database
@@ -33,8 +34,6 @@ from consumer.telemetry.observer import Observer
 from consumer.until_end import wait_until_stored
 
 _log = structlog.get_logger()
-
-_TOKEN_BITS: Final = 63  # a positive bigint
 
 
 async def serve(config: Config, *, to_end: bool) -> None:
@@ -79,7 +78,7 @@ class Service:
         topic = config.topic
         self.observer = Observer(topic.stall_s, topic.watch_interval_s, topic.open_transaction_s)
         self.consuming = False
-        self._token = randbits(_TOKEN_BITS)
+        self._token = new_token()
         self._lanes = Lanes(
             [
                 Lane(Writer(self._connect, config.database), config.ingest, self.observer)
@@ -168,15 +167,21 @@ class Service:
             await cancel_all([joining])
             return _raise_first(stop_tasks)
         group_consumer = joining.result()
-        members = GroupMembers(self.config.kafka, self.config.topic)
-        sessions = ProcessSessions(self._connect, self.config.database.connect_timeout_s, self._token)
-        watch = GroupWatch(members, sessions, self.observer)
+        watch = self._group_watch()
         watching = _task(watch.run(), "group_watch")
         try:
             return await self._consume(group_consumer, topic_reader, stop_tasks | {watching})
         finally:
             await group_consumer.stop()
             await cancel_all([watching])
+
+    def _group_watch(self) -> GroupWatch:
+        topic = self.config.topic
+        sessions = None
+        if topic.group_instance_id is None:  # a static member that restarts keeps its partitions
+            sessions = ProcessSessions(self._connect, self.config.database.connect_timeout_s, self._token)
+        instance = InstanceCheck(topic.group_instance_id, self._token)
+        return GroupWatch(GroupMembers(self.config.kafka, topic), sessions, instance, self.observer)
 
     async def _join(self) -> GroupConsumer:
         group_consumer = GroupConsumer(self.config.kafka, self.config.topic, self._token)

@@ -23,6 +23,9 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
 
     topic: Annotated[str, env("AGENT_RUNS_TOPIC")] = DEFAULT_TOPIC
     group: Annotated[str, env("AGENT_RUNS_GROUP")] = "agent-runs"
+    # Makes this process a static member of the group: after a restart within the session timeout, it has the same
+    # partitions, without a rebalance.
+    group_instance_id: Annotated[str | None, env("AGENT_RUNS_GROUP_INSTANCE_ID")] = None
     max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
     # Kafka removes a member from the group if it gets no heartbeat for this time. Shorter: faster takeover. Longer:
     # fewer rebalances on a busy machine.

@@ -54,7 +54,8 @@ _REFUSALS: Final[dict[type[KafkaError], str]] = {
 _UNKNOWN_CODE: Final = "UnknownError()"
 _UNKNOWN_REFUSAL: Final = (
     "the coordinator refuses another member of the group {group!r}, with a code that the client does not know; compare "
-    "the number of members with the broker's group.max.size, and read the broker's log"
+    "the number of members with the broker's group.max.size, check that no other process has the same "
+    "AGENT_RUNS_GROUP_INSTANCE_ID, and read the broker's log"
 )
 
 

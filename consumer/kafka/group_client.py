@@ -37,6 +37,7 @@ def group_client(kafka: KafkaSettings, config: TopicConfig, token: int | None) -
     return ThrottledConsumer(
         **client_options(kafka, CLIENT_ID),
         group_id=config.group,
+        group_instance_id=config.group_instance_id,
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",

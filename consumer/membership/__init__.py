@@ -1,4 +1,4 @@
-"""Watches the consumer group: other applications in it, and members whose process has ended.
+"""Watches the consumer group: other applications, members whose process has ended, repeated instance ids.
 
 May import: errors, kafka, model, postgres, runtime, telemetry, structlog.
 """

@@ -9,6 +9,7 @@ import structlog
 
 from consumer.errors import OperatorNeeded, StoreError, Unavailable
 from consumer.kafka.group_members import GroupMembers
+from consumer.membership.instance_check import InstanceCheck
 from consumer.membership.process_sessions import ProcessSessions
 from consumer.model.members import Member
 from consumer.runtime.cancellation import cancel_all
@@ -27,16 +28,24 @@ class GroupWatch:
     """Reports the members of the group, and removes members whose process has ended.
 
     Without the removal, the partitions of such a member stand still until the coordinator misses its heartbeats.
+    Without `sessions`, no member is removed.
     """
 
-    def __init__(self, members: GroupMembers, sessions: ProcessSessions | None, observer: Observer) -> None:
+    def __init__(
+        self, members: GroupMembers, sessions: ProcessSessions | None, instance: InstanceCheck, observer: Observer
+    ) -> None:
         self._group = members
         self._sessions = sessions
+        self._instance = instance
         self._observer = observer
         self._members: Sequence[Member] = ()
 
     async def run(self) -> None:
-        """Watch the group until cancelled; then disconnect."""
+        """Watch the group until cancelled; then disconnect.
+
+        Raises:
+            UsageError: another process has the group instance id of this one.
+        """
         tasks = [asyncio.create_task(work) for work in (self._read_members(), self._remove_ended_members())]
         try:
             # Not `gather`: it cancels the tasks too, and a task that is cancelled twice leaves its query unattended.
@@ -68,6 +77,7 @@ class GroupWatch:
                 if members is not None:  # else the group is rebalancing: its members are those read before
                     self._members = members
                     self._observer.on_group(members)
+                    self._instance.check(members)
             await asyncio.sleep(_READ_INTERVAL_S)
 
     async def _remove_ended_members(self) -> None:

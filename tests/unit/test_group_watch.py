@@ -11,6 +11,7 @@ from consumer.errors import Unavailable
 from consumer.kafka.group_members import GroupMembers
 from consumer.membership import group_watch
 from consumer.membership.group_watch import GroupWatch
+from consumer.membership.instance_check import InstanceCheck
 from consumer.telemetry.observer import Observer
 
 
@@ -39,7 +40,7 @@ async def test_a_long_failure_and_its_end_are_logged_once(
     monkeypatch.setattr(group_watch, "_READ_INTERVAL_S", 0)
     members = Members(failures)
     with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
-        await GroupWatch(cast("GroupMembers", members), None, Observer(60.0)).run()
+        await GroupWatch(cast("GroupMembers", members), None, InstanceCheck(None, 0), Observer(60.0)).run()
 
     assert [line["log_level"] for line in lines] == levels
     assert {line["action"] for line in lines} <= {"group_watch"}
