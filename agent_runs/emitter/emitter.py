@@ -134,7 +134,8 @@ class Emitter:
 
         The function may be a coroutine function or a generator function. `current_run()` returns the run in its body.
         The run ends with the call, as at the end of `with run:`; the result of `run_completed` is what the function
-        returns, or the items of a generator. A call inside a run of the same emitter is a child of that run.
+        returns, or the items of a generator. A call inside a run is a child of that run, and is published by its
+        emitter; so tests can call the function inside a run of a `RecordingEmitter`.
 
         Args:
             agent_id: which agent runs; by default the name of the function.
@@ -162,7 +163,7 @@ class Emitter:
     @never_raise(lambda self: Run(self._pipeline, new_id()))
     def _start_agent(self, /, own: dict[str, Any], extra: Extra, further: Mapping[str, Json]) -> Run:
         outer = innermost_run()
-        if outer is None or not outer.has_pipeline(self._pipeline):
+        if outer is None:
             return self.start_run(**own, extra=extra, **further)
         return outer.child(agent_id=own["agent_id"], extra=extra, **further)
 

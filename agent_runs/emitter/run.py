@@ -124,10 +124,6 @@ class Run(EventMethods):
         elif chain.status is RunStatus.FAILED and not chain.status_accepted:
             self.run_failed("[the error was dropped]")
 
-    def has_pipeline(self, pipeline: Pipeline | DisabledPipeline) -> bool:
-        """Whether the run belongs to the emitter with this pipeline."""
-        return self._pipeline is pipeline
-
     def __enter__(self) -> Self:
         enter(self)
         return self

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent_runs import (
+    Emitter,
     Run,
     RunCompleted,
     RunFailed,
@@ -355,6 +356,21 @@ async def test_an_agent_inside_a_run_is_a_child_and_parallel_agents_do_not_mix(e
         assert isinstance(event, RunStarted)
         assert (event.parent_run_id, event.session_id) == (parent_id, "s")
         assert emitter.types(run_id) == ["run_started", "tool_requested", "tool_succeeded", "run_completed"]
+
+
+def test_an_agent_inside_a_run_of_another_emitter_is_recorded_there(emitter: RecordingEmitter) -> None:
+    @Emitter(environ={}).agent("desk")
+    def answer(question: str) -> list[str]:
+        return search(question, limit=1)
+
+    with emitter.start_run(agent_id="test", session_id="s"):
+        answer("why?")
+
+    outer, inner = emitter.run_ids
+    started = emitter.events(inner)[0]
+    assert isinstance(started, RunStarted)
+    assert (started.agent_id, started.session_id, started.parent_run_id) == ("desk", "s", outer)
+    assert emitter.types(inner) == ["run_started", "tool_requested", "tool_succeeded", "run_completed"]
 
 
 async def test_a_generator_agent_is_the_current_run_only_while_its_code_runs(emitter: RecordingEmitter) -> None:
