@@ -31,7 +31,8 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     # fewer rebalances on a busy machine.
     session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0, le=86_400)] = 6.0
     # Of one record batch after decompression, and of all batches of one fetch. 0: twice `max_event_bytes`, so that
-    # the largest event fits with its neighbours.
+    # the largest event fits with its neighbours, or twice its default if that is more: a record that is larger than a
+    # lowered `max_event_bytes` must still be read, to become a dead letter.
     max_decompressed_bytes: Annotated[int, env("AGENT_RUNS_MAX_DECOMPRESSED_BYTES", ge=0)] = 0
     # Per partition in one fetch response.
     fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 1024 * 1024
@@ -46,7 +47,7 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     @property
     def decompression_limit(self) -> int:
         """The most bytes that a record batch may have after decompression."""
-        return self.max_decompressed_bytes or 2 * self.max_event_bytes
+        return self.max_decompressed_bytes or 2 * max(self.max_event_bytes, DEFAULT_MAX_EVENT_BYTES)
 
 
 class DatabaseConfig(Struct, frozen=True, kw_only=True):
