@@ -31,7 +31,12 @@ REWIND = """
            last_offset = NULL, last_timestamp = NULL
 """
 
-SETTINGS = {name: FLEET_SETTINGS[name] for name in ("AGENT_RUNS_MAX_EVENT_BYTES", "AGENT_RUNS_BREAKER_SHARE")}
+DECIDES_WHAT_IS_STORED = (
+    "AGENT_RUNS_MAX_EVENT_BYTES",
+    "AGENT_RUNS_MAX_DECOMPRESSED_BYTES",
+    "AGENT_RUNS_BREAKER_SHARE",
+)
+SETTINGS = {name: FLEET_SETTINGS[name] for name in DECIDES_WHAT_IS_STORED}
 
 
 @dataclass(frozen=True)
