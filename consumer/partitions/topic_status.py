@@ -104,8 +104,10 @@ def _positions(rows: Sequence[Row], ends: Mapping[int, LogEnds]) -> dict[int, Po
     positions: dict[int, Position] = {}
     for number, (start_offset, _, _) in ends.items():
         row = stored.get(number)
-        next_offset = start_offset if row is None else max(row["next_offset"], start_offset)
-        positions[number] = Position(next_offset, None if row is None else row["last_timestamp"])
+        if row is None or row["next_offset"] < start_offset:
+            positions[number] = Position(start_offset, None)
+        else:
+            positions[number] = Position(row["next_offset"], row["last_timestamp"])
     return positions
 
 

@@ -198,3 +198,12 @@ async def test_the_producer_of_a_transaction_is_requested_until_it_is_known_and_
     kafka.bounds = {0: LogEnds(0, 11, 11)}
     (free,) = (await status.read()).partitions
     assert free.transaction is None
+
+
+async def test_the_time_of_the_last_stored_record_does_not_count_if_the_log_begins_behind_it(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka.bounds, kafka.newer = {0: LogEnds(5, 10, 10)}, {0: (6, 500)}
+    (partition,) = (await reader(kafka, {0: 3}, monkeypatch).read()).partitions
+
+    assert (partition.next_offset, partition.lag, partition.oldest_ms) == (5, 5, 500)
