@@ -1,5 +1,6 @@
 """Small record batches that expand to more memory than a consumer may use."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ LARGE_BATCHES = {"max.message.bytes": str(17 * 1024 * 1024)}
 MAX_MIB = 512
 MB = 1_000_000
 SMALL_BATCHES = 20
+HALTED = re.compile(r"the record at offset [12] cannot be read: BatchTooLarge")
 
 
 def publish_batches(scene: Scene, codec: str, *batches: list[Message]) -> None:
@@ -33,7 +35,9 @@ def publish_batches(scene: Scene, codec: str, *batches: list[Message]) -> None:
     ("codec", "bomb_mb", "bombs"),
     [
         ("zstd", 64, 2),
-        *(pytest.param(codec, 300, 10, marks=pytest.mark.slow) for codec in ("gzip", "snappy", "lz4", "zstd")),
+        *(pytest.param(codec, 300, 10, marks=pytest.mark.slow) for codec in ("gzip", "lz4", "zstd")),
+        # The broker of the tests has too little heap for a larger block of snappy, which it checks as a whole.
+        pytest.param("snappy", 64, 10, marks=pytest.mark.slow),
     ],
 )
 async def test_batches_that_expand_too_much_halt_their_partitions_and_the_others_continue(
@@ -55,8 +59,10 @@ async def test_batches_that_expand_too_much_halt_their_partitions_and_the_others
     await scene.wait_for_events("run-2", "before", "behind")
     # then the two partitions halt at the bombs, everything else is stored, and the process needed little memory.
     halted = [line["reason"] for line in consumer.lines("halted")]
-    assert all("the record at offset 1 cannot be read: BatchTooLarge" in reason for reason in halted), halted
-    assert await scene.event_ids("run-0") == await scene.event_ids("run-1") == ["before"]
+    assert all(HALTED.match(reason) for reason in halted), halted
+    # librdkafka may have sent the record before the bomb in a batch of its own.
+    assert await scene.event_ids("run-0") in (["before"], ["before", "a"])
+    assert await scene.event_ids("run-1") == ["before"]
     assert await scene.dead_letters() == []
     print(f"{codec}: {consumer.peak_mib:.0f} MiB")
     assert consumer.peak_mib < MAX_MIB
