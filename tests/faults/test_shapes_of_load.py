@@ -93,7 +93,9 @@ async def test_records_at_and_above_the_limit_need_bounded_memory_and_cause_no_r
     # Given a topic that accepts larger records than the service, with 1, 10 and 16 MiB, one byte more, and 50 MB,
     scene = replace(scene, topic=await make_topic(1, {"max.message.bytes": str(64 * MIB)}))
     await scene.publish(Message(b"run", event("before")))
-    consumer = scene.start(**PRODUCTION, AGENT_RUNS_SESSION_TIMEOUT_S="20")
+    # and a consumer that decompresses all of them: by default it halts at a batch that expands to more than 32 MiB,
+    limit = {"AGENT_RUNS_MAX_DECOMPRESSED_BYTES": str(64 * MIB)}
+    consumer = scene.start(**PRODUCTION, **limit, AGENT_RUNS_SESSION_TIMEOUT_S="20")
     await scene.wait_until_drained()
     before = consumer.peak_mib
     fitting, too_large = (

@@ -62,9 +62,16 @@ async def _assert_exact(scene: Scene, text: str) -> None:
 
 
 async def test_control_characters_in_an_error_of_postgresql_are_escaped(scene: Scene) -> None:
-    # Given an index that an operator has added, whose violation PostgreSQL reports with the value,
+    # Given a trigger that an operator has added, whose error has the value in its message,
     text = TEXTS["terminal sequences"] + TEXTS["log lines"]
-    await scene.rows("CREATE UNIQUE INDEX one_a_session ON agent_runs (session_id)")
+    await scene.rows(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION 'one_a_session: %', NEW.session_id; END$$"
+    )
+    await scene.rows(
+        "CREATE TRIGGER one_a_session BEFORE UPDATE ON agent_runs FOR EACH ROW "
+        "WHEN (NEW.session_id IS NOT NULL) EXECUTE FUNCTION refuse()"
+    )
     await scene.publish(*(Message(run, event("a", "run_started", session_id=text)) for run in (b"one", b"other")))
     # when a consumer ends with that error, then its output is printable.
     finished = await scene.command("run", "--until-end")

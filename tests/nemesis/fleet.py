@@ -37,7 +37,7 @@ FLEET_SETTINGS = {
     "AGENT_RUNS_STALLED_OWNER_S": "2",
     "AGENT_RUNS_STALL_S": f"{STALL_S:g}",
     "AGENT_RUNS_MAX_EVENT_BYTES": str(SMALL_BYTES),
-    "AGENT_RUNS_MAX_DECOMPRESSED_BYTES": str(16 * 1024 * 1024),  # by default twice the size of an event, which is small
+    "AGENT_RUNS_MAX_DECOMPRESSED_BYTES": str(16 * 1024 * 1024),  # by default 32 MiB
     "AGENT_RUNS_BREAKER_SHARE": "1",  # a third of the records here are no events
 }
 
