@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -87,7 +86,6 @@ class Standstills:
         return longest
 
     async def _sample_repeatedly(self) -> None:
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it reports each request to a broker that is down
         client = AIOKafkaConsumer(bootstrap_servers=self._scene.servers.bootstrap_servers)
         await client.start()
         try:
