@@ -5,7 +5,6 @@ next record cannot be read.
 """
 
 import asyncio
-import struct
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import NodeNotReadyError, UnknownTopicOrPartitionError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
+from aiokafka.record.default_records import DefaultRecordBase
 
 from agent_runs.kafka_options import client_options
 from agent_runs.settings import KafkaSettings
@@ -32,12 +32,10 @@ _METADATA_MAX_AGE_MS: Final = 30_000  # how soon added partitions are noticed
 _CONSUMER: Final = -1  # replica id of a client that is no broker
 _UNCOMMITTED: Final = 0  # isolation levels
 _COMMITTED: Final = 1
-# The beginning of a record batch: base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first
-# and largest timestamp.
-_BATCH_HEADER: Final = struct.Struct(">qiibIhiqq")
+_BATCH_HEADER: Final = DefaultRecordBase.HEADER_STRUCT
 _MAGIC: Final = 2  # the version of the format
-_LOG_APPEND_TIME: Final = 0x08  # attributes of a batch
-_CONTROL: Final = 0x20
+_LOG_APPEND_TIME: Final = DefaultRecordBase.TIMESTAMP_TYPE_MASK
+_CONTROL: Final = DefaultRecordBase.CONTROL_MASK
 _MARKERS: Final = 20  # consecutive transaction markers that a search for a record passes
 
 
@@ -111,7 +109,7 @@ class LogWatch:
                 batch = await self._fetch(client, partition, position)
                 if len(batch) < _BATCH_HEADER.size:
                     return None
-                base, _, _, magic, _, attributes, last_delta, first, largest = _BATCH_HEADER.unpack_from(batch)
+                base, _, _, magic, _, attributes, last_delta, first, largest, *_ = _BATCH_HEADER.unpack_from(batch)
                 if magic != _MAGIC:
                     return None
                 if not attributes & _CONTROL:

@@ -161,7 +161,7 @@ class Queue:
             self.limit_failures += 1
             if self.limit_failures >= _MAX_LIMIT_FAILURES:
                 self.claim.halt(
-                    f"each transaction with the record at offset {self.first.fingerprint.offset} exceeds a limit: "
+                    f"each transaction with the record at offset {self.only_offset} exceeds a limit: "
                     f"{error}; raise AGENT_RUNS_DATABASE_TIMEOUT_S, or PostgreSQL's timeout or memory for its sessions"
                 )
 
@@ -183,8 +183,9 @@ class Queue:
         if self.first.records > 1:
             self.split_first(self.first.records)
         elif self.first.fingerprint is not None:
-            offset = self.first.fingerprint.offset
-            self.claim.halt(f"the connection to PostgreSQL is lost whenever the record at offset {offset} is written")
+            self.claim.halt(
+                f"the connection to PostgreSQL is lost whenever the record at offset {self.only_offset} is written"
+            )
 
     def run_out_of_memory(self, now: float) -> None:
         """Try the first slice again later, in halves; after three failures of one record, halt the claim."""
