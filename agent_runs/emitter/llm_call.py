@@ -6,12 +6,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from agent_runs.codec.canonical_json import text_of
+from agent_runs.emitter.call_context import CallContext
 from agent_runs.emitter.event_chain import EventChain
 from agent_runs.emitter.never_raise import error_type, format_error, never_raise
 from agent_runs.events import Json, LlmCalled, LlmFailed
 
 
-class LlmCall:
+class LlmCall(CallContext):
     """The context of one call of a model, made by `Run.llm`; works with `with` and `async with`.
 
     At the end of the block it emits `llm_failed` if the block raised an exception, which propagates, or if `error` is
@@ -32,14 +33,8 @@ class LlmCall:
         extra: Mapping[str, Json] | None,
         keywords: Mapping[str, Json],
     ) -> None:
+        super().__init__(chain, request, parent, extra, keywords)
         self.raw_response: Json = ""
-        self.error: str | BaseException | None = None
-        self.extra: dict[str, Json] = {}
-        self._chain = chain
-        self._request = request
-        self._parent = parent
-        self._request_extra = extra
-        self._keywords = keywords
         self._started_at = perf_counter()
 
     def _count_misuse(self, method: str, error: Exception) -> None:
@@ -67,12 +62,3 @@ class LlmCall:
             measured |= error_type(failure)
             fields = {**self._request, "error": format_error(failure)}
             self._chain.emit(LlmFailed, self._parent, extra, keywords, measured, **fields)
-
-    async def __aenter__(self) -> Self:
-        self.__enter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
+from agent_runs.emitter.call_context import CallContext
 from agent_runs.emitter.event_chain import EventChain
 from agent_runs.emitter.never_raise import error_type, format_error, never_raise
 from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
@@ -11,7 +12,7 @@ from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
 _TYPES: Final = {"__enter__": "tool_requested"}  # the answer has one of two types
 
 
-class ToolCall:
+class ToolCall(CallContext):
     """The context of one tool call, made by `Run.tool`; works with `with` and `async with`.
 
     Emits `tool_requested` at the start of the block. At its end it emits `tool_failed` if the block raised an
@@ -32,14 +33,8 @@ class ToolCall:
         extra: Mapping[str, Json] | None,
         keywords: Mapping[str, Json],
     ) -> None:
+        super().__init__(chain, request, parent, extra, keywords)
         self.result: Json = None
-        self.error: str | BaseException | None = None
-        self.extra: dict[str, Json] = {}
-        self._chain = chain
-        self._request = request
-        self._parent = parent
-        self._extra = extra
-        self._keywords = keywords
         for fields in (extra, keywords):
             if isinstance(fields, Mapping) and "call_id" in fields:
                 self.extra["call_id"] = fields["call_id"]
@@ -49,7 +44,8 @@ class ToolCall:
 
     @never_raise(lambda self: self)
     def __enter__(self) -> Self:
-        event_id, accepted = self._chain.emit(ToolRequested, self._parent, self._extra, self._keywords, **self._request)
+        extra, keywords = self._request_extra, self._keywords
+        event_id, accepted = self._chain.emit(ToolRequested, self._parent, extra, keywords, **self._request)
         if accepted:  # the answer must not name a dropped request as its parent
             self._parent = event_id
         return self
@@ -65,12 +61,3 @@ class ToolCall:
         else:
             fields = {"tool_name": tool_name, "error": format_error(failure)}
             self._chain.emit(ToolFailed, self._parent, self.extra, {}, error_type(failure), **fields)
-
-    async def __aenter__(self) -> Self:
-        self.__enter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)

@@ -64,7 +64,7 @@ class TopicState:
         return [each.partition for each in self._partitions if each.owner is None and each.partition not in own]
 
     def long_unowned(self, claims: Sequence[Claim]) -> list[int]:
-        """The partitions that nobody owned at the last two readings: one of them may have been during a rebalance."""
+        """The partitions without an owner at the last two readings: one of them may have been during a rebalance."""
         return [partition for partition in self.unowned(claims) if partition in self._unowned_before]
 
     def open_transactions(self, claims: Sequence[Claim]) -> dict[int, tuple[OpenTransaction, float]]:

@@ -1,0 +1,50 @@
+"""What the contexts of tool calls and model calls share: their arguments, and their use with `async with`."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from agent_runs.emitter.event_chain import EventChain
+from agent_runs.events import Json
+
+
+class CallContext:
+    """The context of one call; works with `with` and `async with`. Subclasses define `__enter__` and `__exit__`.
+
+    Attributes:
+        error: why the call failed, as a text or an exception; set it if the call fails without raising.
+        extra: further fields of the last event, by name.
+    """
+
+    def __init__(
+        self,
+        chain: EventChain,
+        request: Mapping[str, Any],
+        parent: str | None,
+        extra: Mapping[str, Json] | None,
+        keywords: Mapping[str, Json],
+    ) -> None:
+        self.error: str | BaseException | None = None
+        self.extra: dict[str, Json] = {}
+        self._chain = chain
+        self._request = request
+        self._parent = parent
+        self._request_extra = extra
+        self._keywords = keywords
+
+    def __enter__(self) -> Self:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        self.__enter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
