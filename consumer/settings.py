@@ -11,9 +11,9 @@ from msgspec.structs import asdict, fields
 
 from agent_runs.emitter.settings import EMITTER_VARIABLES
 from agent_runs.errors import SettingsError
+from agent_runs.postgres import database_url
 from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections, variables
 from agent_runs.unknown_variables import unknown_variables
-from consumer import database_url
 
 CLIENT_ID: Final = "agent-runs-consumer"  # in brokers' logs and quotas
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.database_url import parse, problems
+from agent_runs.postgres.database_url import parse, problems
 from consumer.settings import DatabaseConfig
 
 SECRET = "S3cret"

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
-from consumer.errors import UsageError
+from agent_runs.postgres.database_url import InvalidUrl
 
 Tls = ssl.SSLContext | Literal[False]
 
@@ -22,7 +22,7 @@ def attempts(parameters: Mapping[str, str]) -> list[Tls]:
         parameters: those of TLS, by libpq's names.
 
     Raises:
-        UsageError: a file cannot be loaded, or a parameter is not valid.
+        InvalidUrl: a file cannot be loaded, or a parameter is not valid.
     """
     mode = parameters["sslmode"]
     if mode == "disable":
@@ -56,8 +56,8 @@ def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
 def _load_authorities(context: ssl.SSLContext, parameters: Mapping[str, str]) -> None:
     root, revoked = parameters.get("sslrootcert"), parameters.get("sslcrl")
     if root is None:
-        raise UsageError(
-            f"DATABASE_URL: sslmode={parameters['sslmode']} needs sslrootcert=FILE, or sslrootcert=system for the "
+        raise InvalidUrl(
+            f"sslmode={parameters['sslmode']} needs sslrootcert=FILE, or sslrootcert=system for the "
             "certificate authorities of the system"
         )
     if root == "system":
@@ -75,10 +75,10 @@ def _load(parameters: Mapping[str, str], names: tuple[str, ...], load: Callable[
     except OSError as error:  # an SSLError too, if the content is not valid
         files = ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
         reason = f"not valid ({error.reason})" if isinstance(error, ssl.SSLError) else error.strerror
-        raise UsageError(f"DATABASE_URL: {files} cannot be loaded: {reason}") from error
+        raise InvalidUrl(f"{files} cannot be loaded: {reason}") from error
 
 
 def _version(name: str, parameters: Mapping[str, str]) -> ssl.TLSVersion:
     if parameters[name] not in _VERSIONS:
-        raise UsageError(f"DATABASE_URL: {name} must be one of {', '.join(_VERSIONS)}")
+        raise InvalidUrl(f"{name} must be one of {', '.join(_VERSIONS)}")
     return _VERSIONS[parameters[name]]
