@@ -1,0 +1,152 @@
+"""A small pool of connections. Each call is one read-only transaction with a deadline.
+
+Not asyncpg's pool: it cancels a statement at a deadline by a second connection, whose answer it awaits without a limit.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from agent_runs.errors import SettingsError
+from agent_runs.postgres.database_url import InvalidUrl, parse
+from agent_runs.postgres.deadline import DeadlinePassed, cut_at_deadline
+from agent_runs.reader.errors import (
+    ConnectionEnded,
+    DatabaseNotReady,
+    DatabaseUnavailable,
+    MissingExtra,
+    ReaderError,
+    translate,
+)
+from agent_runs.reader.queries import QUERIES
+from agent_runs.reader.settings import ReaderSettings
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+APPLICATION_NAME: Final = "agent-runs-reader"
+_T = TypeVar("_T")
+Row = Mapping[str, Any]
+Work = Callable[["Connection"], Coroutine[Any, Any, _T]]
+
+
+class Connections:
+    """Up to `size` connections to PostgreSQL, opened when they are needed."""
+
+    def __init__(self, settings: ReaderSettings, size: int) -> None:
+        self._settings = settings
+        self._url = parse(settings.url)
+        self._idle: list[Connection] = []
+        self._free = asyncio.Semaphore(size)
+
+    async def run(self, work: Work[_T]) -> _T:
+        """Run `work` in a read-only transaction with one snapshot, and return its result.
+
+        If an idle connection turns out to be closed, for example because the server was restarted, `work` is run again
+        with a new one.
+
+        Raises:
+            ReaderError: see `agent_runs.reader.errors`.
+        """
+        ends_at = time.monotonic() + self._settings.timeout_s
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise self._too_late() from None
+        try:
+            while self._idle:
+                with suppress(ConnectionEnded):
+                    return await self._run(self._idle.pop(), work, ends_at)
+            return await self._run(await self._connect(ends_at), work, ends_at)
+        finally:
+            self._free.release()
+
+    async def fetch(self, query: str, *parameters: object) -> Sequence[Row]:
+        """Run one named query in a transaction of its own, and return its rows.
+
+        Raises:
+            ReaderError: see `run`.
+        """
+
+        async def work(connection: "Connection") -> Sequence[Row]:
+            return cast("Sequence[Row]", await connection.fetch(QUERIES[query], *parameters))
+
+        return await self.run(work)
+
+    def close(self) -> None:
+        """Cut the idle connections. A later call opens new ones."""
+        while self._idle:
+            self._idle.pop().terminate()
+
+    async def _run(self, connection: "Connection", work: Work[_T], ends_at: float) -> _T:
+        """Run `work` with the connection; keep the connection if nothing failed, else cut it."""
+        left_s = max(0.001, ends_at - time.monotonic())
+        try:
+            result = await _translated(
+                cut_at_deadline(_in_transaction(connection, work, left_s), connection.terminate, left_s)
+            )
+        except DeadlinePassed:
+            raise self._too_late() from None
+        except BaseException:
+            connection.terminate()
+            raise
+        self._idle.append(connection)
+        return result
+
+    async def _connect(self, ends_at: float) -> "Connection":
+        try:
+            from agent_runs.postgres.connect import connect  # noqa: PLC0415  # asyncpg is an extra
+        except ImportError as error:
+            raise MissingExtra(
+                "reading needs the package asyncpg, which is not installed: pip install 'agent-runs[reader]'"
+            ) from error
+        timeout_s = max(0.001, min(self._settings.connect_timeout_s, ends_at - time.monotonic()))
+        # No cache of prepared statements: behind PgBouncer in transaction mode, the next transaction may be on another
+        # connection of the server. And a statement that is planned with its parameters uses the right index.
+        open_connection = partial(connect, self._url, APPLICATION_NAME, timeout_s, statement_cache_size=0)
+        connection = await _translated(open_connection())
+        # JSONB as the bytes of its text, after one byte for the version. Sends nothing: the driver knows the type.
+        await connection.set_type_codec(
+            "jsonb",
+            schema="pg_catalog",
+            format="binary",
+            encoder=lambda text: b"\1" + text,
+            decoder=lambda data: data[1:],
+        )
+        return connection
+
+    def _too_late(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"PostgreSQL did not answer within {self._settings.timeout_s:g} s")
+
+
+async def _in_transaction(connection: "Connection", work: Work[_T], left_s: float) -> _T:
+    # One round trip. `SET LOCAL` ends with the transaction, as a connection pooler requires.
+    await connection.execute(QUERIES["begin"].replace("$timeout", str(max(1, round(left_s * 900)))))
+    result = await work(connection)
+    await connection.execute(QUERIES["commit"])
+    return result
+
+
+async def _translated(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run `work`, and raise an error of the reader in place of one of the driver."""
+    import asyncpg  # noqa: PLC0415  # asyncpg is an extra; the caller has imported it
+
+    try:
+        return await work
+    except asyncpg.PostgresError as error:
+        raise translate(error.sqlstate or "", str(error)) from error
+    except ssl.SSLCertVerificationError as error:
+        raise DatabaseNotReady(f"the certificate of PostgreSQL is not accepted: {error.verify_message}") from error
+    except InvalidUrl as error:
+        raise SettingsError([f"DATABASE_URL: {error}"]) from error
+    except asyncpg.DataError as error:  # a parameter that cannot be encoded; an InterfaceError too
+        raise ReaderError(str(error)) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError) as error:
+        raise ConnectionEnded(f"PostgreSQL is unavailable: {error or type(error).__name__}") from error

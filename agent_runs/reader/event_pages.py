@@ -1,0 +1,65 @@
+"""Reads the events of a run page by page."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from agent_runs.reader.connections import Connections, Row
+from agent_runs.reader.errors import DatabaseNotReady, DatabaseUnavailable, ReaderError
+from agent_runs.reader.stored_events import StoredEvent, event_of_message
+
+# The limits of a page: events, and bytes as PostgreSQL stores them. Compressed text is two to ten times as long.
+MAX_EVENTS: Final = 1000
+MAX_STORED_BYTES: Final = 512 * 1024
+
+
+async def event_pages(connections: Connections, run_id: str, after: int) -> AsyncIterator[list[StoredEvent]]:
+    """Iterate over the pages of a run's events that are stored now.
+
+    Each page is a transaction of its own. Events are never changed, and a batch is stored by one transaction, so the
+    pages together are the run as of the last one.
+
+    Args:
+        connections: the pool.
+        run_id: the run.
+        after: the number of the event before the first page; -1 for all events.
+    """
+    while page := await read_page(connections, run_id, after, MAX_EVENTS):
+        yield page
+        after = page[-1].seq
+
+
+async def read_page(connections: Connections, run_id: str, after: int, count: int) -> list[StoredEvent]:
+    """Return the next events, at most `count`; an empty list at the end of the run.
+
+    PostgreSQL may fail to return a message, for example if a number in it has more digits than a text may have. Then
+    the events before it are a page, and the event comes without its message.
+    """
+    try:
+        rows = await connections.fetch("page_of_events", run_id, after, count, MAX_STORED_BYTES)
+    except (DatabaseUnavailable, DatabaseNotReady):
+        raise
+    except ReaderError as error:
+        if count > 1:
+            return await read_page(connections, run_id, after, max(1, count // 8))
+        rows = await connections.fetch("event_without_message", run_id, after)
+        return [_event_of_row(row, str(error)) for row in rows]
+    return [_event_of_row(row) for row in rows]
+
+
+def _event_of_row(row: Row, error: str = "") -> StoredEvent:
+    raw = row["raw"]
+    event = event_of_message(
+        row["message"] if raw is None else raw,
+        id=row["id"],
+        parent_event_id=row["parent_event_id"],
+        type=row["event_type"],
+        error=error,
+    )
+    return StoredEvent(
+        seq=row["event_seq"],
+        created_at=row["created_at"],
+        partition=row["source_partition"],
+        offset=row["source_offset"],
+        event=event,
+        raw=raw,
+    )

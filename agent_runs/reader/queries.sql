@@ -1,0 +1,70 @@
+-- The statements of the reader. They are planned with their parameters: `$1 IS NULL OR …` costs nothing if $1 is NULL.
+
+-- begin --
+-- Begins a transaction with one snapshot. `$timeout` is replaced by milliseconds, a little less than the deadline of the
+-- caller. Compiling a query takes longer than these queries.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = $timeout; SET LOCAL jit = off
+
+-- commit --
+COMMIT
+
+-- runs_by_id --
+-- $1 ids
+SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
+       dropped_events
+  FROM agent_runs
+ WHERE id = ANY ($1::text[])
+
+-- list_runs --
+-- A page of runs, newest first.
+-- $1 status, $2 agent, $3 session, $4 parent, $5 $6 created from and before, $7 $8 updated from and before, $9 running and
+-- silent for this interval, $10 with dropped events, $11 $12 creation time and id of the last run of the previous page,
+-- $13 number of runs. NULL, or false for $10: no condition
+SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
+       dropped_events
+  FROM agent_runs
+ WHERE ($1::text IS NULL OR status = $1)
+   AND ($2::text IS NULL OR agent_id = $2)
+   AND ($3::text IS NULL OR session_id = $3)
+   AND ($4::text IS NULL OR parent_run_id = $4)
+   AND ($5::timestamptz IS NULL OR created_at >= $5)
+   AND ($6::timestamptz IS NULL OR created_at < $6)
+   AND ($7::timestamptz IS NULL OR updated_at >= $7)
+   -- A run is not created after its last event; the second condition can use an index.
+   AND ($8::timestamptz IS NULL OR (updated_at < $8 AND created_at < $8))
+   AND ($9::interval IS NULL OR (status = 'running' AND updated_at < now() - $9 AND created_at < now() - $9))
+   AND (NOT $10::boolean OR dropped_events > 0)
+   AND ($11::timestamptz IS NULL OR (created_at, id) < ($11, $12::text))
+ ORDER BY created_at DESC, id DESC
+ LIMIT $13
+
+-- page_of_events --
+-- The next events of a run, as many as fit in a number and in a size as stored (compressed), but at least one. The sizes
+-- are summed up without reading the messages, so that a page never reads more of them than it returns.
+-- $1 run, $2 number of the last event before the page, $3 number of events, $4 bytes
+SELECT event_seq, id, parent_event_id, event_type, created_at, source_partition, source_offset, raw,
+       CASE WHEN raw IS NULL THEN event_data END AS message
+  FROM (
+        SELECT *, sum(size) OVER (ORDER BY event_seq ROWS UNBOUNDED PRECEDING) AS size_up_to
+          FROM (
+                SELECT *, pg_column_size(event_data) + coalesce(pg_column_size(raw), 0) AS size
+                  FROM run_events
+                 WHERE run_id = $1
+                   AND event_seq > $2
+                 ORDER BY event_seq
+                 LIMIT $3
+               ) AS next
+       ) AS sized
+ WHERE size_up_to <= $4 OR size_up_to = size
+ ORDER BY event_seq
+
+-- event_without_message --
+-- The next event of a run, without its message, which PostgreSQL could not return.
+-- $1 run, $2 number of the last event before it
+SELECT event_seq, id, parent_event_id, event_type, created_at, source_partition, source_offset, NULL::bytea AS raw,
+       NULL::jsonb AS message
+  FROM run_events
+ WHERE run_id = $1
+   AND event_seq > $2
+ ORDER BY event_seq
+ LIMIT 1

@@ -1,0 +1,35 @@
+"""Which runs a list contains."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from agent_runs.status import RunStatus
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs a list contains: those that meet every condition that is not None or False.
+
+    Attributes:
+        status: runs of this status.
+        agent: runs of this agent.
+        session: runs of this session.
+        parent: children of this run.
+        created_from: runs created at this time or later.
+        created_before: runs created before this time.
+        updated_from: runs whose last event is of this time or later.
+        updated_before: runs whose last event is older than this time.
+        stale_for: running runs whose last event is older than this duration.
+        has_dropped_events: runs whose producer reports dropped events.
+    """
+
+    status: RunStatus | None = None
+    agent: str | None = None
+    session: str | None = None
+    parent: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    updated_from: datetime | None = None
+    updated_before: datetime | None = None
+    stale_for: timedelta | None = None
+    has_dropped_events: bool = False

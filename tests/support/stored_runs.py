@@ -1,0 +1,62 @@
+"""Inserts runs and events into the tables, without the service, for tests that only read."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+INSERT_RUN = """
+    INSERT INTO agent_runs (id, parent_run_id, agent_id, session_id, status, created_at, updated_at, event_count,
+                            status_changed_at, dropped_events)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6, $9)
+"""
+INSERT_EVENT = """
+    INSERT INTO run_events (run_id, event_seq, id, parent_event_id, event_type, event_data, created_at,
+                            source_partition, source_offset, raw)
+    VALUES ($1, $2::integer, $3, $4, $5, $6, $7, 0, $2::integer, $8)
+"""
+
+
+def at(minutes: float) -> datetime:
+    """The time so many minutes after the start of the year 2026."""
+    return START + timedelta(minutes=minutes)
+
+
+async def insert_run(url: str, run_id: str, minute: float = 0, messages: Sequence[bytes] = (), **columns: Any) -> None:
+    """Insert a run that was created at a minute, and its events, one a second.
+
+    Args:
+        url: the database.
+        run_id: the run.
+        minute: see `at`.
+        messages: the values of the records.
+        columns: further columns of `agent_runs`; `updated` is the minute of its last event.
+    """
+    created, updated = at(minute), at(columns.get("updated", minute + 1))
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            INSERT_RUN,
+            *(run_id, columns.get("parent"), columns.get("agent", "agent"), columns.get("session")),
+            *(columns.get("status", "running"), created, updated, len(messages), columns.get("dropped", 0)),
+        )
+        for seq, message in enumerate(messages):
+            await connection.execute(INSERT_EVENT, *_event_columns(run_id, seq, message, created))
+    finally:
+        await connection.close()
+
+
+def _event_columns(run_id: str, seq: int, message: bytes, created: datetime) -> tuple[object, ...]:
+    fields = json.loads(message)
+    storable = json.dumps(fields, ensure_ascii=False)
+    raw = None
+    if "\0" in storable or "\\u0000" in storable or any("\ud800" <= each <= "\udfff" for each in storable):
+        raw = message
+        storable = "".join("\N{REPLACEMENT CHARACTER}" if "\ud800" <= c <= "\udfff" else c for c in storable)
+        storable = storable.replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
+    parent = fields.get("parent_event_id")
+    return run_id, seq, fields["id"], parent, fields["type"], storable, created + timedelta(seconds=seq), raw
