@@ -4,6 +4,7 @@ If agent-runs is installed, pytest has the fixture `recording_emitter`.
 """
 
 from threading import Lock
+from typing import cast
 
 from agent_runs.codec.decode import decode_event
 from agent_runs.emitter.emitter import Emitter
@@ -24,17 +25,18 @@ class RecordingEmitter(Emitter):
 
     Args:
         mask: as for `Emitter`.
-
-    Attributes:
-        records: the records that would have been sent, in order.
     """
 
     def __init__(self, *, mask: Mask | None = None) -> None:
-        self.records: list[Record] = []
         super().__init__(mask=mask, environ={})
 
     def _open_pipeline(self, mask: Mask | None, *_: object) -> Pipeline:
-        return Pipeline(EmitterSettings(), mask, lambda queue: _RecordingTransport(queue, self.records))
+        return _RecordingPipeline(mask)
+
+    @property
+    def records(self) -> list[Record]:
+        """The records that would have been sent, in order."""
+        return cast("_RecordingPipeline", self._pipeline).records
 
     @property
     def run_ids(self) -> list[str]:
@@ -67,6 +69,12 @@ class RecordingEmitter(Emitter):
         for event in self.events(run_id):
             status = next_status(status, event.type, getattr(event, "tool_name", None))
         return status
+
+
+class _RecordingPipeline(Pipeline):
+    def __init__(self, mask: Mask | None) -> None:
+        records = self.records = list[Record]()
+        super().__init__(EmitterSettings(), mask, lambda queue: _RecordingTransport(queue, records))
 
 
 class _RecordingTransport:

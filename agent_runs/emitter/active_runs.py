@@ -49,8 +49,13 @@ def leave(run: Run) -> None:
         _innermost.set(active.outer)
 
 
-def call_in_context(function: Callable[_P, _R], context: Context) -> Callable[_P, _R]:
-    """Return a function that calls `function` in a copy of the context. Several calls may run at the same time."""
+def call_in_context(
+    function: Callable[_P, _R], context: Context, to_pickle: Callable[[], tuple[Any, ...]]
+) -> Callable[_P, _R]:
+    """Return a function that calls `function` in a copy of the context. Several calls may run at the same time.
+
+    `to_pickle` returns how to make the function in another process, as `__reduce__` does.
+    """
     wrapper: Any
     if inspect.iscoroutinefunction(function):
 
@@ -61,8 +66,23 @@ def call_in_context(function: Callable[_P, _R], context: Context) -> Callable[_P
             return await asyncio.get_running_loop().create_task(call, context=context.copy())
 
     else:
-
-        def wrapper(*arguments: Any, **keywords: Any) -> Any:
-            return context.copy().run(function, *arguments, **keywords)
+        wrapper = _CallInContext(function, context, to_pickle)
 
     return cast("Callable[_P, _R]", wraps(function)(wrapper))
+
+
+class _CallInContext:
+    """Calls a function in a copy of a context. Not a closure, because a pool of processes pickles it."""
+
+    def __init__(
+        self, function: Callable[..., Any], context: Context, to_pickle: Callable[[], tuple[Any, ...]]
+    ) -> None:
+        self._function = function
+        self._context = context
+        self._to_pickle = to_pickle
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return self._context.copy().run(self._function, *arguments, **keywords)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._to_pickle()

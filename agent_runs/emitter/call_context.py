@@ -5,10 +5,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from agent_runs.emitter.event_chain import EventChain
+from agent_runs.emitter.pickling import Shared
 from agent_runs.events import Json
 
 
-class CallContext:
+class CallContext(Shared):
     """The context of one call; works with `with` and `async with`. Subclasses define `__enter__` and `__exit__`.
 
     Attributes:

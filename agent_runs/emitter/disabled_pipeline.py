@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from agent_runs.emitter.fork_and_exit import Process
 from agent_runs.emitter.last_events import new_emitter_number
+from agent_runs.emitter.pickling import SharedPipeline
 from agent_runs.emitter.stats import Stats
 from agent_runs.events import Json, RunEvent, UnknownEvent
 
 
-class DisabledPipeline:
+class DisabledPipeline(SharedPipeline):
     """Accepts every event and does nothing.
 
     Attributes:
@@ -16,7 +17,7 @@ class DisabledPipeline:
     """
 
     def __init__(self) -> None:
-        self.number = new_emitter_number()
+        super().__init__(new_emitter_number())
 
     def put(
         self,

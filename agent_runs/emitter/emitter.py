@@ -21,6 +21,7 @@ from agent_runs.emitter.fork_and_exit import current_process
 from agent_runs.emitter.further_fields import collect_further_fields
 from agent_runs.emitter.instrument import instrument
 from agent_runs.emitter.never_raise import never_raise
+from agent_runs.emitter.pickling import Shared, set_origin
 from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.rate_limited_log import log_safely
 from agent_runs.emitter.records import record_key
@@ -36,7 +37,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class Emitter:
+class Emitter(Shared):
     """Publishes the events of runs. A process needs one; threads, tasks and forked children may share it.
 
     Settings come from the environment (`KAFKA_BOOTSTRAP_SERVERS`, `AGENT_RUNS_TOPIC`, …). Arguments with the names of
@@ -62,7 +63,9 @@ class Emitter:
     ) -> None:
         # Not as the default argument: `help(Emitter)` would print the whole environment.
         environ = os.environ if environ is None else environ
-        self._pipeline = self._open_pipeline(mask, environ, {**dict.fromkeys(map(repr, positional)), **options})
+        given = {**dict.fromkeys(map(repr, positional)), **options}
+        self._pipeline = self._open_pipeline(mask, environ, given)
+        set_origin(self._pipeline, type(self), mask, given)
 
     def _open_pipeline(
         self, mask: Mask | None, environ: Mapping[str, str], options: Mapping[str, object], /

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.fork_and_exit import current_process
 from agent_runs.emitter.further_fields import collect_further_fields
 from agent_runs.emitter.last_events import MAX_RUNS, NO_ENTRIES, InPool, last_events
+from agent_runs.emitter.pickling import Shared
 from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.records import record_key
 from agent_runs.events import EVENT_CLASSES, Event, Json, ToolFailed, ToolRequested, ToolSucceeded
@@ -20,7 +21,7 @@ _TYPES: Final = {cls: name for name, cls in EVENT_CLASSES.items()}
 _NO_FIELDS: Final[Mapping[str, Json]] = {}
 
 
-class EventChain:
+class EventChain(Shared):
     """Emits events for a run, and follows the run's status.
 
     Attributes:
@@ -67,8 +68,7 @@ class EventChain:
             if type(entry) is InPool or (entry is None and event_class is ToolRequested):
                 self._add_tool_event(event_id, event_class)
             else:
-                kept = entries if entry is not None or len(entries) < MAX_RUNS else NO_ENTRIES
-                last_events.set({**kept, self._name: event_id})
+                self.set_last_event(event_id)
                 self._last_event_id = event_id
         tool_name = fields.get("tool_name")
         if type(tool_name) is not str or tool_name in TOOLS_WITH_A_ROLE:
@@ -80,6 +80,12 @@ class EventChain:
         status = next_status(self.status, event_type, tool_name if isinstance(tool_name, str) else None)
         if status is not self.status:
             self.status, self.status_accepted = status, accepted
+
+    def set_last_event(self, event_id: str) -> None:
+        """Make the event the last one of the run in this context."""
+        entries = last_events.get(NO_ENTRIES)
+        kept = entries if self._name in entries or len(entries) < MAX_RUNS else NO_ENTRIES
+        last_events.set({**kept, self._name: event_id})
 
     def default_parent(self) -> str | None:
         """Return the id of the parent that an event without `parent` has; None if the run has no event."""
@@ -112,3 +118,14 @@ class EventChain:
             error: what the call raised.
         """
         self._pipeline.count_misuse(self._key, call, event_type, error)
+
+    def _to_pickle(self) -> dict[str, Any]:
+        parent = self.default_parent()
+        return {**super()._to_pickle(), "_last_event_id": parent and str(parent)}
+
+    @classmethod
+    def _from_pickle(cls, state: dict[str, Any]) -> Self:
+        chain: Self = super()._from_pickle(state)
+        # A name of its own: a forked process has inherited the last event that its parent had at the time of the fork.
+        chain._name = f"{chain._pipeline.number} {new_id()}"
+        return chain

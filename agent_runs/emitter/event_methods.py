@@ -6,6 +6,7 @@ from typing import Any
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.event_chain import EventChain
 from agent_runs.emitter.never_raise import error_type, format_error, never_raise
+from agent_runs.emitter.pickling import Shared
 from agent_runs.events import (
     EVENT_CLASSES,
     ContextAssembled,
@@ -33,7 +34,7 @@ def _unused_id(_: Any) -> str:
     return new_id()
 
 
-class EventMethods:
+class EventMethods(Shared):
     """The base class of `Run`.
 
     A method emits one event and returns the event's id, without waiting for Kafka. No method raises: a dropped event

@@ -12,6 +12,7 @@ from agent_runs.emitter.last_events import new_emitter_number
 from agent_runs.emitter.messages import MessageMaker, TooLarge
 from agent_runs.emitter.never_raise import format_error
 from agent_runs.emitter.pending import describe_pending
+from agent_runs.emitter.pickling import SharedPipeline
 from agent_runs.emitter.rate_limited_log import RateLimitedLog
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.redaction import Mask
@@ -62,7 +63,7 @@ class Transport(Protocol):
         """Return the records that were taken or are waiting, and are not acknowledged."""
 
 
-class Pipeline:
+class Pipeline(SharedPipeline):
     """Takes the events of an emitter and its runs into a send queue.
 
     Without a transport the emitter is not configured, and every event is refused.
@@ -74,12 +75,11 @@ class Pipeline:
     def __init__(
         self, settings: EmitterSettings, mask: Mask | None, new_transport: Callable[[SendQueue], Transport] | None
     ) -> None:
-        self.number = new_emitter_number()
+        super().__init__(new_emitter_number())
         self._settings = settings
         self._new_transport = new_transport
         self._log = RateLimitedLog()
         self._messages = MessageMaker(settings, mask, self._log)
-        self._is_closed = False
         if new_transport is None:  # an error of the emitter says that every event is dropped
             self._log.skip(f"{DropReason.NOT_CONFIGURED} ")
         current_process()
@@ -93,7 +93,7 @@ class Pipeline:
         self._transport = self._new_transport(self._queue) if self._new_transport else None
         if self._transport is not None:
             self._queue.wake = self._transport.wake
-        if self._is_closed:
+        if self.is_closed:
             self._queue.close()
         self._late_timeout_s = self._settings.exit_timeout_s
 
@@ -156,7 +156,7 @@ class Pipeline:
     def close(self, timeout_s: float | None) -> int:
         """Refuse new events, wait for the pending ones, and end. Returns how many were still pending."""
         current_process()
-        self._is_closed = True
+        self.is_closed = True
         self._queue.close()
         transport = self._transport
         if transport is None:

@@ -1,7 +1,8 @@
 """A run, as the agent uses it: its events, its calls of models and tools as context managers, its child runs."""
 
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -24,6 +25,14 @@ _R = TypeVar("_R")
 
 def _do_nothing(*_: Any, **__: Any) -> Any:
     return None
+
+
+def _wrap_after(run: "Run", function: Callable[..., Any], last_event_id: str | None) -> Callable[..., Any]:
+    """Return the result of `run.wrap(function)` in a context in which the last event of the run has this id."""
+    context = copy_context()
+    if last_event_id is not None:
+        context.run(run._chain.set_last_event, last_event_id)  # noqa: SLF001
+    return context.run(run.wrap, function)
 
 
 class Run(EventMethods):
@@ -98,12 +107,17 @@ class Run(EventMethods):
     def wrap(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Return a function that calls `function` as part of this run, in any thread: `pool.submit(run.wrap(work), 1)`.
 
+        The function that is returned can be pickled if `function` can, so the pool may be one of processes.
         In the call, this run is the current one, and the default parent of its events is the last event before the call
         of `wrap`. The function may be a coroutine function.
         """
         context = copy_context()
         context.run(enter, self)
-        return call_in_context(function, context)
+        return call_in_context(function, context, partial(self._pickle_wrapped, function, context))
+
+    def _pickle_wrapped(self, function: Callable[..., Any], context: Context) -> tuple[Any, ...]:
+        # A pool of processes pickles in a thread of its own, which has another context.
+        return _wrap_after, (self, function, context.run(self._chain.default_parent))
 
     @never_raise(lambda _: None)
     def end(self, /, error: BaseException | None = None, *, result: Json = None) -> None:
