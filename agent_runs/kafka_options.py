@@ -2,9 +2,17 @@
 
 import logging
 import ssl
-from typing import Any
+from typing import Any, Final
 
+from agent_runs.client_certificate import InvalidCertificate, Part, load_client_certificate
+from agent_runs.errors import SettingsError
 from agent_runs.settings import KafkaSettings
+
+_VARIABLES: Final[dict[Part, str]] = {
+    "certificate": "KAFKA_SSL_CERTFILE",
+    "key": "KAFKA_SSL_KEYFILE",
+    "password": "KAFKA_SSL_KEY_PASSWORD",
+}
 
 
 def client_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
@@ -15,7 +23,7 @@ def client_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
         client_id: the name that brokers show in their logs and metrics.
 
     Raises:
-        OSError: a certificate or key file cannot be read, or is invalid (`ssl.SSLError`).
+        SettingsError: a certificate or a private key cannot be loaded.
     """
     logging.getLogger("aiokafka.conn").addFilter(_hide_password)  # has no effect if the logger has it already
     return {
@@ -30,9 +38,16 @@ def client_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
 
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_cafile)
+    except OSError as error:  # also an SSLError
+        reason = f"not valid ({error.reason})" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SettingsError([f"KAFKA_SSL_CAFILE: {settings.ssl_cafile} cannot be loaded: {reason}"]) from None
     if settings.ssl_certfile:
-        context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+        try:
+            load_client_certificate(context, settings.ssl_certfile, settings.ssl_keyfile, settings.ssl_key_password)
+        except InvalidCertificate as error:
+            raise SettingsError([f"{_VARIABLES[error.part]}: {error}"]) from None
     return context
 
 

@@ -63,6 +63,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
         ssl_cafile: path of the CA certificates that verify the brokers' certificates; unset: those of the system.
         ssl_certfile: path of the client certificate, for brokers that require one.
         ssl_keyfile: path of the private key of the client certificate; unset: the key is in `ssl_certfile`.
+        ssl_key_password: passphrase of the private key, if the key is encrypted.
     """
 
     bootstrap_servers: Annotated[str, env("KAFKA_BOOTSTRAP_SERVERS", min_length=1)]
@@ -75,6 +76,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_cafile: Annotated[str | None, env("KAFKA_SSL_CAFILE")] = None
     ssl_certfile: Annotated[str | None, env("KAFKA_SSL_CERTFILE")] = None
     ssl_keyfile: Annotated[str | None, env("KAFKA_SSL_KEYFILE")] = None
+    ssl_key_password: Annotated[str | None, env("KAFKA_SSL_KEY_PASSWORD")] = None
 
     def conflicts(self) -> list[str]:
         """Return the problems that the types of the fields do not exclude, one sentence each."""
@@ -93,11 +95,16 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
                 for name in ("cafile", "certfile", "keyfile")
                 if (path := getattr(self, f"ssl_{name}")) and (problem := _why_unreadable(path))
             ]
+            if self.ssl_keyfile and not self.ssl_certfile:
+                found.append("KAFKA_SSL_CERTFILE: is not set, and KAFKA_SSL_KEYFILE is: set both, or none")
         return found
 
     def __repr__(self) -> str:
-        """Return the fields without the password."""
-        fields = msgspec.structs.asdict(self) | {"sasl_password": "…" if self.sasl_password else None}
+        """Return the fields without the passwords."""
+        fields = {
+            name: "…" if value and name.endswith("password") else value
+            for name, value in msgspec.structs.asdict(self).items()
+        }
         return f"KafkaSettings({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
 

@@ -28,7 +28,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from agent_runs.emitter.rate_limited_log import logger
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.settings import Config
-from agent_runs.errors import KafkaUnavailable, TooLargeForTopic
+from agent_runs.errors import KafkaUnavailable, SettingsError, TooLargeForTopic
 from agent_runs.kafka_options import client_options
 
 _CLIENT_ID: Final = "agent-runs-emitter"
@@ -125,7 +125,8 @@ async def _translate_errors(timeout_s: float) -> AsyncIterator[None]:
         raise KafkaUnavailable(f"no answer within {timeout_s:g} s") from error
     except (KafkaConnectionError, NodeNotReadyError) as error:  # aiokafka logs the cause, and raises a general error
         raise KafkaUnavailable(_captured.last_message or str(error)) from error
-    except (KafkaError, OSError, ValueError) as error:  # ValueError: a setting that aiokafka does not accept
+    # SettingsError: the file of a certificate, which may be replaced. ValueError: a setting that aiokafka refuses.
+    except (KafkaError, OSError, SettingsError, ValueError) as error:
         raise KafkaUnavailable(str(error) or repr(error)) from error
 
 

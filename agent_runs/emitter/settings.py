@@ -61,6 +61,7 @@ class Options(TypedDict, total=False):
     ssl_cafile: str | None
     ssl_certfile: str | None
     ssl_keyfile: str | None
+    ssl_key_password: str | None
     topic: str
     max_event_bytes: int
     queue_bytes: int

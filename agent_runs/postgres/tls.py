@@ -8,10 +8,12 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
+from agent_runs.client_certificate import InvalidCertificate, Part, load_client_certificate
 from agent_runs.postgres.database_url import InvalidUrl
 
 Tls = ssl.SSLContext | Literal[False]
 
+_PARAMETERS: Final[dict[Part, str]] = {"certificate": "sslcert", "key": "sslkey", "password": "sslpassword"}
 _VERSIONS: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -43,9 +45,12 @@ def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
     if verifies:
         _load_authorities(context, parameters)
     if certificate := parameters.get("sslcert"):
-        key, password = parameters.get("sslkey"), parameters.get("sslpassword", "")
-        # With a password, even an empty one, OpenSSL does not prompt for the passphrase of an encrypted key.
-        _load(parameters, ("sslcert", "sslkey"), lambda: context.load_cert_chain(certificate, key, password))
+        try:
+            load_client_certificate(context, certificate, parameters.get("sslkey"), parameters.get("sslpassword"))
+        except InvalidCertificate as error:
+            raise InvalidUrl(f"{_PARAMETERS[error.part]}: {error}") from None
+    elif "sslkey" in parameters:
+        raise InvalidUrl("sslkey needs sslcert, the certificate of the key")
     if "ssl_min_protocol_version" in parameters:
         context.minimum_version = _version("ssl_min_protocol_version", parameters)
     if "ssl_max_protocol_version" in parameters:
@@ -63,19 +68,18 @@ def _load_authorities(context: ssl.SSLContext, parameters: Mapping[str, str]) ->
     if root == "system":
         context.load_default_certs()
     else:
-        _load(parameters, ("sslrootcert",), lambda: context.load_verify_locations(cafile=root))
+        _load(parameters, "sslrootcert", lambda: context.load_verify_locations(cafile=root))
     if revoked is not None:
-        _load(parameters, ("sslcrl",), lambda: context.load_verify_locations(cafile=revoked))
+        _load(parameters, "sslcrl", lambda: context.load_verify_locations(cafile=revoked))
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
 
 
-def _load(parameters: Mapping[str, str], names: tuple[str, ...], load: Callable[[], None]) -> None:
+def _load(parameters: Mapping[str, str], name: str, load: Callable[[], None]) -> None:
     try:
         load()
     except OSError as error:  # an SSLError too, if the content is not valid
-        files = ", ".join(f"{name}={parameters[name]}" for name in names if name in parameters)
         reason = f"not valid ({error.reason})" if isinstance(error, ssl.SSLError) else error.strerror
-        raise InvalidUrl(f"{files} cannot be loaded: {reason}") from error
+        raise InvalidUrl(f"{name}={parameters[name]} cannot be loaded: {reason}") from error
 
 
 def _version(name: str, parameters: Mapping[str, str]) -> ssl.TLSVersion:

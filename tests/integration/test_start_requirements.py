@@ -260,7 +260,7 @@ async def test_a_file_that_a_parameter_names_and_that_cannot_be_read_is_named(
     # Given the path of a missing file or of a directory, when a connection is opened, then it names parameter and path.
     root = "" if parameter == "sslrootcert" else "&sslrootcert=system"
     url = f"{scene.database}?sslmode=verify-full{root}&{parameter}={tmp_path / file}"
-    with pytest.raises(UsageError, match=rf"^DATABASE_URL: {parameter}={tmp_path / file} cannot be "):
+    with pytest.raises(UsageError, match=rf"^DATABASE_URL: {parameter}[=:] ?{tmp_path / file} cannot be "):
         await Store.connect(DatabaseConfig(url=url), scene.topic)
 
 
@@ -270,7 +270,7 @@ async def test_a_certificate_that_is_not_valid_is_named(scene: Scene, tmp_path: 
     url = f"{scene.database}?sslmode=require&sslrootcert={tmp_path}/ca"
     _assert_refused(await scene.command("run", DATABASE_URL=url), f"sslrootcert={tmp_path}/ca", "cannot be loaded")
     settings = {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CAFILE": f"{tmp_path}/ca"}
-    _assert_refused(await scene.command("run", **settings), f"KAFKA_SSL_CAFILE='{tmp_path}/ca'", "cannot be loaded")
+    _assert_refused(await scene.command("run", **settings), f"KAFKA_SSL_CAFILE: {tmp_path}/ca cannot be loaded")
 
 
 async def test_risky_settings_of_the_topic_are_logged_with_the_remedy(make_scene: MakeScene) -> None:

@@ -169,6 +169,10 @@ def test_the_problem_lists_the_allowed_values_of_an_enumeration() -> None:
                 "KAFKA_SSL_CAFILE: file '/no/where' does not exist",
             ],
         ),
+        (
+            {"KAFKA_BOOTSTRAP_SERVERS": "a", "KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_KEYFILE": __file__},
+            ["KAFKA_SSL_CERTFILE: is not set, and KAFKA_SSL_KEYFILE is: set both, or none"],
+        ),
     ],
 )
 def test_conflicting_settings_are_reported(environ: dict[str, str], found: list[str]) -> None:
@@ -227,6 +231,7 @@ def test_every_kafka_variable_sets_its_field(tmp_path: Path) -> None:
         "KAFKA_SSL_CAFILE": f"{tmp_path}/ca",
         "KAFKA_SSL_CERTFILE": f"{tmp_path}/cert",
         "KAFKA_SSL_KEYFILE": f"{tmp_path}/key",
+        "KAFKA_SSL_KEY_PASSWORD": "k",
     }
 
     assert read_settings(KafkaSettings, names) == KafkaSettings(
@@ -238,4 +243,5 @@ def test_every_kafka_variable_sets_its_field(tmp_path: Path) -> None:
         ssl_cafile=f"{tmp_path}/ca",
         ssl_certfile=f"{tmp_path}/cert",
         ssl_keyfile=f"{tmp_path}/key",
+        ssl_key_password="k",
     )
