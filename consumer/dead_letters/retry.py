@@ -90,7 +90,8 @@ class Retry:
         if letter.state != "open":
             return Retried(letter.id, Outcome.SKIPPED, f"it is {letter.state}")
         if letter.reason is Reason.UNREADABLE and letter.key is None:
-            return Retried(letter.id, Outcome.SKIPPED, "it has no key and no message: publish its events again")
+            kept = "none of its bytes are" if letter.value_bytes is None else "its value is what could be"
+            return Retried(letter.id, Outcome.SKIPPED, f"it has no key, and {kept} kept: publish its events again")
         if letter.retries >= self._options.max_retries:
             return Retried(letter.id, Outcome.SKIPPED, f"refused again {letter.retries} times: raise --max-retries")
         return None

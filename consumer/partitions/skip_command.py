@@ -1,12 +1,12 @@
 """The command `offsets skip`: passes over a record that halts its partition because it cannot be read or written."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from msgspec import structs
 
-from consumer.errors import ConnectionLost, DataRefused, StaleOffsets, UsageError
+from consumer.errors import StaleOffsets, UsageError
 from consumer.ingest.decoding import decode
 from consumer.ingest.ingest import ingest
 from consumer.ingest.refused_values import refused_values
@@ -18,11 +18,10 @@ from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim
 from consumer.model.records import Event, PlainRecord, Reason, Record, Rejection, UnreadableRecord, storable_timestamp
 from consumer.partitions.lost_offsets import lost_offsets
+from consumer.partitions.write_attempts import attempt, write_problem
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets, Store
 from consumer.settings import Config
-
-_WRITES: Final = 3  # a record must lose the connection this often, as in a consumer
 
 
 class Decision(NamedTuple):
@@ -56,8 +55,8 @@ async def skip(config: Config, session: Session, decision: Decision) -> Skipped:
     1. Check that the partition is stored up to the record, and that its log still has the record.
     2. If the record cannot be read, skip it. The client reads a batch from its start, so nothing behind the record can
        be read either: the rest of the batch is parsed here and stored in the same transaction.
-    3. If it can be read, try to write it, as a consumer does. Skip it if the connection to PostgreSQL is lost each
-       time.
+    3. If it can be read, try to write it, as a consumer does. Skip it if each attempt loses the connection, exceeds a
+       limit of time or memory, or has too little memory.
 
     Raises:
         UsageError: the partition is not halted at this record; nothing was skipped.
@@ -77,8 +76,9 @@ async def skip(config: Config, session: Session, decision: Decision) -> Skipped:
     finally:
         await topic_reader.close()
     _check_offset(decision, record.offset)
-    await _check_unwritable(session, _slice(stored, record.offset + 1, [decode(record, config.topic.max_event_bytes)]))
-    return await _store_unwritable(session, decision, stored, record)
+    item = _to_item(record, config.topic.max_event_bytes)
+    problem = await write_problem(session, _slice(stored, record.offset + 1, [item]))
+    return await _store_unwritable(session, decision, stored, record, problem)
 
 
 async def _check_position(session: Session, reader: TopicReader, decision: Decision) -> tuple[Offsets, Bounds]:
@@ -156,51 +156,14 @@ async def _write_decision(store: Store, decision: Decision, slice_: Slice) -> St
     return stored
 
 
-async def _check_unwritable(session: Session, slice_: Slice) -> None:
-    """Return if the connection is lost whenever the slice, which is one record, is written.
-
-    Raises:
-        UsageError: the record is stored now, or PostgreSQL refuses its message, which halts no partition.
-    """
-
-    async def write(store: Store) -> Stored:
-        async with store.transaction():
-            return await ingest([slice_], Transaction(store), check_existing=True)
-
-    where = f"partition {slice_.claim.partition} is not halted at its next record"
-    try:
-        stored = await _unless_lost(session, write)
-    except DataRefused as error:
-        raise UsageError(f"{where}: a consumer makes a dead letter of it ({error})") from error
-    except StaleOffsets as error:
-        raise UsageError(f"{where}: it was stored meanwhile; nothing was skipped") from error
-    if stored is not None:
-        raise UsageError(f"{where}: it can be read and written, and is stored now; nothing was skipped")
-
-
-async def _store_unwritable(session: Session, decision: Decision, stored: Offsets, record: Record) -> Skipped:
-    """Store the dead letter of a record that loses the connection; without its bytes if they lose it too."""
-    problem = "the connection to PostgreSQL is lost whenever the record is written"
+async def _store_unwritable(
+    session: Session, decision: Decision, stored: Offsets, record: Record, problem: str
+) -> Skipped:
+    """Store the dead letter of a record that cannot be written; without its bytes if these cannot be written either."""
     whole = _slice(stored, record.offset + 1, [Rejection(record, Reason.UNREADABLE, problem)])
-    written = await _unless_lost(session, lambda store: _write_decision(store, decision, whole))
-    if written is not None:
+    written = await attempt(session, lambda store: _write_decision(store, decision, whole))
+    if isinstance(written, Stored):
         return _skipped(whole, written)
     bare = PlainRecord(record.partition, record.offset, record.timestamp, None, None, ())
     rejection = Rejection(bare, Reason.UNREADABLE, f"{problem}, also as a dead letter; its bytes are only in the log")
     return await _store(session, decision, _slice(stored, record.offset + 1, [rejection]))
-
-
-async def _unless_lost(session: Session, work: Callable[[Store], Awaitable[Stored]]) -> Stored | None:
-    """Return the result of `work`; None if it loses the connection three times."""
-
-    async def attempt(store: Store) -> Stored | None:
-        try:
-            return await work(store)
-        except ConnectionLost:
-            return None
-
-    for _ in range(_WRITES):
-        if (stored := await session.run(attempt)) is not None:
-            return stored
-        session.close()
-    return None

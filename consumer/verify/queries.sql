@@ -40,7 +40,7 @@ SELECT b.position, e.source_partition, e.source_offset, e.event_seq, e.created_a
 -- dead_letters_by_offset --
 -- The dead letters of the records at some offsets of a partition.
 -- $1 topic, $2 partition, $3 offsets
-SELECT record_offset, record_timestamp, key, value, state, offset_count
+SELECT record_offset, record_timestamp, key, value, state, reason, offset_count
   FROM dead_letters
  WHERE topic = $1
    AND partition = $2
@@ -49,7 +49,7 @@ SELECT record_offset, record_timestamp, key, value, state, offset_count
 -- skipped_batches --
 -- The dead letters of a partition that stand for several records: of batches that could not be split into records.
 -- $1 topic, $2 partition
-SELECT record_offset, record_timestamp, key, value, state, offset_count
+SELECT record_offset, record_timestamp, key, value, state, reason, offset_count
   FROM dead_letters
  WHERE topic = $1
    AND partition = $2

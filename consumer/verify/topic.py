@@ -7,7 +7,7 @@ from typing import Any
 from agent_runs.codec.json_scan import without_unstorable
 from consumer.ingest.decoding import decode
 from consumer.kafka.topic_reader import TopicReader
-from consumer.model.records import Event, Record, Rejection, UnreadableRecord, storable_timestamp
+from consumer.model.records import Event, Reason, Record, Rejection, UnreadableRecord, storable_timestamp
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets
 from consumer.verify.runs import Difference
@@ -111,9 +111,11 @@ class TopicCheck:
 
 
 def _check_letter(item: Event | Rejection, letter: Mapping[str, Any]) -> Iterator[Difference]:
-    if letter["offset_count"] > 1 and not isinstance(item.record, UnreadableRecord):
-        return  # the batch could not be split into records when it was skipped, and can be now
-    if (letter["key"], letter["value"]) != (item.record.key, item.record.value):
+    record = item.record
+    comparable = letter["value"] is not None and record.key is None and isinstance(record, UnreadableRecord)
+    if letter["reason"] == Reason.UNREADABLE and letter["key"] is None and not comparable:
+        return  # of a skipped record whose key and value could not be told apart; now they can, or nothing was kept
+    if (letter["key"], letter["value"]) != (record.key, record.value):
         yield Difference("altered", _where(item), "the bytes of the dead letter differ from the record")
 
 

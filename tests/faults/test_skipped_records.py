@@ -8,6 +8,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
+from consumer.errors import UsageError
+from consumer.ingest.transaction import Transaction
+from consumer.partitions.skip_command import Decision, Skipped
+from consumer.partitions.skip_command import skip as skip_record
+from consumer.postgres.session import Session
+from consumer.postgres.store import Store
+from consumer.settings import read_config
 from tests.support.foreign_producer import foreign_producer, publish
 from tests.support.messages import Message, event, events_of
 from tests.support.proxy.proxied_kafka import ProxiedKafka
@@ -70,9 +77,10 @@ async def publish_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch, *names: s
     assert offsets == list(range(offsets[0], offsets[0] + len(names)))
 
 
-async def skip(scene: Scene, offset: int, *options: str, partition: int = 0) -> tuple[int, str]:
+async def skip(scene: Scene, offset: int, partition: int = 0, max_bytes: int = 100_000_000) -> tuple[int, str]:
     where = ("--partition", str(partition), "--offset", str(offset))
-    finished = await scene.command("offsets", "skip", *where, *(options or WHO))
+    limit = {"AGENT_RUNS_MAX_DECOMPRESSED_BYTES": str(max_bytes)}
+    finished = await scene.command("offsets", "skip", *where, *WHO, **limit)
     return finished.exit_code, finished.output
 
 
@@ -139,7 +147,7 @@ async def test_a_corrupt_batch_is_skipped_as_a_whole_with_its_bytes(
     assert verified.exit_code == 0, verified.output
     await scene.assert_consistent()
     retried = await scene.command("dead-letters", "retry", "--all")
-    assert "it has no key and no message" in retried.output
+    assert "it has no key, and its value is what could be kept" in retried.output
     assert await scene.dead_letters() == [(1, "unreadable")]
     # When the partition is consumed again from its start, it halts there again, and a second skip counts as repeats.
     await scene.rows("UPDATE consumer_offsets SET next_offset = 0, last_offset = NULL, last_timestamp = NULL")
@@ -152,18 +160,20 @@ async def test_a_corrupt_batch_is_skipped_as_a_whole_with_its_bytes(
 
 
 async def test_a_batch_that_expands_too_much_is_skipped_and_verify_knows_it_by_any_limit(scene: Scene) -> None:
-    # Given a batch of three events that expands beyond the limit, between others,
+    # Given a batch of three events and one of a single event, which expand beyond the limit, between others,
     limit = {"AGENT_RUNS_MAX_DECOMPRESSED_BYTES": "100000"}
     settings: dict[str, str | int | bool] = {"compression.type": "zstd", "linger.ms": 1000}
     producer = foreign_producer(scene.servers.bootstrap_servers, **settings)
     publish(producer, scene.topic, events_of("run", "before"))
-    publish(producer, scene.topic, [Message(b"run", event(name, data="x" * 50_000), 0) for name in ("a", "b", "c")])
+    for names, data_bytes in ((("a", "b", "c"), 50_000), (("d",), 150_000)):
+        publish(producer, scene.topic, [Message(b"run", event(name, data="x" * data_bytes), 0) for name in names])
     publish(producer, scene.topic, events_of("run", "behind"))
     finished = await scene.command("run", "--until-end", **limit)
     assert "the record at offset 1 cannot be read: BatchTooLarge" in finished.output
-    # when it is skipped,
-    skipping = await scene.command("offsets", "skip", "--partition", "0", "--offset", "1", *WHO, **limit)
-    assert skipping.exit_code == 0, skipping.output
+    # when they are skipped,
+    for offset in (1, 4):
+        exit_code, output = await skip(scene, offset, max_bytes=100_000)
+        assert exit_code == 0, output
     # then the partition continues, and verify finds the dead letter of each record, also where it can read them.
     await scene.run_until_end(**limit)
     assert await scene.event_ids("run") == ["before", "behind"]
@@ -193,12 +203,66 @@ async def test_a_record_that_loses_the_connection_is_skipped_and_one_that_does_n
     assert await scene.dead_letters() == [(1, "unreadable")]
     value = None if loses_dead_letters else event("poison")
     assert await scene.rows("SELECT value FROM dead_letters") == [(value,)]
+    verified = await scene.command("verify", "--topic")
+    assert verified.exit_code == 0, verified.output
     # A record that can be read and written is not skipped, but stored.
     exit_code, output = await skip(scene, 2)
     assert exit_code == 2, output
     assert "is stored now; nothing was skipped" in output
     assert await scene.event_ids("run") == ["before", "behind"]
     assert await scene.rows(ARITHMETIC) == [(True,)] * PARTITIONS
+
+
+@pytest.mark.parametrize(
+    ("refusal", "problem"),
+    [
+        ("RAISE EXCEPTION 'no memory' USING ERRCODE = 'out_of_memory'", "exceeds a limit: no memory"),
+        ("PERFORM pg_terminate_backend(pg_backend_pid())", "the connection to PostgreSQL is lost"),
+        ("RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'", ""),
+    ],
+)
+async def test_a_record_that_exceeds_a_limit_is_skipped_and_one_that_an_object_refuses_is_not(
+    scene: Scene, refusal: str, problem: str
+) -> None:
+    # Given a trigger that does this to a certain event,
+    await scene.publish(*events_of("run", "before"))
+    await scene.consume()
+    await scene.publish(*events_of("run", "poison"))
+    await scene.rows(LOSE_CONNECTION.replace("PERFORM pg_terminate_backend(pg_backend_pid())", refusal))
+    await scene.rows(LOSE_EVENT)
+    # when it is skipped, then it is a dead letter, unless the operator can remove the cause.
+    if problem:
+        assert problem in (await skip_in_this_process(scene, 1)).problem
+    else:
+        with pytest.raises(UsageError, match=r"change or drop the object .*lose_connection"):
+            await skip_in_this_process(scene, 1)
+    assert await scene.dead_letters() == [(1, "unreadable")][: bool(problem)]
+
+
+async def test_a_record_for_which_the_process_has_too_little_memory_is_skipped(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a process without the memory for any event,
+    await scene.publish(*events_of("run", "before"))
+    await scene.consume()
+    await scene.publish(*events_of("run", "large"))
+    monkeypatch.setattr(Transaction, "insert_events", raise_memory_error)
+    # when the record is skipped, then it is a dead letter with its bytes.
+    assert "too little memory" in (await skip_in_this_process(scene, 1)).problem
+    assert await scene.rows("SELECT value FROM dead_letters") == [(event("large"),)]
+
+
+async def raise_memory_error(*_: object) -> None:
+    raise MemoryError
+
+
+async def skip_in_this_process(scene: Scene, offset: int) -> Skipped:
+    config = read_config(scene.environ())
+    session = Session(lambda: Store.connect(config.database, scene.topic), config.database.timeout_s)
+    try:
+        return await skip_record(config, session, Decision(0, offset, "Ada", "ticket 4711"))
+    finally:
+        session.close()
 
 
 def damage(segment: Path, text: bytes) -> None:
