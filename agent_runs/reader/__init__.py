@@ -1,4 +1,4 @@
-"""Reads runs and their events from PostgreSQL, typed: `Reader` for asynchronous code.
+"""Reads runs and their typed events from PostgreSQL: `Reader` for asynchronous code, `SyncReader` for synchronous code.
 
 Install it with the extra `reader`: `pip install 'agent-runs[reader]'`. Importing it loads no PostgreSQL client; the
 first call does.
@@ -13,25 +13,38 @@ from agent_runs.reader.errors import (
     MissingExtra,
     ReaderError,
 )
+from agent_runs.reader.llm_calls import LlmCall
+from agent_runs.reader.prompt_diff import Change
 from agent_runs.reader.reader import Reader
 from agent_runs.reader.run_filter import RunFilter
+from agent_runs.reader.run_source import RunSource
 from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
 from agent_runs.reader.stored_events import OpaqueEvent, StoredEvent, event_of_message
 from agent_runs.reader.stream import Stream
+from agent_runs.reader.sync_reader import SyncReader, SyncRunSource
+from agent_runs.reader.tree import RelatedRuns, RunTree, TreeNode
 
 __all__ = [
+    "Change",
     "DatabaseNotReady",
     "DatabaseUnavailable",
     "InvalidCursor",
+    "LlmCall",
     "MissingExtra",
     "OpaqueEvent",
     "Reader",
     "ReaderError",
+    "RelatedRuns",
     "RunFilter",
     "RunPage",
+    "RunSource",
     "RunSummary",
+    "RunTree",
     "StoredEvent",
     "StoredRun",
     "Stream",
+    "SyncReader",
+    "SyncRunSource",
+    "TreeNode",
     "event_of_message",
 ]

@@ -1,7 +1,7 @@
 """Reads the events of a run page by page."""
 
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Collection
+from typing import Final, NamedTuple
 
 from agent_runs.reader.connections import Connections, Row
 from agent_runs.reader.errors import DatabaseNotReady, DatabaseUnavailable, ReaderError
@@ -12,7 +12,20 @@ MAX_EVENTS: Final = 1000
 MAX_STORED_BYTES: Final = 512 * 1024
 
 
-async def event_pages(connections: Connections, run_id: str, after: int) -> AsyncIterator[list[StoredEvent]]:
+class EventQuery(NamedTuple):
+    """Which events of which run.
+
+    Attributes:
+        until: the number of the last event. None: the last one that is stored.
+        types: only events of these types. None: of all types.
+    """
+
+    run_id: str
+    until: int | None = None
+    types: Collection[str] | None = None
+
+
+async def event_pages(connections: Connections, query: EventQuery, after: int) -> AsyncIterator[list[StoredEvent]]:
     """Iterate over the pages of a run's events that are stored now.
 
     Each page is a transaction of its own. Events are never changed, and a batch is stored by one transaction, so the
@@ -20,28 +33,31 @@ async def event_pages(connections: Connections, run_id: str, after: int) -> Asyn
 
     Args:
         connections: the pool.
-        run_id: the run.
+        query: which events.
         after: the number of the event before the first page; -1 for all events.
     """
-    while page := await read_page(connections, run_id, after, MAX_EVENTS):
+    while page := await read_page(connections, query, after, MAX_EVENTS):
         yield page
         after = page[-1].seq
 
 
-async def read_page(connections: Connections, run_id: str, after: int, count: int) -> list[StoredEvent]:
+async def read_page(connections: Connections, query: EventQuery, after: int, count: int) -> list[StoredEvent]:
     """Return the next events, at most `count`; an empty list at the end of the run.
 
     PostgreSQL may fail to return a message, for example if a number in it has more digits than a text may have. Then
     the events before it are a page, and the event comes without its message.
     """
+    types = None if query.types is None else list(query.types)
     try:
-        rows = await connections.fetch("page_of_events", run_id, after, count, MAX_STORED_BYTES)
+        rows = await connections.fetch(
+            "page_of_events", query.run_id, after, query.until, types, count, MAX_STORED_BYTES
+        )
     except (DatabaseUnavailable, DatabaseNotReady):
         raise
     except ReaderError as error:
         if count > 1:
-            return await read_page(connections, run_id, after, max(1, count // 8))
-        rows = await connections.fetch("event_without_message", run_id, after)
+            return await read_page(connections, query, after, max(1, count // 8))
+        rows = await connections.fetch("event_without_message", query.run_id, after, query.until, types)
         return [_event_of_row(row, str(error)) for row in rows]
     return [_event_of_row(row) for row in rows]
 

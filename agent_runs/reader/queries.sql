@@ -41,7 +41,8 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
 -- page_of_events --
 -- The next events of a run, as many as fit in a number and in a size as stored (compressed), but at least one. The sizes
 -- are summed up without reading the messages, so that a page never reads more of them than it returns.
--- $1 run, $2 number of the last event before the page, $3 number of events, $4 bytes
+-- $1 run, $2 number of the last event before the page, $3 number of the last event or NULL, $4 types or NULL, $5 number of
+-- events, $6 bytes
 SELECT event_seq, id, parent_event_id, event_type, created_at, source_partition, source_offset, raw,
        CASE WHEN raw IS NULL THEN event_data END AS message
   FROM (
@@ -51,20 +52,53 @@ SELECT event_seq, id, parent_event_id, event_type, created_at, source_partition,
                   FROM run_events
                  WHERE run_id = $1
                    AND event_seq > $2
+                   AND ($3::integer IS NULL OR event_seq <= $3)
+                   AND ($4::text[] IS NULL OR event_type = ANY ($4))
                  ORDER BY event_seq
-                 LIMIT $3
+                 LIMIT $5
                ) AS next
        ) AS sized
- WHERE size_up_to <= $4 OR size_up_to = size
+ WHERE size_up_to <= $6 OR size_up_to = size
  ORDER BY event_seq
 
 -- event_without_message --
 -- The next event of a run, without its message, which PostgreSQL could not return.
--- $1 run, $2 number of the last event before it
+-- $1 run, $2 number of the last event before it, $3 number of the last event or NULL, $4 types or NULL
 SELECT event_seq, id, parent_event_id, event_type, created_at, source_partition, source_offset, NULL::bytea AS raw,
        NULL::jsonb AS message
   FROM run_events
  WHERE run_id = $1
    AND event_seq > $2
+   AND ($3::integer IS NULL OR event_seq <= $3)
+   AND ($4::text[] IS NULL OR event_type = ANY ($4))
  ORDER BY event_seq
  LIMIT 1
+
+-- ancestors --
+-- The parent of a run, the parent of that, and so on. UNION drops runs that are already there, which ends a circle.
+-- $1 run, $2 number of runs
+WITH RECURSIVE chain (id) AS (
+    SELECT parent_run_id FROM agent_runs WHERE id = $1 AND parent_run_id IS NOT NULL
+     UNION
+    SELECT run.parent_run_id FROM chain JOIN agent_runs AS run ON run.id = chain.id WHERE run.parent_run_id IS NOT NULL
+)
+SELECT run.id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at,
+       started_at, dropped_events
+  FROM (SELECT id FROM chain WHERE id <> $1 LIMIT $2) AS chain
+  JOIN agent_runs AS run ON run.id = chain.id
+
+-- descendants --
+-- The children of a run, their children, and so on, level by level. PostgreSQL reads only as many as LIMIT needs. `OFFSET 0`
+-- keeps it from reading all runs for a hash join.
+-- $1 run, $2 number of runs
+WITH RECURSIVE tree (id) AS (
+    SELECT id FROM agent_runs WHERE parent_run_id = $1
+     UNION
+    SELECT child.id
+      FROM tree
+           CROSS JOIN LATERAL (SELECT id FROM agent_runs WHERE parent_run_id = tree.id OFFSET 0) AS child
+)
+SELECT run.id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at,
+       started_at, dropped_events
+  FROM (SELECT id FROM tree WHERE id <> $1 LIMIT $2) AS tree
+       CROSS JOIN LATERAL (SELECT * FROM agent_runs WHERE agent_runs.id = tree.id OFFSET 0) AS run

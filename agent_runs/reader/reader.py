@@ -1,27 +1,28 @@
 """`Reader`: the queries about runs and their events."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import Collection
 from types import TracebackType
 from typing import Final, Self
 
 from agent_runs.reader.connections import Connections, Row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from agent_runs.reader.errors import ReaderError
-from agent_runs.reader.event_pages import event_pages
+from agent_runs.reader.event_pages import EventQuery, event_pages
 from agent_runs.reader.run_filter import RunFilter
-from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
+from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource
+from agent_runs.reader.runs import RunPage, RunSummary
 from agent_runs.reader.settings import ReaderSettings
 from agent_runs.reader.stored_events import StoredEvent
 from agent_runs.reader.stream import Stream
+from agent_runs.reader.tree import RelatedRuns
 from agent_runs.settings import read_settings
 from agent_runs.status import RunStatus
 
-DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1000
 
 
-class Reader:
+class Reader(RunSource):
     """Reads runs and their events from PostgreSQL.
 
     Every call has a deadline, sees whole batches of the consumer only, and raises a `ReaderError`. The login needs the
@@ -63,77 +64,21 @@ class Reader:
         """Close the idle connections. A later call opens a new one."""
         self._connections.close()
 
-    async def get_run(self, run_id: str) -> StoredRun | None:
-        """Return a run with all its events; None if it does not exist.
-
-        The events are loaded into memory. For a run that may be big, use `get_summary` and `get_run_events`.
-        """
-        run = await self.get_summary(run_id)
-        if run is None:
-            return None
-        events = [event async for event in self.get_run_events(run_id, until=run.event_count - 1)]
-        return StoredRun(**{name: getattr(run, name) for name in run.__struct_fields__}, events=events)
-
     async def get_summary(self, run_id: str) -> RunSummary | None:
         """Return a run without its events; None if it does not exist."""
         rows = await self._connections.fetch("runs_by_id", [run_id])
         return _summary(rows[0]) if rows else None
 
-    def get_run_events(self, run_id: str, *, after: int = -1, until: int | None = None) -> Stream[StoredEvent]:
-        """Iterate over the events of a run in the order of `seq`, with bounded memory.
-
-        A run that does not exist has no events.
-
-        Args:
-            run_id: the run.
-            after: begin with the event after this number.
-            until: end with the event of this number. None: with the last event that is stored.
-        """
-
-        async def pages() -> AsyncIterator[list[StoredEvent]]:
-            async for page in event_pages(self._connections, run_id, after):
-                if until is not None and page[-1].seq >= until:
-                    yield [event for event in page if event.seq <= until]
-                    return
-                yield page
-
-        return Stream(pages())
-
-    async def get_runs_by_session(
-        self, session_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
-    ) -> RunPage:
-        """Return a page of the runs of a session, newest first. See `list_runs`."""
-        return await self.list_runs(RunFilter(session=session_id), limit=limit, cursor=cursor)
-
-    async def get_runs_by_status(
-        self, status: RunStatus | str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
-    ) -> RunPage:
-        """Return a page of the runs of a status, newest first. See `list_runs`."""
-        return await self.list_runs(RunFilter(status=RunStatus(status)), limit=limit, cursor=cursor)
-
-    async def get_runs_by_agent(self, agent: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> RunPage:
-        """Return a page of the runs of an agent, newest first. See `list_runs`."""
-        return await self.list_runs(RunFilter(agent=agent), limit=limit, cursor=cursor)
-
-    async def get_children(self, run_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> RunPage:
-        """Return a page of the children of a run, newest first. See `list_runs`."""
-        return await self.list_runs(RunFilter(parent=run_id), limit=limit, cursor=cursor)
+    def get_run_events(
+        self, run_id: str, *, after: int = -1, until: int | None = None, types: Collection[str] | None = None
+    ) -> Stream[StoredEvent]:
+        """See `RunSource.get_run_events`."""
+        return Stream(event_pages(self._connections, EventQuery(run_id, until, types), after))
 
     async def list_runs(
         self, filter: RunFilter | None = None, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> RunPage:
-        """Return a page of the runs that meet all conditions of a filter, newest first.
-
-        A page begins after the last run of the previous one, whatever was stored meanwhile. Newer runs are not on it.
-
-        Args:
-            filter: the conditions. None: all runs.
-            limit: how many runs a page has, from 1 to 1000.
-            cursor: the `cursor` of the previous page. None: the first page.
-
-        Raises:
-            InvalidCursor: no page has returned this cursor.
-        """
+        """See `RunSource.list_runs`."""
         if not 1 <= limit <= MAX_LIMIT:
             raise ReaderError(f"limit must be from 1 to {MAX_LIMIT}, got {limit}")
         after = decode_cursor(cursor) if cursor is not None else (None, None)
@@ -141,6 +86,16 @@ class Reader:
         runs = [_summary(row) for row in rows[:limit]]
         more = len(rows) > limit
         return RunPage(runs=runs, cursor=encode_cursor(Position(runs[-1].created_at, runs[-1].id)) if more else None)
+
+    async def related_runs(self, run_id: str, limit: int) -> RelatedRuns:
+        """See `RunSource.related_runs`."""
+        ancestors = await self._connections.fetch("ancestors", run_id, limit + 1)
+        descendants = await self._connections.fetch("descendants", run_id, limit + 1)
+        return RelatedRuns(
+            ancestors=[_summary(row) for row in ancestors[:limit]],
+            descendants=[_summary(row) for row in descendants[:limit]],
+            is_complete=max(len(ancestors), len(descendants)) <= limit,
+        )
 
 
 def _conditions(filter: RunFilter) -> tuple[object, ...]:

@@ -60,24 +60,26 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
         return self.event.type
 
     def to_json(self) -> bytes:
-        """Return the event as JSON: `seq, created_at, partition, offset, event, raw, error`.
+        """Return the event as JSON on one line: `seq, created_at, partition, offset, event, raw`.
 
-        `event` is the message as it was published, or null if it cannot be read. `raw` is base64; it and `error` are
-        there only if the event has them.
+        `event` is the message as it was published. `raw` is base64, and there only if the event has it. An event that
+        cannot be decoded has `id, parent_event_id, type, event, raw, error` after `offset`; its `event` is null.
         """
         return msgspec.json.encode(self._as_dict())
 
     def _as_dict(self) -> dict[str, Any]:
-        message = self.event.original
+        event, message = self.event, self.event.original
         fields: dict[str, Any] = {
             "seq": self.seq,
             "created_at": self.created_at,
             "partition": self.partition,
             "offset": self.offset,
         }
-        if isinstance(self.event, OpaqueEvent):
-            return fields | {"event": None, "raw": self.raw or message, "error": self.event.error}
-        fields["event"] = msgspec.Raw(message) if message is not None else self.event
+        if isinstance(event, OpaqueEvent):
+            fields |= {"id": event.id, "parent_event_id": event.parent_event_id, "type": event.type, "event": None}
+            return fields | {"raw": self.raw or message, "error": event.error}
+        # In valid JSON, line breaks are only between tokens.
+        fields["event"] = event if message is None else msgspec.Raw(message.translate(None, b"\r\n"))
         return fields if self.raw is None else fields | {"raw": self.raw}
 
 

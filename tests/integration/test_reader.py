@@ -18,7 +18,7 @@ from agent_runs.reader import (
     RunPage,
 )
 from agent_runs.status import RunStatus
-from tests.support.messages import event, event_with_literal
+from tests.support.messages import event
 from tests.support.servers.clients import execute
 from tests.support.servers.logins import READER, login
 from tests.support.stored_runs import at, insert_run
@@ -83,21 +83,26 @@ async def test_text_that_jsonb_cannot_store_is_exact(database: str, reader: Read
     assert run.events[0].event.data == "\0 \ud800 \N{REPLACEMENT CHARACTER}"
 
 
+UNREADABLE = """
+    ALTER TABLE run_events DISABLE TRIGGER USER;
+    UPDATE run_events SET event_data = event_data - 'data' WHERE id = 'b';
+    ALTER TABLE run_events RENAME TO stored;
+    CREATE FUNCTION fail() RETURNS jsonb LANGUAGE plpgsql STABLE
+        AS 'BEGIN RAISE data_corrupted USING MESSAGE = ''toast''; END';
+    CREATE VIEW run_events AS
+    SELECT run_id, event_seq, id, parent_event_id, event_type, created_at, source_partition, source_offset, raw,
+           CASE WHEN id = 'd' THEN fail() ELSE event_data END AS event_data
+      FROM stored;
+    GRANT SELECT ON run_events TO agent_runs_reader
+"""
+
+
 async def test_an_event_that_cannot_be_decoded_or_returned_does_not_hide_its_neighbours(
     database: str, reader: Reader
 ) -> None:
-    # Given an event that was changed by hand, and one whose text would be longer than PostgreSQL's limit of 1 GB,
-    numbers = "[" + ",".join(["1e131071"] * 9000) + "]"
-    messages = [event("a"), event("b"), event("c"), event_with_literal("d", b"1"), event("e")]
-    await insert_run(database, "run", 0, messages)
-    change = "UPDATE run_events SET event_data = event_data {} WHERE id = '{}'"
-    await execute(
-        database,
-        "ALTER TABLE run_events DISABLE TRIGGER USER;"
-        + change.format("- 'data'", "b")
-        + ";"
-        + change.format(f"|| jsonb_build_object('data', '{numbers}'::jsonb)", "d"),
-    )
+    # Given an event that was changed by hand, and one whose message PostgreSQL fails to return,
+    await insert_run(database, "run", 0, [event(event_id) for event_id in "abcde"])
+    await execute(database, UNREADABLE)
 
     run = await reader.get_run("run")
 
@@ -106,7 +111,7 @@ async def test_an_event_that_cannot_be_decoded_or_returned_does_not_hide_its_nei
     broken = [found.event for found in run.events if isinstance(found.event, OpaqueEvent)]
     assert [(found.id, found.type) for found in broken] == [("b", "input"), ("d", "input")]
     assert "data" in broken[0].error
-    assert "SQLSTATE" in broken[1].error
+    assert "SQLSTATE XX001" in broken[1].error
 
 
 async def _ids(page: RunPage) -> list[str]:
@@ -176,3 +181,55 @@ async def test_missing_tables_rights_and_servers_are_named_with_their_remedy(
     async with Reader("postgresql://user@127.0.0.1:1/db") as reader:
         with pytest.raises(DatabaseUnavailable):
             await reader.get_run("run")
+
+
+async def test_the_tree_of_a_run_has_its_ancestors_and_descendants_once_also_in_a_circle(
+    database: str, reader: Reader
+) -> None:
+    # Given a family whose root is a child of its own grandchild,
+    family = {"root": None, "one": "root", "two": "root", "leaf": "one"}
+    for minute, (run_id, parent) in enumerate(family.items()):
+        await insert_run(database, run_id, minute, parent=parent)
+    await execute(database, "UPDATE agent_runs SET parent_run_id = 'leaf' WHERE id = 'root'")
+
+    # when the tree of a child is read, then every run is in it once.
+    tree = await reader.get_tree("one")
+    assert tree is not None
+    assert [run.id for run in tree.ancestors] == ["leaf", "root"]
+    assert [(node.depth, node.run.id) for node in tree.nodes] == [(0, "one"), (1, "leaf"), (2, "root"), (3, "two")]
+    assert tree.is_complete
+    small = await reader.get_tree("one", limit=1)
+    assert small is not None
+    assert [node.run.id for node in small.nodes] == ["one", "leaf"]
+    assert not small.is_complete
+    assert await reader.get_tree("none") is None
+
+
+async def test_the_calls_of_a_run_have_their_exact_prompts_and_what_is_new_in_them(
+    database: str, reader: Reader
+) -> None:
+    # Given three calls, each with a longer history; the second one fails, and other events are between them,
+    history = [{"role": "user", "content": "Hi\0"}, {"role": "assistant", "content": "Yes?"}]
+    prompts = [json.dumps(history[:length]) for length in (0, 1, 2)]
+    calls = [{"model": "m", "system_prompt": "Be kind.\n", "user_prompt": prompt} for prompt in prompts]
+    messages = [
+        event("a", "llm_called", **calls[0], raw_response="1", usage={"input_tokens": 5}),
+        event("b"),
+        event("c", "llm_failed", **calls[1], error="timeout"),
+        event("d", "llm_called", **calls[2] | {"system_prompt": "Be kind.\nBe brief.\n"}, raw_response="3"),
+    ]
+    await insert_run(database, "run", 0, messages)
+
+    found = [call async for call in reader.llm_calls("run")]
+
+    assert [(call.number, call.seq) for call in found] == [(1, 0), (2, 2), (3, 3)]
+    assert [call.user_prompt for call in found] == prompts
+    assert [(call.raw_response, call.error) for call in found] == [("1", None), (None, "timeout"), ("3", None)]
+    assert found[0].usage == {"input_tokens": 5}
+    assert found[0].changes == []
+    assert [(each.path, each.kind, each.after) for each in found[1].changes] == [
+        (["user_prompt", 0], "added", history[0])
+    ]
+    assert [each.path for each in found[2].changes] == [["system_prompt", 1], ["user_prompt", 1]]
+    assert await reader.llm_call("run", 3) == found[2]
+    assert await reader.llm_call("run", 4) is None

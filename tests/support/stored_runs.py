@@ -1,6 +1,7 @@
 """Inserts runs and events into the tables, without the service, for tests that only read."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,11 +53,19 @@ async def insert_run(url: str, run_id: str, minute: float = 0, messages: Sequenc
 
 def _event_columns(run_id: str, seq: int, message: bytes, created: datetime) -> tuple[object, ...]:
     fields = json.loads(message)
-    storable = json.dumps(fields, ensure_ascii=False)
-    raw = None
-    if "\0" in storable or "\\u0000" in storable or any("\ud800" <= each <= "\udfff" for each in storable):
-        raw = message
-        storable = "".join("\N{REPLACEMENT CHARACTER}" if "\ud800" <= c <= "\udfff" else c for c in storable)
-        storable = storable.replace("\\u0000", "\N{REPLACEMENT CHARACTER}")
-    parent = fields.get("parent_event_id")
-    return run_id, seq, fields["id"], parent, fields["type"], storable, created + timedelta(seconds=seq), raw
+    storable = _storable(fields)
+    raw = message if storable != fields else None
+    parent, text = fields.get("parent_event_id"), json.dumps(storable)
+    return run_id, seq, fields["id"], parent, fields["type"], text, created + timedelta(seconds=seq), raw
+
+
+def _storable(value: Any) -> Any:
+    """The value with U+FFFD in place of the characters that JSONB cannot store."""
+    match value:
+        case str():
+            return re.sub("[\0\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value)
+        case list():
+            return [_storable(item) for item in value]
+        case dict():
+            return {_storable(name): _storable(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,127 @@
+"""The difference between two prompts as structured data.
+
+A prompt that is JSON, such as a list of messages, is compared by its parts; any other text line by line.
+"""
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import Any, Final, Literal
+
+import msgspec
+
+from agent_runs.codec import strict_json
+from agent_runs.codec.lossy_json import dump_lossy
+from agent_runs.errors import NotJson
+
+# `SequenceMatcher` takes quadratic time; longer texts differ as a whole between their common start and end.
+_MAX_LINES: Final = 2000
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One difference.
+
+    Attributes:
+        path: where it is: the names of fields and the numbers of items from 0, such as `["user_prompt", 3, "content"]`;
+            of a text, the last one is the number of its first line, from 0.
+        kind: `added`, `removed`, or `changed`.
+        before: what was there; None if `added`.
+        after: what is there now; None if `removed`.
+    """
+
+    path: list[str | int]
+    kind: Literal["added", "removed", "changed"]
+    before: Any = None
+    after: Any = None
+
+
+def text_changes(before: str, after: str, path: list[str | int]) -> list[Change]:
+    """Return the differences between two texts; as JSON if both are a JSON object or array.
+
+    Args:
+        before: the first text.
+        after: the second text.
+        path: where the texts are.
+    """
+    if before == after:
+        return []
+    one, other = _container(before), _container(after)
+    if one is not None and type(one) is type(other):
+        return list(_value_changes(one, other, path))
+    return list(_line_changes(before.splitlines(keepends=True), after.splitlines(keepends=True), path))
+
+
+def _container(text: str) -> Any:
+    """Return the JSON object or array that a text is; None for any other text."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return strict_json.parse(text.encode("utf-8", "surrogatepass"))
+    except NotJson:
+        return None
+
+
+def _value_changes(before: Any, after: Any, path: list[str | int]) -> Iterator[Change]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        yield from _object_changes(before, after, path)
+    elif isinstance(before, list) and isinstance(after, list):
+        yield from _array_changes(before, after, path)
+    elif not _are_equal(before, after):
+        yield Change(path=path, kind="changed", before=before, after=after)
+
+
+def _object_changes(before: dict[str, Any], after: dict[str, Any], path: list[str | int]) -> Iterator[Change]:
+    for name in {**before, **after}:
+        if name not in after:
+            yield Change(path=[*path, name], kind="removed", before=before[name])
+        elif name not in before:
+            yield Change(path=[*path, name], kind="added", after=after[name])
+        else:
+            yield from _value_changes(before[name], after[name], [*path, name])
+
+
+def _array_changes(before: list[Any], after: list[Any], path: list[str | int]) -> Iterator[Change]:
+    """Compare what is between the common start and the common end; item by item, then the longer rest."""
+    start, end = _common(before, after)
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    for index, (one, other) in enumerate(zip(old, new, strict=False), start):
+        yield from _value_changes(one, other, [*path, index])
+    shared = min(len(old), len(new))
+    for index, item in enumerate(old[shared:], start + shared):
+        yield Change(path=[*path, index], kind="removed", before=item)
+    for index, item in enumerate(new[shared:], start + shared):
+        yield Change(path=[*path, index], kind="added", after=item)
+
+
+def _common(before: list[Any], after: list[Any]) -> tuple[int, int]:
+    """Return how many items are equal at the start, and of the others at the end."""
+    shorter = min(len(before), len(after))
+    start = next((index for index in range(shorter) if not _are_equal(before[index], after[index])), shorter)
+    left = shorter - start
+    return start, next((index for index in range(left) if not _are_equal(before[-1 - index], after[-1 - index])), left)
+
+
+def _are_equal(before: Any, after: Any) -> bool:
+    """Whether two values are equal in JSON. In Python, `True == 1`, so that equal values may still differ."""
+    return bool(before == after) and (
+        isinstance(before, str) or dump_lossy(before, canonical=True) == dump_lossy(after, canonical=True)
+    )
+
+
+def _line_changes(before: list[str], after: list[str], path: list[str | int]) -> Iterator[Change]:
+    start, end = _common(before, after)
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    if max(len(old), len(new)) > _MAX_LINES:
+        yield _lines(old, new, [*path, start])
+        return
+    for kind, from_old, to_old, from_new, to_new in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield _lines(old[from_old:to_old], new[from_new:to_new], [*path, start + from_new])
+
+
+def _lines(old: list[str], new: list[str], path: list[str | int]) -> Change:
+    before, after = "".join(old), "".join(new)
+    if not old:
+        return Change(path=path, kind="added", after=after)
+    if not new:
+        return Change(path=path, kind="removed", before=before)
+    return Change(path=path, kind="changed", before=before, after=after)

@@ -1,0 +1,126 @@
+"""`RunSource`: what can be asked about stored runs, wherever they are stored."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from typing import Final
+
+from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, calls_of_pages
+from agent_runs.reader.run_filter import RunFilter
+from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
+from agent_runs.reader.stored_events import StoredEvent
+from agent_runs.reader.stream import Stream
+from agent_runs.reader.tree import RelatedRuns, RunTree, tree_of
+from agent_runs.status import RunStatus
+
+DEFAULT_LIMIT: Final = 50
+TREE_LIMIT: Final = 1000
+
+
+class RunSource(ABC):
+    """Stored runs and their events. `Reader` is the implementation for PostgreSQL."""
+
+    @abstractmethod
+    async def get_summary(self, run_id: str) -> RunSummary | None:
+        """Return a run without its events; None if it does not exist."""
+
+    @abstractmethod
+    def get_run_events(
+        self, run_id: str, *, after: int = -1, until: int | None = None, types: Collection[str] | None = None
+    ) -> Stream[StoredEvent]:
+        """Iterate over the events of a run in the order of `seq`, with bounded memory.
+
+        A run that does not exist has no events.
+
+        Args:
+            run_id: the run.
+            after: begin with the event after this number.
+            until: end with the event of this number. None: with the last event that is stored.
+            types: only events of these types. None: of all types.
+        """
+
+    @abstractmethod
+    async def list_runs(
+        self, filter: RunFilter | None = None, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> RunPage:
+        """Return a page of the runs that meet all conditions of a filter, newest first.
+
+        A page begins after the last run of the previous one, whatever was stored meanwhile. Newer runs are not on it.
+
+        Args:
+            filter: the conditions. None: all runs.
+            limit: how many runs a page has, from 1 to 1000.
+            cursor: the `cursor` of the previous page. None: the first page.
+
+        Raises:
+            InvalidCursor: no page has returned this cursor.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close what is open. A later call opens it again."""
+
+    @abstractmethod
+    async def related_runs(self, run_id: str, limit: int) -> RelatedRuns:
+        """Return the ancestors and descendants of a run, at most `limit` of each; for `get_tree`."""
+
+    async def get_run(self, run_id: str) -> StoredRun | None:
+        """Return a run with all its events; None if it does not exist.
+
+        The events are loaded into memory. For a run that may be big, use `get_summary` and `get_run_events`.
+        """
+        run = await self.get_summary(run_id)
+        if run is None:
+            return None
+        # Events are never changed, so these are the events as of the moment when the summary was read.
+        events = [event async for event in self.get_run_events(run_id, until=run.event_count - 1)]
+        return StoredRun(**{name: getattr(run, name) for name in run.__struct_fields__}, events=events)
+
+    async def get_runs_by_session(
+        self, session_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> RunPage:
+        """Return a page of the runs of a session, newest first. See `list_runs`."""
+        return await self.list_runs(RunFilter(session=session_id), limit=limit, cursor=cursor)
+
+    async def get_runs_by_status(
+        self, status: RunStatus | str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> RunPage:
+        """Return a page of the runs of a status, newest first. See `list_runs`.
+
+        Raises:
+            ValueError: it is none of the four statuses.
+        """
+        return await self.list_runs(RunFilter(status=RunStatus(status)), limit=limit, cursor=cursor)
+
+    async def get_runs_by_agent(self, agent: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> RunPage:
+        """Return a page of the runs of an agent, newest first. See `list_runs`."""
+        return await self.list_runs(RunFilter(agent=agent), limit=limit, cursor=cursor)
+
+    async def get_children(self, run_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> RunPage:
+        """Return a page of the children of a run, newest first. See `list_runs`."""
+        return await self.list_runs(RunFilter(parent=run_id), limit=limit, cursor=cursor)
+
+    async def get_tree(self, run_id: str, *, limit: int = TREE_LIMIT) -> RunTree | None:
+        """Return the ancestors of a run, and the tree of its descendants; None if the run does not exist.
+
+        Args:
+            run_id: the run.
+            limit: how many ancestors and how many descendants the tree has at most.
+        """
+        run = await self.get_summary(run_id)
+        return tree_of(run, await self.related_runs(run_id, limit)) if run is not None else None
+
+    def llm_calls(self, run_id: str) -> Stream[LlmCall]:
+        """Iterate over the calls of language models of a run, each with the difference to the prompt before it."""
+        return Stream(calls_of_pages(self.get_run_events(run_id, types=LLM_TYPES).pages))
+
+    async def llm_call(self, run_id: str, number: int) -> LlmCall | None:
+        """Return one call of a language model of a run; None if there are fewer.
+
+        Args:
+            run_id: the run.
+            number: its number among the calls of the run, from 1.
+        """
+        async for call in self.llm_calls(run_id):
+            if call.number == number:
+                return call
+        return None
