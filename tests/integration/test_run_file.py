@@ -1,0 +1,132 @@
+"""Run files of real tables, imported into another topic and exported again."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_runs import Emitter
+from agent_runs.errors import KafkaUnavailable, SettingsError
+from agent_runs.reader import Reader
+from agent_runs.run_file import InvalidRunFile, RunFile, export_runs, import_runs, with_descendants
+from tests.support.messages import Message, event, event_with_literal
+from tests.support.scene import MakeScene, Scene
+from tests.support.servers.clients import execute
+from tests.support.workloads import real_runs
+
+# Messages whose text JSONB does not keep: white space, characters that it cannot store, numbers, order of keys.
+STRANGE = (
+    event("nul", data="\0 and \ud800").replace(b", ", b",\r\n\t"),
+    event_with_literal("numbers", b"[1.00, 1e5, 12345678901234567890123, -0.0, 1E-300]"),
+    event("unknown", "of_tomorrow", z=1, a={"b": "\U0001f600\u202e"}),
+)
+
+
+async def export(scene: Scene, path: Path, *run_ids: str) -> bytes:
+    async with Reader(scene.database) as reader:
+        file = BytesIO()
+        await export_runs(reader, await with_descendants(reader, run_ids), file)
+    path.write_bytes(file.getvalue())  # noqa: ASYNC240
+    return file.getvalue()
+
+
+async def import_and_consume(path: Path, scene: Scene) -> None:
+    await import_runs(path, scene.environ())
+    await scene.consume()
+
+
+def events_of(content: bytes) -> list[Any]:
+    """The lines of events without what the other topic decides: times and offsets."""
+    lines = [json.loads(line) for line in content.splitlines()]
+    return [(line["seq"], line["event"], line.get("raw")) for line in lines if "seq" in line]
+
+
+async def test_an_exported_run_that_is_imported_and_exported_again_has_equal_events(
+    make_scene: MakeScene, tmp_path: Path
+) -> None:
+    # Given a run with messages that JSONB changes, and its child,
+    first, second = await make_scene(2), await make_scene(3)
+    child = event("started", "run_started", agent_id="child", parent_run_id="parent")
+    await first.publish(*(Message(b"parent", value) for value in STRANGE), Message(b"child", child))
+    await first.consume()
+
+    # When it is exported twice, imported twice into another topic and stored from there,
+    path = tmp_path / "runs.jsonl"
+    exported = await export(first, path, "parent")
+    assert await export(first, path, "parent") == exported
+    counts = await import_runs(path, second.environ())
+    await import_and_consume(path, second)
+
+    # Then both databases give the same events, and the second import has only made repeats.
+    again = await export(second, tmp_path / "again.jsonl", "parent")
+    assert counts == (2, 4)
+    assert events_of(again) == events_of(exported)
+    assert events_of(exported)[0][2] is not None
+    assert await second.rows("SELECT sum(repeats)::integer FROM consumer_offsets") == [(4,)]
+    assert await second.dead_letters() == []
+    found = await RunFile(path).get_run("parent")
+    assert found is not None
+    assert found.events[0].event.original == STRANGE[0]
+    await second.assert_consistent()
+
+
+async def test_every_text_of_real_runs_is_equal_after_emitter_tables_file_topic_and_tables(
+    make_scene: MakeScene, tmp_path: Path
+) -> None:
+    emitted = {each["run_id"]: real_runs.events_of(each) for each in real_runs.trajectories(40)}
+    first, second = await make_scene(3), await make_scene(2)
+    with Emitter(bootstrap_servers=first.servers.bootstrap_servers, topic=first.topic) as emitter:
+        for run_id, events in emitted.items():
+            for each in events:
+                emitter.emit(run_id, each)
+    await first.consume()
+
+    path = tmp_path / "runs.jsonl"
+    exported = await export(first, path, *emitted)
+    await import_and_consume(path, second)
+    again = await export(second, tmp_path / "again.jsonl", *emitted)
+
+    assert events_of(again) == events_of(exported)
+    async with Reader(second.database) as reader:
+        for run_id, events in emitted.items():
+            for source in (reader, RunFile(path)):
+                found = await source.get_run(run_id)
+                assert found is not None
+                assert [each.event for each in found.events] == events
+
+
+async def test_a_file_that_is_altered_or_cut_off_is_not_imported(scene: Scene, tmp_path: Path) -> None:
+    await scene.publish(Message(b"run", event("a", data="hello")), Message(b"run", event("b")))
+    await scene.consume()
+    content = await export(scene, tmp_path / "runs.jsonl", "run")
+
+    for name, changed in {"altered": content.replace(b"hello", b"hallo"), "cut": content[:-40]}.items():
+        path = tmp_path / name
+        path.write_bytes(changed)
+        with pytest.raises(InvalidRunFile, match="line 4"):
+            await import_runs(path, scene.environ())
+    assert await scene.consumed_records() == 2
+
+
+async def test_an_event_that_consumers_would_refuse_is_not_imported(scene: Scene, tmp_path: Path) -> None:
+    await scene.publish(Message(b"run", event("a")))
+    await scene.consume()
+    await execute(scene.database, "ALTER TABLE run_events DISABLE TRIGGER ALL; UPDATE run_events SET event_data = '[]'")
+    await export(scene, tmp_path / "runs.jsonl", "run")
+
+    with pytest.raises(InvalidRunFile, match="line 2: the event 'a' cannot be published: expected an object"):
+        await import_runs(tmp_path / "runs.jsonl", scene.environ())
+
+
+async def test_an_import_without_kafka_or_topic_states_why(scene: Scene, tmp_path: Path) -> None:
+    await scene.publish(Message(b"run", event("a")))
+    await scene.consume()
+    path = tmp_path / "runs.jsonl"
+    await export(scene, path, "run")
+
+    with pytest.raises(SettingsError, match="KAFKA_BOOTSTRAP_SERVERS: is not set"):
+        await import_runs(path, {})
+    with pytest.raises(KafkaUnavailable, match="does not exist: create it with"):
+        await import_runs(path, scene.environ(AGENT_RUNS_TOPIC="nowhere"))
