@@ -30,7 +30,8 @@ from agent_runs.events import (
     UnknownEvent,
 )
 from agent_runs.ids import new_id
-from agent_runs.status import RunStatus, next_status
+from agent_runs.questions import Question
+from agent_runs.status import RunState, RunStatus, fold, next_status, open_questions
 
 if TYPE_CHECKING:
     from agent_runs.emitter import Emitter, Run, current_run, tool
@@ -50,12 +51,14 @@ __all__ = [
     "LlmCalled",
     "LlmFailed",
     "NotJson",
+    "Question",
     "Run",
     "RunCompleted",
     "RunEvent",
     "RunFailed",
     "RunResumed",
     "RunStarted",
+    "RunState",
     "RunStatus",
     "RunWaiting",
     "SettingsError",
@@ -68,8 +71,10 @@ __all__ = [
     "current_run",
     "decode_event",
     "encode_event",
+    "fold",
     "new_id",
     "next_status",
+    "open_questions",
     "tool",
 ]
 

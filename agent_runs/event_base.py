@@ -3,13 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, UnsetType
 
 Id = Annotated[str, Meta(min_length=1, max_length=255, description="At most 255 bytes; no NUL, no lone surrogate.")]
 # Any JSON value, null included. `decode_event` returns it as Python objects; the service keeps it as bytes.
 Json = Any
 Timestamp = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset or Z.")]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+# Absent in nearly every message. UNSET, which encodes to nothing, keeps the messages of other tools as they are.
+Role = str | None | UnsetType
+MAX_LABELS = 32
+LabelValue = Annotated[str, Meta(max_length=255, description="At most 255 bytes; no NUL, no lone surrogate.")]
+Labels = Annotated[dict[Id, LabelValue], Meta(max_length=MAX_LABELS)]
 
 
 class Event(Struct, kw_only=True, frozen=True, dict=True, tag_field="type"):

@@ -6,7 +6,9 @@ The fields of a struct are the fields of the JSON object in the record's value; 
 
 from typing import Final, get_args
 
-from agent_runs.event_base import Count, Event, Id, Json
+from msgspec import UNSET
+
+from agent_runs.event_base import Count, Event, Id, Json, Labels, Role
 
 __all__ = [
     "EVENT_CLASSES",
@@ -91,10 +93,12 @@ class ToolRequested(Event, frozen=True, tag="tool_requested"):
     Attributes:
         tool_name: the name of the tool.
         tool_args: the arguments of the call.
+        role: `waits` or `finishes`, for a tool that has this role in spite of its name; other values have no meaning.
     """
 
     tool_name: str
     tool_args: Json
+    role: Role = UNSET
 
 
 class ToolSucceeded(Event, frozen=True, tag="tool_succeeded"):
@@ -106,10 +110,12 @@ class ToolSucceeded(Event, frozen=True, tag="tool_succeeded"):
     Attributes:
         tool_name: the name of the tool.
         result: what the tool returned.
+        role: as for `tool_requested`.
     """
 
     tool_name: str
     result: Json
+    role: Role = UNSET
 
 
 class ToolFailed(Event, frozen=True, tag="tool_failed"):
@@ -120,10 +126,12 @@ class ToolFailed(Event, frozen=True, tag="tool_failed"):
     Attributes:
         tool_name: the name of the tool.
         error: what went wrong, as text.
+        role: as for `tool_requested`.
     """
 
     tool_name: str
     error: str
+    role: Role = UNSET
 
 
 class RunStarted(Event, frozen=True, tag="run_started"):
@@ -133,11 +141,13 @@ class RunStarted(Event, frozen=True, tag="run_started"):
         agent_id: the agent that executes the run.
         session_id: the conversation that the run belongs to.
         parent_run_id: the run that spawned this one.
+        labels: names and values to find the run by, such as the version of the agent; at most 32.
     """
 
     agent_id: Id
     session_id: Id | None = None
     parent_run_id: Id | None = None
+    labels: Labels | None = None
 
 
 class RunWaiting(Event, frozen=True, tag="run_waiting"):

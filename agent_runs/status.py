@@ -1,6 +1,17 @@
-"""The statuses of a run, and `next_status`: one step of the status fold."""
+"""The status of a run and its open questions: `fold`, a pure function of one state and the next event."""
 
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agent_runs.ids import id_problem
+from agent_runs.questions import Question, fits, named, newest, of_tool
+
+if TYPE_CHECKING:
+    from agent_runs.events import RunEvent, ToolRequested, UnknownEvent
 
 
 class RunStatus(StrEnum):
@@ -12,33 +23,83 @@ class RunStatus(StrEnum):
     FAILED = "failed"  # ended without success
 
 
+class Role(StrEnum):
+    """The roles of a tool: the values of the field `role` that have a meaning."""
+
+    WAITS = "waits"  # a request makes the run wait for the answer
+    FINISHES = "finishes"  # a result completes the run
+
+
 FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED})
 
-# These names are part of the contract, not settings, because the status must depend on the log alone. An agent whose
-# tools have other names emits `run_waiting` and `run_completed`.
-WAITING_TOOLS = frozenset({"ask_human", "spawn_agent"})
-TERMINAL_TOOLS = frozenset({"respond_to_user", "done"})
-# No event of another tool changes the status.
-TOOLS_WITH_A_ROLE = WAITING_TOOLS | TERMINAL_TOOLS
+# The tools that have a role without the field `role`. The names are part of the contract, not settings, because the
+# status must depend on the log alone.
+_ROLES: Final = {
+    "ask_human": Role.WAITS,
+    "spawn_agent": Role.WAITS,
+    "respond_to_user": Role.FINISHES,
+    "done": Role.FINISHES,
+}
+TOOLS_WITH_A_ROLE: Final = frozenset(_ROLES)
+_ROLES_BY_VALUE: Final = {role.value: role for role in Role}
+HUMAN_RESPONSE: Final = "human_response"
 
 
-def next_status(  # noqa: PLR0911  # a return for each row of the table
-    status: RunStatus, event_type: str, tool_name: str | None = None
-) -> RunStatus:
-    """Return the status of a run after one more event.
+class RunState(Struct, frozen=True):
+    """The state of a run after some of its events. `RunState()` is the state before the first event.
+
+    Attributes:
+        status: the run's status.
+        open_questions: the questions that have no answer yet, in the order of their requests.
+        answered_questions: the questions that were closed last, the latest at the end. An answer that names one of
+            them is a repeated answer, and must not close another question.
+        completed_by_tool: whether the run is `completed` because a terminal tool returned a result. A `run_failed`
+            replaces such a completion, but not a `run_completed`.
+    """
+
+    status: RunStatus = RunStatus.RUNNING
+    open_questions: tuple[Question, ...] = ()
+    answered_questions: tuple[Question, ...] = ()
+    completed_by_tool: bool = False
+
+
+def fold(state: RunState, event: Any) -> RunState:
+    """Return the state of a run after one more event; `state` itself if the event changes nothing.
 
     Args:
-        status: the status before the event.
-        event_type: the event's `type`. A type that is not part of the contract changes nothing.
-        tool_name: the event's `tool_name`, if it has one.
+        state: the state before the event.
+        event: a typed event, or an object with the same `type`, `id` and `parent_event_id`, with `tool_name` and `role`
+            if it is an event of a tool, and with `tool` if it is an input. The fold reads no other field.
 
-    The status depends on the previous status too. If the last event alone decided, an audit event after
-    `respond_to_user` would reopen a finished run, and the request of a parallel tool would remove a waiting run from
-    the inbox of the human whose answer it needs.
+    The state depends on the previous state too. If the last event alone decided, an audit event after
+    `respond_to_user` would reopen a finished run, and an answer would remove a run from the inbox of another human
+    whose answer it still needs.
     """
+    step = _STEPS.get(event.type)
+    return state if step is None else step(state, event)
+
+
+def open_questions(events: "Iterable[RunEvent | UnknownEvent]") -> "list[ToolRequested]":
+    """Return the requests of waiting tools that have no answer yet, in their order.
+
+    Args:
+        events: all events of one run, in order.
+    """
+    state = RunState()
+    requests: dict[str, Any] = {}
+    for event in events:
+        state = fold(state, event)
+        if state.open_questions and state.open_questions[-1].id == event.id:
+            requests[event.id] = event
+    return [requests[question.id] for question in state.open_questions]
+
+
+def next_status(status: RunStatus, event_type: str, tool_name: str | None = None) -> RunStatus:  # noqa: PLR0911
+    """Return the status of a run after one more event, without its questions and the field `role`."""
+    role = _ROLES.get(tool_name or "")
     match event_type:
         case "input" | "run_resumed":
-            return RunStatus.RUNNING  # new input continues a run that has ended
+            return RunStatus.RUNNING
         case _ if status in FINISHED:
             return status
         case "run_waiting":
@@ -47,10 +108,111 @@ def next_status(  # noqa: PLR0911  # a return for each row of the table
             return RunStatus.COMPLETED
         case "run_failed":
             return RunStatus.FAILED
-        case "tool_requested" if tool_name in WAITING_TOOLS:
+        case "tool_requested" if role is Role.WAITS:
             return RunStatus.WAITING
-        case "tool_succeeded" | "tool_failed" if tool_name in WAITING_TOOLS:
+        case "tool_succeeded" | "tool_failed" if role is Role.WAITS:
             return RunStatus.RUNNING
-        case "tool_succeeded" if tool_name in TERMINAL_TOOLS:
+        case "tool_succeeded" if role is Role.FINISHES:
             return RunStatus.COMPLETED
     return status
+
+
+def _role(event: Any) -> Role | None:
+    """Return the role of the event's tool. A `role` of another value has no meaning in this version."""
+    return _ROLES_BY_VALUE.get(event.role) or _ROLES.get(event.tool_name)
+
+
+def _input(state: RunState, event: Any) -> RunState:
+    if state.open_questions and event.tool == HUMAN_RESPONSE:
+        state = _close_one(state, event, state.open_questions, state.answered_questions)
+        if state.open_questions and state.status is RunStatus.WAITING:
+            return state
+    return _resume(state, event)
+
+
+def _resume(state: RunState, _: Any) -> RunState:
+    # New input continues a run that has ended.
+    if state.status is RunStatus.RUNNING:
+        return state
+    return replace(state, status=RunStatus.RUNNING, completed_by_tool=False)
+
+
+def _wait(state: RunState, _: Any) -> RunState:
+    if state.status is not RunStatus.RUNNING:
+        return state
+    return replace(state, status=RunStatus.WAITING)
+
+
+def _complete(state: RunState, _: Any) -> RunState:
+    if state.status is RunStatus.FAILED or (state.status is RunStatus.COMPLETED and not state.completed_by_tool):
+        return state
+    return _end(state, RunStatus.COMPLETED)
+
+
+def _fail(state: RunState, _: Any) -> RunState:
+    if state.status in FINISHED and not state.completed_by_tool:
+        return state
+    return _end(state, RunStatus.FAILED)
+
+
+def _request(state: RunState, event: Any) -> RunState:
+    if _role(event) is not Role.WAITS or state.status in FINISHED:
+        return state
+    questions = (*state.open_questions, Question(event.id, event.tool_name))
+    if id_problem(event.tool_name) or not fits(questions):
+        return _wait(state, event)  # the run waits, but the question is not recorded
+    return replace(state, status=RunStatus.WAITING, open_questions=questions)
+
+
+def _succeed(state: RunState, event: Any) -> RunState:
+    if _role(event) is Role.FINISHES:
+        return state if state.status in FINISHED else _end(state, RunStatus.COMPLETED, completed_by_tool=True)
+    return _answer(state, event)
+
+
+def _answer(state: RunState, event: Any) -> RunState:
+    role = _role(event)
+    if role is None and not state.open_questions:
+        return state  # nearly every result
+    if role is Role.FINISHES or state.status in FINISHED:
+        return state
+    candidates = of_tool(state.open_questions, event.tool_name)
+    answered = of_tool(state.answered_questions, event.tool_name)
+    if candidates:
+        state = _close_one(state, event, candidates, answered)
+    elif role is None or named(event.parent_event_id, answered) is not None:
+        return state
+    return state if state.open_questions else _resume(state, event)
+
+
+def _close_one(
+    state: RunState, answer: Any, candidates: tuple[Question, ...], answered: tuple[Question, ...]
+) -> RunState:
+    """Close the question that the answer names, else the oldest candidate; none if it names an answered question."""
+    closed = named(answer.parent_event_id, candidates)
+    if closed is None:
+        if named(answer.parent_event_id, answered) is not None:
+            return state
+        closed = candidates[0]
+    return replace(
+        state,
+        open_questions=tuple(question for question in state.open_questions if question is not closed),
+        answered_questions=newest((*state.answered_questions, closed)),
+    )
+
+
+def _end(state: RunState, status: RunStatus, *, completed_by_tool: bool = False) -> RunState:
+    answered = newest(state.answered_questions + state.open_questions) if state.open_questions else None
+    return RunState(status, (), state.answered_questions if answered is None else answered, completed_by_tool)
+
+
+_STEPS: Final[dict[str, Callable[[RunState, Any], RunState]]] = {
+    "input": _input,
+    "run_resumed": _resume,
+    "run_waiting": _wait,
+    "run_completed": _complete,
+    "run_failed": _fail,
+    "tool_requested": _request,
+    "tool_succeeded": _succeed,
+    "tool_failed": _answer,
+}

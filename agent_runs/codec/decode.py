@@ -6,6 +6,7 @@ and numbers beyond its types. A message that msgspec refuses is therefore decode
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Final, Union, cast
 
@@ -16,6 +17,7 @@ from agent_runs.codec.json_scan import too_deep
 from agent_runs.errors import InvalidEvent
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.ids import id_problem
+from agent_runs.labels import labels_problem
 
 
 class Envelope(msgspec.Struct, kw_only=True, gc=False):
@@ -43,9 +45,9 @@ class UnknownEnvelope(msgspec.Struct, kw_only=True, gc=False):
 def _is_free_text(field: msgspec.structs.FieldInfo) -> bool:
     """Whether the field is a string that the service never uses, such as a prompt.
 
-    Building these strings would take half of the decoding time. `tool_name` is built: the status depends on it.
+    Building these strings would take half of the decoding time. Those that the status depends on are built.
     """
-    return field.type is str and field.name != "tool_name"
+    return field.type is str and field.name not in ("tool_name", "tool")
 
 
 def _envelope_class(name: str, event_class: type[Event]) -> type[Envelope]:
@@ -74,6 +76,10 @@ _ID_FIELDS = {
 _ID_FIELDS_OF_UNKNOWN = ["id", "type", "parent_event_id"]
 _FREE_TEXT_FIELDS = {
     name: [field.name for field in msgspec.structs.fields(cls) if _is_free_text(field)]
+    for name, cls in EVENT_CLASSES.items()
+}
+_TEXT_FIELDS = {
+    name: [field.name for field in msgspec.structs.fields(cls) if field.type is str]
     for name, cls in EVENT_CLASSES.items()
 }
 _QUOTE: Final = ord('"')
@@ -148,7 +154,7 @@ def read_envelope(value: bytes) -> Envelope | UnknownEnvelope:
         InvalidEvent: `value` is JSON but breaks the contract; the message names the field.
     """
     envelope = _decode_fast(value) or _decode_slow(value)
-    _validate_ids_and_timestamp(envelope, value)
+    _validate_fields(envelope, value)
     return envelope
 
 
@@ -182,7 +188,7 @@ def _decode_slow(value: bytes) -> Envelope | UnknownEnvelope:
     # msgspec gets the contract's fields only: it raises no error of its own for a lone surrogate in another field's
     # name. A payload may be any JSON value, so only its presence is left to validate.
     known = {key: message[key] for key in fields if key in message}
-    for key in _FREE_TEXT_FIELDS.get(name, ()):
+    for key in _TEXT_FIELDS.get(name, ()):
         if not isinstance(known.get(key, ""), str):
             raise InvalidEvent(f"`{key}` must be a string, got {strict_json.json_type(known[key])}", value)
     known |= {key: msgspec.Raw(b"null") for key in known if fields[key] is msgspec.Raw}
@@ -193,12 +199,15 @@ def _decode_slow(value: bytes) -> Envelope | UnknownEnvelope:
     return envelope
 
 
-def _validate_ids_and_timestamp(envelope: Envelope | UnknownEnvelope, value: bytes) -> None:
+def _validate_fields(envelope: Envelope | UnknownEnvelope, value: bytes) -> None:
     """Apply the rules that the field types do not express."""
     for field in _ID_FIELDS.get(envelope.type, _ID_FIELDS_OF_UNKNOWN):
         text = getattr(envelope, field)
         if text is not None and (problem := id_problem(text)):
             raise InvalidEvent(f"`{field}` {problem}", value)
+    labels: Mapping[str, str] | None = getattr(envelope, "labels", None)
+    if labels and (problem := labels_problem(labels)):
+        raise InvalidEvent(f"`labels` {problem}", value)
     try:
         datetime.fromisoformat(envelope.timestamp)
         is_timestamp = _match_timestamp(envelope.timestamp) is not None

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from agent_runs.codec.json_scan import MAX_DEPTH
 from agent_runs.codec.lossy_json import MAX_DIGITS, dump_fast, dump_lossy
+from agent_runs.event_base import Role
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.signal_safety import reraise_from_signal_handler
 
@@ -19,13 +21,15 @@ _PAYLOAD_FIELDS: Final[dict[type[Event], list[str]]] = {UnknownEvent: ["message"
 }
 _NO_FIELDS: Final[Mapping[str, Json]] = {}
 _COMMON_FIELDS: Final = frozenset(Event.__struct_fields__)
-# The text fields of each event class whose own fields are all text or payload. The other classes have ids, counts or
-# optional text, which `encode_checked` does not check.
+# The text fields of each event class whose own fields are all text, payload or a role. The other classes have ids,
+# counts or optional text, which `encode_checked` does not check.
 _TEXT_FIELDS: Final[dict[type[Event], list[str]]] = {
     event_class: [field.name for field in msgspec.structs.fields(event_class) if field.type is str]
     for event_class in EVENT_CLASSES.values()
     if all(
-        field.type in (str, Json) for field in msgspec.structs.fields(event_class) if field.name not in _COMMON_FIELDS
+        field.type in (str, Json, Role)
+        for field in msgspec.structs.fields(event_class)
+        if field.name not in _COMMON_FIELDS
     )
 }
 
@@ -90,6 +94,8 @@ def _has_valid_fields(event: Event) -> bool:
     for field in texts:
         if type(getattr(event, field)) is not str:
             return False
+    if type(getattr(event, "role", UNSET)) not in (str, UnsetType):
+        return False
     return _is_short_id(event.id) and (event.parent_event_id is None or _is_short_id(event.parent_event_id))
 
 
@@ -109,7 +115,8 @@ def encode_lossy(event: RunEvent | UnknownEvent, further_fields: Mapping[str, Js
     if further_fields is None:
         further_fields = event.further_fields
     fields = {field: getattr(event, field) for field in event.__struct_fields__}
-    return dump_lossy({"type": event.type, **fields, **further_fields}).encode()
+    present = {field: value for field, value in fields.items() if value is not UNSET}
+    return dump_lossy({"type": event.type, **present, **further_fields}).encode()
 
 
 def may_need_lossy(text: bytes) -> bool:

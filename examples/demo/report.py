@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 
 import asyncpg
+from msgspec import UNSET
 from msgspec.structs import asdict
 from rich.console import Console
 from rich.table import Table
@@ -105,6 +106,7 @@ def _seconds(began_at: datetime, moment: datetime) -> str:
 
 def _content(event: RunEvent | UnknownEvent) -> str:
     """The fields of an event on one line, without empty ones and those in NOT_SHOWN."""
-    values = (value for name, value in asdict(event).items() if name not in NOT_SHOWN and value not in (None, {}))
+    fields = {name: value for name, value in asdict(event).items() if name not in NOT_SHOWN}
+    values = (value for value in fields.values() if value not in (None, UNSET, {}))
     texts = (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values)
     return " ".join(" ".join(texts).split())

@@ -11,6 +11,7 @@ from tests.checker.strict_json import Json, Number
 
 MAX_ID_BYTES = 255
 MAX_COUNT = 2**31 - 1
+MAX_LABELS = 32
 
 
 class _Absent:
@@ -54,6 +55,12 @@ def is_counts(field: Field) -> bool:
     return isinstance(field, dict) and all(is_count(value) for value in field.values())
 
 
+def is_labels(field: Field) -> bool:
+    if not isinstance(field, dict) or len(field) > MAX_LABELS:
+        return False
+    return all(is_id(name) and (value == "" or is_id(value)) for name, value in field.items())
+
+
 def is_timestamp(field: Field) -> bool:
     match = _TIMESTAMP.fullmatch(field) if isinstance(field, str) else None
     if match is None:
@@ -83,10 +90,15 @@ BY_TYPE: Mapping[str, Mapping[str, Check]] = {
     "context_assembled": {"context": is_anything},
     "llm_called": {"model": is_text, "system_prompt": is_text, "user_prompt": is_text, "raw_response": is_text},
     "llm_failed": {"model": is_text, "system_prompt": is_text, "user_prompt": is_text, "error": is_text},
-    "tool_requested": {"tool_name": is_text, "tool_args": is_anything},
-    "tool_succeeded": {"tool_name": is_text, "result": is_anything},
-    "tool_failed": {"tool_name": is_text, "error": is_text},
-    "run_started": {"agent_id": is_id, "session_id": or_null(is_id), "parent_run_id": or_null(is_id)},
+    "tool_requested": {"tool_name": is_text, "tool_args": is_anything, "role": or_null(is_text)},
+    "tool_succeeded": {"tool_name": is_text, "result": is_anything, "role": or_null(is_text)},
+    "tool_failed": {"tool_name": is_text, "error": is_text, "role": or_null(is_text)},
+    "run_started": {
+        "agent_id": is_id,
+        "session_id": or_null(is_id),
+        "parent_run_id": or_null(is_id),
+        "labels": or_null(is_labels),
+    },
     "run_waiting": {"reason": or_null(is_text)},
     "run_resumed": {"reason": or_null(is_text)},
     "run_completed": {"result": or_null(is_anything)},

@@ -665,6 +665,7 @@ def test_a_mask_gets_every_content_field_and_its_name() -> None:
 def test_every_field_of_the_contract_is_either_a_name_or_content() -> None:
     # A new field belongs to one of these sets: add it here, and its content to `redaction`.
     names = {"tool", "tool_name", "model", "agent_id", "session_id", "parent_run_id", "count", "types"}
+    names |= {"role", "labels"}
     contents = {"data", "context", "tool_args", "result", "system_prompt", "user_prompt", "raw_response"}
     fields = {field for cls in EVENT_CLASSES.values() for field in cls.__struct_fields__}
 

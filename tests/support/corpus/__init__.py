@@ -5,7 +5,7 @@ two. `duplicates` has the cases that need more than one record: repeats and conf
 """
 
 from tests.support.corpus.duplicates import DuplicateCase, duplicate_cases
-from tests.support.corpus.event_fields import counts, ids, not_an_event, timestamps
+from tests.support.corpus.event_fields import counts, ids, labels, not_an_event, roles, timestamps
 from tests.support.corpus.keys import keys
 from tests.support.corpus.not_json import not_json
 from tests.support.corpus.numbers import numbers
@@ -14,7 +14,10 @@ from tests.support.corpus.unusual import headers, names, strings, unusual
 
 __all__ = ["DuplicateCase", "Sample", "corpus", "duplicate_cases"]
 
-_GROUPS = (keys, not_json, not_an_event, ids, timestamps, counts, numbers, unusual, names, headers, strings)
+_GROUPS = (
+    *(keys, not_json, not_an_event, ids, timestamps, counts, roles, labels),
+    *(numbers, unusual, names, headers, strings),
+)
 
 
 def corpus() -> list[Sample]:

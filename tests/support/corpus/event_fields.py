@@ -76,6 +76,37 @@ def ids() -> Iterator[Sample]:
     yield Sample("parent_event_id that names no event", STORED, with_fields(parent_event_id="no such event"))
 
 
+def roles() -> Iterator[Sample]:
+    for kind in ("tool_requested", "tool_succeeded", "tool_failed"):
+        for wrong in (7, True, ["waits"], {"a": "waits"}):
+            yield Sample(f"{kind} with role {wrong!r}", "invalid_event", with_fields(kind, role=wrong))
+        for role in (None, "", "waits", "finishes", "Waits", "another role"):
+            yield Sample(f"{kind} with role {role!r}", STORED, with_fields(kind, role=role))
+    yield Sample("a role with a lone surrogate", STORED, with_literal('"waits\\ud800"', "tool_requested", "role"))
+    yield Sample("a role of an event of no tool", STORED, with_fields("input", role=["waits"]))
+    long_name = with_fields("tool_requested", tool_name="é" * 128, role="waits")
+    yield Sample("a waiting tool whose name has 256 bytes", STORED, long_name)
+
+
+def labels() -> Iterator[Sample]:
+    wrong = ['"a"', "7", "[]", '{"a": 1}', '{"a": null}', '{"a": ["b"]}', '{"": "b"}', '{"a\\u0000": "b"}']
+    wrong += ['{"a": "b\\u0000"}', '{"a\\ud800": "b"}', '{"a": "b\\ud800"}', '{"a": 1e400}']
+    for literal in wrong:
+        yield Sample(f"labels {literal}", "invalid_event", with_literal(literal, "run_started", "labels"))
+    long = {"of 256 bytes": "i" * 256, "of 256 bytes in 128": "é" * 128}
+    for what, text in long.items():
+        yield Sample(f"a label's name {what}", "invalid_event", with_fields("run_started", labels={text: ""}))
+        yield Sample(f"a label's value {what}", "invalid_event", with_fields("run_started", labels={"a": text}))
+    many = {f"name {number}": "value" for number in range(33)}
+    yield Sample("33 labels", "invalid_event", with_fields("run_started", labels=many))
+    most = dict(list(many.items())[:32])
+    for stored in (None, {}, {"a": ""}, {"é" * 127 + "!": "é" * 127 + "!"}, most):
+        yield Sample(f"labels {str(stored)[:30]}", STORED, with_fields("run_started", labels=stored))
+    again = ", ".join('"a": "b"' for _ in range(40))
+    yield Sample("a label 40 times", STORED, with_literal(f"{{{again}}}", "run_started", "labels"))
+    yield Sample("labels of another type", STORED, with_fields("input", labels=7))
+
+
 def timestamps() -> Iterator[Sample]:
     for text in (*_INVALID_TIMES.split(), *_INVALID_TIMES_WITH_SPACES, "2026-03-01T12:00:00Z\0"):
         yield Sample(f"timestamp {text!r}", "invalid_event", with_fields(timestamp=text))

@@ -12,7 +12,8 @@ from random import Random
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 SENTENCE = 'the run waits for a person, "quoted", in Köln at 5 °C 🤖 and back\\slash /path\ttab \u2028 line'
-TOOLS = ("search", "read_file", "ask_human", "spawn_agent", "respond_to_user", "done", "")
+TOOLS = ("search", "read_file", "ask_human", "spawn_agent", "respond_to_user", "done", "approve", "reply", "")
+ROLES = {"approve": "waits", "reply": "finishes"}
 STIMULI = ("message_from_user", "awake_from_system", "system_message", "tool_result", "human_response")
 
 
@@ -78,7 +79,7 @@ def run_events(writer: RunWriter) -> Iterator[dict[str, object]]:
     """One run; its run_started and its ending may be missing; events may follow the ending."""
     yield from _opening(writer)
     for _ in range(writer.rng.randint(1, 6)):
-        part = writer.rng.choice((_turn, _turn, _turn, _question, _pause, _dropped, _unknown_type_and_run_started))
+        part = writer.rng.choice((_turn, _turn, _turn, _questions, _pause, _dropped, _unknown_type_and_run_started))
         yield from part(writer)
     yield from _ending(writer)
     if writer.rng.random() < 0.5:
@@ -102,17 +103,29 @@ def _start(writer: RunWriter) -> dict[str, object]:
         facts["session_id"] = writer.rng.choice((None, "session-1", new_id(writer.rng)))
     if writer.rng.random() < 0.7:
         facts["parent_run_id"] = writer.rng.choice((None, writer.run_id, new_id(writer.rng), *writer.relatives))
+    if writer.rng.random() < 0.5:
+        facts["labels"] = writer.rng.choice((None, {}, {"version": new_id(writer.rng), "environment": "test", "é": ""}))
     return writer.event("run_started", **facts)
 
 
 def _turn(writer: RunWriter) -> Iterator[dict[str, object]]:
     yield from _audit(writer)
-    tool = writer.rng.choice(TOOLS)
-    yield writer.event("tool_requested", tool_name=tool, tool_args=writer.any_json())
+    tool = _tool(writer, writer.rng.choice(TOOLS))
+    yield writer.event("tool_requested", **tool, tool_args=writer.any_json())
+    yield _result(writer, tool)
+
+
+def _tool(writer: RunWriter, name: str) -> dict[str, object]:
+    """The fields of a tool; sometimes with a role that it does not have, or without the one that it has."""
+    if writer.rng.random() < 0.1:
+        return {"tool_name": name, "role": writer.rng.choice((None, "waits", "finishes", "another role"))}
+    return {"tool_name": name, "role": ROLES[name]} if name in ROLES else {"tool_name": name}
+
+
+def _result(writer: RunWriter, tool: dict[str, object], **common: object) -> dict[str, object]:
     if writer.rng.random() < 0.8:
-        yield writer.event("tool_succeeded", tool_name=tool, result=writer.any_json())
-    else:
-        yield writer.event("tool_failed", tool_name=tool, error=writer.text(9))
+        return writer.event("tool_succeeded", **common, **tool, result=writer.any_json())
+    return writer.event("tool_failed", **common, **tool, error=writer.text(9))
 
 
 def _audit(writer: RunWriter) -> Iterator[dict[str, object]]:
@@ -121,11 +134,24 @@ def _audit(writer: RunWriter) -> Iterator[dict[str, object]]:
     yield writer.event("llm_called", model="model-1", **prompts)
 
 
-def _question(writer: RunWriter) -> Iterator[dict[str, object]]:
-    yield writer.event("tool_requested", tool_name="ask_human", tool_args={"question": writer.text(9)})
+def _questions(writer: RunWriter) -> Iterator[dict[str, object]]:
+    """Questions at the same time; answers in any order, some of them repeated, missing, or without their question."""
+    tools = writer.rng.choices(("ask_human", "ask_human", "spawn_agent", "approve"), k=writer.rng.randint(1, 3))
+    requests = [
+        writer.event("tool_requested", **_tool(writer, tool), tool_args={"question": writer.text(9)}) for tool in tools
+    ]
+    yield from requests
     yield writer.event("tool_requested", tool_name="search", tool_args={})  # a parallel tool does not end the waiting
-    if writer.rng.random() < 0.7:
-        yield writer.event("tool_succeeded", tool_name="ask_human", result=writer.text(9))
+    for request in writer.rng.sample(requests, writer.rng.randint(0, len(requests))):
+        for _ in range(writer.rng.choice((1, 1, 2))):
+            yield _answer(writer, request)
+
+
+def _answer(writer: RunWriter, request: dict[str, object]) -> dict[str, object]:
+    named = {"parent_event_id": request["id"]} if writer.rng.random() < 0.7 else {}
+    if writer.rng.random() < 0.4:
+        return writer.event("input", **named, tool="human_response", data=writer.text(9))
+    return _result(writer, {"tool_name": request["tool_name"]}, **named)
 
 
 def _pause(writer: RunWriter) -> Iterator[dict[str, object]]:
