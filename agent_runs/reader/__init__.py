@@ -6,6 +6,7 @@ first call does.
 May import: codec, errors, events, named_queries, postgres, settings, status, asyncpg.
 """
 
+from agent_runs.reader.counts import StatusCount
 from agent_runs.reader.errors import (
     DatabaseNotReady,
     DatabaseUnavailable,
@@ -13,6 +14,7 @@ from agent_runs.reader.errors import (
     MissingExtra,
     ReaderError,
 )
+from agent_runs.reader.follow import RunChange
 from agent_runs.reader.llm_calls import LlmCall
 from agent_runs.reader.prompt_diff import Change
 from agent_runs.reader.reader import Reader
@@ -35,11 +37,13 @@ __all__ = [
     "Reader",
     "ReaderError",
     "RelatedRuns",
+    "RunChange",
     "RunFilter",
     "RunPage",
     "RunSource",
     "RunSummary",
     "RunTree",
+    "StatusCount",
     "StoredEvent",
     "StoredRun",
     "Stream",

@@ -1,10 +1,12 @@
 """Reads the events of a run page by page."""
 
 from collections.abc import AsyncIterator, Collection
+from functools import partial
 from typing import Final, NamedTuple
 
 from agent_runs.reader.connections import Connections, Row
 from agent_runs.reader.errors import DatabaseNotReady, DatabaseUnavailable, ReaderError
+from agent_runs.reader.follow import Poll
 from agent_runs.reader.stored_events import StoredEvent, event_of_message
 
 # The limits of a page: events, and bytes as PostgreSQL stores them. Compressed text is two to ten times as long.
@@ -39,6 +41,30 @@ async def event_pages(connections: Connections, query: EventQuery, after: int) -
     while page := await read_page(connections, query, after, MAX_EVENTS):
         yield page
         after = page[-1].seq
+
+
+async def follow_pages(
+    connections: Connections, query: EventQuery, after: int, poll: Poll
+) -> AsyncIterator[list[StoredEvent]]:
+    """Iterate over the pages of a run's events, and wait for those that are not stored yet.
+
+    Ends with the event `until` of the query; otherwise never. The run need not exist yet.
+
+    Args:
+        connections: the pool.
+        query: which events.
+        after: the number of the event before the first page; -1 for all events.
+        poll: the waits.
+    """
+    every_type = query._replace(types=None)  # otherwise each poll would read the events of other types again
+    while query.until is None or after < query.until:
+        page = await poll.ask(partial(read_page, connections, every_type, after, MAX_EVENTS))
+        if page:
+            poll.has_news()
+            after = page[-1].seq
+            yield [event for event in page if query.types is None or event.type in query.types]
+        else:
+            await poll.wait()
 
 
 async def read_page(connections: Connections, query: EventQuery, after: int, count: int) -> list[StoredEvent]:

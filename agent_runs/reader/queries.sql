@@ -102,3 +102,18 @@ SELECT run.id, parent_run_id, agent_id, session_id, created_at, updated_at, stat
        started_at, dropped_events
   FROM (SELECT id FROM tree WHERE id <> $1 LIMIT $2) AS tree
        CROSS JOIN LATERAL (SELECT * FROM agent_runs WHERE agent_runs.id = tree.id OFFSET 0) AS run
+
+-- count_runs_by_status --
+-- Of each status, the number of runs up to a limit, and an estimate for more: the share of the status among the rows that
+-- ANALYZE has sampled, times the number of rows as of the last VACUUM or ANALYZE.
+-- $1 number of runs that are counted
+SELECT s.status,
+       (SELECT count(*) FROM (SELECT FROM agent_runs AS r WHERE r.status = s.status LIMIT $1) AS counted) AS found,
+       coalesce(
+           (SELECT t.reltuples * stats.most_common_freqs[array_position(stats.most_common_vals::text::text[], s.status)]
+              FROM pg_class AS t
+              JOIN pg_stats AS stats ON stats.attname = 'status' AND stats.tablename = t.relname
+                                    AND stats.schemaname = t.relnamespace::regnamespace::text
+             WHERE t.oid = 'agent_runs'::regclass), 0
+       )::double precision AS estimate
+  FROM unnest(ARRAY['running', 'waiting', 'completed', 'failed']) AS s (status)

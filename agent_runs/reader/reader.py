@@ -6,9 +6,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from agent_runs.reader.connections import Connections, Row
+from agent_runs.reader.counts import EXACT_UP_TO, StatusCount, count_of_row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from agent_runs.reader.errors import ReaderError
-from agent_runs.reader.event_pages import EventQuery, event_pages
+from agent_runs.reader.event_pages import EventQuery, event_pages, follow_pages
+from agent_runs.reader.follow import Poll, RunChange, changes
 from agent_runs.reader.run_filter import RunFilter
 from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource
 from agent_runs.reader.runs import RunPage, RunSummary
@@ -48,7 +50,8 @@ class Reader(RunSource):
     ) -> None:
         given = {"url": url, "timeout_s": timeout_s, "connect_timeout_s": connect_timeout_s}
         overrides = {name: value for name, value in given.items() if value is not None}
-        self._connections = Connections(read_settings(ReaderSettings, os.environ, overrides), pool_size)
+        self._settings = read_settings(ReaderSettings, os.environ, overrides)
+        self._connections = Connections(self._settings, pool_size)
 
     async def __aenter__(self) -> Self:
         """Return the reader. The first call opens a connection."""
@@ -70,10 +73,30 @@ class Reader(RunSource):
         return _summary(rows[0]) if rows else None
 
     def get_run_events(
-        self, run_id: str, *, after: int = -1, until: int | None = None, types: Collection[str] | None = None
+        self,
+        run_id: str,
+        *,
+        after: int = -1,
+        until: int | None = None,
+        types: Collection[str] | None = None,
+        follow: bool = False,
     ) -> Stream[StoredEvent]:
-        """See `RunSource.get_run_events`."""
-        return Stream(event_pages(self._connections, EventQuery(run_id, until, types), after))
+        """Iterate over the events of a run in the order of `seq`, with bounded memory.
+
+        A run that does not exist has no events.
+
+        Args:
+            run_id: the run.
+            after: begin with the event after this number.
+            until: end with the event of this number. None: with the last event that is stored.
+            types: only events of these types. None: of all types.
+            follow: wait for further events instead of ending; `until` still ends it. PostgreSQL may be unavailable
+                meanwhile, for three times as long as one call may take.
+        """
+        query = EventQuery(run_id, until, types)
+        if follow:
+            return Stream(follow_pages(self._connections, query, after, Poll(self._settings.timeout_s)))
+        return Stream(event_pages(self._connections, query, after))
 
     async def list_runs(
         self, filter: RunFilter | None = None, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
@@ -86,6 +109,26 @@ class Reader(RunSource):
         runs = [_summary(row) for row in rows[:limit]]
         more = len(rows) > limit
         return RunPage(runs=runs, cursor=encode_cursor(Position(runs[-1].created_at, runs[-1].id)) if more else None)
+
+    def follow_runs(self, filter: RunFilter | None = None, *, limit: int = DEFAULT_LIMIT) -> Stream[RunChange]:
+        """Iterate without end over the changes of a list; at first, all its runs are added.
+
+        Changes between two polls are one change. A poll follows after 0.05 s, without news up to 1 s later.
+
+        Args:
+            filter: the conditions. None: all runs.
+            limit: how many of the newest runs are the list, from 1 to 1000.
+        """
+
+        async def read() -> list[RunSummary]:
+            return (await self.list_runs(filter, limit=limit)).runs
+
+        return Stream(changes(read, Poll(self._settings.timeout_s)))
+
+    async def count_by_status(self) -> dict[RunStatus, StatusCount]:
+        """Return how many runs have each status: exact up to 10,000, an estimate if there are more."""
+        rows = await self._connections.fetch("count_runs_by_status", EXACT_UP_TO + 1)
+        return {RunStatus(row["status"]): count_of_row(row) for row in rows}
 
     async def related_runs(self, run_id: str, limit: int) -> RelatedRuns:
         """See `RunSource.related_runs`."""

@@ -129,6 +129,10 @@ class SyncReader(SyncRunSource[Reader]):
         pool_size: how many connections it opens at most.
     """
 
+    get_run_events = _iterating(Reader.get_run_events)
+    follow_runs = _iterating(Reader.follow_runs)
+    count_by_status = _blocking(Reader.count_by_status)
+
     def __init__(
         self,
         url: str | None = None,

@@ -51,6 +51,15 @@ async def insert_run(url: str, run_id: str, minute: float = 0, messages: Sequenc
         await connection.close()
 
 
+async def insert_event(url: str, run_id: str, seq: int, message: bytes) -> None:
+    """Insert an event; the row of its run stays unchanged."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(INSERT_EVENT, *_event_columns(run_id, seq, message, at(0)))
+    finally:
+        await connection.close()
+
+
 def _event_columns(run_id: str, seq: int, message: bytes, created: datetime) -> tuple[object, ...]:
     fields = json.loads(message)
     storable = _storable(fields)

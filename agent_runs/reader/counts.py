@@ -1,0 +1,29 @@
+"""How many runs have each status, at a cost that does not grow with the number of runs."""
+
+from typing import Final
+
+import msgspec
+
+from agent_runs.reader.connections import Row
+
+EXACT_UP_TO: Final = 10_000
+
+
+class StatusCount(msgspec.Struct, frozen=True, kw_only=True):
+    """A number of runs.
+
+    Attributes:
+        count: the number.
+        is_estimate: True: there are more than 10,000, and the number is computed from PostgreSQL's statistics, which
+            autovacuum updates.
+    """
+
+    count: int
+    is_estimate: bool
+
+
+def count_of_row(row: Row) -> StatusCount:
+    """Return the count of a row of the query `count_runs_by_status`."""
+    if row["found"] <= EXACT_UP_TO:
+        return StatusCount(count=row["found"], is_estimate=False)
+    return StatusCount(count=max(row["found"], round(row["estimate"])), is_estimate=True)
