@@ -18,7 +18,7 @@ ConsumerError
     └── Unavailable      wait, then retry; the Kafka modules raise it too
         ├── Blocked      a lock was not granted in time: terminate a stalled owner, or wait
         ├── TopicRefused     Kafka refuses access to the topic, until an operator grants it
-        ├── LoginRefused     the login or the database is not accepted; at the start, after a while: exit code 2
+        ├── LoginRefused     PostgreSQL or Kafka refuses the login; at the start, after a while: exit code 2
         └── ConnectionLost   the connection ended: the stored offsets show whether COMMIT was executed
 """
 
@@ -122,7 +122,10 @@ class TopicRefused(Unavailable):
 
 
 class LoginRefused(Unavailable):
-    """PostgreSQL refuses the login or the database; the message has the remedy."""
+    """PostgreSQL refuses the login or the database, or Kafka the login; or a certificate is not accepted.
+
+    The message has the remedy.
+    """
 
 
 class Blocked(Unavailable):

@@ -23,10 +23,11 @@ from consumer.model.members import new_token
 from consumer.partitions.ownership import Ownership
 from consumer.partitions.topic_watch import watch_topic
 from consumer.postgres.requirements import CONSUME, check_database
-from consumer.postgres.session import LoginDeadline, PatientSession, Session
+from consumer.postgres.session import PatientSession, Session
 from consumer.postgres.store import Store
 from consumer.runtime.allocator import tune_allocator
 from consumer.runtime.cancellation import cancel_all
+from consumer.runtime.login_deadline import LoginDeadline
 from consumer.runtime.retrying import retry_on, retry_while_unavailable
 from consumer.settings import Config
 from consumer.telemetry.health_server import http_server
@@ -102,7 +103,8 @@ class Service:
         give_up_s = self.config.service.give_up_s if to_end else None
         kafka, topic = self.config.kafka, self.config.topic
         await self._check_database(give_up_s)  # 1
-        partitions = await retry_while_unavailable(self._check_topic, "check the topic", give_up_s)
+        login = LoginDeadline(self._check_topic, self.config.service.give_up_s)
+        partitions = await retry_while_unavailable(login.run, "check the topic", give_up_s)
         topic_reader = await retry_while_unavailable(
             lambda: TopicReader.open(kafka, topic.topic), "connect to Kafka", give_up_s
         )
@@ -131,7 +133,7 @@ class Service:
 
     async def _check_database(self, give_up_s: float | None) -> None:
         login = LoginDeadline(self._connect, self.config.service.give_up_s)
-        session = PatientSession(login.connect, self.config.database.timeout_s, give_up_s)
+        session = PatientSession(login.run, self.config.database.timeout_s, give_up_s)
         try:
             await session.run(partial(check_database, rights=CONSUME))
         finally:

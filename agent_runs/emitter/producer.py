@@ -10,14 +10,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from threading import local
+from time import monotonic
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
-    KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
-    NodeNotReadyError,
     RecordListTooLargeError,
     UnknownTopicOrPartitionError,
     for_code,
@@ -29,7 +28,8 @@ from agent_runs.emitter.rate_limited_log import logger
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.settings import Config
 from agent_runs.errors import KafkaUnavailable, SettingsError, TooLargeForTopic
-from agent_runs.kafka_options import client_options
+from agent_runs.kafka.failures import ConnectFailure, failure_behind
+from agent_runs.kafka.options import client_options
 
 _CLIENT_ID: Final = "agent-runs-emitter"
 # Below the 1 MiB that a topic accepts by default. A larger record goes in a batch of its own.
@@ -72,10 +72,10 @@ async def open_producer(config: Config) -> AsyncIterator[Producer]:
     Raises:
         KafkaUnavailable: no broker accepts the connection, a setting is refused, or the topic does not exist.
     """
-    _capture_client_logs()
     topic, timeout_s = config.emitter.topic, config.emitter.request_timeout_s
     async with _translate_errors(2 * timeout_s):
         client = _make_client(config)
+    _suppress_client_logs()  # after `_make_client`, which adds the filter that keeps the reason of a failure
     try:
         async with _translate_errors(2 * timeout_s):
             await client.start()
@@ -116,46 +116,43 @@ async def _count_partitions(client: AIOKafkaProducer, topic: str) -> int:
 @asynccontextmanager
 async def _translate_errors(timeout_s: float) -> AsyncIterator[None]:
     """Raise errors of aiokafka, and the timeout, as errors of this library."""
+    began_at = monotonic()
     try:
         async with asyncio.timeout(timeout_s):
             yield
     except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
         raise TooLargeForTopic(str(error)) from error
-    except TimeoutError as error:
-        raise KafkaUnavailable(f"no answer within {timeout_s:g} s") from error
-    except (KafkaConnectionError, NodeNotReadyError) as error:  # aiokafka logs the cause, and raises a general error
-        raise KafkaUnavailable(_captured.last_message or str(error)) from error
-    # SettingsError: the file of a certificate, which may be replaced. ValueError: a setting that aiokafka refuses.
-    except (KafkaError, OSError, SettingsError, ValueError) as error:
-        raise KafkaUnavailable(str(error) or repr(error)) from error
+    except SettingsError as error:  # the file of a certificate, which may be replaced
+        raise KafkaUnavailable(str(error)) from error
+    except (KafkaError, OSError, ValueError) as error:  # ValueError: a setting that aiokafka does not accept
+        raise KafkaUnavailable(_reason(error, timeout_s, failure_behind(error, began_at))) from error
 
 
-class _CapturedLogs(local):
-    """The state of one thread. Only the delivery thread's logs are captured; other threads may use aiokafka too."""
+def _reason(error: Exception, timeout_s: float, failure: ConnectFailure | None) -> str:
+    if failure is not None:
+        return str(failure)
+    return f"no answer within {timeout_s:g} s" if isinstance(error, TimeoutError) else str(error) or repr(error)
+
+
+class _HidesLogs(local):
+    """Whether this thread's logs of aiokafka are suppressed. Other threads of the agent may use aiokafka too."""
 
     is_active = False
-    last_message = ""  # the text of the last warning or error
 
 
-_captured = _CapturedLogs()
+_hides_logs = _HidesLogs()
 
 
-def _capture_client_logs() -> None:
-    """Suppress aiokafka's logs on this thread, and keep the last warning or error as the reason of a failure.
+def _suppress_client_logs() -> None:
+    """Suppress aiokafka's logs on this thread: aiokafka logs every attempt, the emitter logs an outage once.
 
-    aiokafka logs every attempt; the emitter logs an outage once. If the logger `agent_runs` is at DEBUG, nothing is
-    suppressed.
+    If the logger `agent_runs` is at DEBUG, nothing is suppressed.
     """
-    _captured.is_active = True
-    _captured.last_message = ""
+    _hides_logs.is_active = True
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "aiokafka":
-            logging.getLogger(name).addFilter(_filter)
+            logging.getLogger(name).addFilter(_is_shown)
 
 
-def _filter(record: logging.LogRecord) -> bool:
-    if not _captured.is_active:
-        return True
-    if record.levelno >= logging.WARNING:
-        _captured.last_message = record.getMessage()
-    return logger.isEnabledFor(logging.DEBUG)
+def _is_shown(_: logging.LogRecord) -> bool:
+    return not _hides_logs.is_active or logger.isEnabledFor(logging.DEBUG)

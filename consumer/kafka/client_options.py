@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from agent_runs import kafka_options
 from agent_runs.errors import SettingsError
+from agent_runs.kafka import options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import UsageError
 
@@ -15,6 +15,6 @@ def client_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
         UsageError: a certificate or a private key cannot be loaded. It is a local file, so no retry helps.
     """
     try:
-        return kafka_options.client_options(settings, client_id)
+        return options.client_options(settings, client_id)
     except SettingsError as error:
         raise UsageError(str(error)) from error

@@ -1,6 +1,7 @@
 """The one table that translates the Kafka client's errors into the service's."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
@@ -19,10 +20,12 @@ from aiokafka.errors import (
 )
 from msgspec import structs
 
+from agent_runs.kafka.failures import failure_behind
 from consumer.errors import (
     ConsumerError,
     FetchTooLarge,
     KafkaClientBroken,
+    LoginRefused,
     MemberRefused,
     RecordUnreadable,
     Unavailable,
@@ -63,14 +66,19 @@ _UNKNOWN_REFUSAL: Final = (
 def translated_errors() -> Iterator[None]:
     """Raise Unavailable, with the client's reason, in place of an error of the Kafka client.
 
-    An IllegalArgumentError passes: the call is wrong, and repeating it does not help.
+    It is a LoginRefused if broker and client refuse each other. An IllegalArgumentError passes: the call is wrong, and
+    repeating it does not help.
     """
+    began_at = time.monotonic()
     try:
         yield
     except IllegalArgumentError:
         raise
     except CLIENT_ERRORS as error:
-        raise Unavailable(f"Kafka: {error!r}") from error
+        failure = failure_behind(error, began_at)
+        if failure is not None and failure.is_refusal:
+            raise LoginRefused(f"Kafka: {failure}") from error
+        raise Unavailable(f"Kafka: {failure or repr(error)}") from error
 
 
 @contextmanager
@@ -98,7 +106,7 @@ async def answered_within(timeout_s: float) -> AsyncIterator[None]:
             async with asyncio.timeout(timeout_s) as deadline:
                 yield
     except Unavailable as error:
-        if deadline.expired():
+        if deadline.expired() and isinstance(error.__cause__, TimeoutError):
             raise Unavailable(f"Kafka: no answer within {timeout_s:g} s") from error
         raise
 

@@ -17,7 +17,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 from aiokafka.record.default_records import DefaultRecordBase
 
-from agent_runs.kafka_options import client_options
+from agent_runs.kafka.options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
 from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within

@@ -1,10 +1,9 @@
 """Sessions: each opens a new connection when it has none, and sets a deadline for all work."""
 
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from consumer.errors import LoginRefused, NewConnection, StoreError, Unavailable, UsageError
+from consumer.errors import NewConnection, StoreError, Unavailable
 from consumer.postgres.deadline import with_deadline
 from consumer.postgres.store import Row, Store
 from consumer.runtime.retrying import retry_while_unavailable
@@ -119,37 +118,3 @@ class PatientSession(Session):
 
         # Each attempt has a deadline already, which `run_long` extends.
         return await retry_while_unavailable(on_usable_connection, "query PostgreSQL", self._give_up_s, cancels=False)
-
-
-class LoginDeadline:
-    """Opens connections, and raises UsageError when PostgreSQL has refused the login for `give_up_s` seconds.
-
-    For the start of `run`, which waits for PostgreSQL without a limit. A password that is being rotated and a database
-    that another container is about to create are accepted after some seconds. A wrong setting never is, and an operator
-    sees a process that ends sooner than one that waits. After the start, the settings are known to be right, so a
-    running consumer waits.
-    """
-
-    def __init__(self, connect: Connect, give_up_s: float) -> None:
-        self._connect = connect
-        self._give_up_s = give_up_s
-        self._refused_at: float | None = None
-
-    async def connect(self) -> Store:
-        """Open a connection.
-
-        Raises:
-            UsageError: all attempts of the last `give_up_s` seconds were refused.
-            StoreError: this attempt failed.
-        """
-        try:
-            return await self._connect()
-        except LoginRefused as error:
-            now = time.monotonic()
-            self._refused_at = now if self._refused_at is None else self._refused_at
-            if now - self._refused_at >= self._give_up_s:
-                raise UsageError(f"{error} (refused for {self._give_up_s:g} s)") from error
-            raise
-        except StoreError:
-            self._refused_at = None
-            raise

@@ -38,7 +38,7 @@ async def retry_while_unavailable(
 
     Raises:
         GaveUp: an attempt failed after `give_up_s` seconds, or was cancelled.
-        UsageError: an attempt failed after `give_up_s` seconds, because PostgreSQL refuses the login.
+        UsageError: an attempt failed after `give_up_s` seconds, because PostgreSQL or Kafka refuses the login.
     """
     begun_at, lines = time.monotonic(), _OutageLines(what)
 

@@ -25,9 +25,19 @@ def set_up_logging(config: ServiceConfig) -> None:
     )
     if logging.lastResort is not None:  # handles the messages of libraries, because no other handler is configured
         logging.lastResort.setFormatter(_EscapingFormatter())
-    # aiokafka logs every short interruption of a broker as an error. The service itself logs
-    # those that affect it.
-    logging.getLogger("aiokafka").setLevel(logging.DEBUG if config.log_level == "debug" else logging.CRITICAL)
+    _set_up_client_logs(shown=config.log_level == "debug")
+
+
+def _set_up_client_logs(*, shown: bool) -> None:
+    """Show the lines of aiokafka at DEBUG only: it logs every short interruption of a broker as an error.
+
+    The service itself logs the interruptions that affect it. Its lines have the reason, which aiokafka only logs
+    (`agent_runs/kafka/failures.py`), so warnings must not be disabled.
+    """
+    logger = logging.getLogger("aiokafka")
+    logger.setLevel(logging.DEBUG if shown else logging.WARNING)
+    if not shown:
+        logger.addHandler(logging.NullHandler())  # in place of `lastResort`
 
 
 def _escape_values(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

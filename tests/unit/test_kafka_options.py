@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from aiokafka.protocol.admin import SaslAuthenticateRequest_v0, SaslAuthenticateRequest_v1
 
-from agent_runs.kafka_options import client_options
+from agent_runs.kafka.options import client_options
 from agent_runs.settings import KafkaSettings
 
 SECRET = "S3cret"

@@ -1,6 +1,6 @@
 """A broker that checks ACLs, and limits the members of a group."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +35,23 @@ ANSWER_S = 30.0
 
 
 class AuthorizingKafka(Kafka):
-    """A broker with two listeners. Clients of the first one may do everything, those of the second what ACLs allow."""
+    """A broker with two listeners. Clients of the first one may do everything, those of the second what ACLs allow.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: as of `Kafka`.
+        listeners: further ones.
+        properties: further ones.
+    """
+
+    def __init__(
+        self, directory: Path, listeners: Sequence[Listener] = (), properties: Mapping[str, str] | None = None
+    ) -> None:
         plain, self._sasl = free_port(), free_port()
         login = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
         sasl = "SASL_PLAINTEXT"
+        own = (Listener("PLAINTEXT", plain, plain), Listener(sasl, self._sasl, self._sasl, protocol=sasl))
         properties = {
-            **listener_properties(
-                Listener("PLAINTEXT", plain, plain), Listener(sasl, self._sasl, self._sasl, protocol=sasl)
-            ),
+            **listener_properties(*own, *listeners),
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": login,
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -52,6 +59,7 @@ class AuthorizingKafka(Kafka):
             "group.max.size": str(MAX_GROUP_SIZE),
             "group.min.session.timeout.ms": str(int(MIN_SESSION_TIMEOUT_S * 1000)),
             "group.max.session.timeout.ms": str(int(MAX_SESSION_TIMEOUT_S * 1000)),
+            **(properties or {}),
         }
         super().__init__(directory, plain, properties, fast_start=True)
 

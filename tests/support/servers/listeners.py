@@ -13,12 +13,14 @@ class Listener(NamedTuple):
         port: where the broker listens.
         advertised_port: where clients are told to connect; a proxy's, or `port`.
         protocol: Kafka's name of the security protocol.
+        advertised_host: the host where clients are told to connect.
     """
 
     name: str
     port: int
     advertised_port: int
     protocol: str = "PLAINTEXT"
+    advertised_host: str = HOST
 
 
 def listener_properties(first: Listener, *others: Listener) -> dict[str, str]:
@@ -27,11 +29,12 @@ def listener_properties(first: Listener, *others: Listener) -> dict[str, str]:
     The broker's own connections to other brokers use the first one.
     """
     listeners, controller = (first, *others), f"{HOST}:{free_port()}"
+    advertised = [f"{each.name}://{each.advertised_host}:{each.advertised_port}" for each in listeners]
     addresses = [f"{each.name}://{HOST}:{each.port}" for each in listeners]
     protocols = [f"{each.name}:{each.protocol}" for each in listeners]
     return {
         "listeners": ",".join([*addresses, f"CONTROLLER://{controller}"]),
-        "advertised.listeners": ",".join(f"{each.name}://{HOST}:{each.advertised_port}" for each in listeners),
+        "advertised.listeners": ",".join(advertised),
         "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
         "inter.broker.listener.name": first.name,
         "controller.quorum.voters": f"1@{controller}",

@@ -1,4 +1,4 @@
-"""Connection options of all Kafka clients, in the library and in the service."""
+"""Connection options of all Kafka clients."""
 
 import logging
 import ssl
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from agent_runs.client_certificate import InvalidCertificate, Part, load_client_certificate
 from agent_runs.errors import SettingsError
+from agent_runs.kafka.failures import keep_failures
 from agent_runs.settings import KafkaSettings
 
 _VARIABLES: Final[dict[Part, str]] = {
@@ -25,6 +26,7 @@ def client_options(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     Raises:
         SettingsError: a certificate or a private key cannot be loaded.
     """
+    keep_failures()
     logging.getLogger("aiokafka.conn").addFilter(_hide_password)  # has no effect if the logger has it already
     return {
         "bootstrap_servers": settings.bootstrap_servers,
