@@ -1,5 +1,5 @@
 # The commands for developers and CI; `make help` lists them. All targets but `help` first run `setup`.
-.PHONY: help setup demo test check faults faults-slow soak simulate bench bench-peers up down lock schema
+.PHONY: help setup demo test check faults faults-slow soak simulate bench bench-peers up down lock dist schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -68,11 +68,18 @@ up: setup  ## start Kafka and PostgreSQL in the background
 down: setup  ## stop them, and keep their data
 	@$(RUN) -m deploy.local down
 
+# UPGRADE=1 also takes the newest version of each package.
 lock: setup  ## update the lock files after a change of the dependencies in pyproject.toml
-	@for group in service dev peers; do \
-		$(RUN) -m uv pip compile --quiet pyproject.toml --group $$group --universal --python-version 3.11 \
-			--generate-hashes --no-emit-index-url --no-header -o requirements/$$group.txt || exit 1; \
+	@for lock in "service --extra service" "dev --all-extras --group dev" "peers --group peers"; do \
+		set -- $$lock; file=$$1; shift; \
+		$(RUN) -m uv pip compile --quiet $(if $(UPGRADE),--upgrade) pyproject.toml $$@ --universal --python-version 3.11 \
+			--generate-hashes --no-emit-index-url --no-header -o requirements/$$file.txt || exit 1; \
 	done
+
+# With the hatchling that `setup` has installed: without network.
+dist: setup  ## build the sdist and the wheel in dist/
+	rm -rf dist
+	$(RUN) -m hatchling build
 
 schema: setup  ## update the JSON schema after a change of agent_runs/events.py
 	$(RUN) -m agent_runs.json_schema > schema/run_event.schema.json

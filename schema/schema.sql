@@ -1,4 +1,4 @@
--- The whole schema after all migrations, for reading; `python -m consumer migrate` runs the migrations. A test proves
+-- The whole schema after all migrations, for reading; `agent-runs-consumer migrate` runs the migrations. A test proves
 -- that both give the same database.
 -- PostgreSQL 16 or newer, encoding UTF8. Ids are compared byte by byte (COLLATE "C"): this order is the same on every
 -- server, and consumers lock runs in it.

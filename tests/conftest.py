@@ -96,6 +96,13 @@ async def database(make_database: MakeDatabase) -> str:
 
 
 @pytest.fixture
+async def empty_database(template_database: TemplateDatabase) -> AsyncIterator[str]:
+    """The URL of a database that was never migrated."""
+    async with template_database.unmigrated() as url:
+        yield url
+
+
+@pytest.fixture
 async def make_scene(
     servers: Servers, make_topic: MakeTopic, make_database: MakeDatabase, tmp_path: Path
 ) -> AsyncIterator[MakeScene]:

@@ -107,7 +107,7 @@ async def _count_partitions(client: AIOKafkaProducer, topic: str) -> int:
     response = await client.client.send(client.client.get_random_node(), request)
     ((code, _, _, partitions),) = response.topics
     if for_code(code) is UnknownTopicOrPartitionError:
-        raise KafkaUnavailable(f"topic {topic!r} does not exist: create it with `python -m consumer create-topic`")
+        raise KafkaUnavailable(f"topic {topic!r} does not exist: create it with `agent-runs-consumer create-topic`")
     if code:
         raise for_code(code)(topic)
     return len(partitions)

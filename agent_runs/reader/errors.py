@@ -44,8 +44,8 @@ _REMEDIES: Final[dict[str, str]] = {
     "28P01": "correct the password in DATABASE_URL",
     "28": "create the login, allow it in pg_hba.conf, or correct the user in DATABASE_URL",
     "3D": "create the database, or correct its name in DATABASE_URL",
-    "42P01": "create the tables with `python -m consumer migrate`, or correct the database in DATABASE_URL",
-    "42703": "the tables are older than this library: run `python -m consumer migrate`",
+    "42P01": "create the tables with `agent-runs-consumer migrate`, or correct the database in DATABASE_URL",
+    "42703": "the tables are older than this library: run `agent-runs-consumer migrate`",
     "42501": "let the login read: GRANT agent_runs_reader TO the login",
 }
 # The statement was ended by its timeout, or the server is short of resources, restarts, or is about to stop.

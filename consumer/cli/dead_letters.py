@@ -1,4 +1,4 @@
-"""The commands `python -m consumer dead-letters …`."""
+"""The commands `agent-runs-consumer dead-letters …`."""
 
 import os
 import sys

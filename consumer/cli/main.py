@@ -1,4 +1,4 @@
-"""The commands of `python -m consumer`, and their exit codes."""
+"""The commands of `agent-runs-consumer`, and their exit codes."""
 
 import os
 import sys
@@ -207,7 +207,7 @@ def main() -> None:
     An expected error is printed as one line per problem, any other error as a traceback.
     """
     try:
-        cli(prog_name="python -m consumer")
+        cli(prog_name="agent-runs-consumer")
     except tuple(_EXIT_CODES) as error:
         for line in str(error).split("\n"):
             click.echo(f"error: {escape_line(line)}", err=True)

@@ -85,7 +85,7 @@ def offsets_as_table(report: OffsetsReport, config: TopicConfig) -> None:
     if any(status.lost for status in report.partitions):
         print_line(
             console,
-            "To continue without the lost records: python -m consumer offsets accept-loss --partition N --by NAME",
+            "To continue without the lost records: agent-runs-consumer offsets accept-loss --partition N --by NAME",
         )
 
 

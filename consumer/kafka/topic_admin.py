@@ -105,7 +105,7 @@ async def check_topic(kafka: KafkaSettings, config: TopicConfig, *, warn: bool =
                 f"{config.topic!r}"
             ) from error
     if not count:
-        raise UsageError(f"topic {config.topic!r} does not exist: create it with `python -m consumer create-topic`")
+        raise UsageError(f"topic {config.topic!r} does not exist: create it with `agent-runs-consumer create-topic`")
     if "compact" in actual["cleanup.policy"]:
         raise UsageError(
             f"topic {config.topic!r} is compacted (cleanup.policy={actual['cleanup.policy']}): Kafka deletes all "

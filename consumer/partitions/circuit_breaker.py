@@ -47,7 +47,7 @@ def trip_reason(reasons: Iterable[str], config: IngestConfig) -> str | None:
     listed = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
     return (
         f"{counts.total()} of the last {config.breaker_records} records were rejected ({listed}): fix what "
-        "publishes them, then retry or discard their dead letters (python -m consumer dead-letters)"
+        "publishes them, then retry or discard their dead letters (agent-runs-consumer dead-letters)"
     )
 
 

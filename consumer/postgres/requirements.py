@@ -119,7 +119,7 @@ def _server_problems(version_num: int, version: str, encoding: str) -> list[str]
 async def _schema_problems(store: Store) -> list[str]:
     missing = {path.stem for path in (SCHEMA / "migrations").glob("*.sql")} - await applied_migrations(store)
     if missing:
-        return [f"migrations are missing ({', '.join(sorted(missing))}): run `python -m consumer migrate` first"]
+        return [f"migrations are missing ({', '.join(sorted(missing))}): run `agent-runs-consumer migrate` first"]
     return [
         f"this database holds the topic {row['topic']!r}, not {store.topic!r}: a database holds one topic "
         "(set AGENT_RUNS_TOPIC, or set DATABASE_URL to another database)"
@@ -141,9 +141,9 @@ async def _rights_problem(store: Store, rights: Sequence[Right], lacking: Sequen
     missing = "; ".join(f"{', '.join(privileges)} on {table}" for table, privileges in sorted(by_table.items()))
     grant = f"GRANT {group} TO {facts['login']}"
     if not facts["role_exists"]:
-        remedy = f"run `python -m consumer migrate` as a login that may create the role {group}, then {grant}"
+        remedy = f"run `agent-runs-consumer migrate` as a login that may create the role {group}, then {grant}"
     elif facts["is_member"]:
-        remedy = f"run `python -m consumer migrate`, which grants the role {group} its rights"
+        remedy = f"run `agent-runs-consumer migrate`, which grants the role {group} its rights"
     else:
         remedy = grant
     return f"the login {facts['login']} lacks rights ({missing}): {remedy}"

@@ -183,7 +183,7 @@ async def test_events_wait_for_a_missing_topic(
     topic = f"late-{os.urandom(6).hex()}"
     emitter = make_emitter(topic)
     emitter.run("r").run_completed()
-    remedy = f"topic '{topic}' does not exist: create it with `python -m consumer create-topic`"
+    remedy = f"topic '{topic}' does not exist: create it with `agent-runs-consumer create-topic`"
     await until(lambda: remedy in caplog.text, "the remedy is logged")
 
     await create_topic(servers.bootstrap_servers, topic, 1, {})

@@ -24,7 +24,7 @@ async def test_a_missing_topic_is_refused_and_not_created(scene: Scene) -> None:
     # Given a name that no topic has; a broker may create a topic for a client that subscribes to it,
     missing = replace(scene, topic=f"missing-{uuid4().hex}")
     # when it is consumed, then `run` names the command that creates it,
-    texts = (f"topic '{missing.topic}' does not exist", "python -m consumer create-topic")
+    texts = (f"topic '{missing.topic}' does not exist", "agent-runs-consumer create-topic")
     await _refuses(missing, "run", "--until-end", texts=texts)
     await _refuses(missing, "run", texts=texts)
     # and the topic still does not exist.
@@ -42,7 +42,7 @@ async def test_a_database_that_was_not_migrated_is_refused(scene: Scene, empty_d
     # Given a database without tables, when a command needs them, then it names the command that creates them.
     unmigrated = replace(scene, database=empty_database)
     for command in (("run", "--until-end"), ("verify",)):
-        await _refuses(unmigrated, *command, texts=("0001-first-schema", "python -m consumer migrate"))
+        await _refuses(unmigrated, *command, texts=("0001-first-schema", "agent-runs-consumer migrate"))
 
 
 async def test_a_database_of_another_topic_is_refused(scene: Scene, make_scene: MakeScene) -> None:

@@ -87,7 +87,7 @@ async def test_a_member_of_a_role_without_its_rights_is_told_to_migrate(scene: S
     async with login(scene.database, CONSUMER) as url:
         # when a member should consume, then the command that restores the right is named, and restores it.
         finished = await scene.command("run", DATABASE_URL=url)
-        _assert_refused(finished, "INSERT on dead_letters", "python -m consumer migrate")
+        _assert_refused(finished, "INSERT on dead_letters", "agent-runs-consumer migrate")
         assert (await scene.command("migrate")).exit_code == 0
         await replace(scene, database=url).run_until_end()
 
@@ -128,7 +128,7 @@ async def test_migrate_names_the_right_and_the_owner_that_it_needs(scene: Scene,
 async def test_all_unmet_requirements_of_a_database_are_reported_at_once(scene: Scene, latin_database: str) -> None:
     # Given a database without tables and in another encoding, when it is consumed into, then both are reported.
     finished = await replace(scene, database=latin_database).command("run")
-    _assert_refused(finished, "ENCODING 'UTF8'", "python -m consumer migrate")
+    _assert_refused(finished, "ENCODING 'UTF8'", "agent-runs-consumer migrate")
     assert len([line for line in finished.output.splitlines() if line.startswith("error: ")]) == 2
 
 

@@ -68,14 +68,6 @@ def test_the_wheel_needs_msgspec_and_aiokafka_only() -> None:
     assert any("aiokafka[lz4,snappy,zstd]" in needed for needed in project["dependencies"])
 
 
-def test_the_wheel_holds_the_library_only() -> None:
-    built = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"][
-        "targets"
-    ]
-
-    assert built["wheel"]["packages"] == ["agent_runs"]
-
-
 def project_files(folder: Path = CHECKOUT) -> Iterator[Path]:
     """The files of the repository, without those in the folders of IGNORED."""
     for child in folder.iterdir():

@@ -4,7 +4,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -35,6 +36,14 @@ class TemplateDatabase:
         name = f"test_{uuid4().hex}"
         await self.execute(f"CREATE DATABASE {name} TEMPLATE {self.name}")
         return name
+
+    @asynccontextmanager
+    async def unmigrated(self, options: str = "") -> AsyncIterator[str]:
+        """Create a database without tables, with these options of CREATE DATABASE; yield its URL, and drop it."""
+        name = f"test_{uuid4().hex}"
+        await self.execute(f"CREATE DATABASE {name} {options}")
+        yield self.url_of(name)
+        await self.drop(name)
 
     async def drop(self, name: str) -> None:
         """Drop a database and end its sessions."""
