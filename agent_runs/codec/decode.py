@@ -196,7 +196,23 @@ def _decode_slow(value: bytes) -> Envelope | UnknownEnvelope:
         envelope: Envelope | UnknownEnvelope = msgspec.convert(known, envelope_class)
     except msgspec.ValidationError as error:
         raise InvalidEvent(str(error), value) from error
+    except UnicodeEncodeError as error:
+        raise InvalidEvent(
+            f"`{_field_with_surrogate(known, fields)}` has text where another type must be", value
+        ) from error
     return envelope
+
+
+def _field_with_surrogate(known: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
+    """Return the field whose text msgspec cannot name: it has a lone surrogate, and the type is not text."""
+    for key, value in known.items():
+        try:
+            msgspec.convert(value, fields[key])
+        except UnicodeEncodeError:
+            return key
+        except msgspec.ValidationError:
+            continue
+    return "type"
 
 
 def _validate_fields(envelope: Envelope | UnknownEnvelope, value: bytes) -> None:

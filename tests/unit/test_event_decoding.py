@@ -78,6 +78,21 @@ def test_types_that_are_no_counts_make_the_event_invalid(wrong: Any) -> None:
         decode_event(message("events_dropped", types=wrong))
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        rb'{"type": "events_dropped", "count": "\ud800"}',
+        rb'{"type": "events_dropped", "count": 1, "types": {"a": "\ud800"}}',
+        rb'{"type": "events_dropped", "types": "\ud800"}',
+        rb'{"type": "run_started", "labels": ["\ud800"]}',
+    ],
+)
+def test_a_lone_surrogate_where_no_text_may_be_makes_the_event_invalid(message: bytes) -> None:
+    # msgspec raises a UnicodeEncodeError for it, which must not end the service.
+    with pytest.raises(InvalidEvent, match=r"`(count|types|labels)`|Expected"):
+        decode_event(message)
+
+
 @pytest.mark.parametrize("wrong", [1, True, [], {}], ids=json.dumps)
 @pytest.mark.parametrize(("event_type", "field"), [pair for pair in NULLABLE if pair[1] not in ("result", "types")])
 def test_a_nullable_string_that_is_something_else_makes_the_event_invalid(
