@@ -1,7 +1,7 @@
 """Runs a command's work in an event loop, with logging and, where needed, a connection to PostgreSQL."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from consumer.errors import NewConnection, Unavailable
@@ -26,15 +26,28 @@ def run_with_session(config: Config, work: Callable[[PatientSession], Coroutine[
     Raises:
         GaveUp: PostgreSQL stayed unavailable for AGENT_RUNS_GIVE_UP_S.
     """
+    return run_with_sessions(config, 1, lambda sessions: work(sessions[0]))
 
-    async def with_session() -> _T:
-        session = PatientSession(_connect(config), config.database.timeout_s, config.service.give_up_s)
+
+def run_with_sessions(
+    config: Config, count: int, work: Callable[[Sequence[PatientSession]], Coroutine[Any, Any, _T]]
+) -> _T:
+    """Set up logging, run a command's work with `count` sessions, and return its result. Closes the sessions.
+
+    Raises:
+        GaveUp: PostgreSQL stayed unavailable for AGENT_RUNS_GIVE_UP_S.
+    """
+
+    async def with_sessions() -> _T:
+        timeout_s, give_up_s = config.database.timeout_s, config.service.give_up_s
+        sessions = [PatientSession(_connect(config), timeout_s, give_up_s) for _ in range(count)]
         try:
-            return await work(session)
+            return await work(sessions)
         finally:
-            session.close()
+            for session in sessions:
+                session.close()
 
-    return run(config, with_session())
+    return run(config, with_sessions())
 
 
 def run_repeated(config: Config, work: Callable[[Session], Coroutine[Any, Any, _T]], what: str) -> _T:

@@ -3,7 +3,6 @@
 import os
 import sys
 import traceback
-from collections import Counter
 from functools import partial
 from typing import Final
 
@@ -16,20 +15,16 @@ from consumer.cli.command import run, run_repeated, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
 from consumer.cli.offsets_output import offsets_as_json, offsets_as_table
 from consumer.cli.offsets_skip import skip_command
+from consumer.cli.verify import verify_command
 from consumer.errors import GaveUp, OperatorNeeded, StoreError, UsageError
-from consumer.kafka.decompression import decompression_limit
-from consumer.kafka.topic_admin import check_topic, create_topic
-from consumer.kafka.topic_reader import PatientTopicReader
+from consumer.kafka.topic_admin import create_topic
 from consumer.partitions.offsets_commands import OffsetsReport, PartitionStatus, accept_loss, show_offsets
 from consumer.postgres.migrations import migrate
 from consumer.postgres.requirements import ACCEPT_LOSS, READ, check_database
-from consumer.postgres.session import PatientSession, Session
-from consumer.postgres.store import Store
+from consumer.postgres.session import Session
 from consumer.runtime.retrying import retry_while_unavailable
 from consumer.service import serve
-from consumer.settings import Config, read_config
-from consumer.verify.runs import Difference, verify_runs
-from consumer.verify.topic import TopicCheck
+from consumer.settings import read_config
 
 _EXIT_CODES: Final[dict[type[Exception], int]] = {
     SettingsError: 2,
@@ -38,7 +33,6 @@ _EXIT_CODES: Final[dict[type[Exception], int]] = {
     StoreError: 3,
     GaveUp: 4,
 }
-_DIFFERENCES_FOUND: Final = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,54 +102,6 @@ def run_command(until_end: bool) -> None:  # noqa: FBT001  # click passes a flag
     run(config, serve(config, to_end=until_end))
 
 
-@cli.command("verify")
-@click.option(
-    "--topic",
-    is_flag=False,
-    flag_value="",
-    metavar="[NAME]",
-    help="Also look in the tables for each record of this topic below the stored offset. "
-    "Default NAME: AGENT_RUNS_TOPIC.",
-)
-def verify_command(topic: str | None) -> None:
-    """Compare the row of each run with the row computed again from its events.
-
-    With --topic, also compare the topic with the tables.
-
-    Exit code 1: there are differences.
-    """
-    environ = {**os.environ, "AGENT_RUNS_TOPIC": topic} if topic else os.environ
-    config = read_config(environ, "database", "service", "topic", *(["kafka"] if topic is not None else []))
-
-    async def work(session: PatientSession) -> tuple[list[Difference], Counter[str] | None]:
-        await session.run(partial(check_database, rights=READ))
-        found = [difference async for difference in verify_runs(session)]
-        if topic is None:
-            return found, None
-        of_topic, counts_by_outcome = await _verify_topic(config, session)
-        return found + of_topic, counts_by_outcome
-
-    found, counts_by_outcome = run_with_session(config, work)
-    if counts_by_outcome is not None:
-        output.counts_by_outcome(counts_by_outcome)
-    output.differences(found)
-    sys.exit(_DIFFERENCES_FOUND if found else 0)
-
-
-async def _verify_topic(config: Config, session: Session) -> tuple[list[Difference], Counter[str]]:
-    give_up_s = config.service.give_up_s
-    await retry_while_unavailable(lambda: check_topic(config.kafka, config.topic), "check the topic", give_up_s)
-    decompression_limit.set(config.topic.decompression_limit)
-    topic_reader = PatientTopicReader(config.kafka, config.topic.topic, give_up_s)
-    try:
-        await topic_reader.connect()
-        check = TopicCheck(session, topic_reader, config.topic.max_event_bytes)
-        offsets = (await session.run(Store.offsets)).values()
-        return [difference for stored in offsets async for difference in check.compare(stored)], check.counts_by_outcome
-    finally:
-        await topic_reader.close()
-
-
 @cli.group("offsets")
 def offsets_group() -> None:
     """Show offsets, and let a halted partition continue."""
@@ -198,6 +144,7 @@ def accept_loss_command(partition: int, by: str) -> None:
 
 
 offsets_group.add_command(skip_command)
+cli.add_command(verify_command)
 cli.add_command(dead_letters_group)
 
 

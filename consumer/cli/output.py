@@ -1,18 +1,12 @@
 """Prints the results of the commands."""
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 
 from agent_runs.escaping import escape_line
 from consumer.partitions.offsets_commands import PartitionStatus
 from consumer.partitions.skip_command import Skipped
-from consumer.verify.runs import Difference
-
-_SHOWN_DIFFERENCES: Final = 50
 
 
 def text_console() -> Console:
@@ -36,24 +30,6 @@ def topic_created(topic: str, differences: Sequence[str]) -> None:
     print_line(console, f"Topic {topic} exists.")
     for difference in differences:
         print_line(console, f"warning: {difference}", style="yellow")
-
-
-def counts_by_outcome(counts: Counter[str]) -> None:
-    """Print how many records of the topic were found as events, as dead letters, as repeats, or not at all."""
-    table = Table("records of the topic", "count")
-    for name in ("event", "dead_letter", "repeat", "missing"):
-        table.add_row(name, str(counts[name]))
-    text_console().print(table)
-
-
-def differences(found: Sequence[Difference]) -> None:
-    """Print the first 50 differences, and the number of differences."""
-    console = text_console()
-    for difference in found[:_SHOWN_DIFFERENCES]:
-        print_line(console, f"{difference.kind}: {difference.where}: {difference.detail}")
-    if len(found) > _SHOWN_DIFFERENCES:
-        print_line(console, f"… and {len(found) - _SHOWN_DIFFERENCES} more")
-    print_line(console, f"{len(found)} differences")
 
 
 def loss_accepted(status: PartitionStatus) -> None:

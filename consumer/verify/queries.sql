@@ -1,28 +1,105 @@
 -- The queries of `verify`.
 
--- runs_page --
--- Runs in the order of their ids. named_at: for a run without events, the time of the earliest run_started
--- that names it.
--- $1 after this id, $2 limit
+-- count_runs --
+-- The number of runs with ids after a given one, and of their events.
+-- $1 after this id
+SELECT count(*) AS runs, coalesce(sum(r.event_count), 0)::bigint AS events
+  FROM agent_runs AS r
+ WHERE r.id > $1
+
+-- run_ids --
+-- Ids of runs: the first ones after a given id, in the order in which the runs began. Events are stored in the order of
+-- time, so this order reads each part of run_events about once; ids are random.
+-- $1 after this id, $2 limit, $3 $4 share of the runs in millionths, and a number that selects other runs for the same share
+SELECT id, event_count
+  FROM (
+       SELECT id, event_count, created_at
+         FROM agent_runs
+        WHERE id > $1
+          AND ($3 >= 1000000 OR abs(hashtextextended(id, $4) % 1000000) < $3)
+        ORDER BY id
+        LIMIT $2
+       ) AS chunk
+ ORDER BY created_at
+
+-- given_run_ids --
+-- Those of the given runs that exist.
+-- $1 ids
+SELECT id, event_count
+  FROM agent_runs
+ WHERE id = ANY ($1::text[])
+
+-- runs_to_compare --
+-- The columns of some runs. last_seq: the sequence number of the last stored event, in the same snapshot. named_at: for a run
+-- without events, the time of the earliest run_started that names it.
+-- $1 ids
 SELECT r.id, r.parent_run_id, r.agent_id, r.session_id, r.status, r.created_at, r.updated_at, r.event_count,
        r.status_changed_at, r.dropped_events, r.started_at,
+       (SELECT max(e.event_seq) FROM run_events AS e WHERE e.run_id = r.id) AS last_seq,
        CASE WHEN r.event_count = 0
             THEN (SELECT min(c.started_at) FROM agent_runs AS c WHERE c.parent_run_id = r.id)
        END AS named_at
   FROM agent_runs AS r
- WHERE r.id > $1
- ORDER BY r.id
- LIMIT $2
+ WHERE r.id = ANY ($1::text[])
 
--- events_page --
--- Events of some runs, in the order of run and event_seq.
--- $1 run ids, $2 $3 after this run id and event_seq, $4 limit
-SELECT run_id, event_seq, id, event_data, created_at, source_partition, source_offset
-  FROM run_events
- WHERE run_id = ANY ($1::text[])
-   AND (run_id, event_seq) > ($2, $3)
- ORDER BY run_id, event_seq
- LIMIT $4
+-- events_to_fold --
+-- Events of some runs without their payloads, in the order of run and event_seq. is_consistent: the columns id, event_type
+-- and parent_event_id have the values of the message, and the message has the fields that its type requires. The LATERAL
+-- subquery decompresses a message once, and not for each operator. Names are cut at 256 characters: longer ones have no
+-- meaning, but may be large.
+-- $1 run ids, $2 $3 from this event_seq up to that one (exclusive), $4 $5 types and their required fields, separated by commas
+WITH required AS MATERIALIZED (
+    SELECT r.type, string_to_array(r.fields, ',') AS fields
+      FROM unnest($4::text[], $5::text[]) AS r (type, fields)
+)
+SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type,
+       (date_part('epoch', e.created_at) * 1000)::bigint AS at,
+       e.source_partition, e.source_offset,
+       coalesce(
+           m.message ->> 'id' = e.id
+           AND m.message ->> 'type' = e.event_type
+           AND m.message ->> 'parent_event_id' IS NOT DISTINCT FROM e.parent_event_id
+           AND m.message ?& coalesce(required.fields, '{id,type,timestamp}'),
+           false
+       ) AS is_consistent,
+       e.raw IS NOT NULL AS has_raw,
+       CASE WHEN e.event_type LIKE 'tool%' THEN left(m.message ->> 'tool_name', 256) END AS tool_name,
+       CASE e.event_type
+            WHEN 'run_started'
+            THEN jsonb_build_object('agent_id', m.message -> 'agent_id', 'session_id', m.message -> 'session_id',
+                                    'parent_run_id', m.message -> 'parent_run_id')
+            WHEN 'events_dropped' THEN jsonb_build_object('count', m.message -> 'count')
+       END AS facts
+  FROM run_events AS e
+ CROSS JOIN LATERAL (SELECT e.event_data || '{}' AS message OFFSET 0) AS m
+  LEFT JOIN required ON required.type = e.event_type
+ WHERE e.run_id = ANY ($1::text[])
+   AND e.event_seq >= $2
+   AND e.event_seq < $3
+ ORDER BY e.run_id, e.event_seq
+
+-- messages --
+-- The messages of some events, with the columns that are copied from them.
+-- $1 run ids, $2 event_seqs
+SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type, e.event_data, e.raw
+  FROM unnest($1::text[], $2::integer[]) AS b (run_id, event_seq)
+  JOIN run_events AS e ON e.run_id = b.run_id AND e.event_seq = b.event_seq
+
+-- existing_runs --
+-- Those of the given runs that exist.
+-- $1 ids
+SELECT id
+  FROM agent_runs
+ WHERE id = ANY ($1::text[])
+
+-- events_without_run --
+-- Runs that have events and no row, between two ids. The foreign key prevents them while its triggers are enabled. Of
+-- several such runs without another run between them, the first.
+-- $1 after this id, $2 up to this id
+SELECT next.run_id
+  FROM (SELECT $1::text AS id UNION ALL SELECT id FROM agent_runs WHERE id > $1 AND id <= $2) AS r
+ CROSS JOIN LATERAL (SELECT run_id FROM run_events WHERE run_id > r.id ORDER BY run_id LIMIT 1) AS next
+ WHERE NOT EXISTS (SELECT FROM agent_runs AS a WHERE a.id = next.run_id)
 
 -- events_by_id --
 -- The stored events of the given runs and event ids, and whether each has the content of the given message.

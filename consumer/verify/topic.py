@@ -10,7 +10,7 @@ from consumer.kafka.topic_reader import TopicReader
 from consumer.model.records import Event, Reason, Record, Rejection, UnreadableRecord, storable_timestamp
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets
-from consumer.verify.runs import Difference
+from consumer.verify.difference import Difference
 
 
 class TopicCheck:
