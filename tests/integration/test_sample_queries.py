@@ -1,61 +1,77 @@
-"""Every sample query in schema/README.md runs as written and returns what its caption says."""
+"""Every sample query in schema/README.md runs in psql as written, and returns what its caption says."""
 
+import asyncio
 import re
+import subprocess
 from pathlib import Path
 
-import asyncpg
 import pytest
+
+from deploy.local.binaries import postgresql_binaries
+from tests.support.servers.clients import execute
+from tests.support.servers.logins import READER, login
 
 README = Path(__file__).parents[2] / "schema" / "README.md"
 
 ROWS = """
-INSERT INTO agent_runs (id, parent_run_id, agent_id, status, created_at, updated_at, event_count, status_changed_at,
-                        dropped_events)
-VALUES ('root', NULL, 'planner', 'waiting', '2026-01-01', '2026-01-02', 3, '2026-01-02', 0),
-       ('child', 'root', 'worker', 'waiting', '2026-01-02', '2026-01-03', 1, '2026-01-01', 5),
-       ('grandchild', 'child', 'worker', 'completed', '2026-01-03', '2026-01-03', 1, '2026-01-03', 0);
+INSERT INTO agent_runs (id, parent_run_id, agent_id, session_id, status, created_at, updated_at, event_count,
+                        status_changed_at, dropped_events)
+VALUES ('root', NULL, 'planner', 's', 'waiting', '2026-01-01', '2026-01-02', 4, '2026-01-02', 0),
+       ('child', 'root', 'worker', 's', 'running', '2026-01-02', '2026-01-03', 1, '2026-01-01', 5),
+       ('grandchild', 'child', 'worker', 's', 'failed', '2026-01-03', '2026-01-03', 1, '2026-01-03', 0);
 INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_at, source_partition, source_offset)
-SELECT 'e' || n, 'root', n, 'llm_called', jsonb_build_object('model', 'm', 'user_prompt', 'prompt ' || n), now(), 0, n
+SELECT 'e' || n, 'root', n, CASE n WHEN 1 THEN 'llm_failed' ELSE 'llm_called' END,
+       jsonb_build_object('model', 'm', 'user_prompt', 'prompt ' || n), now(), 0, n
   FROM generate_series(0, 2) AS n;
+INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_at, source_partition, source_offset)
+VALUES ('e3', 'root', 3, 'input', '{}', now(), 0, 3),
+       ('e0', 'grandchild', 0, 'run_failed', '{"error": "first"}', now(), 0, 4),
+       ('e1', 'grandchild', 1, 'run_failed', '{"error": "out of money"}', now(), 0, 5),
+       ('e2', 'grandchild', 2, 'input', '{}', now(), 0, 6);
 INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, headers, reason, detail)
 VALUES ('t', 0, 3, now(), '[]', 'not_json', 'the value is null'),
        ('t', 0, 4, now(), '[]', 'not_json', 'the value is empty');
 """
-PARAMETERS = {
-    "run": "'root'",
-    "n": "3",
-    "agent": "'worker'",
-    "created_at": "'2026-01-03'::timestamptz",
-    "id": "'grandchild'",
-}
-EXPECTED: dict[str, list[tuple[object, ...]]] = {
-    "waiting for a human": [("child",), ("root",)],
-    "third call of a model": [(2, "m", None, "prompt 2")],
-    "tree of children": [("root", "planner"), ("  child", "worker"), ("    grandchild", "worker")],
-    "rejected today": [("not_json", 2)],
-    "history of one run": [(0,), (1,), (2,)],
-    "newest runs of one agent": [("child", "waiting")],
-    "miss events that their producer": [("child", "worker", 5)],
+PARAMETERS = {"run": "root", "agent": "worker", "created_at": "2026-01-03", "id": "grandchild"}
+# The first columns of the rows.
+EXPECTED: dict[str, list[str]] = {
+    "failed last": ["grandchild|worker|2026-01-03 00:00:00+00|out of money"],
+    "silent for more than an hour": ["child|worker|2026-01-03 00:00:00+00|"],
+    "third call of a model": ["3|m||prompt 2|"],
+    "tree of children": ["root|planner", "  child|worker", "    grandchild|worker"],
+    "rejected today": ["not_json|2"],
+    "history of one run": ["0|", "1|", "2|", "3|"],
+    "newest runs of one agent": ["child|running"],
+    "miss events that their producer": ["child|worker|5"],
 }
 
 
 def queries() -> dict[str, str]:
-    """The SQL blocks of the README by their captions, with values for their parameters."""
+    """The SQL blocks of the README by their captions."""
     found = re.findall(r"\n([^\n]+)\n\n```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    return {caption: re.sub(r"(?<!:):(\w+)", lambda name: PARAMETERS[name[1]], sql) for caption, sql in found}
+    return dict(found)
+
+
+async def psql(url: str, sql: str) -> list[str]:
+    """The rows that psql prints for a statement on its standard input."""
+    variables = [f"--set={name}={value}" for name, value in {**PARAMETERS, "ON_ERROR_STOP": "1"}.items()]
+    command = [str(postgresql_binaries() / "psql"), "--no-psqlrc", "--tuples-only", "--no-align", *variables, url]
+    environment = {"PGTZ": "UTC"}
+    done = await asyncio.to_thread(
+        subprocess.run, command, input=sql, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("caption", EXPECTED)
 async def test_a_sample_query_returns_the_rows_that_its_caption_asks_for(caption: str, database: str) -> None:
     (sql,) = [sql for sentence, sql in queries().items() if caption in sentence]
-    connection = await asyncpg.connect(database)
-    try:
-        await connection.execute(ROWS)
-        rows = await connection.fetch(sql)
-    finally:
-        await connection.close()
-    width = len(EXPECTED[caption][0])
-    assert [tuple(row)[:width] for row in rows] == EXPECTED[caption]
+    await execute(database, ROWS)
+    async with login(database, READER) as url:
+        rows = await psql(url, sql)
+    expected = EXPECTED[caption]
+    assert [row[: len(start)] for row, start in zip(rows, expected, strict=True)] == expected
 
 
 def test_every_sample_query_is_tested() -> None:

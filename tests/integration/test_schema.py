@@ -11,11 +11,15 @@ import pytest
 from deploy.local.binaries import postgresql_binaries
 from tests.support.messages import events_of
 from tests.support.scene import Scene
+from tests.support.servers.clients import connect
 
 SCHEMA = (Path(__file__).parents[2] / "schema" / "schema.sql").read_text(encoding="utf-8")
 NAMES = re.compile(r"(?:CONSTRAINT|INDEX|TRIGGER) (\w+)")
 # A name consists of the table, the subject and the kind. These are PostgreSQL's suffixes for the kinds.
 SUFFIXES = {"p": "pkey", "u": "key", "f": "fkey", "c": "check"}
+
+COLUMN = re.compile(r"    (\w+) +(?:text|timestamptz|integer|bigint|jsonb|bytea|boolean)\b.*?(?:-- (.*))?$")
+MORE_OF_A_COMMENT = re.compile(r" {10,}-- (.*)$")
 
 # Tables with a leading underscore belong to the migration library.
 CONSTRAINTS = """
@@ -74,6 +78,46 @@ def test_every_constraint_and_index_has_a_comment() -> None:
         if name and "--" not in lines[number] and not lines[number - 1].lstrip().startswith("--")
     ]
     assert uncommented == []
+
+
+DESCRIBED = """
+    SELECT t.relname, a.attname, col_description(t.oid, a.attnum) AS comment,
+           obj_description(t.oid, 'pg_class') AS of_table
+      FROM pg_class AS t JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE t.relnamespace = 'public'::regnamespace AND t.relname !~ '^_' AND t.relkind IN ('r', 'v')
+"""
+
+
+def comments_in_schema() -> dict[tuple[str, str], str]:
+    """The comments behind the columns in schema.sql, by table and column; a long one continues on the next lines."""
+    found: dict[tuple[str, str], str] = {}
+    for table, body in re.findall(r"CREATE TABLE (\w+) \((.*?)\n\)", SCHEMA, re.DOTALL):
+        name = ""
+        for line in body.splitlines():
+            if column := COLUMN.match(line):
+                name = column[1]
+                found[table, name] = column[2] or ""
+            elif more := MORE_OF_A_COMMENT.match(line):
+                found[table, name] += f" {more[1]}"
+    return {key: text for key, text in found.items() if text}
+
+
+async def test_every_table_column_and_view_has_a_comment_in_the_database(database: str) -> None:
+    async with connect(database) as connection:
+        rows = await connection.fetch(DESCRIBED)
+
+    assert [row for row in rows if not (row["comment"] and row["of_table"])] == []
+
+
+async def test_a_comment_on_a_column_in_the_database_is_the_one_in_schema_sql(database: str) -> None:
+    async with connect(database) as connection:
+        stored = {(row["relname"], row["attname"]): row["comment"] for row in await connection.fetch(DESCRIBED)}
+    written = comments_in_schema()
+    # One comment in schema.sql is for five columns.
+    del written["accepted_losses", "first_offset"]
+
+    assert len(written) > 30
+    assert {key: stored[key] for key in written} == written
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,24 @@ A share of the runs meets each condition that a list can have, so that the large
 of each list. The conditions are independent of each other and of the time, as far as the fold of a run permits.
 """
 
-import csv
-import io
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import asyncpg
 
-from tests.bench.workload import one_run, small_messages
+from tests.bench.database import queries
+from tests.bench.workload import Message, one_run, small_messages
 
+QUERIES: Final = Path(__file__).with_name("queries.sql")
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 STEP: Final = timedelta(seconds=2)  # between the starts of two runs
 AGENTS: Final = 10
 LARGE_SESSION: Final = "session-large"
 LARGE_PARENT: Final = "run-0000000"
+_STATUSES: Final = {0: "running", 1: "waiting", 2: "failed"}
 LONG_RUN: Final = "run-long"
 SHORT_RUN: Final = "run-short"
 SHORT_EVENTS: Final = 100
@@ -31,7 +34,7 @@ RUN_COLUMNS: Final = (
     *("status_changed_at", "dropped_events", "started_at"),
 )
 EVENT_COLUMNS: Final = (
-    *("id", "run_id", "parent_event_id", "event_seq", "event_type", "event_data", "created_at", "source_partition"),
+    *("run_id", "id", "parent_event_id", "event_seq", "event_type", "event_data", "created_at", "source_partition"),
     "source_offset",
 )
 
@@ -44,72 +47,69 @@ class Size(NamedTuple):
 
 
 async def fill(url: str, size: Size) -> None:
-    """Insert the rows, and update PostgreSQL's statistics."""
+    """Insert the rows, and update PostgreSQL's statistics.
+
+    The keys of `run_events` are dropped meanwhile, and foreign keys are not checked: that would take most of the time.
+    """
     connection = await asyncpg.connect(url)
     try:
+        for statement in ("disable_foreign_keys", "drop_keys"):
+            await connection.execute(queries(QUERIES)[statement])
         await _copy(connection, "agent_runs", RUN_COLUMNS, _runs(size))
         await _copy(connection, "run_events", EVENT_COLUMNS, _events(size))
-        for table in ("agent_runs", "run_events"):
-            await connection.execute(f"VACUUM (ANALYZE) {table}")
+        for statement in ("add_keys", "analyze_runs", "analyze_events"):
+            await connection.execute(queries(QUERIES)[statement])
     finally:
         await connection.close()
 
 
 def run_id(number: int) -> str:
-    """The id of a run by its number; ids are in another order than times."""
-    return f"run-{number * 7_368_787 % 10_000_000:07}"
+    """The id of a run by its number."""
+    return f"run-{number:07}"
 
 
-def _runs(size: Size) -> Iterator[Sequence[object]]:
+def _runs(size: Size) -> Iterator[str]:
     for number in range(size.runs):
         created = START + number * STEP
-        group = number * 2_654_435_761 % 2**32 // 65_536  # a different mixture for neighbours
-        status = ("running", "waiting", "failed")[group % _SHARE] if group % _SHARE < 3 else "completed"
-        parent = LARGE_PARENT if group // 16 % _SHARE == 0 and number else None
-        session = LARGE_SESSION if group // 256 % _SHARE == 0 else f"session-{number // 10}"
-        dropped = 1 if group // 4096 % _SHARE == 0 else 0
-        updated = created + timedelta(seconds=group % 3600)
-        facts = (run_id(number), parent, f"agent-{number % AGENTS}", session, status)
-        yield (*facts, created, updated, _EVENTS_OF_A_RUN, updated, dropped, created)
+        mixture = number * 2_654_435_761 % 2**32 // 65_536  # of the conditions; another one for neighbours
+        status = _STATUSES.get(mixture % _SHARE, "completed")
+        parent = LARGE_PARENT if mixture // 16 % _SHARE == 0 and number else ""
+        session = LARGE_SESSION if mixture // 256 % _SHARE == 0 else f"session-{number // 10}"
+        dropped = 1 if mixture // 4096 % _SHARE == 0 else 0
+        updated = created + timedelta(seconds=mixture % 3600)
+        facts = f"{run_id(number)},{parent},agent-{number % AGENTS},{session},{status}"
+        yield f"{facts},{created},{updated},{_EVENTS_OF_A_RUN},{updated},{dropped},{created}\n"
     last = START + size.runs * STEP
     for name, count in ((SHORT_RUN, SHORT_EVENTS), (LONG_RUN, size.long_run)):
-        yield name, None, "agent-0", None, "running", last, last, count, last, 0, last
+        yield f"{name},,agent-0,,running,{last},{last},{count},{last},0,{last}\n"
 
 
-def _events(size: Size) -> Iterator[Sequence[object]]:
-    sample = [
-        (message.value.decode(), message.value.split(b'"', 4)[3].decode()) for message in small_messages(1, 10_000)
-    ]
+def _events(size: Size) -> Iterator[str]:
+    terse, standard = _as_csv(small_messages(1, 10_000)), _as_csv(one_run(2, 10_000))
     offset = 0
     for number in range(size.runs):
+        name, created = run_id(number), START + number * STEP
         for seq in range(_EVENTS_OF_A_RUN):
-            text, kind = sample[offset % len(sample)]
-            yield f"e{seq}", run_id(number), None, seq, kind, text, START + number * STEP, offset % 12, offset
+            yield f"{name},e{seq},,{seq},{terse[offset % len(terse)]},{created},{offset % 12},{offset}\n"
             offset += 1
-    sample = [(message.value.decode(), message.value.split(b'"', 4)[3].decode()) for message in one_run(2, 10_000)]
     for name, count in ((SHORT_RUN, SHORT_EVENTS), (LONG_RUN, size.long_run)):
         for seq in range(count):
-            text, kind = sample[seq % len(sample)]
-            yield f"e{seq}", name, None, seq, kind, text, START, 0, offset
-            offset += 1
+            yield f"{name},e{seq},,{seq},{standard[seq % len(standard)]},{START},0,{offset + seq}\n"
+        offset += count
+
+
+def _as_csv(messages: Sequence[Message]) -> list[str]:
+    """Return the columns `event_type` and `event_data` of each message."""
+    texts = [message.value.decode() for message in messages]
+    return ['{},"{}"'.format(text.split('"', 4)[3], text.replace('"', '""')) for text in texts]
 
 
 async def _copy(
-    connection: "asyncpg.Connection[asyncpg.Record]",
-    table: str,
-    columns: Sequence[str],
-    rows: Iterator[Sequence[object]],
+    connection: "asyncpg.Connection[asyncpg.Record]", table: str, columns: Sequence[str], rows: Iterator[str]
 ) -> None:
     await connection.copy_to_table(table, source=_chunks(rows), columns=columns, format="csv")
 
 
-async def _chunks(rows: Iterator[Sequence[object]]) -> AsyncIterator[bytes]:
-    chunk = io.StringIO()
-    writer = csv.writer(chunk)  # it writes None as nothing, which COPY reads as NULL
-    for number, row in enumerate(rows, 1):
-        writer.writerow(row)
-        if number % _CHUNK == 0:
-            yield chunk.getvalue().encode()
-            chunk.seek(0)
-            chunk.truncate()
-    yield chunk.getvalue().encode()
+async def _chunks(rows: Iterator[str]) -> AsyncIterator[bytes]:
+    while chunk := "".join(islice(rows, _CHUNK)):
+        yield chunk.encode()
