@@ -16,6 +16,8 @@ from agent_runs.setting_values import look_up
 
 DEFAULT_TOPIC: Final = "run-events"
 DEFAULT_MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+DEFAULT_SCHEMA: Final = "public"
+SCHEMA_PATTERN: Final = "^[a-z_][a-z0-9_]{0,62}$"  # as in SQL without quotes
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 

@@ -34,6 +34,7 @@ SERVICE_VARIABLES: Final = frozenset(
         "MAX_DECOMPRESSED_BYTES",
         "MAX_EVENT_BYTES",
         "OPEN_TRANSACTION_S",
+        "SCHEMA",
         "SESSION_TIMEOUT_S",
         "SHUTDOWN_TIMEOUT_S",
         "STALLED_OWNER_S",

@@ -12,7 +12,16 @@ from msgspec.structs import asdict, fields
 from agent_runs.emitter.settings import EMITTER_VARIABLES
 from agent_runs.errors import SettingsError
 from agent_runs.postgres import database_url
-from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections, variables
+from agent_runs.settings import (
+    DEFAULT_MAX_EVENT_BYTES,
+    DEFAULT_SCHEMA,
+    DEFAULT_TOPIC,
+    SCHEMA_PATTERN,
+    KafkaSettings,
+    env,
+    read_sections,
+    variables,
+)
 from agent_runs.unknown_variables import unknown_variables
 
 CLIENT_ID: Final = "agent-runs-consumer"  # in brokers' logs and quotas
@@ -54,6 +63,8 @@ class DatabaseConfig(Struct, frozen=True, kw_only=True):
     """The connection to PostgreSQL and its timeouts."""
 
     url: Annotated[str, env("DATABASE_URL", min_length=1)]
+    # Of the tables. In every session, it replaces the search_path of the role and of the database.
+    schema: Annotated[str, env("AGENT_RUNS_SCHEMA", pattern=SCHEMA_PATTERN)] = DEFAULT_SCHEMA
     timeout_s: Annotated[float, env("AGENT_RUNS_DATABASE_TIMEOUT_S", gt=0, le=86_400)] = 60.0  # for one transaction
     connect_timeout_s: Annotated[float, env("AGENT_RUNS_CONNECT_TIMEOUT_S", gt=0, le=86_400)] = 10.0
     lock_timeout_s: Annotated[float, env("AGENT_RUNS_LOCK_TIMEOUT_S", gt=0, le=86_400)] = 2.0

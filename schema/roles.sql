@@ -16,6 +16,13 @@ BEGIN
         END;
     END LOOP;
 
+    -- Everyone may use the schema `public`, but no other one.
+    FOREACH name IN ARRAY ARRAY['agent_runs_consumer', 'agent_runs_reader'] LOOP
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = name AND NOT has_schema_privilege(oid, current_schema(), 'USAGE')) THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), name);
+        END IF;
+    END LOOP;
+
     -- Exactly what the service needs. No DELETE or TRUNCATE: deleting a run would also delete its events.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'agent_runs_consumer') THEN
         GRANT SELECT, INSERT, UPDATE ON agent_runs, consumer_offsets TO agent_runs_consumer;

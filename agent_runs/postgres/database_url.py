@@ -17,7 +17,7 @@ _HOST: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/]*)(?::(?P<port
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f]")
 
-# Parameters with a meaning of their own; any other is a setting of the session, such as `search_path`.
+# Parameters with a meaning of their own; any other is a setting of the session, such as `work_mem`.
 TLS_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _CONNECTION: Final = ("host", "port", "dbname", "database", "user", "password", "passfile")
 _TLS: Final = (
@@ -28,6 +28,7 @@ _DRIVER: Final = ("target_session_attrs", "krbsrvname", "gsslib")
 # Parameters of libpq that neither the driver nor the server has, each with the remedy.
 _REFUSED: Final = {
     "connect_timeout": "set AGENT_RUNS_CONNECT_TIMEOUT_S instead",
+    "search_path": "set AGENT_RUNS_SCHEMA instead",
     "service": "write the parameters of the connection into the URL",
     **dict.fromkeys(
         (

@@ -89,9 +89,8 @@ class Connections:
         """Run `work` with the connection; keep the connection if nothing failed, else cut it."""
         left_s = max(0.001, ends_at - time.monotonic())
         try:
-            result = await _translated(
-                cut_at_deadline(_in_transaction(connection, work, left_s), connection.terminate, left_s)
-            )
+            transaction = _in_transaction(connection, work, left_s, self._settings.schema)
+            result = await _translated(cut_at_deadline(transaction, connection.terminate, left_s))
         except DeadlinePassed:
             raise self._too_late() from None
         except BaseException:
@@ -126,9 +125,10 @@ class Connections:
         return DatabaseUnavailable(f"PostgreSQL did not answer within {self._settings.timeout_s:g} s")
 
 
-async def _in_transaction(connection: "Connection", work: Work[_T], left_s: float) -> _T:
+async def _in_transaction(connection: "Connection", work: Work[_T], left_s: float, schema: str) -> _T:
     # One round trip. `SET LOCAL` ends with the transaction, as a connection pooler requires.
-    await connection.execute(QUERIES["begin"].replace("$timeout", str(max(1, round(left_s * 900)))))
+    begin = QUERIES["begin"].replace("$schema", schema).replace("$timeout", str(max(1, round(left_s * 900))))
+    await connection.execute(begin)
     result = await work(connection)
     await connection.execute(QUERIES["commit"])
     return result

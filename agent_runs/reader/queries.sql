@@ -1,9 +1,9 @@
 -- The statements of the reader. They are planned with their parameters: `$1 IS NULL OR …` costs nothing if $1 is NULL.
 
 -- begin --
--- Begins a transaction with one snapshot. `$timeout` is replaced by milliseconds, a little less than the deadline of the
+-- Begins a transaction with one snapshot. `$schema` is replaced by the schema of the tables, `$timeout` by milliseconds, a little less than the deadline of the
 -- caller. Compiling a query takes longer than these queries.
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = $timeout; SET LOCAL jit = off
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = "$schema"; SET LOCAL statement_timeout = $timeout; SET LOCAL jit = off
 
 -- commit --
 COMMIT

@@ -5,13 +5,14 @@ from typing import Annotated
 import msgspec
 
 from agent_runs.postgres import database_url
-from agent_runs.settings import env
+from agent_runs.settings import DEFAULT_SCHEMA, SCHEMA_PATTERN, env
 
 
 class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach PostgreSQL, and how long to wait for it."""
 
     url: Annotated[str, env("DATABASE_URL", min_length=1)]
+    schema: Annotated[str, env("AGENT_RUNS_SCHEMA", pattern=SCHEMA_PATTERN)] = DEFAULT_SCHEMA  # of the tables
     timeout_s: Annotated[float, env("AGENT_RUNS_DATABASE_TIMEOUT_S", gt=0, le=86_400)] = 60.0  # for one call
     connect_timeout_s: Annotated[float, env("AGENT_RUNS_CONNECT_TIMEOUT_S", gt=0, le=86_400)] = 10.0
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from pogo_core.error import BadMigrationError
@@ -24,7 +25,7 @@ async def migrate(store: Store) -> list[str]:
     async with _locked(store):
         before = await applied_migrations(store)
         try:
-            await store.lend(_apply)
+            await store.lend(partial(_apply, schema=store.schema))
         except Blocked as error:
             raise await _with_lock_holders(store, error) from error
         await store.execute_script((SCHEMA / "roles.sql").read_text(encoding="utf-8"))
@@ -50,9 +51,9 @@ async def _with_lock_holders(store: Store, error: Blocked) -> Blocked:
     )
 
 
-async def _apply(connection: Any) -> None:
+async def _apply(connection: Any, schema: str) -> None:
     logging.getLogger("pogo_core").setLevel(logging.ERROR)  # it logs a warning for every migration
     try:
-        await pogo.apply(connection, SCHEMA / "migrations", schema_name="public")
+        await pogo.apply(connection, SCHEMA / "migrations", schema_name=schema)
     except BadMigrationError as error:
         raise (error.__cause__ or error) from None  # the driver's error, which `Store.lend` translates

@@ -38,16 +38,35 @@ SELECT DISTINCT topic
  WHERE topic <> $1
 
 -- server_facts --
--- The server's version and encoding, and whether the database was ever migrated.
+-- The server's version and encoding, whether a database was ever migrated, whether the schema exists, and whether the
+-- login may use it.
+-- $1 the schema of the tables
 SELECT current_setting('server_version_num')::integer AS version_num,
        current_setting('server_version') AS version,
        current_setting('server_encoding') AS encoding,
-       to_regclass('_pogo_migration') IS NOT NULL AS migrated
+       to_regclass('public._pogo_migration') IS NOT NULL AS migrated,
+       to_regnamespace(quote_ident($1)) IS NOT NULL AS schema_exists,
+       coalesce(has_schema_privilege(to_regnamespace(quote_ident($1)), 'USAGE'), false) AS may_use,
+       quote_ident(current_user) AS login
 
 -- applied_migrations --
--- The migrations applied to this database.
+-- The migrations applied to a schema of this database.
+-- $1 the schema
 SELECT migration_id
-  FROM _pogo_migration
+  FROM public._pogo_migration
+ WHERE schema_name = $1
+
+-- schemas_of_tables --
+-- The schemas that have tables of these names.
+-- $1 the names of tables
+SELECT n.nspname AS schema, array_agg(c.relname::text) AS tables
+  FROM pg_class AS c
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relname = ANY ($1::text[])
+   AND c.relkind IN ('r', 'p')
+   AND NOT pg_is_other_temp_schema(n.oid)
+ GROUP BY n.nspname
+ ORDER BY n.nspname
 
 -- lacking_rights --
 -- Those of the given rights that the login does not have. Tables that do not exist are left out.
@@ -67,12 +86,12 @@ SELECT quote_ident(current_user) AS login,
 
 -- migration_rights --
 -- The login, whether it may create tables, and the owners of the tables whose rights it does not have.
--- $1 the names of tables
+-- $1 the names of tables, $2 their schema
 SELECT quote_ident(current_user) AS login,
-       coalesce(has_schema_privilege(to_regnamespace('public'), 'CREATE'), false) AS may_create,
+       coalesce(has_schema_privilege(to_regnamespace(quote_ident($2)), 'CREATE'), false) AS may_create,
        ARRAY(SELECT DISTINCT relowner::regrole::text
                FROM pg_class
-              WHERE relnamespace = to_regnamespace('public')
+              WHERE relnamespace = to_regnamespace(quote_ident($2))
                 AND relname = ANY ($1::text[])
                 AND NOT pg_has_role(relowner, 'USAGE')) AS owned_by_others
 

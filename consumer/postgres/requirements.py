@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from consumer.errors import UsageError
+from consumer.postgres.schema_check import misplaced_tables, schema_access_problems
 from consumer.postgres.store import Store
 
 SCHEMA: Final = Path(__file__).parents[2] / "schema"
@@ -42,6 +43,7 @@ READ: Final = _rights(
     accepted_losses="SELECT",
     _pogo_migration="SELECT",
 )
+_TABLES: Final = {right.table for right in READ} - {"_pogo_migration"}
 CONSUME: Final = _rights(
     agent_runs="SELECT,INSERT,UPDATE",
     run_events="SELECT,INSERT",
@@ -65,10 +67,13 @@ async def check_database(store: Store, rights: Sequence[Right]) -> None:
     Raises:
         UsageError: with one line for each unmet requirement, and its remedy.
     """
-    (server,) = await store.fetch("server_facts")
+    (server,) = await store.fetch("server_facts", store.schema)
     problems = _server_problems(server["version_num"], server["version"], server["encoding"])
-    lacking = await _lacking_rights(store, rights) if server["migrated"] else []
-    if lacking:
+    inaccessible = schema_access_problems(store.schema, server)
+    lacking = await _lacking_rights(store, rights) if server["migrated"] and not inaccessible else []
+    if inaccessible:
+        problems += inaccessible
+    elif lacking:
         problems.append(await _rights_problem(store, rights, lacking))
     else:  # the next queries need some of the rights
         problems += await _schema_problems(store)
@@ -82,10 +87,12 @@ async def check_may_migrate(store: Store) -> None:
     Raises:
         UsageError: with one line for each unmet requirement, and its remedy.
     """
-    (server,) = await store.fetch("server_facts")
+    (server,) = await store.fetch("server_facts", store.schema)
     problems = _server_problems(server["version_num"], server["version"], server["encoding"])
-    (facts,) = await store.fetch("migration_rights", sorted({right.table for right in READ}))
-    if facts["owned_by_others"]:
+    (facts,) = await store.fetch("migration_rights", sorted({right.table for right in READ}), store.schema)
+    if inaccessible := schema_access_problems(store.schema, server):
+        problems += inaccessible
+    elif facts["owned_by_others"]:
         problems.append(
             f"the tables belong to {', '.join(facts['owned_by_others'])}: run `migrate` as that login, or grant the "
             f"role to {facts['login']}"
@@ -93,18 +100,20 @@ async def check_may_migrate(store: Store) -> None:
     elif not facts["may_create"]:
         problems.append(
             f"the login {facts['login']} may not create tables: run `migrate` as the owner of the database, or "
-            f"GRANT CREATE ON SCHEMA public TO {facts['login']}"
+            f"GRANT CREATE ON SCHEMA {store.schema} TO {facts['login']}"
         )
+    elif await applied_migrations(store):
+        problems += await misplaced_tables(store, _TABLES, migrated=True)
     if problems:
         raise UsageError("\n".join(problems))
 
 
 async def applied_migrations(store: Store) -> set[str]:
-    """Return the names of the migrations applied to the database."""
-    (facts,) = await store.fetch("server_facts")
-    if not facts["migrated"]:
+    """Return the names of the migrations applied to the schema."""
+    (server,) = await store.fetch("server_facts", store.schema)
+    if not server["migrated"]:
         return set()
-    return {row["migration_id"] for row in await store.fetch("applied_migrations")}
+    return {row["migration_id"] for row in await store.fetch("applied_migrations", store.schema)}
 
 
 def _server_problems(version_num: int, version: str, encoding: str) -> list[str]:
@@ -117,7 +126,10 @@ def _server_problems(version_num: int, version: str, encoding: str) -> list[str]
 
 
 async def _schema_problems(store: Store) -> list[str]:
-    missing = {path.stem for path in (SCHEMA / "migrations").glob("*.sql")} - await applied_migrations(store)
+    applied = await applied_migrations(store)
+    if misplaced := await misplaced_tables(store, _TABLES, migrated=bool(applied)):
+        return misplaced
+    missing = {path.stem for path in (SCHEMA / "migrations").glob("*.sql")} - applied
     if missing:
         return [f"migrations are missing ({', '.join(sorted(missing))}): run `agent-runs-consumer migrate` first"]
     return [

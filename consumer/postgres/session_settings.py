@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from agent_runs.settings import DEFAULT_SCHEMA
 from consumer.settings import DatabaseConfig
 
 # A statement that is too long is ended by PostgreSQL, a little before the consumer cuts the connection at its deadline:
@@ -13,10 +14,12 @@ def session_settings(config: DatabaseConfig) -> dict[str, str]:
     """Return the values by the names of the settings.
 
     Settings by which an operator decides on all writers are not among them: `default_transaction_read_only`,
-    `synchronous_commit`, and `search_path`. Offsets and events are in one transaction, so that a server that loses its
+    and `synchronous_commit`. Offsets and events are in one transaction, so that a server that loses its
     last transactions loses both.
     """
     return {
+        # In `public` too: the migration library keeps its table there.
+        "search_path": f'"{config.schema}", public' if config.schema != DEFAULT_SCHEMA else DEFAULT_SCHEMA,
         "statement_timeout": _milliseconds(config.timeout_s * _SHARE_OF_DEADLINE),
         "lock_timeout": _milliseconds(config.lock_timeout_s),
         # Releases the locks of a process that was stopped (SIGSTOP) between two statements. During a COPY this timeout

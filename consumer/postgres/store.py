@@ -49,9 +49,10 @@ def _queries() -> dict[str, str]:
 class Store:
     """One connection, for one task at a time."""
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", topic: str) -> None:
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", topic: str, schema: str) -> None:
         self._connection = connection
         self.topic = topic
+        self.schema = schema
 
     @classmethod
     async def connect(cls, config: DatabaseConfig, topic: str) -> "Store":
@@ -64,7 +65,7 @@ class Store:
         with _translated():
             connection = await open_connection(config)
             await _set_codecs(connection)
-        store, settings = cls(connection, topic), session_settings(config)
+        store, settings = cls(connection, topic, config.schema), session_settings(config)
         work = store.fetch("set_session", list(settings), list(settings.values()))
         await with_deadline(work, store, config.connect_timeout_s)
         return store

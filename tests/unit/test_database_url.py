@@ -96,13 +96,11 @@ def test_hosts_ports_and_database_are_read_from_both_places(
 
 
 def test_parameters_are_of_tls_or_the_driver_or_the_session() -> None:
-    url = parse(
-        "postgresql://ada@db/r?sslmode=require&sslrootcert=%2Fca&gsslib=gssapi&search_path=a,b&options=-c%20x=1"
-    )
+    url = parse("postgresql://ada@db/r?sslmode=require&sslrootcert=%2Fca&gsslib=gssapi&work_mem=9MB&options=-c%20x=1")
 
     assert url.tls == {"sslmode": "require", "sslrootcert": "/ca"}
     assert url.driver == {"gsslib": "gssapi"}
-    assert url.server_settings == {"search_path": "a,b", "options": "-c x=1"}
+    assert url.server_settings == {"work_mem": "9MB", "options": "-c x=1"}
 
 
 def test_a_url_and_its_settings_are_shown_without_user_and_password() -> None:
