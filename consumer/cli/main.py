@@ -15,6 +15,7 @@ from consumer.cli.command import run, run_repeated, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
 from consumer.cli.offsets_output import offsets_as_json, offsets_as_table
 from consumer.cli.offsets_skip import skip_command
+from consumer.cli.rebuild import rebuild_command
 from consumer.cli.verify import verify_command
 from consumer.errors import GaveUp, OperatorNeeded, StoreError, UsageError
 from consumer.kafka.topic_admin import create_topic
@@ -45,7 +46,7 @@ def cli() -> None:
     \b
     Exit codes:
       0  done
-      1  verify found differences, or dead-letters retry left dead letters open
+      1  verify found differences, rebuild left runs as they are, or dead-letters retry left dead letters open
       2  wrong usage or settings, or an unsuitable topic or database
       3  an operator must decide, or an unexpected error
       4  Kafka or PostgreSQL stayed unavailable, or nothing was stored for too long
@@ -145,6 +146,7 @@ def accept_loss_command(partition: int, by: str) -> None:
 
 offsets_group.add_command(skip_command)
 cli.add_command(verify_command)
+cli.add_command(rebuild_command)
 cli.add_command(dead_letters_group)
 
 

@@ -58,6 +58,7 @@ _CHANGE_DEAD_LETTERS: Final = (
 DISCARD: Final = READ + _CHANGE_DEAD_LETTERS
 RETRY: Final = DISCARD + _rights(agent_runs="INSERT,UPDATE", run_events="INSERT")
 SKIP: Final = READ + CONSUME + _rights(dead_letter_history="INSERT")
+REBUILD: Final = READ + _rights(agent_runs="UPDATE")
 ACCEPT_LOSS: Final = READ + _rights(consumer_offsets="UPDATE", accepted_losses="INSERT")
 
 

@@ -77,7 +77,7 @@ class RunFold(msgspec.Struct):
             self.session_id = facts["session_id"]
             self.parent_run_id = facts["parent_run_id"]
 
-    def columns(self, named_at: int | None) -> dict[str, Any]:
+    def columns(self, named_at: int) -> dict[str, Any]:
         """Return the columns that the events determine, by name.
 
         Args:

@@ -72,13 +72,15 @@ class ReadRun(msgspec.Struct):
 
     Attributes:
         row: the row of the query `runs_to_compare`.
+        end: events from this sequence number on are not folded: they were stored after the row was read.
         gaps: pairs of the sequence number that an event has, and the one that it should have.
         unclear: the sequence numbers of events whose columns differ from their message, or that have a `raw`.
         late: events whose offset is not greater than that of an event before them.
         last_offsets: the largest offset by partition.
     """
 
-    row: Mapping[str, Any]
+    row: Row
+    end: int
     fold: RunFold = msgspec.field(default_factory=RunFold)
     gaps: list[tuple[int, int]] = msgspec.field(default_factory=list)
     unclear: list[int] = msgspec.field(default_factory=list)
@@ -146,22 +148,37 @@ def _pages(chunk: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
         yield page
 
 
-async def read_runs(session: Session, ids: Sequence[str]) -> list[ReadRun]:
-    """Return those of the given runs that exist, each with the fold of its events."""
-    rows = await session.fetch("runs_to_compare", ids)
-    runs = {row["id"]: ReadRun(row) for row in rows}
-    # The events beyond an event_count that is too small are not folded: they are a difference already.
-    end = max((min(row["event_count"], (row["last_seq"] or 0) + 1) for row in rows), default=0)
+async def read_runs(source: Fetches, ids: Sequence[str]) -> list[ReadRun]:
+    """Return those of the given runs that exist, each with the fold of its events below its event_count."""
+    rows = await source.fetch("runs_to_compare", ids)
+    runs = {row["id"]: ReadRun(row, min(row["event_count"], _next_seq(row))) for row in rows}
+    end = max((run.end for run in runs.values()), default=0)
     for start in range(0, end, _EVENTS_PER_PAGE):
-        await _fold(session, runs, start, min(end, start + _EVENTS_PER_PAGE))
+        await _fold(source, runs, start, min(end, start + _EVENTS_PER_PAGE))
     return list(runs.values())
 
 
-async def _fold(session: Session, runs: Mapping[str, ReadRun], start: int, end: int) -> None:
-    ids = [run_id for run_id, run in runs.items() if run.row["event_count"] > start]
-    rows = await session.fetch("events_to_fold", ids, start, end, list(_REQUIRED), list(_REQUIRED.values()))
+async def fold_rest(source: Fetches, runs: Sequence[ReadRun]) -> list[ReadRun]:
+    """Read the rows of runs again, and fold all events that are not folded yet. Returns the runs that still exist."""
+    rows = {row["id"]: row for row in await source.fetch("runs_to_compare", [run.row["id"] for run in runs])}
+    existing = [run for run in runs if run.row["id"] in rows]
+    for run in existing:
+        run.row = rows[run.row["id"]]
+        run.end = _next_seq(run.row)
+        for start in range(run.fold.event_count, run.end, _EVENTS_PER_PAGE):
+            await _fold(source, {run.row["id"]: run}, start, min(run.end, start + _EVENTS_PER_PAGE))
+    return existing
+
+
+def _next_seq(row: Row) -> int:
+    return 0 if row["last_seq"] is None else int(row["last_seq"]) + 1
+
+
+async def _fold(source: Fetches, runs: Mapping[str, ReadRun], start: int, end: int) -> None:
+    ids = [run_id for run_id, run in runs.items() if run.end > start]
+    rows = await source.fetch("events_to_fold", ids, start, end, list(_REQUIRED), list(_REQUIRED.values()))
     for row in rows:
         event = StoredEvent(*row.values())
         run = runs[event.run_id]
-        if event.seq < run.row["event_count"]:  # the others were stored after the run's row was read
+        if event.seq < run.end:
             run.add(event)

@@ -1,4 +1,4 @@
--- The queries of `verify`.
+-- The queries of `verify` and `rebuild`.
 
 -- count_runs --
 -- The number of runs with ids after a given one, and of their events.
@@ -100,6 +100,50 @@ SELECT next.run_id
   FROM (SELECT $1::text AS id UNION ALL SELECT id FROM agent_runs WHERE id > $1 AND id <= $2) AS r
  CROSS JOIN LATERAL (SELECT run_id FROM run_events WHERE run_id > r.id ORDER BY run_id LIMIT 1) AS next
  WHERE NOT EXISTS (SELECT FROM agent_runs AS a WHERE a.id = next.run_id)
+
+-- expected_late_events --
+-- Those of some events whose places in their runs need not follow their offsets: a retry of a dead letter stored them, or
+-- their partition continued with another log after an accepted loss.
+-- $1 partitions, $2 offsets. Returns positions in the arrays, from 1
+SELECT b.position
+  FROM unnest($1::integer[], $2::bigint[]) WITH ORDINALITY AS b (partition, record_offset, position)
+ WHERE EXISTS (
+           SELECT FROM dead_letters AS d
+            WHERE d.partition = b.partition
+              AND d.record_offset = b.record_offset
+              AND d.state = 'resolved'
+       )
+    OR EXISTS (SELECT FROM accepted_losses AS l WHERE l.partition = b.partition)
+
+-- lock_runs_to_rebuild --
+-- Locks runs in the order of their ids, as ingest does.
+-- $1 ids
+SELECT id
+  FROM agent_runs
+ WHERE id = ANY ($1::text[])
+ ORDER BY id
+   FOR NO KEY UPDATE
+
+-- rebuild_runs --
+-- Sets all columns of runs that their events determine. The rows are locked.
+-- $1 ids, $2 to $11 the columns, in the order of RunFold.columns
+UPDATE agent_runs AS r
+   SET event_count = b.event_count,
+       status = b.status,
+       created_at = b.created_at,
+       updated_at = b.updated_at,
+       status_changed_at = b.status_changed_at,
+       dropped_events = b.dropped_events,
+       started_at = b.started_at,
+       agent_id = b.agent_id,
+       session_id = b.session_id,
+       parent_run_id = b.parent_run_id
+  FROM unnest(
+        $1::text[], $2::integer[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bigint[],
+        $8::timestamptz[], $9::text[], $10::text[], $11::text[]
+       ) AS b (id, event_count, status, created_at, updated_at, status_changed_at, dropped_events, started_at, agent_id,
+               session_id, parent_run_id)
+ WHERE r.id = b.id
 
 -- events_by_id --
 -- The stored events of the given runs and event ids, and whether each has the content of the given message.

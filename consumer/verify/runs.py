@@ -1,7 +1,7 @@
 """Compares every run with the fold of its events."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from consumer.postgres.session import Session
 from consumer.verify.difference import Difference
@@ -58,31 +58,52 @@ class RunChecker:
 
     async def differences(self, run: ReadRun) -> list[Difference]:
         """Return what is wrong with a run and its events."""
+        expected = await expected_columns(self._session, run)
         found = list(_sequence(run)) + [
-            Difference("projection", run.row["id"], f"{column} is {stored!r}, expected from its events: {expected!r}")
-            for column, stored, expected in await changed_columns(self._session, run)
+            Difference(
+                "projection", run.row["id"], f"{column} is {run.row[column]!r}, expected from its events: {value!r}"
+            )
+            for column, value in expected.items()
+            if run.row[column] != value
         ]
         if run.unclear:
             found += await compare_messages(self._session, run.row["id"], run.unclear)
+        if run.late:
+            found += await self._out_of_order(run)
         return found
 
+    async def _out_of_order(self, run: ReadRun) -> list[Difference]:
+        places = [event.partition for event in run.late], [event.offset for event in run.late]
+        expected = {row["position"] - 1 for row in await self._session.fetch("expected_late_events", *places)}
+        return [
+            Difference(
+                "order",
+                run.row["id"],
+                f"event_seq {event.seq} has offset {event.offset} of partition {event.partition}, which is not greater "
+                "than that of an event before it",
+            )
+            for index, event in enumerate(run.late)
+            if index not in expected
+        ]
 
-async def changed_columns(source: Fetches, run: ReadRun) -> list[tuple[str, object, object]]:
-    """Return the columns that differ from the fold: name, stored value, and expected value.
 
-    A parent_run_id is NULL if the parent was deleted; it does not differ then.
-    """
-    expected = run.fold.columns(run.row["named_at"])
+async def expected_columns(source: Fetches, run: ReadRun) -> dict[str, Any]:
+    """Return the columns that the events of a run determine, by name."""
+    named_at = run.row["named_at"]
+    expected = run.fold.columns(run.row["created_at"] if named_at is None else named_at)
     parent = expected["parent_run_id"]
+    # NULL if the parent was deleted.
     if parent != run.row["parent_run_id"] and not await source.fetch("existing_runs", [parent]):
         expected["parent_run_id"] = None
-    return [(column, run.row[column], value) for column, value in expected.items() if run.row[column] != value]
+    return expected
 
 
 def _sequence(run: ReadRun) -> Iterator[Difference]:
     run_id = run.row["id"]
     for seq, expected in run.gaps:
         yield Difference("sequence_gap", run_id, f"event_seq {seq}, expected {expected}")
+    if run.row["event_count"] == 0 and run.row["named_at"] is None:
+        yield Difference("unnamed_run", run_id, "has no events, and no run names it as its parent")
     last_seq = run.row["last_seq"]
     if last_seq is not None and last_seq >= run.row["event_count"]:
         detail = f"has an event with event_seq {last_seq}, but event_count is {run.row['event_count']}"

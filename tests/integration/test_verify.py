@@ -1,13 +1,16 @@
-"""`verify` finds changes to the tables that the service did not make."""
+"""`verify` finds changes to the tables that the service did not make; `rebuild` repairs those of derived columns."""
 
+import asyncio
 import json
+import re
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.support.messages import Message, event, events_of
 from tests.support.scene import Scene
-from tests.support.servers.clients import execute
+from tests.support.servers.clients import connect, execute
+from tests.support.waiting import until
 
 
 class Damage(NamedTuple):
@@ -16,16 +19,19 @@ class Damage(NamedTuple):
     Attributes:
         statement: `{run}` stands for the id of the run that is damaged.
         kind: the kind of difference that `verify --topic` must report for the run, or for one of its records.
+        is_repaired: whether `rebuild` must repair it.
     """
 
     name: str
     statement: str
     kind: str
+    is_repaired: bool = False
 
 
-def column(name: str, value: str, kind: str = "projection") -> Damage:
+def column(name: str, value: str, kind: str = "projection", *, is_repaired: bool = True) -> Damage:
     """A changed column of agent_runs."""
-    return Damage(f"{name} = {value}", f"UPDATE agent_runs SET {name} = {value} WHERE id = '{{run}}'", kind)
+    statement = f"UPDATE agent_runs SET {name} = {value} WHERE id = '{{run}}'"
+    return Damage(f"{name} = {value}", statement, kind, is_repaired)
 
 
 def event_column(name: str, value: str, kind: str) -> Damage:
@@ -41,7 +47,7 @@ DAMAGES = [
     column("parent_run_id", "'intact'"),
     column("parent_run_id", "NULL"),
     column("event_count", "2", "beyond_count"),
-    column("event_count", "4"),
+    column("event_count", "4", is_repaired=False),  # or the last event was deleted
     column("dropped_events", "7"),
     *(
         column(name, f"{name} + interval '1 s'")
@@ -54,6 +60,14 @@ DAMAGES = [
     event_column("event_data", """jsonb_set(event_data, '{{data}}', '"other"')""", "altered"),
     event_column("raw", "'{{}}'", "other_raw"),
     event_column("created_at", "created_at - interval '1 s'", "altered"),
+    event_column("source_offset", "source_offset + 2", "order"),
+    Damage(
+        "two sequence numbers exchanged",
+        """UPDATE run_events SET event_seq = 9 WHERE run_id = '{run}' AND event_seq = 1;
+           UPDATE run_events SET event_seq = 1 WHERE run_id = '{run}' AND event_seq = 2;
+           UPDATE run_events SET event_seq = 2 WHERE run_id = '{run}' AND event_seq = 9""",
+        "order",
+    ),
     Damage("an event less", "DELETE FROM run_events WHERE run_id = '{run}' AND event_seq = 1", "sequence_gap"),
     Damage("no last event", "DELETE FROM run_events WHERE run_id = '{run}' AND event_seq = 2", "projection"),
     Damage("no events", "DELETE FROM run_events WHERE run_id = '{run}'", "projection"),
@@ -73,6 +87,9 @@ DAMAGES = [
     Damage("a letter less", "DELETE FROM dead_letters WHERE key = '{run}'", "missing"),
     Damage("other bytes of a letter", "UPDATE dead_letters SET value = 'other' WHERE key = '{run}'", "altered"),
 ]
+
+
+RECORDS_OF_A_RUN = 4
 
 
 def run_of(number: int) -> str:
@@ -99,60 +116,107 @@ async def consumed(scene: Scene) -> Scene:
     return scene
 
 
-async def verify(scene: Scene, *arguments: str, exit_code: int) -> dict[str, Any]:
-    """Run `verify --output json` and return its document."""
-    finished = await scene.command("verify", "--output", "json", *arguments)
+async def document(scene: Scene, *arguments: str, exit_code: int) -> dict[str, Any]:
+    """Run a command with `--output json` and return its document."""
+    finished = await scene.command(*arguments, "--output", "json")
     assert finished.exit_code == exit_code, finished.output
-    document: dict[str, Any] = json.loads(finished.output)
-    return document
+    printed: dict[str, Any] = json.loads(finished.output)
+    return printed
 
 
-async def damage(scene: Scene) -> None:
-    """Damage each run in its own way, with the triggers disabled."""
-    await scene.rows("ALTER TABLE run_events DISABLE TRIGGER USER")
-    for number, each in enumerate(DAMAGES):
-        await execute(scene.database, each.statement.format(run=run_of(number)))
+def found_kinds(verified: dict[str, Any]) -> dict[str, set[str]]:
+    """The kinds of differences that `verify` found, by run. Those of a record are its run's."""
+    kinds: dict[str, set[str]] = {}
+    for difference in verified["first_differences"]:
+        record = re.fullmatch(r"partition 0 offset (\d+)", difference["where"])
+        run_id = run_of(int(record[1]) // RECORDS_OF_A_RUN) if record else difference["where"].split()[0]
+        kinds.setdefault(run_id, set()).add(difference["kind"])
+    return kinds
 
 
-async def test_verify_finds_each_damage_and_nothing_else(consumed: Scene) -> None:
+async def test_verify_finds_each_damage_and_rebuild_repairs_what_is_derived(consumed: Scene) -> None:
     # Given unchanged tables, when they are verified with the topic, then there is no difference.
-    intact = await verify(consumed, "--topic", exit_code=0)
+    intact = await document(consumed, "verify", "--topic", exit_code=0)
     assert intact["differences"] == 0
     assert (intact["runs"], intact["events"]) == (2 * len(DAMAGES) + 2, 3 * len(DAMAGES) + 3)
 
-    # Given tables that were changed by hand,
-    offsets = {
-        f"partition 0 offset {4 * number + at}": run_of(number) for number in range(len(DAMAGES)) for at in range(4)
-    }
-    await damage(consumed)
+    # Given tables that were changed by hand, with the triggers disabled,
+    await execute(consumed.database, "ALTER TABLE run_events DISABLE TRIGGER USER")
+    for number, each in enumerate(DAMAGES):
+        await execute(consumed.database, each.statement.format(run=run_of(number)))
     # when they are verified, then each damage is reported, and none of the run that was not damaged.
-    found = await verify(consumed, "--topic", exit_code=1)
-    kinds: dict[str, set[str]] = {}
-    for difference in found["first_differences"]:
-        run_id = offsets.get(difference["where"], difference["where"].split()[0])
-        kinds.setdefault(run_id, set()).add(difference["kind"])
-    not_found = {
-        each.name: kinds.get(run_of(number))
-        for number, each in enumerate(DAMAGES)
-        if each.kind not in kinds[run_of(number)]
-    }
-    assert not_found == {}
+    kinds = found_kinds(await document(consumed, "verify", "--topic", exit_code=1))
+    damaged = {run_of(number): each for number, each in enumerate(DAMAGES)}
+    assert {each.name: kinds.get(run_id) for run_id, each in damaged.items() if each.kind not in kinds[run_id]} == {}
     # Of the others, only the number of the partition's events differs, and the times of parents without events.
-    others = set(kinds) - {run_of(number) for number in range(len(DAMAGES))}
+    others = {run_id for run_id in kinds if run_id not in damaged}
     assert {run_id for run_id in others if not run_id.startswith("parent-of-damaged-")} == {"partition"}
+
+    # When a dry run is made, then it finds what can be repaired, and changes nothing.
+    before = await consumed.rows("SELECT * FROM agent_runs ORDER BY id")
+    dry = await document(consumed, "rebuild", "--dry-run", exit_code=1)
+    repaired = {run_id for run_id, each in damaged.items() if each.is_repaired}
+    assert {change["run"] for change in dry["first_changes"]} & set(damaged) == repaired
+    assert await consumed.rows("SELECT * FROM agent_runs ORDER BY id") == before
+    # When the tables are rebuilt, then the derived columns are right, and the rest is left as it was and named.
+    rebuilt = await document(consumed, "rebuild", exit_code=1)
+    assert [change for change in dry["first_changes"] if change["run"] in damaged] == rebuilt["first_changes"]
+    kinds = found_kinds(await document(consumed, "verify", "--topic", exit_code=1))
+    left = {run_id for run_id, each in damaged.items() if not each.is_repaired}
+    deleted = {f"parent-of-{run_id}" for run_id, each in damaged.items() if each.kind in {"missing", "no_run"}}
+    assert set(kinds) - deleted == left | {"partition"}
 
 
 async def test_verify_compares_the_selected_runs(consumed: Scene) -> None:
     # Given a damaged run among others,
     await consumed.rows("UPDATE agent_runs SET status = 'failed' WHERE id = $1", run_of(1))
     # when another run is verified, or the runs after it, then there is no difference.
-    assert (await verify(consumed, "--run", run_of(0), "--run", "intact", exit_code=0))["runs"] == 2
-    assert (await verify(consumed, "--from", "intact", exit_code=0))["differences"] == 0
+    assert (await document(consumed, "verify", "--run", run_of(0), "--run", "intact", exit_code=0))["runs"] == 2
+    assert (await document(consumed, "verify", "--from", "intact", exit_code=0))["differences"] == 0
     # When the run is verified, then the difference is found, and the text names it.
     text = await consumed.command("verify", "--run", run_of(1))
     assert text.exit_code == 1
     assert f"projection: {run_of(1)}: status is 'failed', expected from its events: 'running'" in text.output
+    # When its row is repaired as if events were missing, then nothing is repaired without the option for it.
+    await consumed.rows("UPDATE agent_runs SET event_count = 4 WHERE id = $1", run_of(1))
+    refused = await consumed.command("rebuild", "--run", run_of(1))
+    assert (refused.exit_code, f"fewer_events: {run_of(1)}" in refused.output) == (1, True), refused.output
+    assert (await consumed.command("rebuild", "--run", run_of(1), "--lower-counts")).exit_code == 0
+    assert (await document(consumed, "verify", exit_code=0))["differences"] == 0
     # A share of the runs is compared.
-    assert (await consumed.command("verify", "--sample", "50%")).exit_code in {0, 1}
+    assert (await document(consumed, "verify", "--sample", "50%", exit_code=0))["runs"] < 2 * len(DAMAGES) + 2
     refused = await consumed.command("verify", "--sample", "0%")
     assert (refused.exit_code, "'0%' is not a percentage" in refused.output) == (2, True)
+
+
+APPEND = """
+    WITH event AS (
+        INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_at, source_partition,
+                                source_offset)
+        SELECT 'd', run_id, 3, 'input', event_data || '{"id": "d"}', created_at + interval '1 s', source_partition,
+               source_offset + 100
+          FROM run_events WHERE run_id = 'intact' AND id = 'a'
+        RETURNING created_at
+    )
+    UPDATE agent_runs SET event_count = 4, updated_at = event.created_at FROM event WHERE id = 'intact'
+"""
+
+
+async def test_rebuild_folds_the_events_that_a_consumer_stores_meanwhile(consumed: Scene) -> None:
+    # Given a damaged run, and an open transaction that stores its next event,
+    await consumed.rows("UPDATE agent_runs SET status = 'failed', dropped_events = 7 WHERE id = 'intact'")
+    async with connect(consumed.database) as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(APPEND)
+        # when rebuild waits for the lock of the run, and the transaction is committed,
+        rebuilding = asyncio.create_task(consumed.command("rebuild", AGENT_RUNS_LOCK_TIMEOUT_S="30"))
+
+        async def waits() -> bool:
+            return bool(await consumed.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+        await until(waits, "rebuild waits for the lock")
+        await transaction.commit()
+    # then the run is repaired with this event.
+    assert (await rebuilding).exit_code == 0
+    assert (await document(consumed, "verify", exit_code=0))["differences"] == 0
