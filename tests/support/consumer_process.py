@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
@@ -12,6 +10,7 @@ from typing import Any
 import psutil
 
 from tests.support.paths import CHECKOUT
+from tests.support.python_process import start_python
 from tests.support.waiting import DEADLINE_S, until
 
 # Signs of an error that no code handled; they must never be in a consumer's output. "Future exception was never
@@ -47,14 +46,7 @@ class ConsumerProcess:
     ) -> None:
         self._log = log
         with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=checkout,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+            self._process = start_python(module, arguments, environment, output, checkout)
 
     @property
     def pid(self) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple, Protocol
 
 import asyncpg
@@ -114,24 +114,12 @@ class Scene:
 
     async def command(self, *arguments: str, **settings: str) -> Finished:
         """Run `python -m consumer ARGUMENTS` to its end."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "consumer", *arguments),
-            cwd=CHECKOUT,
-            env=self.environ(**settings),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            output, _ = await asyncio.wait_for(process.communicate(), COMMAND_S)
-        except TimeoutError:
-            process.kill()
-            output, _ = await process.communicate()
-            shown = output.decode()[-SHOWN_CHARACTERS:]
-            raise AssertionError(f"{arguments} had not ended after {COMMAND_S} s:\n{shown}") from None
-        finally:
-            if process.returncode is None:
-                process.kill()  # the test was cancelled or failed meanwhile
-        return Finished(await process.wait(), output.decode())
+        with NamedTemporaryFile(dir=self.directory, suffix=".log") as log:
+            process = ConsumerProcess("consumer", arguments, self.environ(**settings), Path(log.name))
+            try:
+                return Finished(await process.wait_for_exit(COMMAND_S), process.output)
+            finally:
+                process.kill()  # if the command has not ended, or the test was cancelled
 
     def start(self, *arguments: str, fault: str = "", **settings: str) -> ConsumerProcess:
         """Start `python -m consumer run`; with a fault, see `tests.support.fault_injection`."""
