@@ -80,6 +80,7 @@ class Service:
         self.observer = Observer(topic.stall_s, topic.watch_interval_s, topic.open_transaction_s)
         self.consuming = False
         self._token = new_token()
+        self._members = GroupMembers(config.kafka, topic)
         self._lanes = Lanes(
             [
                 Lane(Writer(self._connect, config.database), config.ingest, self.observer)
@@ -118,7 +119,7 @@ class Service:
             if to_end:
                 background.add(_task(self._wait_until_stored(ends, topic_reader), "until_end"))
             else:
-                watching = watch_topic(self.config, self._connect, self.observer.on_topic)
+                watching = watch_topic(self.config, self._connect, self._members, self.observer.on_topic)
                 background.add(_task(watching, "watch_topic"))
             stop_tasks |= background
             _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
@@ -128,6 +129,7 @@ class Service:
         finally:
             await self._lanes.finish(self.config.service.shutdown_timeout_s)  # 4
             await cancel_all(background)
+            await self._members.close()
             await topic_reader.close()
         _log.info("Stopped", action="stop")
 
@@ -183,7 +185,7 @@ class Service:
         if topic.group_instance_id is None:  # a static member that restarts keeps its partitions
             sessions = ProcessSessions(self._connect, self.config.database.connect_timeout_s, self._token)
         instance = InstanceCheck(topic.group_instance_id, self._token)
-        return GroupWatch(GroupMembers(self.config.kafka, topic), sessions, instance, self.observer)
+        return GroupWatch(self._members, sessions, instance, self.observer)
 
     async def _join(self) -> GroupConsumer:
         group_consumer = GroupConsumer(self.config.kafka, self.config.topic, self._token)

@@ -139,7 +139,7 @@ def accept_loss_command(partition: int, by: str) -> None:
 
     async def work(session: Session) -> PartitionStatus:
         await session.run(partial(check_database, rights=ACCEPT_LOSS))
-        return await accept_loss(config.kafka, config.topic, session, partition, by)
+        return await accept_loss(config, session, partition, by)
 
     output.loss_accepted(run_repeated(config, work, "accept the loss"))
 

@@ -1,7 +1,5 @@
 """Fetches one record batch as bytes, without the Kafka client's parser."""
 
-import asyncio
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
@@ -11,11 +9,9 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from agent_runs.settings import KafkaSettings
 from consumer.errors import UsageError
-from consumer.kafka.client_options import client_options
-from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within
 from consumer.kafka.record_batches import RecordBatch, first_batch, parse_batch
+from consumer.kafka.request_client import RequestClient
 from consumer.model.records import Record, UnreadableRecord
-from consumer.settings import CLIENT_ID
 
 _READ_COMMITTED: Final = 1
 _MAX_WAIT_MS: Final = 1000
@@ -67,19 +63,15 @@ async def fetch_batch(kafka: KafkaSettings, topic: str, partition: int, offset: 
         Unavailable: no broker answers.
         UsageError: the bytes that the broker returned are not a record batch.
     """
-    client = AIOKafkaClient(**client_options(kafka, CLIENT_ID))
+    client = RequestClient(kafka, topic)
     try:
-        async with answered_within(REQUEST_TIMEOUT_S):
-            data = await _fetch(client, topic, partition, offset)
+        data = await client.run(lambda connected: _fetch(connected, topic, partition, offset))
     finally:
-        with suppress(*CLIENT_ERRORS):
-            await asyncio.wait_for(client.close(), REQUEST_TIMEOUT_S)
+        await client.close()
     return first_batch(data) if data else None
 
 
 async def _fetch(client: AIOKafkaClient, topic: str, partition: int, offset: int) -> bytes:
-    await client.bootstrap()
-    await client.set_topics([topic])
     leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
     if leader is None or leader < 0:
         raise KafkaConnectionError(f"partition {partition} has no leader")

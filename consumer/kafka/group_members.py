@@ -1,8 +1,6 @@
 """Reads the members of the consumer group from its coordinator, and removes members."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
@@ -12,13 +10,11 @@ from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from agent_runs.settings import KafkaSettings
-from consumer.errors import Unavailable
-from consumer.kafka.client_options import client_options
-from consumer.kafka.errors import CLIENT_ERRORS, translated_errors
+from consumer.kafka.errors import REQUEST_TIMEOUT_S, translated_errors
+from consumer.kafka.request_client import RequestClient
 from consumer.model.members import Member, decode_token
 from consumer.settings import CLIENT_ID, TopicConfig
 
-_TIMEOUT_S: Final = 10.0
 _GROUP_COORDINATOR: Final = 0  # the kind of coordinator in a FindCoordinator request
 _STABLE: Final = "Stable"
 
@@ -26,15 +22,13 @@ _STABLE: Final = "Stable"
 class GroupMembers:
     """Reads and removes members of one consumer group. Connects to Kafka at the first call.
 
-    Several tasks may use it at the same time: requests wait for each other.
+    Several tasks may use it at the same time: requests wait for each other. Each takes at most `timeout_s`.
     """
 
-    def __init__(self, kafka: KafkaSettings, config: TopicConfig) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: KafkaSettings, config: TopicConfig, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         self._topic = config.topic
         self._group = config.group
-        self._client: AIOKafkaClient | None = None
-        self._requesting = asyncio.Lock()
+        self._client = RequestClient(kafka, timeout_s=timeout_s)
 
     async def read(self) -> list[Member] | None:
         """Return the members in the order of their ids; none if the group is empty or does not exist.
@@ -42,7 +36,7 @@ class GroupMembers:
         Returns None while the group is rebalancing: no partition is assigned to a member then.
 
         Raises:
-            Unavailable: no broker answers within 10 seconds, or the consumer may not describe the group.
+            Unavailable: no broker answers in time, or the consumer may not describe the group.
         """
         response = await self._request(DescribeGroupsRequest([self._group]))
         code, _, state, _, _, members = response.groups[0][:6]
@@ -59,7 +53,7 @@ class GroupMembers:
         A member that is removed although it lives joins again at its next heartbeat.
 
         Raises:
-            Unavailable: no broker answers within 10 seconds.
+            Unavailable: no broker answers in time.
         """
         response = await self._request(LeaveGroupRequest(self._group, member_id))
         error = for_code(response.error_code)
@@ -72,30 +66,19 @@ class GroupMembers:
 
     async def close(self) -> None:
         """Disconnect from Kafka. Errors are ignored. A later call connects again."""
-        client, self._client = self._client, None
-        if client is not None:
-            with suppress(*CLIENT_ERRORS):
-                await asyncio.wait_for(client.close(), _TIMEOUT_S)
+        await self._client.close()
 
     async def _request(self, request: Any) -> Any:
         """Send a request to the group's coordinator and return the response."""
-        async with self._requesting:
-            try:
-                with translated_errors():
-                    return await asyncio.wait_for(self._send(request), _TIMEOUT_S)
-            except (Unavailable, asyncio.CancelledError):
-                await self.close()  # the next request uses new connections
-                raise
 
-    async def _send(self, request: Any) -> Any:
-        if self._client is None:
-            self._client = AIOKafkaClient(**client_options(self._kafka, CLIENT_ID))
-            await self._client.bootstrap()
-        if self._client.get_random_node() is None:  # the lookup would raise an AssertionError
-            raise KafkaConnectionError("the cluster reports no broker")
-        # Looked up for each request: the coordinator may have moved to another broker.
-        coordinator = await self._client.coordinator_lookup(_GROUP_COORDINATOR, self._group)
-        return await self._client.send(coordinator, request)
+        async def send(client: AIOKafkaClient) -> Any:
+            if client.get_random_node() is None:  # the lookup would raise an AssertionError
+                raise KafkaConnectionError("the cluster reports no broker")
+            # Looked up for each request: the coordinator may have moved to another broker.
+            coordinator = await client.coordinator_lookup(_GROUP_COORDINATOR, self._group)
+            return await client.send(coordinator, request)
+
+        return await self._client.run(send)
 
     def _member(self, member_id: str, client_id: str, host: str, metadata: bytes, assignment: bytes) -> Member:
         is_consumer = client_id == CLIENT_ID

@@ -4,11 +4,10 @@ It sends small requests with a client of its own, and decompresses no record. So
 next record cannot be read.
 """
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -17,18 +16,13 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest, OffsetResetStrategy
 from aiokafka.record.default_records import DefaultRecordBase
 
-from agent_runs.kafka.options import client_options
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
-from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within
+from consumer.kafka.errors import REQUEST_TIMEOUT_S
+from consumer.kafka.request_client import RequestClient
 from consumer.kafka.transaction_protocol import DescribeProducersRequest, ListTransactionsRequest
 from consumer.model.topic_status import OpenTransaction
-from consumer.settings import CLIENT_ID
 
-_T = TypeVar("_T")
-
-_CLOSE_TIMEOUT_S: Final = 1.0
-_METADATA_MAX_AGE_MS: Final = 30_000  # how soon added partitions are noticed
 _CONSUMER: Final = -1  # replica id of a client that is no broker
 _UNCOMMITTED: Final = 0  # isolation levels
 _COMMITTED: Final = 1
@@ -55,20 +49,19 @@ class LogEnds(NamedTuple):
 
 
 class LogWatch:
-    """Reads about one topic. Connects to Kafka at the first call, and again after an error. For one task at a time."""
+    """Reads about one topic, with requests that take at most `timeout_s`. Connects to Kafka at the first call."""
 
-    def __init__(self, kafka: KafkaSettings, topic: str) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: KafkaSettings, topic: str, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         self._topic = topic
-        self._client: AIOKafkaClient | None = None
+        self._client = RequestClient(kafka, topic, timeout_s=timeout_s)
 
     async def ends(self) -> dict[int, LogEnds]:
         """Return the ends of all partitions, without those that have no leader now. Three requests for each leader.
 
         Raises:
-            Unavailable: a broker does not answer within 10 seconds, or the topic does not exist.
+            Unavailable: a broker does not answer in time, or the topic does not exist.
         """
-        return await self._run(self._read_ends)
+        return await self._client.run(self._read_ends)
 
     async def first_after(self, times_ms: Mapping[int, int]) -> dict[int, tuple[int, int]]:
         """Return offset and timestamp of the first record of each partition that is newer than a time.
@@ -80,7 +73,7 @@ class LogWatch:
             times_ms: by partition, in milliseconds since 1970.
 
         Raises:
-            Unavailable: a broker does not answer within 10 seconds.
+            Unavailable: a broker does not answer in time.
         """
 
         async def read(client: AIOKafkaClient) -> dict[int, tuple[int, int]]:
@@ -91,7 +84,7 @@ class LogWatch:
                     found |= await self._list_offsets(client, leader, wanted, _UNCOMMITTED)
             return {partition: (offset, time_ms) for partition, (offset, time_ms) in found.items() if offset >= 0}
 
-        return await self._run(read)
+        return await self._client.run(read)
 
     async def written_at(self, partition: int, offset: int) -> int | None:
         """Return when the first record at or after an offset was written, in milliseconds since 1970.
@@ -100,7 +93,7 @@ class LogWatch:
         counts also if its transaction is open or was aborted. None if there is no record. Fetches one batch.
 
         Raises:
-            Unavailable: the broker does not answer within 10 seconds.
+            Unavailable: the broker does not answer in time.
         """
 
         async def read(client: AIOKafkaClient) -> int | None:
@@ -117,7 +110,7 @@ class LogWatch:
                 position = base + last_delta + 1
             return None
 
-        return await self._run(read)
+        return await self._client.run(read)
 
     async def open_transaction(self, partition: int) -> OpenTransaction | None:
         """Return the oldest open transaction in a partition; None if there is none, or Kafka does not tell.
@@ -125,38 +118,19 @@ class LogWatch:
         Brokers before Kafka 2.8 do not tell, and before 3.0 they do not tell the `transactional.id`.
 
         Raises:
-            Unavailable: a broker does not answer within 10 seconds, or is too old.
+            Unavailable: a broker does not answer in time, or is too old.
         """
-        oldest = await self._run(lambda client: self._oldest_transaction(client, partition))
+        oldest = await self._client.run(lambda client: self._oldest_transaction(client, partition))
         if oldest is None:
             return None
         with suppress(Unavailable):  # without the name it is still useful
-            name = await self._run(lambda client: _transactional_id(client, oldest))
+            name = await self._client.run(lambda client: _transactional_id(client, oldest))
             return oldest._replace(transactional_id=name)
         return oldest
 
     async def close(self) -> None:
         """Disconnect from Kafka. Errors are ignored. A later call connects again."""
-        client, self._client = self._client, None
-        if client is not None:
-            with suppress(*CLIENT_ERRORS):
-                await asyncio.wait_for(client.close(), _CLOSE_TIMEOUT_S)
-
-    async def _run(self, work: Callable[[AIOKafkaClient], Awaitable[_T]]) -> _T:
-        try:
-            async with answered_within(REQUEST_TIMEOUT_S):
-                return await self._with_client(work)
-        except (Unavailable, asyncio.CancelledError):
-            await self.close()  # the next call uses new connections and new metadata
-            raise
-
-    async def _with_client(self, work: Callable[[AIOKafkaClient], Awaitable[_T]]) -> _T:
-        if self._client is None:
-            options = client_options(self._kafka, CLIENT_ID)
-            self._client = AIOKafkaClient(**options, metadata_max_age_ms=_METADATA_MAX_AGE_MS)
-            await self._client.bootstrap()
-            await self._client.set_topics([self._topic])
-        return await work(self._client)
+        await self._client.close()
 
     async def _read_ends(self, client: AIOKafkaClient) -> dict[int, LogEnds]:
         found: dict[int, LogEnds] = {}

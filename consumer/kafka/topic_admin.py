@@ -82,20 +82,23 @@ async def _differences(admin: AIOKafkaAdminClient, topic: str, wanted: dict[str,
     return differences
 
 
-async def check_topic(kafka: KafkaSettings, config: TopicConfig, *, warn: bool = False) -> list[int]:
+async def check_topic(
+    kafka: KafkaSettings, config: TopicConfig, *, warn: bool = False, timeout_s: float = _TIMEOUT_S
+) -> list[int]:
     """Check that the topic can be consumed without loss. Returns the numbers of its partitions.
 
     Args:
         kafka: how to reach the brokers.
         config: the topic and the largest event.
         warn: also log the settings of the topic that are risky.
+        timeout_s: for all requests together; at most 15 seconds are waited.
 
     Raises:
         TopicRefused: rights on the topic are missing.
         Unavailable: no broker answers.
         UsageError: the topic does not exist, or is compacted.
     """
-    async with _admin(kafka) as admin:
+    async with _admin(kafka, min(timeout_s, _TIMEOUT_S)) as admin:
         try:
             count = await _partitions(admin, config.topic)
             actual = await _configs(admin, config.topic) if count else {}
@@ -133,10 +136,10 @@ def _risks(config: TopicConfig, actual: dict[str, str]) -> list[str]:
 
 
 @asynccontextmanager
-async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _admin(kafka: KafkaSettings, timeout_s: float = _TIMEOUT_S) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**client_options(kafka, CLIENT_ID))
     try:
-        async with answered_within(_TIMEOUT_S):
+        async with answered_within(timeout_s):
             await admin.start()
             yield admin
     finally:

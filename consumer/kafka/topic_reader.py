@@ -47,11 +47,19 @@ class TopicReader:
         kafka: how to reach the brokers.
         topic: the name of the topic.
         fetch_bytes: the most that a fetch returns, or one batch if that is larger.
+        timeout_s: how long a request may take; at most 10 seconds are waited.
     """
 
-    def __init__(self, kafka: KafkaSettings, topic: str, fetch_bytes: int = _RECORD_FETCH_BYTES) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topic: str,
+        fetch_bytes: int = _RECORD_FETCH_BYTES,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> None:
         self._kafka = kafka
         self._topic = topic
+        self._timeout_s = min(timeout_s, REQUEST_TIMEOUT_S)
         self._size = FetchSize()
         self._reading = asyncio.Lock()
         self._consumer = AIOKafkaConsumer(
@@ -67,13 +75,13 @@ class TopicReader:
         )
 
     @classmethod
-    async def open(cls, kafka: KafkaSettings, topic: str) -> "TopicReader":
-        """Connect to Kafka and return the reader.
+    async def open(cls, kafka: KafkaSettings, topic: str, timeout_s: float = REQUEST_TIMEOUT_S) -> "TopicReader":
+        """Connect to Kafka and return a reader of single records, with this timeout.
 
         Raises:
             Unavailable: no broker answers.
         """
-        reader = cls(kafka, topic)
+        reader = cls(kafka, topic, timeout_s=timeout_s)
         try:
             await reader.connect()
         except (Unavailable, asyncio.CancelledError):
@@ -92,7 +100,7 @@ class TopicReader:
     async def close(self) -> None:
         """Disconnect from Kafka. Errors are ignored."""
         with suppress(*CLIENT_ERRORS):  # this client is in no group, so no other member waits for it
-            await asyncio.wait_for(self._consumer.stop(), REQUEST_TIMEOUT_S)
+            await asyncio.wait_for(self._consumer.stop(), self._timeout_s)
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
         """Return the bounds of each partition.
@@ -217,7 +225,7 @@ class TopicReader:
         return records
 
     async def _answer(self, request: Callable[[], Awaitable[_T]]) -> _T:
-        async with answered_within(REQUEST_TIMEOUT_S):
+        async with answered_within(self._timeout_s):
             return await request()
 
 

@@ -41,7 +41,7 @@ class GroupWatch:
         self._members: Sequence[Member] = ()
 
     async def run(self) -> None:
-        """Watch the group until cancelled; then disconnect.
+        """Watch the group until cancelled; then close the sessions.
 
         Raises:
             UsageError: another process has the group instance id of this one.
@@ -56,7 +56,6 @@ class GroupWatch:
             await cancel_all(tasks)
             if self._sessions is not None:
                 self._sessions.close()
-            await self._group.close()
 
     async def _read_members(self) -> None:
         failures, failing_since = 0, 0.0

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-from agent_runs.settings import KafkaSettings
 from consumer.errors import UsageError
 from consumer.kafka.decompression import decompression_limit
+from consumer.kafka.group_members import GroupMembers
+from consumer.kafka.log_watch import LogWatch
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.model.topic_status import TopicStatus, WatchedPartition
@@ -13,7 +14,7 @@ from consumer.partitions.lost_offsets import lost_offsets
 from consumer.partitions.topic_status import TopicStatusReader
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets, Store
-from consumer.settings import Config, TopicConfig
+from consumer.settings import Config
 
 
 class PartitionStatus(NamedTuple):
@@ -49,14 +50,17 @@ async def show_offsets(config: Config, session: Session) -> OffsetsReport:
         Unavailable: Kafka does not answer.
         StoreError: PostgreSQL does not answer.
     """
-    statuses = await _statuses(config.kafka, config.topic, session)
+    kafka, give_up_s = config.kafka, config.service.give_up_s
+    statuses = await _statuses(config, session)
     stored = [status.stored for status in statuses if status.stored]
     problems = await session.run(lambda store: tripped_partitions(store, config.ingest, stored))
-    reader = TopicStatusReader(config, session)
+    log = LogWatch(kafka, config.topic.topic, give_up_s)
+    members = GroupMembers(kafka, config.topic, give_up_s)
     try:
-        topic = await reader.read()
+        topic = await TopicStatusReader(config.topic, session, log, members).read()
     finally:
-        await reader.close()
+        await log.close()
+        await members.close()
     watched = {each.partition: each for each in topic.partitions}
     return OffsetsReport(
         [each._replace(tripped=problems.get(each.partition), watched=watched.get(each.partition)) for each in statuses],
@@ -64,14 +68,11 @@ async def show_offsets(config: Config, session: Session) -> OffsetsReport:
     )
 
 
-async def accept_loss(
-    kafka: KafkaSettings, config: TopicConfig, session: Session, partition: int, by: str
-) -> PartitionStatus:
+async def accept_loss(config: Config, session: Session, partition: int, by: str) -> PartitionStatus:
     """Move the stored offset of a partition that lost records to the start of its log, and record who decided it.
 
     Args:
-        kafka: how to reach the brokers.
-        config: the topic.
+        config: how to reach the brokers, and the topic.
         session: the login must have the rights of `agent_runs_consumer`.
         partition: the partition to move.
         by: who accepts the loss, and optionally why; stored in `accepted_losses`.
@@ -82,13 +83,14 @@ async def accept_loss(
     Raises:
         UsageError: the partition does not exist, has lost nothing, or was moved by another process meanwhile.
     """
-    statuses = {status.partition: status for status in await _statuses(kafka, config, session)}
+    topic = config.topic.topic
+    statuses = {status.partition: status for status in await _statuses(config, session)}
     status = statuses.get(partition)
     if status is None:
-        raise UsageError(f"topic {config.topic!r} has no partition {partition}")
+        raise UsageError(f"topic {topic!r} has no partition {partition}")
     if status.stored is None or status.lost is None:
         raise UsageError(f"partition {partition} has lost nothing; `offsets show` shows its status")
-    row = (config.topic, partition, status.stored.next_offset, status.bounds.start_offset, status.lost, by)
+    row = (topic, partition, status.stored.next_offset, status.bounds.start_offset, status.lost, by)
     (before,) = await session.fetch("last_accepted_loss", *row[:2])
     # The session repeats a statement whose answer was lost. If it was executed, the repetition finds the offset moved.
     accepted = await session.fetch("accept_loss", *row) or await session.fetch("accepted_loss", *row, before["id"])
@@ -99,11 +101,12 @@ async def accept_loss(
     return status
 
 
-async def _statuses(kafka: KafkaSettings, config: TopicConfig, session: Session) -> list[PartitionStatus]:
-    """Return the statuses, without `tripped`."""
-    partitions = await check_topic(kafka, config)
-    decompression_limit.set(config.decompression_limit)
-    topic_reader = await TopicReader.open(kafka, config.topic)
+async def _statuses(config: Config, session: Session) -> list[PartitionStatus]:
+    """Return the statuses, without `tripped` and `watched`."""
+    kafka, topic, give_up_s = config.kafka, config.topic, config.service.give_up_s
+    partitions = await check_topic(kafka, topic, timeout_s=give_up_s)
+    decompression_limit.set(topic.decompression_limit)
+    topic_reader = await TopicReader.open(kafka, topic.topic, timeout_s=give_up_s)
     try:
         offsets = await session.run(Store.offsets)
         bounds = await topic_reader.bounds(partitions)  # after the offsets: records may be stored in between

@@ -62,9 +62,10 @@ async def skip(config: Config, session: Session, decision: Decision) -> Skipped:
         UsageError: the partition is not halted at this record; nothing was skipped.
         Unavailable: a broker does not answer.
     """
-    await check_topic(config.kafka, config.topic)
+    give_up_s = config.service.give_up_s
+    await check_topic(config.kafka, config.topic, timeout_s=give_up_s)
     decompression_limit.set(config.topic.decompression_limit)
-    topic_reader = await TopicReader.open(config.kafka, config.topic.topic)
+    topic_reader = await TopicReader.open(config.kafka, config.topic.topic, timeout_s=give_up_s)
     try:
         stored, bounds = await _check_position(session, topic_reader, decision)  # 1
         batch = await topic_reader.unreadable_batch(decision.partition, stored.next_offset)  # 2

@@ -11,21 +11,21 @@ from consumer.model.topic_status import OpenTransaction, TopicStatus, WatchedPar
 from consumer.partitions.record_times import Position, RecordTimes
 from consumer.postgres.session import Session
 from consumer.postgres.store import Row
-from consumer.settings import Config
+from consumer.settings import TopicConfig
 
 
 class TopicStatusReader:
-    """Reads from PostgreSQL and Kafka, with connections of its own to Kafka. For one task at a time.
+    """Reads from PostgreSQL and Kafka. For one task at a time.
 
     A reading costs one query, a request to the group's coordinator, and four to the leaders of the partitions. In
     addition it requests the producer of each transaction that has been open for `open_transaction_s`.
     """
 
-    def __init__(self, config: Config, session: Session) -> None:
+    def __init__(self, config: TopicConfig, session: Session, log: LogWatch, members: GroupMembers) -> None:
         self._session = session
-        self._topic = config.topic
-        self._log = LogWatch(config.kafka, config.topic.topic)
-        self._members = GroupMembers(config.kafka, config.topic)
+        self._topic = config
+        self._log = log
+        self._members = members
         self._times = RecordTimes(self._log)
         self._transactions: dict[int, OpenTransaction] = {}  # by partition
 
@@ -56,11 +56,6 @@ class TopicStatusReader:
             open_dead_letters=rows[0]["open_dead_letters"],
             oldest_dead_letter_s=rows[0]["oldest_dead_letter_s"],
         )
-
-    async def close(self) -> None:
-        """Disconnect from Kafka."""
-        await self._log.close()
-        await self._members.close()
 
     async def _owners(self) -> Mapping[int, Member] | None:
         """Return the owners of the partitions; None while they are not known."""

@@ -118,7 +118,7 @@ async def test_a_loss_that_is_accepted_although_the_answer_is_lost_counts_as_acc
     # when its loss is accepted and the answer is lost,
     config = read_config(scene.environ())
     session = PatientSession(lambda: AnswerLost.connect(config.database, scene.topic), 10, 10)
-    before = await accept_loss(config.kafka, config.topic, session, 0, "Ada")
+    before = await accept_loss(config, session, 0, "Ada")
     # then the loss is recorded once, and the command succeeds.
     assert (before.partition, AnswerLost.accepted) == (0, 1)
     assert await scene.rows("SELECT next_offset, resumed_at, accepted_by FROM accepted_losses") == [(1, 2, "Ada")]

@@ -20,7 +20,6 @@ class Members:
 
     def __init__(self, failures: int) -> None:
         self._answers: Iterator[bool] = iter([False] * failures + [True])
-        self.closed = False
 
     async def read(self) -> None:
         answer = next(self._answers, None)
@@ -28,9 +27,6 @@ class Members:
             raise asyncio.CancelledError
         if not answer:
             raise Unavailable("no answer")
-
-    async def close(self) -> None:
-        self.closed = True
 
 
 @pytest.mark.parametrize(("failures", "levels"), [(29, []), (30, ["warning", "info"]), (31, ["warning", "info"])])
@@ -44,4 +40,3 @@ async def test_a_long_failure_and_its_end_are_logged_once(
 
     assert [line["log_level"] for line in lines] == levels
     assert {line["action"] for line in lines} <= {"group_watch"}
-    assert members.closed

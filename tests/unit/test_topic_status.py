@@ -2,28 +2,21 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
+from consumer.kafka.group_members import GroupMembers
 from consumer.kafka.log_watch import LogEnds, LogWatch
 from consumer.model.members import Member
 from consumer.model.topic_status import OpenTransaction
-from consumer.partitions.record_times import RecordTimes
 from consumer.partitions.topic_status import TopicStatusReader
 from consumer.postgres.session import Session
 from consumer.postgres.store import Row
-from consumer.settings import Config, DatabaseConfig, IngestConfig, ServiceConfig, TopicConfig
+from consumer.settings import TopicConfig
 
-CONFIG = Config(
-    kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"),
-    topic=TopicConfig(),
-    database=DatabaseConfig(url="postgresql://127.0.0.1:1/none"),
-    ingest=IngestConfig(),
-    service=ServiceConfig(),
-)
+TOPIC = TopicConfig()
 LAST_MS = 1_700_000_000_000  # of the last stored record
 OWNER = Member("member-1", "agent-runs-consumer", "10.0.0.7", frozenset({0}), is_consumer=True)
 
@@ -91,19 +84,14 @@ def kafka() -> Kafka:
     return Kafka({0: LogEnds(0, 10, 10), 1: LogEnds(4, 10, 10)})
 
 
-def reader(kafka: Kafka, offsets: dict[int, int], monkeypatch: pytest.MonkeyPatch) -> TopicStatusReader:
-    made = TopicStatusReader(CONFIG, StoredOffsets(offsets))
-    clients: dict[str, Any] = {"_log": kafka, "_members": kafka, "_times": RecordTimes(cast("LogWatch", kafka))}
-    for name, client in clients.items():
-        monkeypatch.setattr(made, name, client)
-    return made
+def reader(kafka: Kafka, offsets: dict[int, int]) -> TopicStatusReader:
+    members = cast("GroupMembers", kafka)
+    return TopicStatusReader(TOPIC, StoredOffsets(offsets), cast("LogWatch", kafka), members)
 
 
-async def test_the_time_of_a_record_is_searched_again_only_when_the_stored_offset_has_moved(
-    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_time_of_a_record_is_searched_again_only_when_the_stored_offset_has_moved(kafka: Kafka) -> None:
     offsets = {0: 3, 1: 10}
-    status = reader(kafka, offsets, monkeypatch)
+    status = reader(kafka, offsets)
     kafka.newer = {0: (3, kafka.written_ms)}
     for _ in range(3):
         behind, stored = (await status.read()).partitions
@@ -127,33 +115,31 @@ async def test_the_time_of_a_record_is_searched_again_only_when_the_stored_offse
     ],
 )
 async def test_the_time_of_the_next_record_follows_from_the_first_newer_one(
-    kafka: Kafka, monkeypatch: pytest.MonkeyPatch, stored: int, newer: tuple[int, int] | None, expected: int
+    kafka: Kafka, stored: int, newer: tuple[int, int] | None, expected: int
 ) -> None:
     kafka.bounds = {0: LogEnds(0, 10, 10)}
     kafka.newer = {} if newer is None else {0: newer}
-    (partition,) = (await reader(kafka, {0: stored}, monkeypatch).read()).partitions
+    (partition,) = (await reader(kafka, {0: stored}).read()).partitions
 
     assert partition.oldest_ms == expected
     assert kafka.searched == [{0: LAST_MS if stored else -1}]
     assert kafka.fetched == []
 
 
-async def test_the_lag_of_a_partition_that_nobody_has_started_begins_at_the_start_of_its_log(
-    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = (await reader(kafka, {}, monkeypatch).read()).partitions
+async def test_the_lag_of_a_partition_that_nobody_has_started_begins_at_the_start_of_its_log(kafka: Kafka) -> None:
+    first, second = (await reader(kafka, {}).read()).partitions
 
     assert (first.next_offset, first.lag) == (0, 10)
     assert (second.next_offset, second.lag) == (4, 6)
 
 
 async def test_if_timestamps_decrease_the_record_is_fetched_and_without_an_answer_only_its_time_is_not_known(
-    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+    kafka: Kafka,
 ) -> None:
     # Given two partitions with stored records that are newer than the last stored one,
     kafka.newer = {0: (1, 500), 1: (5, 500)}
     kafka.answers_fetches = False
-    status = reader(kafka, {0: 3, 1: 6}, monkeypatch)
+    status = reader(kafka, {0: 3, 1: 6})
     # when a fetch is not answered, then the next one is not tried: each would wait for its deadline.
     partitions = (await status.read()).partitions
     assert kafka.fetched == [(0, 3)]
@@ -163,30 +149,28 @@ async def test_if_timestamps_decrease_the_record_is_fetched_and_without_an_answe
     assert [each.oldest_ms for each in partitions] == [kafka.written_ms] * 2
 
 
-async def test_without_the_right_to_describe_the_group_the_owners_are_not_known(
-    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_the_right_to_describe_the_group_the_owners_are_not_known(kafka: Kafka) -> None:
     kafka.members = None
-    status = await reader(kafka, {0: 3, 1: 4}, monkeypatch).read()
+    status = await reader(kafka, {0: 3, 1: 4}).read()
 
     assert not status.owners_known
     assert [each.owner for each in status.partitions] == [None, None]
 
 
 async def test_the_producer_of_a_transaction_is_requested_until_it_is_known_and_only_if_it_is_open_for_long(
-    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+    kafka: Kafka,
 ) -> None:
     # Given a transaction that has just begun,
     kafka.bounds = {0: LogEnds(0, 8, 10)}
     kafka.names_producers = False
     kafka.written_ms = int(time.time() * 1000)
     kafka.newer = {0: (8, kafka.written_ms)}
-    status = reader(kafka, {0: 8}, monkeypatch)
+    status = reader(kafka, {0: 8})
     (blocked,) = (await status.read()).partitions
     assert blocked.transaction == OpenTransaction(8, begun_ms=kafka.written_ms)
     assert kafka.described == []
     # when it has been open for longer than the setting, then its producer is requested until Kafka tells,
-    begun_ms = kafka.written_ms - int(CONFIG.topic.open_transaction_s * 1000)
+    begun_ms = kafka.written_ms - int(TOPIC.open_transaction_s * 1000)
     kafka.bounds, kafka.written_ms = {0: LogEnds(0, 9, 10)}, begun_ms
     await status.read()
     kafka.names_producers = True
@@ -200,10 +184,8 @@ async def test_the_producer_of_a_transaction_is_requested_until_it_is_known_and_
     assert free.transaction is None
 
 
-async def test_the_time_of_the_last_stored_record_does_not_count_if_the_log_begins_behind_it(
-    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_time_of_the_last_stored_record_does_not_count_if_the_log_begins_behind_it(kafka: Kafka) -> None:
     kafka.bounds, kafka.newer = {0: LogEnds(5, 10, 10)}, {0: (6, 500)}
-    (partition,) = (await reader(kafka, {0: 3}, monkeypatch).read()).partitions
+    (partition,) = (await reader(kafka, {0: 3}).read()).partitions
 
     assert (partition.next_offset, partition.lag, partition.oldest_ms) == (5, 5, 500)
