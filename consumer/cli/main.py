@@ -115,7 +115,8 @@ def offsets_group() -> None:
 def offsets_show_command(form: str) -> None:
     """Show the offsets, the lag and the owner of each partition, and what halts or blocks it.
 
-    Lost records or the circuit breaker halt a partition; a producer's open transaction blocks it.
+    Lost records or the circuit breaker halt a partition; a producer's open transaction blocks it. A partition is
+    stalled if its log has records to store and its stored offset has not moved for AGENT_RUNS_STALL_S.
     """
     config = read_config(os.environ, "kafka", "database", "topic", "ingest", "service")
 

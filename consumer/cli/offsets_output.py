@@ -44,8 +44,8 @@ def _as_json(status: PartitionStatus, topic: TopicStatus) -> dict[str, Any]:
         "repeats": stored.repeats if stored else None,
         "lag_records": watched.lag if watched else None,
         "lag_seconds": _lag_seconds(status, topic),
-        "state": "halted" if _halt_reason(status) else "ok",
-        "halt_reason": _halt_reason(status),
+        "state": _state(status),
+        "halt_reason": _reason(status),
         "owner": {"client_id": owner.client_id, "host": owner.host, "member_id": owner.member_id} if owner else None,
         "open_transaction": _transaction_as_json(transaction, topic) if transaction else None,
     }
@@ -62,13 +62,13 @@ def _transaction_as_json(transaction: OpenTransaction, topic: TopicStatus) -> di
 
 
 def offsets_as_table(report: OffsetsReport, config: TopicConfig) -> None:
-    """Print a table of the partitions, why some are halted, and which open transactions block some."""
+    """Print a table of the partitions, why some are halted or stalled, and which open transactions block some."""
     console = text_console()
     if not console.is_terminal:
         console.width = _WIDTH
     console.print(_table(report))
     for status in report.partitions:
-        for problem in filter(None, (status.lost, status.tripped)):
+        for problem in filter(None, (status.lost, status.tripped, status.stalled)):
             print_line(console, f"partition {status.partition}: {problem}")
     for status in report.partitions:
         if status.watched and (transaction := status.watched.transaction):
@@ -103,7 +103,7 @@ def _table(report: OffsetsReport) -> Table:
             watched.lag if watched else None,
             _lag_seconds(status, report.topic),
             stored.repeats if stored else None,
-            "halted" if _halt_reason(status) else "ok",
+            _state(status),
             f"{owner.member_id} at {owner.host}" if owner else None,  # a member id begins with the client id
         )
         table.add_row(*map(_shown, row))
@@ -114,8 +114,14 @@ def _shown(value: object) -> str:
     return "-" if value is None else escape_line(f"{value:.0f}" if isinstance(value, float) else str(value))
 
 
-def _halt_reason(status: PartitionStatus) -> str | None:
-    return "; ".join(filter(None, (status.lost, status.tripped))) or None
+def _state(status: PartitionStatus) -> str:
+    if status.lost or status.tripped:
+        return "halted"
+    return "stalled" if status.stalled else "ok"
+
+
+def _reason(status: PartitionStatus) -> str | None:
+    return "; ".join(filter(None, (status.lost, status.tripped, status.stalled))) or None
 
 
 def _lag_seconds(status: PartitionStatus, topic: TopicStatus) -> float | None:

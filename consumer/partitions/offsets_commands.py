@@ -25,6 +25,8 @@ class PartitionStatus(NamedTuple):
         stored: the partition's row in `consumer_offsets`; None if no consumer has started the partition yet.
         lost: why the log no longer holds the records after the stored offset; None if it does.
         tripped: why the circuit breaker halts the partition; None if it does not.
+        stalled: since when, and where to look for the cause, if the log has records to store and the stored offset does
+            not move; None if it does, or if one of the above is the cause.
         watched: its lag, its owner and an open transaction; None if that was not read, or it has no leader.
     """
 
@@ -33,6 +35,7 @@ class PartitionStatus(NamedTuple):
     stored: Offsets | None
     lost: str | None
     tripped: str | None = None
+    stalled: str | None = None
     watched: WatchedPartition | None = None
 
 
@@ -62,10 +65,32 @@ async def show_offsets(config: Config, session: Session) -> OffsetsReport:
         await log.close()
         await members.close()
     watched = {each.partition: each for each in topic.partitions}
-    return OffsetsReport(
-        [each._replace(tripped=problems.get(each.partition), watched=watched.get(each.partition)) for each in statuses],
-        topic,
-    )
+    statuses = [
+        each._replace(tripped=problems.get(each.partition), watched=watched.get(each.partition)) for each in statuses
+    ]
+    return OffsetsReport([each._replace(stalled=_stalled(each, topic, config)) for each in statuses], topic)
+
+
+def _stalled(status: PartitionStatus, topic: TopicStatus, config: Config) -> str | None:
+    """Return why a partition seems to stand still; None if it does not.
+
+    The tables do not have what halts a partition: its owner knows it. They have when its stored offset last moved.
+    """
+    stored, watched = status.stored, status.watched
+    next_offset = stored.next_offset if stored else status.bounds.start_offset
+    if status.lost or status.tripped or watched is None or next_offset >= status.bounds.end_offset:
+        return None
+    since_ms = [stored.updated_at] if stored else []
+    since_ms += [watched.oldest_ms] if watched.oldest_ms is not None else []
+    still_s = (topic.read_ms - max(since_ms)) / 1000 if since_ms else 0.0
+    if still_s < config.topic.stall_s:
+        return None
+    found = f"the log has records from offset {next_offset} on, and none was stored for {still_s:.0f} s"
+    if watched.owner:
+        return (
+            f"{found}: /healthz and the log of its owner, {watched.owner.member_id} at {watched.owner.host}, have why"
+        )
+    return f"{found}: no consumer owns it; start consumers" if topic.owners_known else found
 
 
 async def accept_loss(config: Config, session: Session, partition: int, by: str) -> PartitionStatus:

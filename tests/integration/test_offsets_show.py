@@ -18,21 +18,23 @@ async def shown(scene: Scene, **settings: str) -> dict[str, Any]:
 
 
 async def test_the_json_document_has_lag_owner_and_state_of_each_partition(make_scene: MakeScene) -> None:
-    # Given a partition that is stored, one that a transaction blocks, and one that has lost records,
-    scene = await make_scene(3)
+    # Given a partition that is stored, one that a transaction blocks, one that has lost records, and one whose record
+    # an added constraint refuses,
+    scene = await make_scene(4)
+    await scene.rows("ALTER TABLE run_events ADD CHECK (run_id <> 'four')")
     await scene.publish(*events_of("one", "a"), *events_of("three", "a", partition=2))
     await scene.consume()
-    await scene.publish(*events_of("three", "b", "c", partition=2))
+    await scene.publish(*events_of("three", "b", "c", partition=2), *events_of("four", "a", partition=3))
     await delete_records_before(scene.servers.bootstrap_servers, scene.topic, 2, partition=2)
     producer = transactional_producer(scene.servers.bootstrap_servers, scene.topic)
     producer.begin_transaction()
     publish(producer, scene.topic, events_of("two", "a", partition=1))
     # and a consumer that owns all of them,
     consumer = scene.start()
-    await consumer.wait_for_action("halted")
+    await consumer.wait_for_action("halted", times=2)
     # when they are shown, then the document has all that is known.
-    document = await shown(scene, AGENT_RUNS_OPEN_TRANSACTION_S="0.001")
-    stored, blocked, halted = document.pop("partitions")
+    document = await shown(scene, AGENT_RUNS_OPEN_TRANSACTION_S="0.001", AGENT_RUNS_STALL_S="0.001")
+    stored, blocked, halted, stalled = document.pop("partitions")
     assert document.pop("read_at_ms") > 0
     assert document == {
         "topic": scene.topic,
@@ -64,17 +66,22 @@ async def test_the_json_document_has_lag_owner_and_state_of_each_partition(make_
     assert transaction == {"start_offset": 0, "transactional_id": scene.topic, "epoch": 0}
     assert (halted["state"], halted["log_start"], halted["next_offset"], halted["lag_records"]) == ("halted", 2, 1, 1)
     assert "deleted by retention" in halted["halt_reason"]
+    # The reason for the halt of the last one is not in the tables: its owner knows it.
+    assert (blocked["state"], stalled["state"], stalled["lag_records"]) == ("ok", "stalled", 1)
+    assert f"/healthz and the log of its owner, {owner['member_id']}" in stalled["halt_reason"]
     # The table shows the owner too, and names the transaction.
     table = (await scene.command("offsets", "show")).output
-    assert table.count(owner["member_id"]) == 3
+    assert table.count(owner["member_id"]) == 4
+    assert table.count("ok") == 3  # the last partition has not stood still for AGENT_RUNS_STALL_S
     assert "partition 1: a transaction of" in table
     producer.abort_transaction()
 
 
 async def test_without_a_consumer_no_partition_has_an_owner(scene: Scene) -> None:
     await scene.publish(*events_of("run", "a"))
-    document = await shown(scene)
+    document = await shown(scene, AGENT_RUNS_STALL_S="0.001")
 
     (partition,) = document["partitions"]
     assert document["owners_known"] is True
     assert (partition["owner"], partition["next_offset"], partition["lag_records"]) == (None, None, 1)
+    assert (partition["state"], partition["halt_reason"].endswith("start consumers")) == ("stalled", True)
