@@ -46,6 +46,8 @@ _ERRORS: Final[dict[str, type[StoreError | OperatorNeeded]]] = {
 # A smaller batch may stay below the limit. 57014 is statement_timeout; a user's request to cancel has the same code.
 _LIMITS: Final = frozenset({"25P03", "25P04", "53200", "53400", "57014"})
 
+_MISSING_RIGHT: Final = "aclcheck_error"  # the routine that reports 42501 for a table, a function or another object
+
 EVENT_ID_CONSTRAINT: Final = "run_events_id_key"
 _FOREIGN_KEYS: Final = ("", "run_events_run_fkey", "agent_runs_parent_fkey")  # "": PostgreSQL has not named it
 
@@ -95,6 +97,8 @@ def translate(sqlstate: str, message: str, origin: Origin = _UNKNOWN) -> StoreEr
     kind = _ERRORS.get(sqlstate) or _ERRORS.get(sqlstate[:2], DataRefused)
     if kind in (NewConnection, OperatorNeeded) and _is_of_added_object(sqlstate, origin):
         kind = DataRefused
+    if origin.routine == _MISSING_RIGHT:
+        message = f"{message}: grant the login of the service this right, which an object of the tables may need"
     text = f"{message} (SQLSTATE {sqlstate})"
     if issubclass(kind, OperatorNeeded):
         return OperatorNeeded(f"PostgreSQL failed with SQLSTATE {sqlstate}: {message}")
@@ -115,7 +119,9 @@ def _is_of_added_object(sqlstate: str, origin: Origin) -> bool:
         case "0A000":
             return origin.routine == "DoCopy"  # COPY FROM does not support row-level security
         case "42501":
-            return origin.routine == "ExecWithCheckOptions"  # a row-level security policy
+            # A row-level security policy; or a right that a row of COPY needs, such as EXECUTE on the function of an
+            # index or a constraint. A missing right on the table is reported before the first row, without a context.
+            return origin.routine == "ExecWithCheckOptions" or bool(origin.routine == _MISSING_RIGHT and origin.context)
         case _:
             return False
 

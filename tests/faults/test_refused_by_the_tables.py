@@ -1,5 +1,7 @@
 """An object that an operator has added to the tables refuses rows: no record is at fault, and none is lost."""
 
+from dataclasses import replace
+
 import pytest
 
 from consumer.errors import OperatorNeeded
@@ -9,6 +11,7 @@ from tests.support.health import wait_until_healthy, wait_until_unhealthy
 from tests.support.messages import Message, event, event_with_literal
 from tests.support.scene import PARTITIONS, Scene
 from tests.support.servers.clients import execute, fetch_value
+from tests.support.servers.logins import CONSUMER, login
 from tests.support.waiting import until
 
 FIRST, SECOND, OTHER = (key_of_partition(partition, PARTITIONS) for partition in range(PARTITIONS))
@@ -23,6 +26,10 @@ REFUSE_PARTITION_0 = """
     END
     $$;
     CREATE TRIGGER refuse_trg BEFORE INSERT ON consumer_offsets FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+SHOUT = """
+    CREATE FUNCTION shout(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN upper($1); END $$;
+    REVOKE EXECUTE ON FUNCTION shout FROM PUBLIC;
 """
 TOO_LARGE_A_NUMBER = event_with_literal("too-large", b"1e131072")
 
@@ -82,6 +89,30 @@ async def test_a_partition_whose_first_offset_a_trigger_refuses_halts_until_it_i
     # When the trigger is dropped, then the next consumer stores everything.
     await execute(scene.database, "DROP TRIGGER refuse_trg ON consumer_offsets")
     await scene.consume()
+    await scene.assert_consistent(dead_letters=False)
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "ALTER TABLE run_events ADD CONSTRAINT shout_check CHECK (shout(id) <> '')",
+        "CREATE INDEX shout_idx ON run_events (shout(id))",
+    ],
+)
+async def test_a_partition_halts_while_the_login_may_not_execute_the_function_of_an_added_object(
+    scene: Scene, added: str
+) -> None:
+    # Given an object whose function the login of the consumer may not execute,
+    await execute(scene.database, SHOUT)
+    await execute(scene.database, added)
+    await scene.publish(Message(FIRST, event("a")))
+    async with login(scene.database, CONSUMER) as url:
+        # when it consumes, then the partition halts, and the reason has the remedy.
+        with pytest.raises(OperatorNeeded, match=r"offset 0: permission denied for function shout: grant .*shout"):
+            await replace(scene, database=url).consume()
+        # With the right, it continues.
+        await execute(scene.database, f"GRANT EXECUTE ON FUNCTION shout TO {CONSUMER}")
+        await replace(scene, database=url).consume()
     await scene.assert_consistent(dead_letters=False)
 
 

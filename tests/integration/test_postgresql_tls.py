@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from consumer.errors import LoginRefused, Unavailable
+from consumer.errors import LoginRefused
 from consumer.postgres.store import Store
 from consumer.settings import DatabaseConfig
 from deploy.local.ports import HOST
@@ -128,5 +128,5 @@ async def test_a_connection_without_tls_is_made_if_the_mode_allows_it(database: 
 
 
 async def test_a_connection_without_tls_is_refused_if_the_mode_requires_it(database: str) -> None:
-    with pytest.raises(Unavailable, match="rejected SSL upgrade"):
+    with pytest.raises(LoginRefused, match=r"rejected SSL upgrade.*or sslmode in DATABASE_URL"):
         await _connect(f"{database}?sslmode=require")

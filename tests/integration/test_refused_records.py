@@ -55,3 +55,14 @@ async def test_the_log_line_of_a_refused_record_names_its_dead_letter(scene: Sce
     consumer = scene.start("--until-end", AGENT_RUNS_LOG_FORMAT="json", AGENT_RUNS_GROUP=scene.until_end_group)
     assert await consumer.wait_for_exit() == 0
     assert consumer.lines("dead_letter") == []
+
+
+async def test_a_dead_letter_keeps_the_first_10000_headers_and_the_number_of_the_others(scene: Scene) -> None:
+    # Given an invalid record with more headers than a dead letter keeps,
+    headers = [(f"h{number}", b"x") for number in range(10_003)]
+    await scene.publish(Message(b"run", b"no JSON", headers=headers))
+    # when it is consumed,
+    await scene.consume()
+    # then the dead letter has the first ones, and how many it omits.
+    kept = "jsonb_array_length(headers), headers -> 0 ->> 0, headers -> -1 ->> 0, omitted_headers"
+    assert await scene.rows(f"SELECT {kept} FROM dead_letters") == [(10_000, "h0", "h9999", 3)]

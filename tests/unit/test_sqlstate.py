@@ -125,18 +125,25 @@ def test_a_transient_error_in_a_function_is_translated_like_any_other(sqlstate: 
 
 
 @pytest.mark.parametrize(
-    ("sqlstate", "routine", "expected"),
+    ("sqlstate", "routine", "context", "expected"),
     [
-        ("42501", "ExecWithCheckOptions", DataRefused),  # row-level security
-        ("42501", "aclcheck_error", OperatorNeeded),  # a missing right
-        ("0A000", "DoCopy", DataRefused),  # COPY FROM and row-level security
-        ("0A000", "RevalidateCachedQuery", NewConnection),
+        ("42501", "ExecWithCheckOptions", "", DataRefused),  # row-level security
+        ("42501", "aclcheck_error", "", OperatorNeeded),  # a missing right on a table
+        ("42501", "aclcheck_error", "COPY run_events, line 1", DataRefused),  # on the function of an index
+        ("0A000", "DoCopy", "", DataRefused),  # COPY FROM and row-level security
+        ("0A000", "RevalidateCachedQuery", "", NewConnection),
     ],
 )
-def test_row_level_security_is_told_from_other_errors_by_the_servers_routine(
-    sqlstate: str, routine: str, expected: type[Exception]
+def test_errors_of_added_objects_are_told_from_others_by_the_servers_routine(
+    sqlstate: str, routine: str, context: str, expected: type[Exception]
 ) -> None:
-    assert type(translate(sqlstate, "", Origin(routine=routine))) is expected
+    assert type(translate(sqlstate, "", Origin(routine=routine, context=context))) is expected
+
+
+def test_the_error_of_a_missing_right_has_the_remedy() -> None:
+    error = translate("42501", "permission denied for function f", Origin(routine="aclcheck_error"))
+
+    assert "permission denied for function f: grant the login of the service this right" in str(error)
 
 
 def test_a_refusal_names_the_objects_that_postgresql_reports() -> None:
