@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from inspect import signature
-from threading import Thread
+from threading import Thread, get_ident
 from time import monotonic
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -56,6 +56,18 @@ class BrokenStr(Exception):
 class Unhashable:
     def __hash__(self) -> int:
         raise BrokenStr
+
+
+@pytest.fixture(autouse=True)
+def logs_of_this_thread(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Capture only what the test's thread logs: emitters of earlier tests may still have threads."""
+
+    def is_of_this_thread(record: logging.LogRecord) -> bool:
+        return record.thread == get_ident()
+
+    caplog.handler.addFilter(is_of_this_thread)
+    yield
+    caplog.handler.removeFilter(is_of_this_thread)
 
 
 @pytest.fixture
