@@ -116,11 +116,8 @@ class Service:
             )
             self.consuming = True
             stop_tasks = {stopped, *self._lanes.start()}  # 2
-            if to_end:
-                background.add(_task(self._wait_until_stored(ends, topic_reader), "until_end"))
-            else:
-                watching = watch_topic(self.config, self._connect, self._members, self.observer.on_topic)
-                background.add(_task(watching, "watch_topic"))
+            watching = self._wait_until_stored(ends, topic_reader) if to_end else self._watch_topic()
+            background.add(_task(watching, "until_end" if to_end else "watch_topic"))
             stop_tasks |= background
             _log.info("Consuming", action="run", topic=topic.topic, group=topic.group)
             await retry_on(  # 3
@@ -152,6 +149,9 @@ class Service:
         give_up_s = self.config.service.give_up_s
         session = Session(self._connect, min(self.config.database.timeout_s, give_up_s))
         await wait_until_stored(ends, session, self.observer, topic_reader, give_up_s)
+
+    async def _watch_topic(self) -> None:
+        await watch_topic(self.config, self._connect, self._members, self.observer.on_topic)
 
     def _report_broken_client(self, error: BaseException, wait_s: float) -> None:
         if isinstance(error, MemberRefused):
