@@ -31,7 +31,7 @@ from agent_runs.events import (
 )
 from agent_runs.ids import new_id
 from agent_runs.questions import Question
-from agent_runs.status import RunState, RunStatus, fold, next_status, open_questions
+from agent_runs.status import RunState, RunStatus, fold, open_questions
 
 if TYPE_CHECKING:
     from agent_runs.emitter import Emitter, Run, current_run, tool
@@ -73,7 +73,6 @@ __all__ = [
     "encode_event",
     "fold",
     "new_id",
-    "next_status",
     "open_questions",
     "tool",
 ]

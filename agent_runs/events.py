@@ -33,7 +33,10 @@ __all__ = [
 
 
 class Input(Event, frozen=True, tag="input"):
-    """A stimulus that starts the agent or lets it continue; the run is `running` after it.
+    """A stimulus that starts the agent or lets it continue.
+
+    The run is `running` after it; but a `human_response` answers one open question, and a waiting run waits for the
+    answers to the others.
 
     Attributes:
         tool: the kind of stimulus: `message_from_user`, `awake_from_system`, `system_message`, `tool_result` or
@@ -88,7 +91,9 @@ class LlmFailed(Event, frozen=True, tag="llm_failed"):
 
 
 class ToolRequested(Event, frozen=True, tag="tool_requested"):
-    """The agent requests a call of a tool. A running run waits after a request of `ask_human` or `spawn_agent`.
+    """The agent requests a call of a tool. A request of a waiting tool is a question: the run waits for its answer.
+
+    Waiting tools are `ask_human`, `spawn_agent`, and tools with the role `waits`.
 
     Attributes:
         tool_name: the name of the tool.
@@ -104,8 +109,8 @@ class ToolRequested(Event, frozen=True, tag="tool_requested"):
 class ToolSucceeded(Event, frozen=True, tag="tool_succeeded"):
     """A tool returned a result.
 
-    A result of `respond_to_user` or `done` completes a run that has not ended. A result of `ask_human` or
-    `spawn_agent` continues a waiting run.
+    A result of a terminal tool completes a run that has not ended; these are `respond_to_user`, `done`, and tools with
+    the role `finishes`. A result of a waiting tool is the answer to its question. The run continues after the last one.
 
     Attributes:
         tool_name: the name of the tool.
@@ -121,7 +126,7 @@ class ToolSucceeded(Event, frozen=True, tag="tool_succeeded"):
 class ToolFailed(Event, frozen=True, tag="tool_failed"):
     """A tool call failed, or returned nothing in time.
 
-    A failure of `ask_human` or `spawn_agent` continues a waiting run.
+    A failure of a waiting tool is an answer too.
 
     Attributes:
         tool_name: the name of the tool.
@@ -181,7 +186,7 @@ class RunCompleted(Event, frozen=True, tag="run_completed"):
 
 
 class RunFailed(Event, frozen=True, tag="run_failed"):
-    """The run ended without success.
+    """The run ended without success. After a result of a terminal tool the run is failed too.
 
     Attributes:
         error: what went wrong, as text.

@@ -4,6 +4,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from agent_runs.ids import id_problem
+
 # The service reads and writes the questions of every run of a batch. So their size has a limit, whatever a producer
 # sends: with ids of 12 characters it holds about 150 open questions, and about 40 answered ones.
 MAX_OPEN_BYTES: Final = 8192
@@ -31,6 +33,15 @@ def of_tool(questions: tuple[Question, ...], tool_name: str) -> tuple[Question, 
 def named(event_id: str | None, questions: tuple[Question, ...]) -> Question | None:
     """Return the question with this id, if it is one of `questions`."""
     return next((question for question in questions if question.id == event_id), None)
+
+
+def has_recordable_name(tool_name: str) -> bool:
+    """Whether a tool has a name that the state of a run can hold.
+
+    A name with U+FFFD is excluded because the stored message has this character in place of those that JSONB cannot
+    store. So the state follows from the stored message, too.
+    """
+    return id_problem(tool_name) is None and "\ufffd" not in tool_name
 
 
 def fits(questions: tuple[Question, ...]) -> bool:

@@ -1,4 +1,7 @@
-"""The status of a run and its open questions: `fold`, a pure function of one state and the next event."""
+"""The status of a run and its open questions: `fold`, a pure function of one state and the next event.
+
+docs/guarantees.md has the table that this module implements.
+"""
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -7,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agent_runs.ids import id_problem
-from agent_runs.questions import Question, fits, named, newest, of_tool
+from agent_runs.questions import Question, fits, has_recordable_name, named, newest, of_tool
 
 if TYPE_CHECKING:
     from agent_runs.events import RunEvent, ToolRequested, UnknownEvent
@@ -40,7 +42,6 @@ _ROLES: Final = {
     "respond_to_user": Role.FINISHES,
     "done": Role.FINISHES,
 }
-TOOLS_WITH_A_ROLE: Final = frozenset(_ROLES)
 _ROLES_BY_VALUE: Final = {role.value: role for role in Role}
 HUMAN_RESPONSE: Final = "human_response"
 
@@ -94,29 +95,6 @@ def open_questions(events: "Iterable[RunEvent | UnknownEvent]") -> "list[ToolReq
     return [requests[question.id] for question in state.open_questions]
 
 
-def next_status(status: RunStatus, event_type: str, tool_name: str | None = None) -> RunStatus:  # noqa: PLR0911
-    """Return the status of a run after one more event, without its questions and the field `role`."""
-    role = _ROLES.get(tool_name or "")
-    match event_type:
-        case "input" | "run_resumed":
-            return RunStatus.RUNNING
-        case _ if status in FINISHED:
-            return status
-        case "run_waiting":
-            return RunStatus.WAITING
-        case "run_completed":
-            return RunStatus.COMPLETED
-        case "run_failed":
-            return RunStatus.FAILED
-        case "tool_requested" if role is Role.WAITS:
-            return RunStatus.WAITING
-        case "tool_succeeded" | "tool_failed" if role is Role.WAITS:
-            return RunStatus.RUNNING
-        case "tool_succeeded" if role is Role.FINISHES:
-            return RunStatus.COMPLETED
-    return status
-
-
 def _role(event: Any) -> Role | None:
     """Return the role of the event's tool. A `role` of another value has no meaning in this version."""
     return _ROLES_BY_VALUE.get(event.role) or _ROLES.get(event.tool_name)
@@ -159,7 +137,7 @@ def _request(state: RunState, event: Any) -> RunState:
     if _role(event) is not Role.WAITS or state.status in FINISHED:
         return state
     questions = (*state.open_questions, Question(event.id, event.tool_name))
-    if id_problem(event.tool_name) or not fits(questions):
+    if not has_recordable_name(event.tool_name) or not fits(questions):
         return _wait(state, event)  # the run waits, but the question is not recorded
     return replace(state, status=RunStatus.WAITING, open_questions=questions)
 

@@ -3,6 +3,7 @@
 If agent-runs is installed, pytest has the fixture `recording_emitter`.
 """
 
+from functools import reduce
 from threading import Lock
 from typing import cast
 
@@ -14,7 +15,7 @@ from agent_runs.emitter.redaction import Mask
 from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import EmitterSettings
 from agent_runs.events import RunEvent, UnknownEvent
-from agent_runs.status import RunStatus, next_status
+from agent_runs.status import RunState, RunStatus, fold
 
 
 class RecordingEmitter(Emitter):
@@ -65,10 +66,7 @@ class RecordingEmitter(Emitter):
             (run_id,) = self.run_ids
         if run_id not in self.run_ids:
             raise LookupError(f"run {run_id!r} has no events; the runs with events are {self.run_ids}")
-        status = RunStatus.RUNNING
-        for event in self.events(run_id):
-            status = next_status(status, event.type, getattr(event, "tool_name", None))
-        return status
+        return reduce(fold, self.events(run_id), RunState()).status
 
 
 class _RecordingPipeline(Pipeline):

@@ -16,6 +16,11 @@ CREATE TABLE agent_runs (
     status_changed_at timestamptz      NOT NULL,             -- of the event that last changed the status; before any: created_at
     dropped_events    bigint           NOT NULL DEFAULT 0,   -- events that the producer reports as dropped
     started_at        timestamptz,                           -- record timestamp of the first run_started; NULL before it
+    open_questions    jsonb            NOT NULL DEFAULT '[]',  -- [{"id": …, "tool_name": …}, …]: requests of waiting tools
+                                                             -- without an answer, oldest first
+    answered_questions jsonb           NOT NULL DEFAULT '[]',  -- the last ones that were closed; only the fold needs them
+    completed_by_tool boolean          NOT NULL DEFAULT false,  -- completed without a run_completed: a run_failed replaces it
+    labels            jsonb            NOT NULL DEFAULT '{}',  -- {"name": "value", …} of the first run_started
 
     -- One row per run. Consumers lock runs in the order of this key.
     CONSTRAINT agent_runs_pkey PRIMARY KEY (id),
@@ -44,6 +49,10 @@ CREATE INDEX agent_runs_agent_idx ON agent_runs (agent_id, created_at DESC, id D
 CREATE INDEX agent_runs_session_idx ON agent_runs (session_id, created_at DESC, id DESC) WHERE session_id IS NOT NULL;
 -- Children of one run, newest first; also the lookup of the foreign key when a parent is deleted.
 CREATE INDEX agent_runs_parent_idx ON agent_runs (parent_run_id, created_at DESC, id DESC) WHERE parent_run_id IS NOT NULL;
+-- Runs with open questions, those first whose status has not changed for longest.
+CREATE INDEX agent_runs_open_questions_idx ON agent_runs (status_changed_at, id) WHERE open_questions <> '[]';
+-- Runs with certain labels: labels @> '{"environment": "test"}'.
+CREATE INDEX agent_runs_labels_idx ON agent_runs USING gin (labels jsonb_path_ops);
 
 CREATE TABLE run_events (
     id               text COLLATE "C" NOT NULL,              -- the message's id
@@ -252,6 +261,11 @@ COMMENT ON COLUMN agent_runs.event_count IS 'events stored; also the next event_
 COMMENT ON COLUMN agent_runs.status_changed_at IS 'of the event that last changed the status; before any: created_at';
 COMMENT ON COLUMN agent_runs.dropped_events IS 'events that the producer reports as dropped';
 COMMENT ON COLUMN agent_runs.started_at IS 'record timestamp of the first run_started; NULL before it';
+COMMENT ON COLUMN agent_runs.open_questions IS
+    '[{"id": …, "tool_name": …}, …]: requests of waiting tools without an answer, oldest first';
+COMMENT ON COLUMN agent_runs.answered_questions IS 'the last ones that were closed; only the fold needs them';
+COMMENT ON COLUMN agent_runs.completed_by_tool IS 'completed without a run_completed: a run_failed replaces it';
+COMMENT ON COLUMN agent_runs.labels IS '{"name": "value", …} of the first run_started';
 COMMENT ON TABLE run_events IS
     'The events of the runs, append-only, numbered 0, 1, 2 … within each run in the order of the topic.';
 COMMENT ON COLUMN run_events.id IS 'the message''s id';

@@ -12,12 +12,19 @@ from agent_runs.emitter.last_events import MAX_RUNS, NO_ENTRIES, InPool, last_ev
 from agent_runs.emitter.pickling import Shared
 from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.records import record_key
-from agent_runs.events import EVENT_CLASSES, Event, Json, ToolFailed, ToolRequested, ToolSucceeded
+from agent_runs.events import EVENT_CLASSES, Event, Input, Json, ToolFailed, ToolRequested, ToolSucceeded
 from agent_runs.ids import new_id
-from agent_runs.status import TOOLS_WITH_A_ROLE, RunStatus, next_status
+from agent_runs.status import RunState, RunStatus, fold
 
 _OWN_NAMES: Final = {cls: frozenset({"type", *cls.__struct_fields__}) for cls in EVENT_CLASSES.values()}
 _TYPES: Final = {cls: name for name, cls in EVENT_CLASSES.items()}
+# The fields that the fold compares with names, in the classes that have one.
+_FOLDED_NAMES: Final = {
+    Input: "tool",
+    ToolRequested: "tool_name",
+    ToolSucceeded: "tool_name",
+    ToolFailed: "tool_name",
+}
 _NO_FIELDS: Final[Mapping[str, Json]] = {}
 
 
@@ -25,12 +32,12 @@ class EventChain(Shared):
     """Emits events for a run, and follows the run's status.
 
     Attributes:
-        status: the run's status after all events of this object, dropped ones included.
+        state: the run's state after all events of this object, dropped ones included.
         status_accepted: whether the event that led to this status was accepted.
     """
 
     def __init__(self, pipeline: Pipeline | DisabledPipeline, run_id: str) -> None:
-        self.status = RunStatus.RUNNING
+        self.state = RunState()
         self.status_accepted = True
         self._pipeline = pipeline
         self._key = record_key(run_id)
@@ -70,22 +77,29 @@ class EventChain(Shared):
             else:
                 self.set_last_event(event_id)
                 self._last_event_id = event_id
-        tool_name = fields.get("tool_name")
-        if type(tool_name) is not str or tool_name in TOOLS_WITH_A_ROLE:
-            self._follow_status(_TYPES[event_class], tool_name, accepted=accepted)
-        return event_id, accepted
-
-    def _follow_status(self, event_type: str, tool_name: object, *, accepted: bool) -> None:
+        name_field = _FOLDED_NAMES.get(event_class)
         # `put` has dropped and counted an event whose name is not text. The name may not even be hashable.
-        status = next_status(self.status, event_type, tool_name if isinstance(tool_name, str) else None)
-        if status is not self.status:
-            self.status, self.status_accepted = status, accepted
+        if name_field is None or isinstance(fields[name_field], str):
+            self._follow_status(event, accepted=accepted)
+        return event_id, accepted
 
     def set_last_event(self, event_id: str) -> None:
         """Make the event the last one of the run in this context."""
         entries = last_events.get(NO_ENTRIES)
         kept = entries if self._name in entries or len(entries) < MAX_RUNS else NO_ENTRIES
         last_events.set({**kept, self._name: event_id})
+
+    def _follow_status(self, event: Event, *, accepted: bool) -> None:
+        state = fold(self.state, event)
+        if state is not self.state:
+            if state.status is not self.state.status:
+                self.status_accepted = accepted
+            self.state = state
+
+    @property
+    def status(self) -> RunStatus:
+        """The run's status after all events of this object, dropped ones included."""
+        return self.state.status
 
     def default_parent(self) -> str | None:
         """Return the id of the parent that an event without `parent` has; None if the run has no event."""

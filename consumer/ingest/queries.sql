@@ -78,7 +78,10 @@ SELECT b.id, 'unknown', 'running', b.at, b.at, b.at
 -- Locks the runs of the batch, and the parents without events whose times the batch lowers, in the order of the ids. A
 -- parent with events is not locked: otherwise lanes with a common parent would wait for each other.
 -- $1 ids, $2 NULL for a run of the batch; for a parent the time to lower its times to
-SELECT r.id, r.status, r.event_count, r.dropped_events, r.started_at IS NOT NULL AS started, b.lower_to
+-- Returns NULL for an empty list of questions
+SELECT r.id, r.status, r.event_count, r.dropped_events, r.started_at IS NOT NULL AS started, b.lower_to,
+       nullif(r.open_questions, '[]') AS open_questions, nullif(r.answered_questions, '[]') AS answered_questions,
+       r.completed_by_tool
   FROM agent_runs AS r
   JOIN unnest($1::text[], $2::timestamptz[]) AS b (id, lower_to) ON b.id = r.id
  WHERE b.lower_to IS NULL OR (r.event_count = 0 AND r.created_at > b.lower_to)
@@ -94,8 +97,8 @@ UPDATE agent_runs AS r
  WHERE r.id = b.id
 
 -- update_runs --
--- Updates the batch's runs from their heads. NULL leaves a column unchanged, from created_at on. The rows are locked.
--- $1 ids, $2 to $11 the columns
+-- Updates the batch's runs from their heads. NULL leaves a column unchanged. The rows are locked.
+-- $1 ids, $2 to $15 the columns
 UPDATE agent_runs AS r
    SET status = b.status,
        event_count = b.event_count,
@@ -103,15 +106,21 @@ UPDATE agent_runs AS r
        created_at = coalesce(b.created_at, r.created_at),
        status_changed_at = coalesce(b.status_changed_at, r.status_changed_at),
        dropped_events = b.dropped_events,
+       completed_by_tool = b.completed_by_tool,
+       open_questions = coalesce(b.open_questions, r.open_questions),
+       answered_questions = coalesce(b.answered_questions, r.answered_questions),
        started_at = coalesce(b.started_at, r.started_at),
        agent_id = coalesce(b.agent_id, r.agent_id),
        session_id = coalesce(b.session_id, r.session_id),
-       parent_run_id = coalesce(b.parent_run_id, r.parent_run_id)
+       parent_run_id = coalesce(b.parent_run_id, r.parent_run_id),
+       labels = coalesce(b.labels, r.labels)
   FROM unnest(
         $1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
-        $7::bigint[], $8::timestamptz[], $9::text[], $10::text[], $11::text[]
+        $7::bigint[], $8::boolean[], $9::jsonb[], $10::jsonb[], $11::timestamptz[], $12::text[], $13::text[], $14::text[],
+        $15::jsonb[]
        ) AS b (id, status, event_count, updated_at, created_at, status_changed_at,
-               dropped_events, started_at, agent_id, session_id, parent_run_id)
+               dropped_events, completed_by_tool, open_questions, answered_questions, started_at, agent_id, session_id,
+               parent_run_id, labels)
  WHERE r.id = b.id
 
 -- insert_dead_letters --

@@ -5,29 +5,33 @@ from typing import Final
 
 import msgspec
 
-from agent_runs.status import RunStatus, next_status
+from agent_runs.status import RunState, fold
 from consumer.model.records import Event, Reason, Rejection
 
 # The ranges of columns: event_count and event_seq are integer, dropped_events is bigint.
 MAX_EVENT_COUNT: Final = 2**31 - 1
 MAX_DROPPED_EVENTS: Final = 2**63 - 1
 _MAX_DROPPED_BY_ONE_EVENT: Final = 2**31 - 1  # by the message contract
+NO_EVENTS: Final = RunState()
 
 
 class Head(msgspec.Struct, kw_only=True):
-    """The next sequence number and the status of a run, and the columns that the folded events change.
+    """The next sequence number and the state of a run, and the columns that the folded events change.
 
     Times are in milliseconds since 1970. None in a field after `started`: none of the folded events sets the column.
 
     Attributes:
+        state: the state of the run after the folded events.
+        stored: the state of the run in the tables.
         event_count: the number of the run's events, which is also the sequence number of its next event.
-        started: whether the run has a `run_started`. Only the first one sets `started_at`, `agent_id`, `session_id` and
-            `parent_run_id`.
+        started: whether the run has a `run_started`. Only the first one sets `started_at`, `agent_id`, `session_id`,
+            `parent_run_id` and `labels`.
         dropped_events: the sum of the counts of the run's `events_dropped`.
     """
 
     run_id: str
-    status: RunStatus = RunStatus.RUNNING
+    state: RunState = NO_EVENTS
+    stored: RunState = NO_EVENTS
     event_count: int = 0
     dropped_events: int = 0
     started: bool = False
@@ -39,6 +43,7 @@ class Head(msgspec.Struct, kw_only=True):
     agent_id: str | None = None
     session_id: str | None = None
     parent_run_id: str | None = None
+    labels: Mapping[str, str] | None = None
 
 
 def reject_beyond_limits(events: Sequence[Event], heads: Mapping[str, Head]) -> tuple[Sequence[Event], list[Rejection]]:
@@ -77,9 +82,11 @@ def advance(head: Head, event: Event) -> int:
     head.updated_at = at
     if seq == 0:
         head.created_at = head.status_changed_at = at
-    status = next_status(head.status, envelope.type, getattr(envelope, "tool_name", None))
-    if status is not head.status:
-        head.status, head.status_changed_at = status, at
+    state = fold(head.state, envelope)
+    if state is not head.state:
+        if state.status is not head.state.status:
+            head.status_changed_at = at
+        head.state = state
     if envelope.type == "events_dropped":
         head.dropped_events += envelope.count  # type: ignore[union-attr]  # an events_dropped has a count
     elif envelope.type == "run_started" and not head.started:
@@ -90,9 +97,10 @@ def advance(head: Head, event: Event) -> int:
 def _start(head: Head, event: Event) -> None:
     run_started = event.envelope
     head.started, head.started_at = True, event.record.timestamp
-    head.agent_id = run_started.agent_id  # type: ignore[union-attr]  # a run_started has these three
+    head.agent_id = run_started.agent_id  # type: ignore[union-attr]  # a run_started has these four
     head.session_id = run_started.session_id  # type: ignore[union-attr]
     head.parent_run_id = run_started.parent_run_id  # type: ignore[union-attr]
+    head.labels = run_started.labels  # type: ignore[union-attr]
 
 
 def first_run_started_events(events: Iterable[Event]) -> list[Event]:

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from agent_runs.status import RunStatus
+from agent_runs.questions import Question
+from agent_runs.status import FINISHED, RunState, RunStatus
 from consumer.errors import StaleOffsets
 from consumer.ingest.sequencing import Head
 from consumer.model.batches import Batch, NewDeadLetter
@@ -22,6 +23,7 @@ _LOOK_UP_BYTES: Final = 2 * 1024 * 1024
 # and 20 in JSONB.
 _MAX_HEADERS: Final = 10_000
 _encode: Final = msgspec.json.Encoder().encode
+_decode_questions: Final = msgspec.json.Decoder(tuple[Question, ...]).decode
 
 
 class Transaction:
@@ -103,16 +105,20 @@ class Transaction:
         columns = _columns(
             (
                 head.run_id,
-                head.status,
+                head.state.status,
                 head.event_count,
                 head.updated_at,
                 head.created_at,
                 head.status_changed_at,
                 head.dropped_events,
+                head.state.completed_by_tool,
+                _changed(head.stored.open_questions, head.state.open_questions),
+                _changed(head.stored.answered_questions, head.state.answered_questions),
                 head.started_at,
                 head.agent_id,
                 head.session_id,
                 head.parent_run_id,
+                _encode(head.labels) if head.labels else None,
             )
             for head in heads
         )
@@ -149,14 +155,49 @@ def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
+def _changed(stored: tuple[Question, ...], questions: tuple[Question, ...]) -> bytes | None:
+    return None if questions is stored else _encode(questions)
+
+
 def _head(row: Mapping[str, object]) -> Head:
+    stored = _stored_state(row)
     return Head(
         run_id=str(row["id"]),
-        status=RunStatus(str(row["status"])),
+        state=_valid_state(stored),
+        stored=stored,
         event_count=int(str(row["event_count"])),
         dropped_events=int(str(row["dropped_events"])),
         started=bool(row["started"]),
     )
+
+
+def _stored_state(row: Mapping[str, object]) -> RunState:
+    return RunState(
+        RunStatus(str(row["status"])),
+        _questions(row["open_questions"]),
+        _questions(row["answered_questions"]),
+        bool(row["completed_by_tool"]),
+    )
+
+
+def _valid_state(stored: RunState) -> RunState:
+    """Return the state without the parts that a consumer of a version before the questions has left as they were.
+
+    Such a consumer changes the status only. It leaves open questions in a run that it ends, and `completed_by_tool` in
+    a run that it continues.
+    """
+    if not stored.open_questions and not stored.completed_by_tool:
+        return stored
+    return RunState(
+        stored.status,
+        () if stored.status in FINISHED else stored.open_questions,
+        stored.answered_questions,
+        stored.completed_by_tool and stored.status is RunStatus.COMPLETED,
+    )
+
+
+def _questions(column: object) -> tuple[Question, ...]:
+    return _decode_questions(column) if isinstance(column, bytes) else ()
 
 
 def _dead_letter_row(rejection: Rejection) -> tuple[object, ...]:

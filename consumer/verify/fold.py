@@ -1,16 +1,18 @@
 """Computes the columns of a run again from its stored events. Does no I/O.
 
 The service's own fold is in `consumer/ingest/sequencing.py`. This one is written separately, so that a mistake in one
-of them becomes a difference. Both call `agent_runs.status.next_status`, because the status is defined by that function.
+of them becomes a difference. Both call `agent_runs.status.fold`, because that function defines the status and the
+questions.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from agent_runs.status import RunStatus, next_status
+from agent_runs.status import RunState, fold
 
+JSON_COLUMNS: Final = ("open_questions", "answered_questions", "labels")
 _NO_AGENT = "unknown"
 
 
@@ -21,6 +23,8 @@ class StoredEvent(msgspec.Struct, gc=False):
         at: the record's timestamp, in milliseconds since 1970.
         is_consistent: whether the columns of the row agree with its message.
         has_raw: whether the row has the exact bytes beside the message.
+        tool_name, role: of an event of a tool; at most 256 characters.
+        tool: of an `input`; at most 256 characters.
         facts: of a `run_started` and an `events_dropped`: the fields that columns of the run are copied from, as JSON.
     """
 
@@ -35,6 +39,8 @@ class StoredEvent(msgspec.Struct, gc=False):
     is_consistent: bool
     has_raw: bool
     tool_name: str | None
+    role: str | None
+    tool: str | None
     facts: bytes | None
 
 
@@ -46,7 +52,7 @@ class RunFold(msgspec.Struct):
     """
 
     event_count: int = 0
-    status: RunStatus = RunStatus.RUNNING
+    state: RunState = RunState()
     created_at: int | None = None
     updated_at: int | None = None
     status_changed_at: int | None = None
@@ -55,6 +61,7 @@ class RunFold(msgspec.Struct):
     agent_id: str = _NO_AGENT
     session_id: str | None = None
     parent_run_id: str | None = None
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def advance(self, event: StoredEvent) -> None:
         """Fold one event. Continues at its sequence number if that is not the next one."""
@@ -62,9 +69,10 @@ class RunFold(msgspec.Struct):
             self.created_at = self.status_changed_at = event.at
         self.event_count = event.seq + 1
         self.updated_at = event.at
-        status = next_status(self.status, event.type, event.tool_name)
-        if status is not self.status:
-            self.status, self.status_changed_at = status, event.at
+        state = fold(self.state, event)
+        if state.status is not self.state.status:
+            self.status_changed_at = event.at
+        self.state = state
         if event.facts is not None:
             self._copy(event, msgspec.json.decode(event.facts))
 
@@ -76,16 +84,19 @@ class RunFold(msgspec.Struct):
             self.agent_id = facts["agent_id"]
             self.session_id = facts["session_id"]
             self.parent_run_id = facts["parent_run_id"]
+            labels = facts["labels"]
+            # An earlier version has not validated this field.
+            self.labels = labels if isinstance(labels, dict) else {}
 
     def columns(self, named_at: int) -> dict[str, Any]:
-        """Return the columns that the events determine, by name.
+        """Return the columns that the events determine, by name; the values of JSON columns as Python objects.
 
         Args:
             named_at: for a run without events, the time of the earliest `run_started` that names it as a parent.
         """
         return {
             "event_count": self.event_count,
-            "status": str(self.status),
+            "status": str(self.state.status),
             "created_at": named_at if self.created_at is None else self.created_at,
             "updated_at": named_at if self.updated_at is None else self.updated_at,
             "status_changed_at": named_at if self.status_changed_at is None else self.status_changed_at,
@@ -94,4 +105,8 @@ class RunFold(msgspec.Struct):
             "agent_id": self.agent_id,
             "session_id": self.session_id,
             "parent_run_id": self.parent_run_id,
+            "completed_by_tool": self.state.completed_by_tool,
+            "open_questions": msgspec.to_builtins([*self.state.open_questions]),
+            "answered_questions": msgspec.to_builtins([*self.state.answered_questions]),
+            "labels": self.labels,
         }

@@ -15,7 +15,7 @@ import msgspec
 from agent_runs.events import EVENT_CLASSES
 from consumer.postgres.session import Session
 from consumer.postgres.store import Row
-from consumer.verify.fold import RunFold, StoredEvent
+from consumer.verify.fold import JSON_COLUMNS, RunFold, StoredEvent
 
 # The ids of a chunk are in memory. `--from` continues at the start of a chunk: within it, the order is another one.
 RUNS_PER_CHUNK: Final = 50_000
@@ -71,7 +71,7 @@ class ReadRun(msgspec.Struct):
     """A run as it is stored, the fold of its events, and what is unusual about their rows.
 
     Attributes:
-        row: the row of the query `runs_to_compare`.
+        row: the row of the query `runs_to_compare`, with the JSON columns decoded.
         end: events from this sequence number on are not folded: they were stored after the row was read.
         gaps: pairs of the sequence number that an event has, and the one that it should have.
         unclear: the sequence numbers of events whose columns differ from their message, or that have a `raw`.
@@ -150,7 +150,7 @@ def _pages(chunk: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
 
 async def read_runs(source: Fetches, ids: Sequence[str]) -> list[ReadRun]:
     """Return those of the given runs that exist, each with the fold of its events below its event_count."""
-    rows = await source.fetch("runs_to_compare", ids)
+    rows = await _rows_of_runs(source, ids)
     runs = {row["id"]: ReadRun(row, min(row["event_count"], _next_seq(row))) for row in rows}
     end = max((run.end for run in runs.values()), default=0)
     for start in range(0, end, _EVENTS_PER_PAGE):
@@ -160,7 +160,7 @@ async def read_runs(source: Fetches, ids: Sequence[str]) -> list[ReadRun]:
 
 async def fold_rest(source: Fetches, runs: Sequence[ReadRun]) -> list[ReadRun]:
     """Read the rows of runs again, and fold all events that are not folded yet. Returns the runs that still exist."""
-    rows = {row["id"]: row for row in await source.fetch("runs_to_compare", [run.row["id"] for run in runs])}
+    rows = {row["id"]: row for row in await _rows_of_runs(source, [run.row["id"] for run in runs])}
     existing = [run for run in runs if run.row["id"] in rows]
     for run in existing:
         run.row = rows[run.row["id"]]
@@ -168,6 +168,11 @@ async def fold_rest(source: Fetches, runs: Sequence[ReadRun]) -> list[ReadRun]:
         for start in range(run.fold.event_count, run.end, _EVENTS_PER_PAGE):
             await _fold(source, {run.row["id"]: run}, start, min(run.end, start + _EVENTS_PER_PAGE))
     return existing
+
+
+async def _rows_of_runs(source: Fetches, ids: Sequence[str]) -> list[Row]:
+    rows = await source.fetch("runs_to_compare", ids)
+    return [{**row, **{column: msgspec.json.decode(row[column]) for column in JSON_COLUMNS}} for row in rows]
 
 
 def _next_seq(row: Row) -> int:

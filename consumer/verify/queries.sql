@@ -34,7 +34,8 @@ SELECT id, event_count
 -- without events, the time of the earliest run_started that names it.
 -- $1 ids
 SELECT r.id, r.parent_run_id, r.agent_id, r.session_id, r.status, r.created_at, r.updated_at, r.event_count,
-       r.status_changed_at, r.dropped_events, r.started_at,
+       r.status_changed_at, r.dropped_events, r.started_at, r.open_questions, r.answered_questions, r.completed_by_tool,
+       r.labels,
        (SELECT max(e.event_seq) FROM run_events AS e WHERE e.run_id = r.id) AS last_seq,
        CASE WHEN r.event_count = 0
             THEN (SELECT min(c.started_at) FROM agent_runs AS c WHERE c.parent_run_id = r.id)
@@ -64,10 +65,12 @@ SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type,
        ) AS is_consistent,
        e.raw IS NOT NULL AS has_raw,
        CASE WHEN e.event_type LIKE 'tool%' THEN left(m.message ->> 'tool_name', 256) END AS tool_name,
+       CASE WHEN e.event_type LIKE 'tool%' THEN left(m.message ->> 'role', 256) END AS role,
+       CASE WHEN e.event_type = 'input' THEN left(m.message ->> 'tool', 256) END AS tool,
        CASE e.event_type
             WHEN 'run_started'
             THEN jsonb_build_object('agent_id', m.message -> 'agent_id', 'session_id', m.message -> 'session_id',
-                                    'parent_run_id', m.message -> 'parent_run_id')
+                                    'parent_run_id', m.message -> 'parent_run_id', 'labels', m.message -> 'labels')
             WHEN 'events_dropped' THEN jsonb_build_object('count', m.message -> 'count')
        END AS facts
   FROM run_events AS e
@@ -126,7 +129,7 @@ SELECT id
 
 -- rebuild_runs --
 -- Sets all columns of runs that their events determine. The rows are locked.
--- $1 ids, $2 to $11 the columns, in the order of RunFold.columns
+-- $1 ids, $2 to $15 the columns, in the order of RunFold.columns
 UPDATE agent_runs AS r
    SET event_count = b.event_count,
        status = b.status,
@@ -137,12 +140,16 @@ UPDATE agent_runs AS r
        started_at = b.started_at,
        agent_id = b.agent_id,
        session_id = b.session_id,
-       parent_run_id = b.parent_run_id
+       parent_run_id = b.parent_run_id,
+       completed_by_tool = b.completed_by_tool,
+       open_questions = b.open_questions,
+       answered_questions = b.answered_questions,
+       labels = b.labels
   FROM unnest(
         $1::text[], $2::integer[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bigint[],
-        $8::timestamptz[], $9::text[], $10::text[], $11::text[]
+        $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::boolean[], $13::jsonb[], $14::jsonb[], $15::jsonb[]
        ) AS b (id, event_count, status, created_at, updated_at, status_changed_at, dropped_events, started_at, agent_id,
-               session_id, parent_run_id)
+               session_id, parent_run_id, completed_by_tool, open_questions, answered_questions, labels)
  WHERE r.id = b.id
 
 -- events_by_id --

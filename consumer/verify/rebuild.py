@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from consumer.postgres.session import Session
 from consumer.postgres.store import Store
 from consumer.verify.difference import Difference
+from consumer.verify.fold import JSON_COLUMNS
 from consumer.verify.pages import ReadRun, Selection, fold_rest, read_pages, read_runs
 from consumer.verify.runs import RunChecker, expected_columns
 
@@ -126,7 +129,7 @@ class _Rebuild:
             expected, refused = await self._expected(store, runs)  # 2
             changes = _changes(runs, expected)
             changed = {change.run for change in changes}
-            rows = [(run_id, *columns.values()) for run_id, columns in expected.items() if run_id in changed]
+            rows = [(run_id, *_parameters(columns)) for run_id, columns in expected.items() if run_id in changed]
             if rows:
                 await store.fetch("rebuild_runs", *map(list, zip(*rows, strict=True)))  # 3
         return changes, refused
@@ -151,6 +154,10 @@ class _Rebuild:
         if found < stored and not self._options.lower_counts:
             return Difference("fewer_events", run_id, f"event_count is {stored}, but {found} events are stored")
         return None
+
+
+def _parameters(columns: Mapping[str, Any]) -> list[Any]:
+    return [msgspec.json.encode(value) if column in JSON_COLUMNS else value for column, value in columns.items()]
 
 
 def _changes(runs: Sequence[ReadRun], expected: Mapping[str, Mapping[str, Any]]) -> list[Change]:

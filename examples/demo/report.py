@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent_runs import RunEvent, RunStatus, UnknownEvent, decode_event, next_status
+from agent_runs import RunEvent, RunState, UnknownEvent, decode_event, fold
 from examples.demo.display import STATUSES
 from examples.demo.foreign_producer import rejections
 from examples.demo.scenario import Outcome
@@ -64,20 +64,20 @@ def _run_table(events: list[asyncpg.Record], killed_at: datetime) -> Table:
     table = _table("seq", "after", "event")
     table.add_column("content", no_wrap=True, ratio=1)
     table.add_column("status", no_wrap=True)
-    began_at, status, killed = events[0]["created_at"], RunStatus.RUNNING, False
+    began_at, state, killed = events[0]["created_at"], RunState(), False
     for row in events:
         if not killed and row["created_at"] > killed_at:
             killed = True
             table.add_row("", _seconds(began_at, killed_at), Text("consumer killed", "bold red"))
         event = decode_event(row["event_data"].encode())
         # The fold that the consumer uses for `agent_runs.status`.
-        status = next_status(status, event.type, getattr(event, "tool_name", None))
+        state = fold(state, event)
         table.add_row(
             f"{row['event_seq']:>3}",
             _seconds(began_at, row["created_at"]),
             event.type,
             Text(_content(event)),
-            Text(status, STATUSES[status]),
+            Text(state.status, STATUSES[state.status]),
         )
     return table
 

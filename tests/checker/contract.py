@@ -1,4 +1,4 @@
-"""The message contract: which JSON objects are events (`invalid_field`), and how they change a run's status."""
+"""The message contract: which JSON objects are events (`invalid_field`)."""
 
 from __future__ import annotations
 
@@ -123,35 +123,3 @@ def invalid_field(fields: Mapping[str, Json]) -> str | None:
         if not check(fields.get(name, ABSENT)):
             return name
     return None
-
-
-WAITING_TOOLS = ("ask_human", "spawn_agent")
-TERMINAL_TOOLS = ("respond_to_user", "done")
-
-_ALWAYS_RUNNING = {"running": "running", "waiting": "running", "completed": "running", "failed": "running"}
-_PAUSE = {"running": "waiting", "waiting": "waiting", "completed": "completed", "failed": "failed"}
-_ANSWER = {"running": "running", "waiting": "running", "completed": "completed", "failed": "failed"}
-_COMPLETE = {"running": "completed", "waiting": "completed", "completed": "completed", "failed": "failed"}
-_FAIL = {"running": "failed", "waiting": "failed", "completed": "completed", "failed": "failed"}
-_NOTHING = {"running": "running", "waiting": "waiting", "completed": "completed", "failed": "failed"}
-
-_BY_TYPE = {
-    "input": _ALWAYS_RUNNING,
-    "run_resumed": _ALWAYS_RUNNING,
-    "run_waiting": _PAUSE,
-    "run_completed": _COMPLETE,
-    "run_failed": _FAIL,
-}
-_BY_TOOL = (
-    {("tool_requested", tool): _PAUSE for tool in WAITING_TOOLS}
-    | {("tool_succeeded", tool): _ANSWER for tool in WAITING_TOOLS}
-    | {("tool_failed", tool): _ANSWER for tool in WAITING_TOOLS}
-    | {("tool_succeeded", tool): _COMPLETE for tool in TERMINAL_TOOLS}
-)
-
-
-def status_after(status: str, event_type: str, tool_name: Json) -> str:
-    """The run's status after the next event. An event of an unknown type may have a `tool_name` of any JSON type."""
-    tool = tool_name if isinstance(tool_name, str) else ""
-    row = _BY_TYPE.get(event_type) or _BY_TOOL.get((event_type, tool)) or _NOTHING
-    return row[status]

@@ -35,7 +35,8 @@ SELECT pg_current_snapshot()::text
 -- runs --
 -- Runs that were written since the previous snapshot.
 -- $1 the previous snapshot
-SELECT id, parent_run_id, agent_id, session_id, status, event_count, dropped_events,
+SELECT id, parent_run_id, agent_id, session_id, status, event_count, dropped_events, completed_by_tool,
+       open_questions::text AS open_questions, answered_questions::text AS answered_questions, labels::text AS labels,
        extract(epoch FROM created_at) * 1000 AS created_at,
        extract(epoch FROM updated_at) * 1000 AS updated_at,
        extract(epoch FROM status_changed_at) * 1000 AS status_changed_at

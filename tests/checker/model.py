@@ -9,6 +9,7 @@ event_seq that its event got, or None if the run had the event already.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from tests.checker.classify import MAX_EVENT_BYTES, Content, Event, Reason, Rejected, classify
-from tests.checker.contract import status_after
+from tests.checker.fold import Fold, as_json
 from tests.checker.log import Place, Record
 from tests.checker.tables import RunRow
 
@@ -39,11 +40,12 @@ class Run:
     created_at: int
     updated_at: int
     status_changed_at: int
-    status: str = "running"
+    state: Fold = field(default_factory=Fold)
     started: bool = False
     parent_run_id: str | None = None
     agent_id: str = "unknown"
     session_id: str | None = None
+    labels: str = "{}"
     dropped_events: int = 0
     event_count: int = 0
     last_offset: int = -1
@@ -59,9 +61,15 @@ class Run:
             self.parent_run_id = event.text("parent_run_id")
             self.agent_id = event.text("agent_id") or "unknown"
             self.session_id = event.text("session_id")
-        status = status_after(self.status, event.type, event.fields.get("tool_name"))
-        if status != self.status:
-            self.status, self.status_changed_at = status, event.record.timestamp
+            self.labels = json.dumps(event.fields.get("labels") or {})
+        before = self.status
+        self.state.add(event.fields)
+        if self.status != before:
+            self.status_changed_at = event.record.timestamp
+
+    @property
+    def status(self) -> str:
+        return "completed" if self.state.status == "by_tool" else self.state.status
 
     def row(self) -> RunRow:
         return RunRow(
@@ -75,6 +83,10 @@ class Run:
             event_count=self.event_count,
             status_changed_at=self.status_changed_at,
             dropped_events=self.dropped_events,
+            completed_by_tool=self.state.status == "by_tool",
+            open_questions=as_json(self.state.open),
+            answered_questions=as_json(self.state.answered),
+            labels=self.labels,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -59,6 +60,10 @@ def projection(step: Step) -> Iterator[Violation]:
             ("updated_at", row.updated_at, expected.updated_at),
             ("status_changed_at", row.status_changed_at, expected.status_changed_at),
             ("dropped_events", row.dropped_events, expected.dropped_events),
+            ("completed_by_tool", row.completed_by_tool, expected.completed_by_tool),
+            ("open_questions", json.loads(row.open_questions), json.loads(expected.open_questions)),
+            ("answered_questions", json.loads(row.answered_questions), json.loads(expected.answered_questions)),
+            ("labels", json.loads(row.labels), json.loads(expected.labels)),
         ):
             yield run_violation(Rule.PROJECTION, run_id, difference)
 

@@ -26,6 +26,10 @@ class RunRow:
     event_count: int
     status_changed_at: Milliseconds
     dropped_events: int
+    completed_by_tool: bool = False
+    open_questions: str = "[]"  # this column and the next two: JSONB as PostgreSQL's text
+    answered_questions: str = "[]"
+    labels: str = "{}"
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ TOPIC = "hot"
 RUNS, BATCH, BATCHES = 20_000, 1_000, 40
 NOW_MS = 1_767_225_600_000
 FILL = """
-    INSERT INTO agent_runs (id, agent_id, session_id, status, created_at, updated_at, status_changed_at)
-    SELECT 'run-' || n, 'agent-' || n % 10, 'session-' || n % 5000, 'running', t, t, t
+    INSERT INTO agent_runs (id, agent_id, session_id, status, created_at, updated_at, status_changed_at, labels)
+    SELECT 'run-' || n, 'agent-' || n % 10, 'session-' || n % 5000, 'running', t, t, t,
+           jsonb_build_object('environment', 'test', 'version', n % 20)
       FROM generate_series(0, $1::integer - 1) AS n, to_timestamp(1767225600) AS t
 """
 UPDATES = "SELECT n_tup_hot_upd, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'agent_runs'"

@@ -19,6 +19,10 @@ INSERT INTO agent_runs (id, parent_run_id, agent_id, session_id, status, created
 VALUES ('root', NULL, 'planner', 's', 'waiting', '2026-01-01', '2026-01-02', 4, '2026-01-02', 0),
        ('child', 'root', 'worker', 's', 'running', '2026-01-02', '2026-01-03', 1, '2026-01-01', 5),
        ('grandchild', 'child', 'worker', 's', 'failed', '2026-01-03', '2026-01-03', 1, '2026-01-03', 0);
+UPDATE agent_runs SET open_questions = '[{"id": "e2", "tool_name": "ask"}, {"id": "e1", "tool_name": "ask"}]'
+ WHERE id = 'root';
+UPDATE agent_runs SET labels = '{"environment": "production", "version": "2026.11.2", "tenant": "t"}'
+ WHERE id = 'child';
 INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_at, source_partition, source_offset)
 SELECT 'e' || n, 'root', n, CASE n WHEN 1 THEN 'llm_failed' ELSE 'llm_called' END,
        jsonb_build_object('model', 'm', 'user_prompt', 'prompt ' || n), now(), 0, n
@@ -38,6 +42,8 @@ EXPECTED: dict[str, list[str]] = {
     "failed last": ["grandchild|worker|2026-01-03 00:00:00+00|out of money"],
     "silent for more than an hour": ["child|worker|2026-01-03 00:00:00+00|"],
     "third call of a model": ["3|m||prompt 2|"],
+    "questions are open": ["root|planner|waiting|e2|", "root|planner|waiting|e1|"],
+    "by their labels": ["child|worker|running|"],
     "tree of children": ["root|planner", "  child|worker", "    grandchild|worker"],
     "rejected today": ["not_json|2"],
     "history of one run": ["0|", "1|", "2|", "3|"],

@@ -49,6 +49,10 @@ DAMAGES = [
     column("event_count", "2", "beyond_count"),
     column("event_count", "4", is_repaired=False),  # or the last event was deleted
     column("dropped_events", "7"),
+    column("completed_by_tool", "true"),
+    column("open_questions", """'[{{"id": "q", "tool_name": "ask_human"}}]'"""),
+    column("answered_questions", """'[{{"id": "q", "tool_name": "ask_human"}}]'"""),
+    column("labels", """'{{"version": "2"}}'"""),
     *(
         column(name, f"{name} + interval '1 s'")
         for name in ("created_at", "updated_at", "status_changed_at", "started_at")

@@ -55,7 +55,7 @@ TABLES = Tables(
     runs=[
         # Columns: id, parent, agent, session, status, created, updated, events, status changed, dropped
         RunRow("p", None, "unknown", None, "running", 900, 900, 0, 900, 0),
-        RunRow("r1", "p", "planner", "s", "completed", 1000, 1070, 4, 1060, 3),
+        RunRow("r1", "p", "planner", "s", "completed", 1000, 1070, 4, 1060, 3, completed_by_tool=True),
         RunRow("r2", None, "unknown", None, "waiting", 1040, 1040, 1, 1040, 0),
         RunRow("r3", "p", "coder", None, "waiting", 900, 910, 2, 910, 0),
     ],
@@ -191,6 +191,10 @@ CORRUPTIONS: dict[str, tuple[set[Rule], Sequence[Corruption]]] = {
     "updated_at is wrong": ({Rule.PROJECTION}, [run("r1", updated_at=1080)]),
     "status_changed_at is wrong": ({Rule.PROJECTION}, [run("r1", status_changed_at=1070)]),
     "dropped_events is wrong": ({Rule.PROJECTION}, [run("r1", dropped_events=0)]),
+    "completed_by_tool is wrong": ({Rule.PROJECTION}, [run("r1", completed_by_tool=False)]),
+    "open_questions is wrong": ({Rule.PROJECTION}, [run("r2", open_questions='[{"id": "b1", "tool_name": "x"}]')]),
+    "answered_questions is wrong": ({Rule.PROJECTION}, [run("r2", answered_questions='[{"id": "b1"}]')]),
+    "labels is wrong": ({Rule.PROJECTION}, [run("r1", labels='{"version": "1"}')]),
     "a parent's created_at is not the earliest": ({Rule.PROJECTION}, [run("p", created_at=1000)]),
     "first_offset is wrong": ({Rule.WATERMARK}, [offsets(1, first_offset=0)]),
     "next_offset is beyond the log": ({Rule.WATERMARK}, [offsets(0, next_offset=10), moves(3, to_offset=10)]),

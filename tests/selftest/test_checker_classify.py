@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.checker.classify import Reason, Rejected, classify
-from tests.checker.contract import TERMINAL_TOOLS, WAITING_TOOLS, status_after
+from tests.checker.fold import TERMINAL_TOOLS, WAITING_TOOLS, Fold
 from tests.checker.log import Place, Record
 from tests.checker.model import Model, Outcome
 from tests.checker.strict_json import MAX_VALUES, fits_numeric, has_too_many_values, storable_text
@@ -119,9 +119,16 @@ def test_numbers_fit_up_to_the_limits_of_numeric(literal: str, fits: bool) -> No
     assert fits_numeric(literal) == fits
 
 
-@pytest.mark.parametrize("status", STATUSES)
+def status_after(status: str, kind: str, tool: str | None) -> str:
+    fold = Fold(status)
+    fold.add({"type": kind, "id": "e", "tool": "", "tool_name": tool})
+    return fold.status
+
+
+@pytest.mark.parametrize("status", [*STATUSES, "by_tool"])
 def test_the_status_changes_as_the_contract_says(status: str) -> None:
-    finished = status in ("completed", "failed")
+    finished = status in ("by_tool", "completed", "failed")
+    stays = status in ("completed", "failed")
     for stimulus in ("input", "run_resumed"):
         assert status_after(status, stimulus, None) == "running"
     for tool in WAITING_TOOLS:
@@ -129,14 +136,37 @@ def test_the_status_changes_as_the_contract_says(status: str) -> None:
         assert status_after(status, "tool_succeeded", tool) == (status if finished else "running")
         assert status_after(status, "tool_failed", tool) == (status if finished else "running")
     for tool in TERMINAL_TOOLS:
-        assert status_after(status, "tool_succeeded", tool) == (status if finished else "completed")
+        assert status_after(status, "tool_succeeded", tool) == (status if finished else "by_tool")
         assert status_after(status, "tool_failed", tool) == status
         assert status_after(status, "tool_requested", tool) == status
     assert status_after(status, "run_waiting", None) == (status if finished else "waiting")
-    assert status_after(status, "run_completed", None) == (status if finished else "completed")
-    assert status_after(status, "run_failed", None) == (status if finished else "failed")
+    assert status_after(status, "run_completed", None) == (status if stays else "completed")
+    assert status_after(status, "run_failed", None) == (status if stays else "failed")
     for audit in ("llm_called", "llm_failed", "context_assembled", "run_started", "events_dropped", "note"):
         assert status_after(status, audit, "done") == status
+
+
+def test_the_checker_follows_questions_by_hand() -> None:
+    # Each row: an event, and the status and the open questions after it.
+    rows = [
+        ({"type": "tool_requested", "id": "1", "tool_name": "ask_human"}, "waiting", "1"),
+        ({"type": "tool_requested", "id": "2", "tool_name": "approve", "role": "waits"}, "waiting", "12"),
+        ({"type": "tool_requested", "id": "3", "tool_name": "ask_human"}, "waiting", "123"),
+        ({"type": "tool_succeeded", "tool_name": "ask_human", "parent_event_id": "3"}, "waiting", "12"),
+        ({"type": "tool_failed", "tool_name": "ask_human", "parent_event_id": "3"}, "waiting", "12"),
+        ({"type": "input", "tool": "human_response", "parent_event_id": "3"}, "waiting", "12"),
+        ({"type": "input", "tool": "message_from_user", "parent_event_id": "1"}, "running", "12"),
+        ({"type": "tool_requested", "id": "4", "tool_name": "spawn_agent"}, "waiting", "124"),
+        ({"type": "input", "tool": "human_response"}, "waiting", "24"),
+        ({"type": "tool_succeeded", "tool_name": "approve"}, "waiting", "4"),
+        ({"type": "tool_succeeded", "tool_name": "approve", "role": "finishes"}, "by_tool", ""),
+        ({"type": "input", "tool": "human_response", "parent_event_id": "4"}, "running", ""),
+    ]
+    fold = Fold()
+    for event, status, open_questions in rows:
+        fold.add(event)
+        assert (fold.status, "".join(name for name, _ in fold.open)) == (status, open_questions), event
+    assert [name for name, _ in fold.answered] == ["3", "1", "2", "4"]
 
 
 def test_the_checker_imports_nothing_of_the_product() -> None:

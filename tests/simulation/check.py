@@ -85,6 +85,10 @@ def _run(run_id: str, row: tables.RunRow) -> RunRow:
         event_count=row.event_count,
         status_changed_at=row.status_changed_at,
         dropped_events=row.dropped_events,
+        completed_by_tool=row.completed_by_tool,
+        open_questions=row.open_questions.decode(),
+        answered_questions=row.answered_questions.decode(),
+        labels=row.labels.decode(),
     )
 
 

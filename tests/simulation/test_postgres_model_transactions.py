@@ -2,10 +2,13 @@
 
 import asyncio
 from contextlib import nullcontext
+from typing import Any
 
+import msgspec
 import pytest
 
-from agent_runs.status import RunStatus
+from agent_runs.questions import Question
+from agent_runs.status import RunState, RunStatus
 from consumer.errors import (
     Blocked,
     ConnectionLost,
@@ -107,6 +110,8 @@ async def test_a_stalled_backend_that_holds_offsets_is_terminated(store: Store, 
 
 # --- runs ---
 
+ASKED = RunState(RunStatus.WAITING, (Question("q1", "ask_human"), Question("é", "q")), (Question("q0", "approve"),))
+
 
 async def test_inserting_a_run_waits_for_a_transaction_that_inserts_it_too(store: Store, other: Store) -> None:
     async def make() -> dict[str, Head]:
@@ -127,19 +132,43 @@ async def test_update_runs_keeps_the_columns_that_a_head_leaves_unset(store: Sto
     async with store.transaction():
         tx = Transaction(store)
         await tx.insert_runs({"r1": 10, "parent": 10})
-        head = Head(run_id="r1", status=RunStatus.WAITING, event_count=2, updated_at=20, dropped_events=3)
+        head = Head(run_id="r1", state=ASKED, event_count=2, updated_at=20, dropped_events=3)
         await tx.update_runs([head])
+    assert await heads(store, "r1") == {"r1": msgspec.structs.replace(head, stored=ASKED, updated_at=None)}
     async with store.transaction():
         tx = Transaction(store)
         assert await tx.started_runs(["r1", "parent"]) == set()
-        head = Head(run_id="r1", event_count=3, updated_at=30, started_at=30, agent_id="a", parent_run_id="parent")
-        await tx.update_runs([head])
+        facts: dict[str, Any] = {"started_at": 30, "agent_id": "a", "parent_run_id": "parent", "labels": {"v": "1"}}
+        await tx.update_runs([Head(run_id="r1", event_count=3, updated_at=30, **facts)])
         assert await tx.started_runs(["r1", "parent", "none"]) == {"r1"}
 
     async with store.transaction():
         await Transaction(store).update_runs([Head(run_id="r1", event_count=4, updated_at=40)])
 
-    assert await heads(store, "r1", "none") == {"r1": Head(run_id="r1", event_count=4, started=True)}
+    state = msgspec.structs.replace(ASKED, status=RunStatus.RUNNING)
+    head = Head(run_id="r1", state=state, stored=state, event_count=4, started=True)
+    assert await heads(store, "r1", "none") == {"r1": head}
+
+
+async def test_lock_runs_ignores_what_an_earlier_version_left_in_ended_and_continued_runs(store: Store) -> None:
+    # Given runs whose status was changed by a consumer that does not know the questions,
+    ended = msgspec.structs.replace(ASKED, status=RunStatus.FAILED)
+    continued = RunState(completed_by_tool=True)
+    async with store.transaction():
+        tx = Transaction(store)
+        await tx.insert_runs({"ended": 10, "continued": 10})
+        heads_of = [Head(run_id="ended", state=ended), Head(run_id="continued", state=continued)]
+        await tx.update_runs(msgspec.structs.replace(head, event_count=1, updated_at=10) for head in heads_of)
+    # when they are locked, then the state has no open questions and was not completed by a tool,
+    async with store.transaction():
+        tx = Transaction(store)
+        locked = await tx.lock_runs(["ended", "continued"], {})
+        states = {run_id: head.state for run_id, head in locked.items()}
+        repaired = RunState(RunStatus.FAILED, (), ASKED.answered_questions)
+        assert states == {"ended": repaired, "continued": RunState()}
+        await tx.update_runs(msgspec.structs.replace(head, updated_at=20) for head in locked.values())
+    # and the next update repairs the rows.
+    assert {run_id: head.stored for run_id, head in (await heads(store, "ended", "continued")).items()} == states
 
 
 async def test_a_parent_without_a_row_is_refused(store: Store) -> None:

@@ -59,26 +59,37 @@ def test_status_changed_at_is_the_time_of_the_last_event_that_changed_the_status
         event("tool_requested", tool_name="ask_human", timestamp=4),
     )
 
-    assert (head.status, head.status_changed_at, head.updated_at) == (RunStatus.WAITING, 2, 4)
+    assert (head.state.status, head.status_changed_at, head.updated_at) == (RunStatus.WAITING, 2, 4)
+
+
+def test_an_answer_that_leaves_another_question_open_changes_no_status() -> None:
+    head = fold(
+        event("tool_requested", tool_name="ask_human", offset=1, timestamp=1),
+        event("tool_requested", tool_name="ask_human", offset=2, timestamp=2),
+        event("input", tool="human_response", parent_event_id="e2", timestamp=3),
+    )
+
+    assert (head.state.status, head.status_changed_at) == (RunStatus.WAITING, 1)
+    assert [question.id for question in head.state.open_questions] == ["e1"]
 
 
 def test_a_return_to_an_earlier_status_is_a_change() -> None:
     head = fold(event(timestamp=1), event("run_waiting", timestamp=2), event("input", timestamp=3))
 
-    assert (head.status, head.status_changed_at) == (RunStatus.RUNNING, 3)
+    assert (head.state.status, head.status_changed_at) == (RunStatus.RUNNING, 3)
 
 
 @pytest.mark.parametrize(
     ("tool", "status"), [("respond_to_user", RunStatus.COMPLETED), ("calendar", RunStatus.RUNNING)]
 )
 def test_the_status_depends_on_the_tool_name(tool: str, status: RunStatus) -> None:
-    assert fold(event("tool_succeeded", tool_name=tool)).status is status
+    assert fold(event("tool_succeeded", tool_name=tool)).state.status is status
 
 
 def test_an_unknown_type_counts_as_an_event_and_changes_no_status() -> None:
     head = fold(event("run_waiting"), event("brand_new", tool_name="ask_human", timestamp=7))
 
-    assert (head.status, head.event_count, head.updated_at) == (RunStatus.WAITING, 2, 7)
+    assert (head.state.status, head.event_count, head.updated_at) == (RunStatus.WAITING, 2, 7)
 
 
 def test_dropped_events_add_up() -> None:
@@ -90,12 +101,12 @@ def test_dropped_events_add_up() -> None:
 def test_the_first_run_started_sets_the_columns_and_later_ones_do_not() -> None:
     head = fold(
         event(timestamp=1),
-        event("run_started", timestamp=2, agent_id="a", session_id="s", parent_run_id="p"),
-        event("run_started", timestamp=3, agent_id="b", session_id="t", parent_run_id="q"),
+        event("run_started", timestamp=2, agent_id="a", session_id="s", parent_run_id="p", labels={"v": "1"}),
+        event("run_started", timestamp=3, agent_id="b", session_id="t", parent_run_id="q", labels={"w": "2"}),
     )
 
     assert (head.started, head.started_at) == (True, 2)
-    assert (head.agent_id, head.session_id, head.parent_run_id) == ("a", "s", "p")
+    assert (head.agent_id, head.session_id, head.parent_run_id, head.labels) == ("a", "s", "p", {"v": "1"})
 
 
 def test_a_run_started_in_a_started_run_sets_nothing() -> None:
@@ -107,7 +118,7 @@ def test_a_run_started_in_a_started_run_sets_nothing() -> None:
 def test_a_run_started_may_have_an_agent_id_only() -> None:
     head = fold(event("run_started", agent_id="a"))
 
-    assert (head.agent_id, head.session_id, head.parent_run_id) == ("a", None, None)
+    assert (head.agent_id, head.session_id, head.parent_run_id, head.labels) == ("a", None, None, None)
 
 
 def test_only_the_first_run_started_of_each_run_is_returned() -> None:
@@ -145,9 +156,12 @@ SPECS: list[dict[str, Any]] = [
     {"event_type": "events_dropped", "count": 3},
     {"event_type": "tool_requested", "tool_name": "ask_human"},
     {"event_type": "tool_succeeded", "tool_name": "ask_human"},
+    {"event_type": "input", "tool": "human_response", "parent_event_id": "e1"},
+    {"event_type": "tool_requested", "tool_name": "approve", "role": "waits"},
+    {"event_type": "tool_failed", "tool_name": "approve", "parent_event_id": "e2"},
     {"event_type": "tool_succeeded", "tool_name": "done"},
-    {"event_type": "run_started", "agent_id": "a", "session_id": "s", "parent_run_id": "p"},
-    {"event_type": "run_started", "agent_id": "b"},
+    {"event_type": "run_started", "agent_id": "a", "session_id": "s", "parent_run_id": "p", "labels": {"v": "1"}},
+    {"event_type": "run_started", "agent_id": "b", "labels": {"w": "2"}},
 ]
 specs = st.fixed_dictionaries(
     {"spec": st.sampled_from(SPECS), "run": st.sampled_from("ab"), "timestamp": st.integers(0, 9)}
@@ -166,7 +180,7 @@ def write(batch: Sequence[Event], rows: dict[str, Head]) -> list[int]:
         row = rows.setdefault(run, Head(run_id=run))
         heads[run] = Head(
             run_id=run,
-            status=row.status,
+            state=row.state,
             event_count=row.event_count,
             dropped_events=row.dropped_events,
             started=row.started,

@@ -91,8 +91,15 @@ async def lock_runs(tx: Transaction, ids: Sequence[str], lower_to: Sequence[int 
         await tx.lock("runs", (run_id,))
         row: RunRow = tx.get("runs", (run_id,))
         if _is_locked(row, at):
-            facts = {"status": row.status, "event_count": row.event_count, "started": row.started_at is not None}
+            facts: dict[str, Any] = {
+                "status": row.status,
+                "event_count": row.event_count,
+                "started": row.started_at is not None,
+            }
             facts["dropped_events"] = row.dropped_events
+            facts["completed_by_tool"] = row.completed_by_tool
+            for column in ("open_questions", "answered_questions"):
+                facts[column] = None if jsonb(getattr(row, column)) == [] else getattr(row, column)
             locked.append({"id": run_id, **facts, "lower_to": at})
     return locked
 
@@ -109,11 +116,16 @@ async def lower_stubs(tx: Transaction, ids: Sequence[str], times: Sequence[int])
     return []
 
 
-_KEPT = ("created_at", "status_changed_at", "started_at", "agent_id", "session_id", "parent_run_id")
-_HEAD = (
-    *("status", "event_count", "updated_at", "created_at", "status_changed_at"),
-    *("dropped_events", "started_at", "agent_id", "session_id", "parent_run_id"),
+_KEPT = (
+    *("created_at", "status_changed_at", "open_questions", "answered_questions", "started_at", "agent_id"),
+    *("session_id", "parent_run_id", "labels"),
 )
+_HEAD = (
+    *("status", "event_count", "updated_at", "created_at", "status_changed_at", "dropped_events"),
+    *("completed_by_tool", "open_questions", "answered_questions", "started_at", "agent_id", "session_id"),
+    *("parent_run_id", "labels"),
+)
+_JSONB = ("open_questions", "answered_questions", "labels")
 
 
 async def update_runs(tx: Transaction, ids: Sequence[str], *columns: Sequence[Any]) -> Rows:
@@ -122,6 +134,8 @@ async def update_runs(tx: Transaction, ids: Sequence[str], *columns: Sequence[An
         row: RunRow = tx.get("runs", (run_id,))
         news = dict(zip(_HEAD, values, strict=True))
         changed = {name: value for name, value in news.items() if value is not None or name not in _KEPT}
+        for name in _JSONB:
+            jsonb(changed.get(name, b"null"))
         parent = changed.get("parent_run_id")
         if parent is not None and tx.get("runs", (parent,)) is None:
             raise sql_error("23503", "violates foreign key constraint", "agent_runs_parent_fkey")

@@ -43,6 +43,10 @@ class RunRow(NamedTuple):
     agent_id: str = "unknown"
     session_id: str | None = None
     parent_run_id: str | None = None
+    completed_by_tool: bool = False
+    open_questions: bytes = b"[]"
+    answered_questions: bytes = b"[]"
+    labels: bytes = b"{}"
 
 
 class EventRow(NamedTuple):

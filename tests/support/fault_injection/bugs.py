@@ -6,8 +6,7 @@ from typing import Final
 
 import msgspec
 
-from agent_runs.status import RunStatus
-from consumer.ingest.sequencing import Head
+from consumer.ingest.sequencing import NO_EVENTS, Head
 from consumer.ingest.transaction import Transaction
 from consumer.lanes import writer
 from consumer.model.batches import Batch
@@ -20,7 +19,7 @@ class ForgetsTheStatus(Transaction):
     """Every run keeps its first status."""
 
     async def update_runs(self, heads: Iterable[Head]) -> None:
-        await super().update_runs(msgspec.structs.replace(head, status=RunStatus.RUNNING) for head in heads)
+        await super().update_runs(msgspec.structs.replace(head, state=NO_EVENTS) for head in heads)
 
 
 class SkipsANumber(Transaction):
