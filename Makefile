@@ -49,9 +49,10 @@ simulate: setup  ## run the simulation for five minutes
 	@$(RUN) -m tests.simulation --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 # ONLY=latency or ONLY="latency takeover" runs these scenarios of the consumer alone.
-bench: setup  ## run the benchmarks, about ten minutes
+bench: setup  ## run the benchmarks, about twenty minutes
 	@$(RUN) -m tests.bench $(if $(JSON),--json $(JSON)) $(addprefix --only ,$(ONLY))
 	@$(if $(ONLY),,$(RUN) -m tests.bench.emitter)
+	@$(if $(ONLY),,$(RUN) -m tests.bench.reader)
 
 # 35 minutes; nothing else should run on the machine.
 bench-peers: setup $(PEERS)/.ready  ## run the benchmarks at full length, also of other programs

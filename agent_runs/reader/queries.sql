@@ -17,9 +17,9 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
 
 -- list_runs --
 -- A page of runs, newest first.
--- $1 status, $2 agent, $3 session, $4 parent, $5 $6 created from and before, $7 $8 updated from and before, $9 running and
--- silent for this interval, $10 with dropped events, $11 $12 creation time and id of the last run of the previous page,
--- $13 number of runs. NULL, or false for $10: no condition
+-- $1 status, $2 agent, $3 session, $4 parent, $5 $6 created from and before, $7 $8 updated from and before, $9 running, and
+-- silent since before this time, $10 with dropped events, $11 $12 creation time and id of the last run of the previous
+-- page, $13 number of runs. NULL, or false for $10: no condition
 SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
        dropped_events
   FROM agent_runs
@@ -28,13 +28,15 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
    AND ($3::text IS NULL OR session_id = $3)
    AND ($4::text IS NULL OR parent_run_id = $4)
    AND ($5::timestamptz IS NULL OR created_at >= $5)
-   AND ($6::timestamptz IS NULL OR created_at < $6)
    AND ($7::timestamptz IS NULL OR updated_at >= $7)
-   -- A run is not created after its last event; the second condition can use an index.
-   AND ($8::timestamptz IS NULL OR (updated_at < $8 AND created_at < $8))
-   AND ($9::interval IS NULL OR (status = 'running' AND updated_at < now() - $9 AND created_at < now() - $9))
+   AND ($8::timestamptz IS NULL OR updated_at < $8)
+   AND ($9::timestamptz IS NULL OR (status = 'running' AND updated_at < $9))
    AND (NOT $10::boolean OR dropped_events > 0)
-   AND ($11::timestamptz IS NULL OR (created_at, id) < ($11, $12::text))
+   -- A run is created before its last event, so $8 and $9 are limits of its creation time too. All these limits are one
+   -- comparison, the earliest of them: of several, an index uses one, and then reads all pages before the cursor.
+   AND (least($6::timestamptz, $8, $9, $11::timestamptz) IS NULL
+        OR (created_at, id) < (least($6, $8, $9, $11),
+                               CASE WHEN least($6, $8, $9) IS NULL OR $11 < least($6, $8, $9) THEN $12::text ELSE '' END))
  ORDER BY created_at DESC, id DESC
  LIMIT $13
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self
 
@@ -38,6 +39,13 @@ class Reader(RunSource):
 
     Raises:
         SettingsError: DATABASE_URL is missing or invalid.
+
+    Example:
+        from agent_runs.reader import Reader
+
+        async with Reader() as reader:
+            run = await reader.get_run("run-1")
+            print(run.status if run else "no such run")
     """
 
     def __init__(
@@ -143,7 +151,12 @@ class Reader(RunSource):
 
 def _conditions(filter: RunFilter) -> tuple[object, ...]:
     """Return the parameters of `list_runs` that are conditions."""
-    return tuple(getattr(filter, name) for name in RunFilter.__struct_fields__)
+    return (
+        *(filter.status, filter.agent, filter.session, filter.parent),
+        *(filter.created_from, filter.created_before, filter.updated_from, filter.updated_before),
+        None if filter.stale_for is None else datetime.now(UTC) - filter.stale_for,
+        filter.has_dropped_events,
+    )
 
 
 def _summary(row: Row) -> RunSummary:

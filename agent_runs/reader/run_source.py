@@ -53,6 +53,14 @@ class RunSource(ABC):
 
         Raises:
             InvalidCursor: no page has returned this cursor.
+
+        Example:
+            from agent_runs.reader import Reader, RunFilter
+
+            async with Reader() as reader:
+                first = await reader.list_runs(RunFilter(agent="scheduler", has_dropped_events=True), limit=20)
+                if first.cursor is not None:
+                    second = await reader.list_runs(RunFilter(agent="scheduler"), limit=20, cursor=first.cursor)
         """
 
     @abstractmethod
@@ -105,12 +113,28 @@ class RunSource(ABC):
         Args:
             run_id: the run.
             limit: how many ancestors and how many descendants the tree has at most.
+
+        Example:
+            from agent_runs.reader import Reader
+
+            async with Reader() as reader:
+                tree = await reader.get_tree("run-1")
+                for node in tree.nodes if tree else []:
+                    print("  " * node.depth, node.run.id, node.run.status)
         """
         run = await self.get_summary(run_id)
         return tree_of(run, await self.related_runs(run_id, limit)) if run is not None else None
 
     def llm_calls(self, run_id: str) -> Stream[LlmCall]:
-        """Iterate over the calls of language models of a run, each with the difference to the prompt before it."""
+        """Iterate over the calls of language models of a run, each with the difference to the prompt before it.
+
+        Example:
+            from agent_runs.reader import Reader
+
+            async with Reader() as reader:
+                async for call in reader.llm_calls("run-1"):
+                    print(call.number, call.user_prompt, call.raw_response, call.changes)
+        """
         return Stream(calls_of_pages(self.get_run_events(run_id, types=LLM_TYPES).pages))
 
     async def llm_call(self, run_id: str, number: int) -> LlmCall | None:

@@ -127,6 +127,13 @@ class SyncReader(SyncRunSource[Reader]):
         timeout_s: the deadline of each call.
         connect_timeout_s: the deadline for opening a connection.
         pool_size: how many connections it opens at most.
+
+    Example:
+        from agent_runs.reader import SyncReader
+
+        with SyncReader() as reader:
+            for stored in reader.get_run_events("run-1"):
+                print(stored.seq, stored.type)
     """
 
     get_run_events = _iterating(Reader.get_run_events)

@@ -159,6 +159,31 @@ async def test_pages_continue_after_the_last_run_also_if_runs_were_created_at_th
     assert found == [["run-6", "run-5"], ["run-4", "run-3"], ["run-2", "run-1"], ["run-0"]]
 
 
+async def test_pages_end_at_each_limit_of_the_time_whether_the_cursor_or_the_limit_comes_first(
+    database: str, reader: Reader
+) -> None:
+    for minute in range(6):
+        await insert_run(database, f"run-{minute}", minute)
+        await insert_run(database, f"run-{minute}-too", minute)
+
+    async def pages(conditions: RunFilter) -> list[str]:
+        found: list[str] = []
+        page = await reader.list_runs(conditions, limit=3)
+        while page.cursor is not None:
+            found += await _ids(page)
+            page = await reader.list_runs(conditions, limit=3, cursor=page.cursor)
+        return found + await _ids(page)
+
+    three = ["run-2-too", "run-2", "run-1-too", "run-1", "run-0-too", "run-0"]
+    assert await pages(RunFilter(created_before=at(3))) == three
+    assert await pages(RunFilter(updated_before=at(4))) == three
+    assert await pages(RunFilter(created_before=at(3), updated_before=at(3))) == three[2:]
+    assert await pages(RunFilter(created_before=at(3), created_from=at(1))) == three[:4]
+    # A cursor of another list begins before the limit.
+    newest = await reader.list_runs(limit=1)
+    assert await _ids(await reader.list_runs(RunFilter(created_before=at(3)), cursor=newest.cursor)) == three
+
+
 async def test_a_cursor_that_no_page_returned_and_a_limit_out_of_range_are_refused(reader: Reader) -> None:
     with pytest.raises(InvalidCursor):
         await reader.list_runs(cursor="nonsense")

@@ -16,3 +16,11 @@ VACUUM (ANALYZE) agent_runs
 
 -- analyze_events --
 VACUUM (ANALYZE) run_events
+
+-- events_of_run --
+-- The rows that the reader reads of a run.
+-- $1 run
+SELECT event_seq, id, parent_event_id, event_type, created_at, source_partition, source_offset, raw, event_data
+  FROM run_events
+ WHERE run_id = $1
+ ORDER BY event_seq
