@@ -22,7 +22,7 @@ from consumer.postgres.store import Store
 from consumer.runtime.retrying import retry_while_unavailable
 from consumer.settings import Config, read_config
 from consumer.verify.pages import Selection, count_events
-from consumer.verify.runs import verify_runs
+from consumer.verify.runs import verify_other_tables, verify_runs
 from consumer.verify.topic import TopicCheck
 
 _DIFFERENCES_FOUND: Final = 1
@@ -82,6 +82,9 @@ async def _verify_runs(sessions: Sequence[Session], selected: Selection, report:
             report.runs += page.runs
             report.events += page.events
             show(page.events, page.verified_up_to)
+    if selected.ids is None:
+        async for difference in verify_other_tables(sessions[0]):
+            report.add([difference])
 
 
 async def _verify_topic(config: Config, session: Session, report: VerifyReport) -> dict[str, int]:

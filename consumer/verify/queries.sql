@@ -104,6 +104,75 @@ SELECT next.run_id
  CROSS JOIN LATERAL (SELECT run_id FROM run_events WHERE run_id > r.id ORDER BY run_id LIMIT 1) AS next
  WHERE NOT EXISTS (SELECT FROM agent_runs AS a WHERE a.id = next.run_id)
 
+-- ends_of_partitions --
+-- The offsets below which the records of each partition are stored: the greatest one, if the partition had several logs.
+SELECT o.partition,
+       greatest(max(o.next_offset), (SELECT max(l.next_offset) FROM accepted_losses AS l WHERE l.partition = o.partition))
+           AS end_offset
+  FROM consumer_offsets AS o
+ GROUP BY o.partition
+
+-- offsets_to_compare --
+-- The stored offsets; where the last accepted loss resumed; and the timestamp of the dead letter of the last record passed,
+-- if that record is one.
+SELECT o.partition, o.first_offset, o.next_offset, o.last_offset, o.last_timestamp, o.repeats,
+       (SELECT l.resumed_at
+          FROM accepted_losses AS l
+         WHERE l.topic = o.topic AND l.partition = o.partition
+         ORDER BY l.id DESC
+         LIMIT 1) AS resumed_at,
+       (SELECT max(d.record_timestamp)
+          FROM dead_letters AS d
+         WHERE d.topic = o.topic AND d.partition = o.partition AND d.record_offset = o.last_offset AND d.offset_count = 1)
+           AS letter_at
+  FROM consumer_offsets AS o
+ ORDER BY o.topic, o.partition
+
+-- letters_to_compare --
+-- Dead letters without their bytes, each with a summary of its history.
+-- $1 after this id, $2 limit
+SELECT d.id, d.reason, d.detail, d.state, d.retries, d.created_at, d.updated_at, d.omitted_headers,
+       jsonb_typeof(d.headers) = 'array'
+       AND NOT d.headers @? 'strict $[*] ? (@.type() != "array" || @.size() != 2 || @[0].type() != "string")'
+           AS headers_valid,
+       CASE WHEN jsonb_typeof(d.headers) = 'array' THEN jsonb_array_length(d.headers) END AS header_count,
+       d.record_offset + d.offset_count > coalesce(
+           greatest(o.next_offset, (SELECT max(next_offset) FROM accepted_losses AS l WHERE l.partition = d.partition)), 0
+       ) AS beyond_offset,
+       h.*
+  FROM dead_letters AS d
+ CROSS JOIN LATERAL (
+       SELECT count(*) FILTER (WHERE action = 'refused') AS first_refusals,
+              count(*) FILTER (WHERE action = 'retried') AS retried,
+              count(*) FILTER (WHERE action = 'skipped') AS skipped,
+              count(*) FILTER (WHERE action = 'resolved') AS times_resolved,
+              count(*) FILTER (WHERE action = 'discarded') AS times_discarded,
+              max(at) FILTER (WHERE action <> 'refused') AS last_action_at,
+              (array_agg(reason ORDER BY id DESC) FILTER (WHERE action = 'retried'))[1] AS last_reason,
+              (array_agg(detail ORDER BY id DESC) FILTER (WHERE action = 'retried'))[1] AS last_detail
+         FROM dead_letter_history
+        WHERE letter_id = d.id
+       ) AS h
+  LEFT JOIN consumer_offsets AS o ON o.topic = d.topic AND o.partition = d.partition
+ WHERE d.id > $1
+ ORDER BY d.id
+ LIMIT $2
+
+-- letter_records --
+-- The keys and values of some dead letters.
+-- $1 ids
+SELECT id, key, value
+  FROM dead_letters
+ WHERE id = ANY ($1::bigint[])
+ ORDER BY id
+
+-- existing_events --
+-- Those of some events that exist.
+-- $1 run ids, $2 event ids
+SELECT e.run_id, e.id
+  FROM unnest($1::text[], $2::text[]) AS b (run_id, id)
+  JOIN run_events AS e ON e.run_id = b.run_id AND e.id = b.id
+
 -- expected_late_events --
 -- Those of some events whose places in their runs need not follow their offsets: a retry of a dead letter stored them, or
 -- their partition continued with another log after an accepted loss.

@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 from consumer.postgres.session import Session
 from consumer.verify.difference import Difference
+from consumer.verify.letters import verify_letters
 from consumer.verify.messages import compare_messages
+from consumer.verify.offsets import EventOffsets, verify_offsets
 from consumer.verify.pages import Fetches, ReadRun, Selection, read_pages, read_runs
 
 
@@ -23,6 +25,18 @@ class Page(NamedTuple):
     verified_up_to: str | None
 
 
+async def verify_other_tables(session: Session) -> AsyncIterator[Difference]:
+    """Yield what is wrong with the offsets and the dead letters.
+
+    Raises:
+        GaveUp: PostgreSQL stayed unavailable.
+    """
+    for difference in await verify_offsets(session):
+        yield difference
+    async for difference in verify_letters(session):
+        yield difference
+
+
 async def verify_runs(sessions: Sequence[Session], selection: Selection) -> AsyncIterator[Page]:
     """Compare runs with the folds of their events: the sequence numbers, and every column that the events determine.
 
@@ -36,11 +50,12 @@ async def verify_runs(sessions: Sequence[Session], selection: Selection) -> Asyn
     Raises:
         GaveUp: PostgreSQL stayed unavailable.
     """
-    checker, after = RunChecker(sessions[0]), selection.after
+    checker, offsets, after = RunChecker(sessions[0]), EventOffsets(sessions[0]), selection.after
     async for runs, verified_up_to in read_pages(sessions[1:], selection):
         suspects = [run.row["id"] for run in runs if await checker.differences(run)]
         again = await read_runs(sessions[0], suspects) if suspects else []
         found = [difference for run in again for difference in await checker.differences(run)]
+        found += await offsets.differences(runs)
         if verified_up_to is not None and selection.selects_all:
             found += [
                 Difference("no_run", row["run_id"], "has events, but no row in agent_runs")

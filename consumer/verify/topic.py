@@ -38,7 +38,7 @@ class TopicCheck:
         self._skipped = await self._session.run(
             lambda store: store.fetch("skipped_batches", store.topic, stored.partition)
         )
-        before, earliest = self.counts_by_outcome["event"], None
+        before, repeats, earliest = self.counts_by_outcome["event"], self.counts_by_outcome["repeat"], None
         async for records in self._topic_reader.scan(stored.partition, bounds.start_offset, stored.next_offset):
             earliest = min([*(record.timestamp for record in records), *([] if earliest is None else [earliest])])
             async for difference in self._compare_records(stored.partition, records):
@@ -51,6 +51,11 @@ class TopicCheck:
             if row["events"] != found:
                 detail = f"the tables have {row['events']} events from this partition's log, the log has {found}"
                 yield Difference("invented", f"partition {stored.partition}", detail)
+        repeats = self.counts_by_outcome["repeat"] - repeats
+        # A topic that is consumed again has more repeats; records before first_offset were not passed.
+        if stored.repeats < repeats and bounds.start_offset >= stored.first_offset:
+            detail = f"repeats is {stored.repeats}, but the log has {repeats} records whose events are stored already"
+            yield Difference("offsets", f"partition {stored.partition}", detail)
 
     async def _compare_records(self, partition: int, records: Sequence[Record]) -> AsyncIterator[Difference]:
         timestamps = {record.offset: storable_timestamp(record.timestamp) for record in records}

@@ -40,6 +40,11 @@ def event_column(name: str, value: str, kind: str) -> Damage:
     return Damage(f"another {name} of an event", f"UPDATE run_events SET {name} = {value} WHERE {where}", kind)
 
 
+def letter_column(name: str, value: str, kind: str = "letter") -> Damage:
+    """A changed column of dead_letters."""
+    return Damage(f"a letter's {name}", f"UPDATE dead_letters SET {name} = {value} WHERE key = '{{run}}'", kind)
+
+
 DAMAGES = [
     column("status", "'failed'"),
     column("agent_id", "'other'"),
@@ -89,11 +94,26 @@ DAMAGES = [
         "beyond_count",
     ),
     Damage("a letter less", "DELETE FROM dead_letters WHERE key = '{run}'", "missing"),
-    Damage("other bytes of a letter", "UPDATE dead_letters SET value = 'other' WHERE key = '{run}'", "altered"),
+    letter_column("value", "'other'", "altered"),
+    letter_column("state", "'discarded'"),
+    letter_column("state", "'resolved'"),
+    letter_column("retries", "1"),
+    letter_column("reason", "'unreadable'"),
+    letter_column("updated_at", "updated_at - interval '1 s'"),
+    letter_column("headers", """'["name"]'"""),
+    letter_column("record_offset", "1000000"),
+    Damage(
+        "a history of a letter",
+        """INSERT INTO dead_letter_history (letter_id, action, detail)
+           SELECT id, 'resolved', '' FROM dead_letters WHERE key = '{run}'""",
+        "letter",
+    ),
+    event_column("source_offset", "1000000", "beyond_offset"),
 ]
 
 
 RECORDS_OF_A_RUN = 4
+NO_FINGERPRINT = "last_offset = NULL, last_timestamp = NULL"
 
 
 def run_of(number: int) -> str:
@@ -133,7 +153,12 @@ def found_kinds(verified: dict[str, Any]) -> dict[str, set[str]]:
     kinds: dict[str, set[str]] = {}
     for difference in verified["first_differences"]:
         record = re.fullmatch(r"partition 0 offset (\d+)", difference["where"])
-        run_id = run_of(int(record[1]) // RECORDS_OF_A_RUN) if record else difference["where"].split()[0]
+        letter = re.fullmatch(r"dead letter (\d+)", difference["where"])
+        run_id = difference["where"].split()[0]
+        if record:
+            run_id = run_of(int(record[1]) // RECORDS_OF_A_RUN)
+        elif letter:
+            run_id = run_of(int(letter[1]) - 1)  # each run has one
         kinds.setdefault(run_id, set()).add(difference["kind"])
     return kinds
 
@@ -148,11 +173,13 @@ async def test_verify_finds_each_damage_and_rebuild_repairs_what_is_derived(cons
     await execute(consumed.database, "ALTER TABLE run_events DISABLE TRIGGER USER")
     for number, each in enumerate(DAMAGES):
         await execute(consumed.database, each.statement.format(run=run_of(number)))
+    await execute(consumed.database, "UPDATE consumer_offsets SET repeats = 0")
     # when they are verified, then each damage is reported, and none of the run that was not damaged.
     kinds = found_kinds(await document(consumed, "verify", "--topic", exit_code=1))
     damaged = {run_of(number): each for number, each in enumerate(DAMAGES)}
     assert {each.name: kinds.get(run_id) for run_id, each in damaged.items() if each.kind not in kinds[run_id]} == {}
-    # Of the others, only the number of the partition's events differs, and the times of parents without events.
+    # Of the others, only the numbers of the partition's events and repeats differ, and times of parents without events.
+    assert kinds["partition"] == {"invented", "offsets"}
     others = {run_id for run_id in kinds if run_id not in damaged}
     assert {run_id for run_id in others if not run_id.startswith("parent-of-damaged-")} == {"partition"}
 
@@ -187,6 +214,15 @@ async def test_verify_compares_the_selected_runs(consumed: Scene) -> None:
     assert (refused.exit_code, f"fewer_events: {run_of(1)}" in refused.output) == (1, True), refused.output
     assert (await consumed.command("rebuild", "--run", run_of(1), "--lower-counts")).exit_code == 0
     assert (await document(consumed, "verify", exit_code=0))["differences"] == 0
+    # When the stored offset is set back, then the records that are beyond it are reported.
+    await consumed.rows(f"UPDATE consumer_offsets SET next_offset = 0, repeats = 1000, {NO_FINGERPRINT}")
+    kinds = (await document(consumed, "verify", exit_code=1))["differences_by_kind"]
+    assert set(kinds) == {"beyond_offset", "letter", "offsets"}
+    # When a run is deleted, and the topic is consumed again, then nothing differs.
+    await consumed.rows("DELETE FROM agent_runs WHERE id = 'intact'")
+    await consumed.rows("UPDATE consumer_offsets SET repeats = 0")
+    await consumed.consume()
+    assert (await document(consumed, "verify", "--topic", exit_code=0))["differences"] == 0
     # A share of the runs is compared.
     assert (await document(consumed, "verify", "--sample", "50%", exit_code=0))["runs"] < 2 * len(DAMAGES) + 2
     refused = await consumed.command("verify", "--sample", "0%")
@@ -198,7 +234,7 @@ APPEND = """
         INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_at, source_partition,
                                 source_offset)
         SELECT 'd', run_id, 3, 'input', event_data || '{"id": "d"}', created_at + interval '1 s', source_partition,
-               source_offset + 100
+               source_offset + 3
           FROM run_events WHERE run_id = 'intact' AND id = 'a'
         RETURNING created_at
     )
