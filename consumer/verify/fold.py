@@ -78,7 +78,8 @@ class RunFold(msgspec.Struct):
 
     def _copy(self, event: StoredEvent, facts: Mapping[str, Any]) -> None:
         if event.type == "events_dropped":
-            self.dropped_events += int(facts["count"])
+            # A damaged message may have any value.
+            self.dropped_events += facts["count"] if isinstance(facts["count"], int) else 0
         elif self.started_at is None:  # the first run_started; later ones change nothing
             self.started_at = event.at
             self.agent_id = facts["agent_id"]

@@ -97,6 +97,8 @@ class ReadRun(msgspec.Struct):
             self.late.append(event)
         if event.has_raw or not event.is_consistent:
             self.unclear.append(event.seq)
+        if not event.is_consistent and event.tool_name is None:
+            event.tool_name = ""  # the fold takes a string
         self.fold.advance(event)
 
 

@@ -104,6 +104,11 @@ SELECT next.run_id
  CROSS JOIN LATERAL (SELECT run_id FROM run_events WHERE run_id > r.id ORDER BY run_id LIMIT 1) AS next
  WHERE NOT EXISTS (SELECT FROM agent_runs AS a WHERE a.id = next.run_id)
 
+-- passed_records --
+-- The number of records that consumers have passed.
+SELECT coalesce(sum(next_offset), 0)::bigint AS passed
+  FROM consumer_offsets
+
 -- ends_of_partitions --
 -- The offsets below which the records of each partition are stored: the greatest one, if the partition had several logs.
 SELECT o.partition,

@@ -10,6 +10,7 @@ from consumer.postgres.session import Session
 from consumer.postgres.store import Store
 from consumer.verify.difference import Difference
 from consumer.verify.fold import JSON_COLUMNS
+from consumer.verify.pace import Pace
 from consumer.verify.pages import ReadRun, Selection, fold_rest, read_pages, read_runs
 from consumer.verify.runs import RunChecker, expected_columns
 
@@ -73,7 +74,7 @@ async def rebuild_runs(sessions: Sequence[Session], selection: Selection, option
     Raises:
         GaveUp: PostgreSQL stayed unavailable.
     """
-    rebuild = _Rebuild(sessions[0], options)
+    rebuild, pace = _Rebuild(sessions[0], options), Pace(sessions[0])
     without_events: list[str] = []
     async for runs, done_up_to in read_pages(sessions[1:], selection):
         without_events += [run.row["id"] for run in runs if run.row["event_count"] == 0]
@@ -83,6 +84,7 @@ async def rebuild_runs(sessions: Sequence[Session], selection: Selection, option
             # Their times are copied from the rows of their children, which are repaired now.
             yield Rebuilt(*await rebuild.repair(await read_runs(sessions[0], without_events)))
             without_events = []
+        await pace.pause()
 
 
 class _Rebuild:

@@ -8,6 +8,7 @@ from consumer.verify.difference import Difference
 from consumer.verify.letters import verify_letters
 from consumer.verify.messages import compare_messages
 from consumer.verify.offsets import EventOffsets, verify_offsets
+from consumer.verify.pace import Pace
 from consumer.verify.pages import Fetches, ReadRun, Selection, read_pages, read_runs
 
 
@@ -50,7 +51,8 @@ async def verify_runs(sessions: Sequence[Session], selection: Selection) -> Asyn
     Raises:
         GaveUp: PostgreSQL stayed unavailable.
     """
-    checker, offsets, after = RunChecker(sessions[0]), EventOffsets(sessions[0]), selection.after
+    checker, offsets, pace = RunChecker(sessions[0]), EventOffsets(sessions[0]), Pace(sessions[0])
+    after = selection.after
     async for runs, verified_up_to in read_pages(sessions[1:], selection):
         suspects = [run.row["id"] for run in runs if await checker.differences(run)]
         again = await read_runs(sessions[0], suspects) if suspects else []
@@ -63,6 +65,7 @@ async def verify_runs(sessions: Sequence[Session], selection: Selection) -> Asyn
             ]
             after = verified_up_to
         yield Page(found, len(runs), sum(run.fold.event_count for run in runs), verified_up_to)
+        await pace.pause()
 
 
 class RunChecker:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.bench import environment, goals, report
 from tests.bench.records import plan_records
-from tests.bench.scenarios import growth, latency, memory, mixes, repeats, takeover, throughput
+from tests.bench.scenarios import growth, latency, memory, mixes, readback, repeats, takeover, throughput
 from tests.bench.servers import PARTITIONS, publish_dataset, start_servers
 from tests.bench.workload import messages
 
@@ -29,6 +29,7 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "mixes": mixes.to_table,
     "memory": memory.to_table,
     "growth": growth.to_table,
+    "readback": readback.to_table,
 }
 
 
@@ -74,6 +75,7 @@ async def _measure(figures: dict[str, Any], only: Sequence[str], console: Consol
             "mixes": lambda: mixes.measure(servers, console, full=full),
             "memory": lambda: memory.measure(servers, console),
             "growth": lambda: growth.measure(servers, console, full=full),
+            "readback": lambda: readback.measure(servers, console, full=full),
         }
         for name, measure in scenarios.items():
             if name in only:

@@ -83,3 +83,7 @@ SELECT b.position
 SELECT extract(epoch FROM max(t.delay))::double precision,
        extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY t.delay))::double precision
   FROM (SELECT pg_xact_commit_timestamp(xmin) - created_at AS delay FROM run_events) AS t
+
+-- damage_all_runs --
+-- Gives every run two columns that rebuild must repair.
+UPDATE agent_runs SET status = 'failed', dropped_events = dropped_events + 1

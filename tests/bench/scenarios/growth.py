@@ -24,7 +24,7 @@ async def measure(servers: Servers, console: Console, *, full: bool) -> dict[str
     events = 10_000_000 if full else 1_000_000
     console.print(f"Publishing {events:,} events")
     async with (
-        temporary_topic(servers, _TOPIC, plan_records(_messages(events), PARTITIONS)),
+        temporary_topic(servers, _TOPIC, plan_records(copied_messages(events, _SEED), PARTITIONS)),
         fresh_database(servers.template) as database,
     ):
         console.print(f"Storing {events:,} events")
@@ -44,9 +44,10 @@ async def measure(servers: Servers, console: Console, *, full: bool) -> dict[str
     }
 
 
-def _messages(count: int) -> Iterator[Message]:
-    base = messages(_SEED, _BASE)
-    return chain.from_iterable(with_new_ids(base, _SEED + number) for number in range(count // _BASE))
+def copied_messages(count: int, seed: int) -> Iterator[Message]:
+    """Yield messages of the standard workload, 100,000 of them generated and the others copied with new ids."""
+    base = messages(seed, _BASE)
+    return chain.from_iterable(with_new_ids(base, seed + number) for number in range(count // _BASE))
 
 
 def first_and_last_rate(transactions: Sequence[Transaction]) -> tuple[float, float]:
