@@ -38,7 +38,7 @@ _EXIT_CODES: Final[dict[type[Exception], int]] = {
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    r"""Store the RunEvents of a Kafka topic in PostgreSQL, each exactly once and in order.
+    """Store the RunEvents of a Kafka topic in PostgreSQL, each exactly once and in order.
 
     Settings are read from the environment: KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL, AGENT_RUNS_TOPIC, and others
     (docs/operating.md).
