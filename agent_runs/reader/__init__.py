@@ -18,9 +18,11 @@ from agent_runs.reader.follow import RunChange
 from agent_runs.reader.llm_calls import LlmCall
 from agent_runs.reader.prompt_diff import Change
 from agent_runs.reader.reader import Reader
+from agent_runs.reader.run_diff import Pair, compare_runs
 from agent_runs.reader.run_filter import RunFilter
 from agent_runs.reader.run_source import RunSource
 from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
+from agent_runs.reader.store_status import PartitionStatus, StoreStatus
 from agent_runs.reader.stored_events import OpaqueEvent, StoredEvent, event_of_message
 from agent_runs.reader.stream import Stream
 from agent_runs.reader.sync_reader import SyncReader, SyncRunSource
@@ -34,6 +36,8 @@ __all__ = [
     "LlmCall",
     "MissingExtra",
     "OpaqueEvent",
+    "Pair",
+    "PartitionStatus",
     "Reader",
     "ReaderError",
     "RelatedRuns",
@@ -44,11 +48,13 @@ __all__ = [
     "RunSummary",
     "RunTree",
     "StatusCount",
+    "StoreStatus",
     "StoredEvent",
     "StoredRun",
     "Stream",
     "SyncReader",
     "SyncRunSource",
     "TreeNode",
+    "compare_runs",
     "event_of_message",
 ]

@@ -46,7 +46,7 @@ def text_changes(before: str, after: str, path: list[str | int]) -> list[Change]
         return []
     one, other = _container(before), _container(after)
     if one is not None and type(one) is type(other):
-        return list(_value_changes(one, other, path))
+        return list(value_changes(one, other, path))
     return list(_line_changes(before.splitlines(keepends=True), after.splitlines(keepends=True), path))
 
 
@@ -60,7 +60,14 @@ def _container(text: str) -> Any:
         return None
 
 
-def _value_changes(before: Any, after: Any, path: list[str | int]) -> Iterator[Change]:
+def value_changes(before: Any, after: Any, path: list[str | int]) -> Iterator[Change]:
+    """Iterate over the differences between two values of JSON; a text differs as a whole.
+
+    Args:
+        before: the first value.
+        after: the second value.
+        path: where the values are.
+    """
     if isinstance(before, dict) and isinstance(after, dict):
         yield from _object_changes(before, after, path)
     elif isinstance(before, list) and isinstance(after, list):
@@ -76,7 +83,7 @@ def _object_changes(before: dict[str, Any], after: dict[str, Any], path: list[st
         elif name not in before:
             yield Change(path=[*path, name], kind="added", after=after[name])
         else:
-            yield from _value_changes(before[name], after[name], [*path, name])
+            yield from value_changes(before[name], after[name], [*path, name])
 
 
 def _array_changes(before: list[Any], after: list[Any], path: list[str | int]) -> Iterator[Change]:
@@ -84,7 +91,7 @@ def _array_changes(before: list[Any], after: list[Any], path: list[str | int]) -
     start, end = _common(before, after)
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     for index, (one, other) in enumerate(zip(old, new, strict=False), start):
-        yield from _value_changes(one, other, [*path, index])
+        yield from value_changes(one, other, [*path, index])
     shared = min(len(old), len(new))
     for index, item in enumerate(old[shared:], start + shared):
         yield Change(path=[*path, index], kind="removed", before=item)

@@ -119,3 +119,12 @@ SELECT s.status,
              WHERE t.oid = 'agent_runs'::regclass), 0
        )::double precision AS estimate
   FROM unnest(ARRAY['running', 'waiting', 'completed', 'failed']) AS s (status)
+
+-- partitions --
+SELECT topic, partition, next_offset, last_timestamp AS last_record_at, updated_at AS stored_at
+  FROM consumer_offsets
+ ORDER BY topic, partition
+
+-- open_dead_letters --
+-- $1 the largest count
+SELECT count(*) AS open FROM (SELECT FROM dead_letters WHERE state = 'open' LIMIT $1) AS letters

@@ -16,6 +16,7 @@ from agent_runs.reader.run_filter import RunFilter
 from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource
 from agent_runs.reader.runs import RunPage, RunSummary
 from agent_runs.reader.settings import ReaderSettings
+from agent_runs.reader.store_status import MAX_COUNTED_LETTERS, PartitionStatus, StoreStatus
 from agent_runs.reader.stored_events import StoredEvent
 from agent_runs.reader.stream import Stream
 from agent_runs.reader.tree import RelatedRuns
@@ -137,6 +138,12 @@ class Reader(RunSource):
         """Return how many runs have each status: exact up to 10,000, an estimate if there are more."""
         rows = await self._connections.fetch("count_runs_by_status", EXACT_UP_TO + 1)
         return {RunStatus(row["status"]): count_of_row(row) for row in rows}
+
+    async def store_status(self) -> StoreStatus:
+        """Return how far each partition is stored, and how many dead letters are open."""
+        partitions = await self._connections.fetch("partitions")
+        (letters,) = await self._connections.fetch("open_dead_letters", MAX_COUNTED_LETTERS + 1)
+        return StoreStatus(partitions=[PartitionStatus(**row) for row in partitions], open_dead_letters=letters["open"])
 
     async def related_runs(self, run_id: str, limit: int) -> RelatedRuns:
         """See `RunSource.related_runs`."""

@@ -14,6 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 from agent_runs.reader.errors import ReaderError
 from agent_runs.reader.reader import Reader
 from agent_runs.reader.run_source import RunSource
+from agent_runs.reader.stored_events import StoredEvent
 from agent_runs.reader.stream import Stream
 
 _T = TypeVar("_T")
@@ -136,8 +137,9 @@ class SyncReader(SyncRunSource[Reader]):
                 print(stored.seq, stored.type)
     """
 
-    get_run_events = _iterating(Reader.get_run_events)
+    get_run_events: Callable[..., Iterator[StoredEvent]] = _iterating(Reader.get_run_events)  # with `follow`
     follow_runs = _iterating(Reader.follow_runs)
+    store_status = _blocking(Reader.store_status)
     count_by_status = _blocking(Reader.count_by_status)
 
     def __init__(
