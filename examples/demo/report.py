@@ -23,6 +23,9 @@ NEXT_STEPS = """
 [bold]What next[/]
   README.md    how your agent publishes, and what is guaranteed
   make up      Kafka and PostgreSQL that stay; .local/env has their addresses
+  agent-runs   reads what agents did: agent-runs runs, agent-runs show RUN, agent-runs questions,
+               agent-runs answer RUN yes, agent-runs prompt RUN --diff, agent-runs export RUN
+               (in .venv/bin; docs/command-line.md)
   schema/      the tables, and useful queries
 """
 

@@ -1,0 +1,7 @@
+"""Defines the command line `agent-runs` with click and rich: reads runs, answers questions, exports and imports.
+
+Install it with the extra `cli`. `docs/command-line.md` describes the commands.
+
+May import: codec, errors, escaping, events, ids, kafka, reader, run_file, settings, status, aiokafka, click,
+rich.
+"""

@@ -1,0 +1,125 @@
+"""The command `answer`."""
+
+import getpass
+import json
+from typing import Any
+
+import click
+
+from agent_runs.cli.errors import Refused
+from agent_runs.cli.event_text import event_text, question_text
+from agent_runs.cli.options import run_argument
+from agent_runs.cli.output import note, print_line
+from agent_runs.cli.publishing import build_event, publish_event, wait_until_stored
+from agent_runs.cli.questions_of_run import Questions, questions_of
+from agent_runs.cli.source import read_database, summary_of
+from agent_runs.events import ToolRequested
+from agent_runs.reader import Reader, StoredEvent
+
+
+def user_name() -> str | None:
+    """Return the name of the login; None if it has a number only, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
+
+
+@click.command("answer")
+@run_argument
+@click.argument("text")
+@click.option("--question", "question_id", metavar="ID", help="Which question; required if the run has several.")
+@click.option("--json", "is_json", is_flag=True, help="TEXT is the JSON of the tool's whole result.")
+@click.option("--by", default=user_name, help="Who answers, stored in the event. Default: the login name.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until the answer is stored.",
+)
+def answer_command(  # noqa: PLR0913  # the options of the command
+    *,
+    run_id: str,
+    text: str,
+    question_id: str | None,
+    is_json: bool,
+    by: str | None,
+    wait_s: float,
+) -> None:
+    """Answer a question of a run, so that its agent goes on.
+
+    Publishes a `tool_succeeded` of the request, with the result {"answer": TEXT}. A question that is answered already
+    is refused.
+
+    \b
+    Examples:
+      agent-runs answer booking-7 yes
+      agent-runs answer booking-7 --question ask-2 --json '{"approved": true}'
+    """
+    result = _parsed(text) if is_json else {"answer": text}
+
+    async def work(reader: Reader) -> None:
+        run = await summary_of(reader, run_id)
+        request = _choose(run_id, await questions_of(reader, run_id), question_id)
+        fields = {"parent_event_id": request.id, "tool_name": _tool(request), "result": result}
+        event = build_event({"type": "tool_succeeded", **fields, **({"answered_by": by} if by else {})})
+        await publish_event(run_id, event)
+        stored = await wait_until_stored(reader, run_id, event.id, run.event_count - 1, wait_s)
+        await _report(reader, run_id, request.id, stored)
+
+    read_database(work)
+
+
+def _choose(run_id: str, questions: Questions, question_id: str | None) -> StoredEvent:
+    """Return the request to answer.
+
+    Raises:
+        Refused: there is none, there are several, or it is answered already.
+    """
+    if question_id is not None and question_id in questions.answers:
+        answer = questions.answers[question_id]
+        raise Refused(f"the question {question_id!r} was answered by event {answer.seq}: {event_text(answer.event)}")
+    found = [request for request in questions.open if question_id in (None, request.id)]
+    if len(found) == 1:
+        return found[0]
+    if len(found) > 1:
+        lines = [f"  --question {request.id}  {_question(request)}" for request in found]
+        raise Refused("\n".join([f"the run {run_id!r} has several open questions: choose one", *lines]))
+    if question_id is not None:
+        raise Refused(f"the run {run_id!r} has no question {question_id!r}")
+    if questions.answers:
+        last = list(questions.answers.values())[-1]
+        raise Refused(
+            f"the run {run_id!r} has no open question; event {last.seq} answered the last one: {event_text(last.event)}"
+        )
+    raise Refused(f"the run {run_id!r} has no open question")
+
+
+async def _report(reader: Reader, run_id: str, question_id: str, stored: StoredEvent | None) -> None:
+    """Print whether the answer is stored, and whether it was the first one."""
+    if stored is None:
+        note("The answer is in Kafka, but not stored yet: is a consumer running?")
+        return
+    questions = await questions_of(reader, run_id)
+    first = questions.answers.get(question_id)
+    if first is not None and first.id != stored.id:
+        raise Refused(f"another answer was stored before this one, as event {first.seq}: {event_text(first.event)}")
+    print_line(f"Answered: event {stored.seq} of {run_id}; the run is {questions.state.status.value}.")
+
+
+def _tool(request: StoredEvent) -> str:
+    return request.event.tool_name if isinstance(request.event, ToolRequested) else ""
+
+
+def _question(request: StoredEvent) -> str:
+    return question_text(request.event.tool_args) if isinstance(request.event, ToolRequested) else ""
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"TEXT is not JSON: {error}") from error

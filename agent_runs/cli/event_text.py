@@ -1,0 +1,76 @@
+"""What an event says, as one line."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from agent_runs.codec.canonical_json import text_of
+from agent_runs.events import (
+    ContextAssembled,
+    Event,
+    EventsDropped,
+    Input,
+    LlmCalled,
+    LlmFailed,
+    RunCompleted,
+    RunFailed,
+    RunResumed,
+    RunStarted,
+    RunWaiting,
+    ToolFailed,
+    ToolRequested,
+    ToolSucceeded,
+    UnknownEvent,
+)
+from agent_runs.reader import OpaqueEvent
+
+_MAX: Final = 2000  # characters of a value that are worth looking at
+
+
+def event_text(event: Event | OpaqueEvent) -> str:
+    """Return what the event says; not escaped, and without line breaks."""
+    if isinstance(event, OpaqueEvent):
+        return f"cannot be decoded: {event.error}"
+    text = _TEXTS[type(event)](event)
+    return " ".join(text[:_MAX].split())
+
+
+def question_text(args: Any) -> str:
+    """Return the question in the arguments of a waiting tool: `question`, `task` or `text`, or all of them."""
+    if isinstance(args, dict):
+        for name in ("question", "task", "text"):
+            if isinstance(args.get(name), str):
+                return " ".join(args[name].split())
+    return " ".join(text_of(args)[:_MAX].split())
+
+
+def _started(event: RunStarted) -> str:
+    facts = {"session": event.session_id, "parent": event.parent_run_id}
+    return " ".join([event.agent_id, *(f"{name}={value}" for name, value in facts.items() if value is not None)])
+
+
+def _unknown(event: UnknownEvent) -> str:
+    common = {*Event.__struct_fields__, "type"}
+    return text_of({name: value for name, value in event.message.items() if name not in common})
+
+
+def _dropped(event: EventsDropped) -> str:
+    types = ", ".join(f"{count} {name}" for name, count in (event.types or {}).items())
+    return f"{event.count} events are missing: {event.reason or 'no reason given'}{f' ({types})' if types else ''}"
+
+
+_TEXTS: Final[dict[type[Event], Callable[[Any], str]]] = {
+    Input: lambda event: f"{event.tool}: {text_of(event.data)}",
+    ContextAssembled: lambda event: text_of(event.context),
+    LlmCalled: lambda event: f"{event.model}: {event.raw_response}",
+    LlmFailed: lambda event: f"{event.model}: {event.error}",
+    ToolRequested: lambda event: f"{event.tool_name} {text_of(event.tool_args)}",
+    ToolSucceeded: lambda event: f"{event.tool_name} → {text_of(event.result)}",
+    ToolFailed: lambda event: f"{event.tool_name} failed: {event.error}",
+    RunStarted: _started,
+    RunWaiting: lambda event: event.reason or "",
+    RunResumed: lambda event: event.reason or "",
+    RunCompleted: lambda event: "" if event.result is None else text_of(event.result),
+    RunFailed: lambda event: event.error,
+    EventsDropped: _dropped,
+    UnknownEvent: _unknown,
+}

@@ -1,0 +1,97 @@
+"""The commands `export` and `import`."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copyfileobj
+from typing import BinaryIO
+
+import click
+
+from agent_runs.cli.output import is_terminal, note, print_line
+from agent_runs.cli.source import read
+from agent_runs.reader import RunSource
+from agent_runs.run_file import export_runs, with_descendants
+
+
+@click.command("export")
+@click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
+@click.option(
+    "-f",
+    "--to",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of standard output.",
+)
+@click.option("--with-children", is_flag=True, help="Also write the runs that they spawned, and those of these runs.")
+def export_command(run_ids: tuple[str, ...], path: Path | None, with_children: bool) -> None:  # noqa: FBT001
+    """Write runs with all their events to a run file.
+
+    The file can be read without a database: agent-runs --file FILE show RUN. `import` publishes it again.
+
+    \b
+    Examples:
+      agent-runs export booking-7 -f booking-7.jsonl
+      agent-runs export booking-7 booking-8 --with-children
+    """
+    if path is None and is_terminal():
+        raise click.UsageError("the messages may contain terminal control codes: give -f FILE, or redirect the output")
+
+    async def work(source: RunSource, file: BinaryIO) -> tuple[int, int]:
+        chosen = await with_descendants(source, run_ids) if with_children else list(dict.fromkeys(run_ids))
+        return len(chosen), await export_runs(source, chosen, file)
+
+    with _target(path) as file:
+        runs, events = read(lambda source: work(source, file))
+    note(f"Exported {runs} runs with {events} events{f' to {path}' if path else ''}.")
+
+
+@contextmanager
+def _target(path: Path | None) -> Iterator[BinaryIO]:
+    """Open the file, or standard output; a file appears under its name only when it is complete."""
+    if path is None:
+        yield sys.stdout.buffer
+        return
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@click.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+def import_command(path: Path) -> None:
+    """Publish the events of a run file to the topic, with their ids, in order. FILE may be `-`.
+
+    The whole file is checked first: one that is cut off or altered is refused, with the line. It is safe to import a
+    file twice: events that are stored already are not stored again.
+
+    \b
+    Examples:
+      agent-runs import booking-7.jsonl
+      agent-runs import - < booking-7.jsonl
+    """
+    from agent_runs.run_file.publish import import_runs  # noqa: PLC0415  # loads the Kafka client
+
+    with _seekable(path) as file:
+        runs, events = asyncio.run(import_runs(file, os.environ))
+    print_line(f"Published {events} events of {runs} runs; a consumer stores them.")
+
+
+@contextmanager
+def _seekable(path: Path) -> Iterator[Path]:
+    """Copy standard input to a temporary file: the import reads its file twice."""
+    if str(path) != "-":
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as copy:
+        copyfileobj(sys.stdin.buffer, copy)
+        copy.flush()
+        yield Path(copy.name)

@@ -1,0 +1,51 @@
+"""Options and arguments that several commands share."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration such as `90s`, `15m`, `1h` or `2d`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the duration."""
+        if isinstance(value, timedelta):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)
+        if match is None:
+            self.fail(f"{value!r} is not a duration like 90s, 15m, 1h or 2d", param, ctx)
+        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+class Time(click.ParamType[datetime]):
+    """A time as ISO 8601, in UTC if it has no offset."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the time."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time like 2026-01-31T23:59:59Z", param, ctx)
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+run_argument: Final = click.argument("run_id", metavar="RUN")
+output_option: Final = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "jsonl"]),
+    default="table",
+    show_default=True,
+    help="Text, one JSON document, or JSON lines.",
+)

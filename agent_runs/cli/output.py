@@ -1,0 +1,159 @@
+"""Prints text, tables and JSON. What runs contain is untrusted: characters that are not printable are escaped."""
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agent_runs.codec.lossy_json import dump_lossy
+from agent_runs.escaping import escape_line
+from agent_runs.status import RunStatus
+
+STATUS_STYLES: Final = {
+    RunStatus.RUNNING: "cyan",
+    RunStatus.WAITING: "yellow",
+    RunStatus.COMPLETED: "green",
+    RunStatus.FAILED: "red",
+}
+_NOT_ASCII: Final = re.compile(r"[^\x20-\x7e]")
+_PLAIN_CELL: Final = 400  # characters of a cell, if the output is not a terminal
+
+_WRAPPED_CELL: Final = 200  # characters of a cell on a terminal
+_MIN_WIDTHS: Final = {0: 12}  # the length of the ids that the emitter makes
+
+Cell = str | Text
+
+
+def console() -> Console:
+    """Return a console that prints text unchanged: no markup, no highlighting, no line breaks."""
+    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def print_line(text: Cell, style: str | None = None) -> None:
+    """Print one line; unprintable characters of a string are escaped."""
+    console().print(escape_line(text) if isinstance(text, str) else text, style=style)
+
+
+def note(text: str) -> None:
+    """Print a line about the result to standard error, so that standard output holds the result only."""
+    click.echo(escape_line(text), err=True)
+
+
+def print_json(document: bytes | Any) -> None:
+    """Print a value, or the text of one, as one line of JSON; unprintable characters are escaped as JSON does it."""
+    text = document.decode() if isinstance(document, bytes) else to_json(document)
+    click.echo(_NOT_ASCII.sub(_escape_in_json, text))
+
+
+def to_json(value: Any) -> str:
+    """Return a value, such as a struct of the reader, as JSON."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (UnicodeEncodeError, TypeError, ValueError):  # a lone surrogate; a number beyond the limits of msgspec
+        return dump_lossy(msgspec.to_builtins(value))
+
+
+def _escape_in_json(match: re.Match[str]) -> str:
+    character = match[0]
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print rows in columns: cut to the width of a terminal, or, in a pipe, in aligned plain text.
+
+    On a terminal, the first column, which has ids, and the last one are wrapped, and the others are cut.
+    """
+    target = console()
+    if not target.is_terminal:
+        _print_plain(headers, rows)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False, expand=True)
+    for number, header in enumerate(headers):
+        is_wrapped = number in (0, len(headers) - 1)
+        table.add_column(
+            header,
+            overflow="fold" if is_wrapped else "ellipsis",
+            no_wrap=not is_wrapped,
+            min_width=_MIN_WIDTHS.get(number, 0),
+            ratio=1 if number == len(headers) - 1 else None,
+        )
+    for row in rows:
+        table.add_row(*(Text(cut(escape_line(cell), _WRAPPED_CELL)) if isinstance(cell, str) else cell for cell in row))
+    Console(highlight=False).print(table)
+
+
+def _print_plain(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    lines = [list(headers), *([cut(escape_line(str(cell)), _PLAIN_CELL) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def status_text(status: RunStatus) -> Text:
+    """Return a status in its colour."""
+    return Text(status.value, STATUS_STYLES[status])
+
+
+def print_text(text: str, prefix: str = "", style: str | None = None) -> None:
+    """Print a text of several lines, each after a prefix; unprintable characters but tabs are escaped."""
+    target = console()
+    for line in text.split("\n"):
+        target.print(prefix + "\t".join(map(escape_line, line.split("\t"))), style=style)
+
+
+def cut(text: str, width: int) -> str:
+    """Return the text, cut to a number of characters."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def width() -> int | None:
+    """Return the columns of the terminal; None if the output is not a terminal."""
+    target = console()
+    return target.width if target.is_terminal else None
+
+
+def time_text(at: datetime) -> str:
+    """Return a time in UTC, such as `2026-01-31 23:59:59Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def since(at: datetime) -> str:
+    """Return how long ago a time is."""
+    return duration_text(datetime.now(UTC) - at)
+
+
+def age_text(at: datetime) -> str:
+    """Return how long ago a time is in one unit, such as `3m`."""
+    return since(at).split(" ")[0]
+
+
+def duration_text(duration: timedelta) -> str:
+    """Return a duration in one or two units, such as `40ms`, `4.2s`, `12s`, `3m 5s` or `2d 4h`."""
+    seconds = max(0.0, duration.total_seconds())
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    units = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
+    parts: list[str] = []
+    rest = round(seconds)
+    for name, size in units:
+        if rest >= size or parts:
+            parts.append(f"{rest // size}{name}")
+            rest %= size
+    return " ".join(part for part in parts[:2] if not part.startswith("0"))
+
+
+def is_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout.isatty()

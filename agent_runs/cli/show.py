@@ -1,0 +1,118 @@
+"""The command `show`."""
+
+from collections.abc import Iterator
+
+import click
+from rich.text import Text
+
+from agent_runs.cli.event_text import question_text
+from agent_runs.cli.options import run_argument
+from agent_runs.cli.output import console, print_json, print_line, since, status_text, time_text
+from agent_runs.cli.questions_of_run import Questions
+from agent_runs.cli.source import read, summary_of
+from agent_runs.cli.timeline import Timeline
+from agent_runs.escaping import escape_line
+from agent_runs.events import EventsDropped, ToolRequested
+from agent_runs.reader import RunSource, RunSummary, RunTree, StoredEvent
+from agent_runs.run_file import RunNotFound
+
+
+@click.command("show")
+@run_argument
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Text or JSON."
+)
+def show_command(run_id: str, output: str) -> None:
+    """Show a run: its facts, its parents and children, its events, what it waits for, and where events are missing.
+
+    Each event has its number, the time since the event before, its type, the status of the run after it, and what it
+    says.
+
+    \b
+    Examples:
+      agent-runs show booking-7
+      agent-runs show booking-7 -o json
+    """
+    read(lambda source: _show_json(source, run_id) if output == "json" else _show(source, run_id))
+
+
+async def _show_json(source: RunSource, run_id: str) -> None:
+    run = await source.get_run(run_id)
+    if run is None:
+        raise RunNotFound(run_id)
+    print_json(run.to_json())
+
+
+async def _show(source: RunSource, run_id: str) -> None:
+    run = await summary_of(source, run_id)
+    tree = await source.get_tree(run_id)
+    _print_facts(run)
+    if tree is not None and len(tree.ancestors) + len(tree.nodes) > 1:
+        print_line("")
+        for line in _tree_lines(tree, run_id):
+            print_line(line)
+    print_line("")
+    timeline, questions, holes = Timeline(run.event_count - 1), Questions(), []
+    async for stored in source.get_run_events(run_id, until=run.event_count - 1):
+        questions.add(stored)
+        timeline.print(stored, questions.state.status)
+        if isinstance(stored.event, EventsDropped):
+            holes.append(stored)
+    _print_questions(questions.open)
+    _print_holes(holes)
+
+
+def _print_facts(run: RunSummary) -> None:
+    target = console()
+    target.print(Text.assemble((escape_line(run.id), "bold"), "  ", status_text(run.status)))
+    facts = {
+        "agent": run.agent,
+        "session": run.session_id,
+        "created": time_text(run.created_at),
+        "updated": f"{time_text(run.updated_at)} ({since(run.updated_at)} ago)",
+        "status": f"{run.status.value} for {since(run.status_changed_at)}",
+        "events": str(run.event_count) + (f", and {run.dropped_events} dropped" if run.dropped_events else ""),
+    }
+    labels = getattr(run, "labels", None)
+    if labels:
+        facts["labels"] = " ".join(f"{name}={value}" for name, value in labels.items())
+    for name, value in facts.items():
+        if value is not None:
+            target.print(Text.assemble((f"{name:<8} ", "dim"), escape_line(value)))
+
+
+def _tree_lines(tree: RunTree, run_id: str) -> Iterator[Text]:
+    """The tree, one line a run: its ancestors above it, its descendants below."""
+    for depth, run in enumerate(tree.ancestors):
+        yield _tree_line(depth, run, run_id)
+    for node in tree.nodes:
+        yield _tree_line(len(tree.ancestors) + node.depth, node.run, run_id)
+    if not tree.is_complete:
+        yield Text("… and more", "dim")
+
+
+def _tree_line(depth: int, run: RunSummary, run_id: str) -> Text:
+    style = "bold" if run.id == run_id else ""
+    indent = "  " * min(depth, 20)
+    return Text.assemble(
+        indent, (escape_line(run.id), style), "  ", status_text(run.status), "  ", (escape_line(run.agent), "dim")
+    )
+
+
+def _print_questions(requests: list[StoredEvent]) -> None:
+    for stored in requests:
+        event = stored.event
+        if isinstance(event, ToolRequested):
+            waiting = f"waits for {since(stored.created_at)}: {event.tool_name}: {question_text(event.tool_args)}"
+            print_line("")
+            print_line(f"open question {event.id}", "yellow")
+            print_line(f"  {waiting}")
+
+
+def _print_holes(holes: list[StoredEvent]) -> None:
+    for stored in holes:
+        if isinstance(stored.event, EventsDropped):
+            reason = stored.event.detail or stored.event.reason or "no reason given"
+            print_line(
+                f"hole before event {stored.seq + 1}: {stored.event.count} events are missing: {reason}", "magenta"
+            )

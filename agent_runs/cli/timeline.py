@@ -1,0 +1,50 @@
+"""Prints the events of a run: one line an event."""
+
+from datetime import datetime
+from typing import Final
+
+from rich.text import Text
+
+from agent_runs.cli.event_text import event_text
+from agent_runs.cli.output import STATUS_STYLES, console, cut, duration_text, width
+from agent_runs.escaping import escape_line
+from agent_runs.reader import StoredEvent
+from agent_runs.status import RunStatus
+
+_TYPE_WIDTH: Final = 17  # context_assembled
+_STATUS_WIDTH: Final = 9
+_TYPE_STYLES: Final = {
+    "llm_called": "blue",
+    "llm_failed": "red",
+    "tool_failed": "red",
+    "run_failed": "red",
+    "events_dropped": "magenta",
+}
+
+
+class Timeline:
+    """Prints events in the order of their numbers, each with the time since the one before.
+
+    Args:
+        last_seq: the largest number, which determines the width of the first column.
+    """
+
+    def __init__(self, last_seq: int) -> None:
+        self._seq_width = max(3, len(str(last_seq)))
+        self._console = console()
+        self._width = width()
+        self._before: datetime | None = None
+
+    def print(self, stored: StoredEvent, status: RunStatus | None = None) -> None:
+        """Print one event, with the status of the run after it if it is known."""
+        elapsed = "" if self._before is None else f"+{duration_text(stored.created_at - self._before)}"
+        self._before = stored.created_at
+        line = Text(f"{stored.seq:>{self._seq_width}} {elapsed:>8} ", "dim")
+        name = escape_line(cut(stored.type, _TYPE_WIDTH))
+        line.append(f"{name:<{_TYPE_WIDTH}} ", _TYPE_STYLES.get(stored.type, ""))
+        if status is not None:
+            line.append(f"{status.value:<{_STATUS_WIDTH}} ", STATUS_STYLES[status])
+        line.append(escape_line(event_text(stored.event)))
+        if self._width is not None:
+            line.truncate(self._width, overflow="ellipsis")
+        self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
