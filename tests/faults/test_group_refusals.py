@@ -15,6 +15,7 @@ from tests.support.health import wait_until_healthy, wait_until_unhealthy
 from tests.support.messages import events_of
 from tests.support.scene import FAULT_SETTINGS, PARTITIONS, Scene
 from tests.support.servers import LOG_APPEND_TIME, Servers, create_topic
+from tests.support.servers.acls import refused_group
 from tests.support.servers.authorizing_kafka import (
     MAX_GROUP_SIZE,
     MAX_SESSION_TIMEOUT_S,
@@ -112,6 +113,15 @@ async def test_a_consumer_whose_access_is_revoked_is_unhealthy_until_access_is_g
     await asyncio.to_thread(
         kafka.allow, kind, scene.topic, *operations if kind is ResourceType.TOPIC else operations[:1]
     )
+    await assert_stores(scene, port, "b")
+
+
+async def test_a_group_that_the_nemesis_refuses_is_refused_for_the_duration_of_the_block(scene: Scene) -> None:
+    # Given a consumer at work, when its group is refused, then it is unhealthy; and afterwards it works again.
+    _, port = start(scene)
+    await assert_stores(scene, port, "a")
+    async with refused_group(scene.servers.bootstrap_servers, scene.topic):
+        await wait_until_unhealthy(port, "READ on the group", SECONDS)
     await assert_stores(scene, port, "b")
 
 

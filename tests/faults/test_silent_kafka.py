@@ -11,6 +11,7 @@ from tests.support.messages import events_of
 from tests.support.proxy.proxied_kafka import ProxiedKafka
 from tests.support.proxy.proxy import Api, KafkaProxy
 from tests.support.scene import Scene
+from tests.support.waiting import until
 
 SETTINGS = {"AGENT_RUNS_GIVE_UP_S": "1", "AGENT_RUNS_SHUTDOWN_TIMEOUT_S": "1"}
 # With the start of the process, which takes seconds on a busy machine. The Kafka client itself waits 40 s.
@@ -78,8 +79,8 @@ async def test_run_is_unhealthy_while_a_broker_does_not_answer_and_continues_whe
     settings = {"KAFKA_BOOTSTRAP_SERVERS": proxy.address, "AGENT_RUNS_STALL_S": "1"}
     consumer = scene.start(**settings, AGENT_RUNS_HTTP_PORT=str(port))
     # when it has waited for an answer, then it is unhealthy.
+    await until(lambda: proxy.silenced > 0, "the consumer waits for an answer")
     await wait_until_unhealthy(port, "")
-    assert proxy.silenced
     # When the broker answers again, then the consumer stores the events and is healthy.
     proxy.heal()
     await scene.wait_for_events("run", "a", "b")

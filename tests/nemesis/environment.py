@@ -13,6 +13,7 @@ from deploy.local.server import Server
 from tests.support.proxy.proxy import DatabaseProxy, KafkaProxy
 from tests.support.scene import Scene
 from tests.support.servers import LOG_APPEND_TIME, Servers, TemplateDatabase, create_topic, delete_topics
+from tests.support.servers.acls import ALLOW_BY_DEFAULT
 from tests.support.servers.listeners import Listener, listener_properties
 
 PARTITIONS = 6
@@ -65,7 +66,7 @@ async def open_environment(directory: Path) -> AsyncIterator[Environment]:
             Listener("DIRECT", direct, direct),  # for the checks and the broker itself
             Listener("PLAINTEXT", proxied, kafka_proxy.port),
         )
-        kafka = Kafka(directory / "kafka", proxied, listeners)
+        kafka = Kafka(directory / "kafka", proxied, {**listeners, **ALLOW_BY_DEFAULT})
         kafka_proxy.target = HOST, proxied
         with _running(postgres), _running(kafka):
             async with DatabaseProxy(postgres.url) as postgres_proxy:

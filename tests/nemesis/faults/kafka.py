@@ -13,6 +13,7 @@ from tests.nemesis.schedule import Fault, pause
 from tests.support.foreign_producer import foreign_producer
 from tests.support.proxy.proxy import Api, KafkaProxy
 from tests.support.scene import Scene
+from tests.support.servers.acls import refused_group
 from tests.support.servers.quotas import fetch_quota
 
 ANSWER_S = 10.0
@@ -32,7 +33,8 @@ class KafkaFaults(NetworkFaults):
         """The faults with their weights. Restarts are rare: a broker starts slowly, and other faults wait for it."""
         others = ((1, self.killed), (1, self.restarted), (2, self.frozen), (3, self.corrupted_batches))
         clients = ((2, self.silent_at_a_request), (2, self.fetch_quota), (2, self.transaction_open))
-        return [*super().kinds(), (3, self.writes_lost), (3, self.answers_lost), *others, *clients]
+        network = ((3, self.writes_lost), (3, self.answers_lost))
+        return [*super().kinds(), *network, *others, *clients, (2, self.group_refused)]
 
     async def killed(self, rng: Random) -> None:
         """SIGKILL, and a start some time later."""
@@ -63,6 +65,11 @@ class KafkaFaults(NetworkFaults):
     async def fetch_quota(self, rng: Random) -> None:
         """Limit what the consumers fetch to between 20 and 500 kB a second."""
         async with fetch_quota(self._direct.servers.bootstrap_servers, CLIENT_ID, rng.randrange(20_000, 500_000)):
+            await pause(rng)
+
+    async def group_refused(self, rng: Random) -> None:
+        """Deny everybody the right to join the consumer group, and take the denial back."""
+        async with refused_group(self._direct.servers.bootstrap_servers, self._direct.topic):
             await pause(rng)
 
     async def transaction_open(self, rng: Random) -> None:

@@ -1,21 +1,13 @@
 """A broker that checks ACLs, and limits the members of a group."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declared as exports
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AclOperation, AclPermissionType, ResourceType  # type: ignore[attr-defined]
 
 from deploy.local import Kafka
 from deploy.local.ports import HOST, free_port
+from tests.support.servers.acls import add_acls, remove_acls
 from tests.support.servers.listeners import Listener, listener_properties
 
 __all__ = [
@@ -31,7 +23,6 @@ USER, PASSWORD = "consumer", "secret"  # of the second listener
 MIN_SESSION_TIMEOUT_S = 0.5
 MAX_SESSION_TIMEOUT_S = 60.0
 MAX_GROUP_SIZE = 2
-ANSWER_S = 30.0
 
 
 class AuthorizingKafka(Kafka):
@@ -75,26 +66,8 @@ class AuthorizingKafka(Kafka):
 
     def allow(self, kind: ResourceType, name: str, *operations: AclOperation) -> None:
         """Allow the user of the second listener to do this with a topic or a group."""
-        admin = self._admin()  # kept until the answer: the client ends with its last reference
-        _wait(admin.create_acls([_binding(kind, name, operation) for operation in operations]).values())
+        add_acls(self.bootstrap_servers, kind, name, f"User:{USER}", operations, AclPermissionType.ALLOW)
 
     def deny(self, kind: ResourceType, name: str) -> None:
         """Take back what was allowed with a topic or a group."""
-        anyone: Any = None  # allowed by the client, but not declared
-        literal, everything = ResourcePatternType.LITERAL, (AclOperation.ANY, AclPermissionType.ANY)
-        anything = AclBindingFilter(kind, name, literal, anyone, anyone, *everything)
-        admin = self._admin()
-        _wait(admin.delete_acls([anything]).values())
-
-    def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-
-
-def _binding(kind: ResourceType, name: str, operation: AclOperation) -> AclBinding:
-    user = f"User:{USER}"
-    return AclBinding(kind, name, ResourcePatternType.LITERAL, user, "*", operation, AclPermissionType.ALLOW)
-
-
-def _wait(futures: Iterable) -> None:  # type: ignore[type-arg]
-    for future in futures:
-        future.result(ANSWER_S)
+        remove_acls(self.bootstrap_servers, kind, name, AclPermissionType.ANY)

@@ -12,7 +12,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
 
 from deploy.local.ports import HOST, free_port
 from tests.support.certificates import make_certificate
-from tests.support.servers.authorizing_kafka import ANSWER_S, PASSWORD, USER, AuthorizingKafka
+from tests.support.servers.acls import ANSWER_S, admin_client
+from tests.support.servers.authorizing_kafka import PASSWORD, USER, AuthorizingKafka
 from tests.support.servers.listeners import Listener
 
 KEY_PASSPHRASE: Final = "k3y-S3cret"
@@ -65,7 +66,7 @@ class SecuredKafka(AuthorizingKafka):
 
     def add_scram_users(self) -> None:
         """Let the user log in with both mechanisms of SCRAM."""
-        admin = self._admin()
+        admin = admin_client(self.bootstrap_servers)
         for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
             change = UserScramCredentialUpsertion(USER, ScramCredentialInfo(mechanism, 4096), PASSWORD.encode())
             for future in admin.alter_user_scram_credentials([change]).values():
