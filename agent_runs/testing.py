@@ -3,6 +3,7 @@
 If agent-runs is installed, pytest has the fixture `recording_emitter`.
 """
 
+from collections.abc import Iterable
 from functools import reduce
 from threading import Lock
 from typing import cast
@@ -25,11 +26,13 @@ class RecordingEmitter(Emitter):
     too large is dropped and counted in `stats().dropped`.
 
     Args:
-        mask: as for `Emitter`.
+        mask, waiting_tools, finishing_tools: as for `Emitter`.
     """
 
-    def __init__(self, *, mask: Mask | None = None) -> None:
-        super().__init__(mask=mask, environ={})
+    def __init__(
+        self, *, mask: Mask | None = None, waiting_tools: Iterable[str] = (), finishing_tools: Iterable[str] = ()
+    ) -> None:
+        super().__init__(mask=mask, waiting_tools=waiting_tools, finishing_tools=finishing_tools, environ={})
 
     def _open_pipeline(self, mask: Mask | None, *_: object) -> Pipeline:
         return _RecordingPipeline(mask)

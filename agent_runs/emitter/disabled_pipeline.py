@@ -35,6 +35,9 @@ class DisabledPipeline(SharedPipeline):
     def log_rename(self, event_type: str, name: str, stored_name: str) -> None:
         """Do nothing."""
 
+    def log_label_problem(self, problem: str) -> None:
+        """Do nothing."""
+
     def flush(self, timeout_s: float | None) -> int:  # noqa: ARG002
         """Return 0: nothing is pending."""
         return 0

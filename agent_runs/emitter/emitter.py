@@ -4,13 +4,11 @@ No call raises. Only `flush`, `close`, and an emit while the process ends wait f
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from logging import ERROR, INFO
 from types import TracebackType
 from typing import Any, Never, ParamSpec, Self, TypeVar, Unpack
-
-from msgspec import structs
 
 from agent_runs.emitter.active_runs import innermost_run
 from agent_runs.emitter.decorators import RunRecorder, name_of
@@ -18,7 +16,7 @@ from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.event_methods import Extra
 from agent_runs.emitter.fork_and_exit import current_process
-from agent_runs.emitter.further_fields import collect_further_fields
+from agent_runs.emitter.further_fields import add_further_fields
 from agent_runs.emitter.instrument import instrument
 from agent_runs.emitter.never_raise import never_raise
 from agent_runs.emitter.pickling import Shared, set_origin
@@ -29,8 +27,9 @@ from agent_runs.emitter.redaction import Mask
 from agent_runs.emitter.run import Run
 from agent_runs.emitter.settings import EmitterSettings, Options, read_config
 from agent_runs.emitter.stats import Stats
+from agent_runs.emitter.tool_roles import read_tool_roles
 from agent_runs.errors import SettingsError
-from agent_runs.events import Event, Json, RunEvent, UnknownEvent
+from agent_runs.events import Json, RunEvent, UnknownEvent
 from agent_runs.ids import new_id
 
 _P = ParamSpec("_P")
@@ -49,6 +48,9 @@ class Emitter(Shared):
     Args:
         mask: called for each content field before the event is encoded, with the name of the field, such as
             `llm_called.user_prompt`, and its value. The result is sent. If the mask raises, a placeholder is sent.
+        waiting_tools: the names of further tools whose requests are questions: the run waits for their answer, as for
+            that of `ask_human`. The events of these tools have the field `role`.
+        finishing_tools: the names of further tools whose results complete the run, as that of `respond_to_user` does.
         environ: the mapping to read settings from; `os.environ` by default.
         options: settings.
     """
@@ -58,6 +60,8 @@ class Emitter(Shared):
         self,
         *positional: Never,
         mask: Mask | None = None,
+        waiting_tools: Iterable[str] = (),
+        finishing_tools: Iterable[str] = (),
         environ: Mapping[str, str] | None = None,
         **options: Unpack[Options],
     ) -> None:
@@ -65,6 +69,7 @@ class Emitter(Shared):
         environ = os.environ if environ is None else environ
         given = {**dict.fromkeys(map(repr, positional)), **options}
         self._pipeline = self._open_pipeline(mask, environ, given)
+        self._pipeline.roles = read_tool_roles(waiting_tools, finishing_tools)
         set_origin(self._pipeline, type(self), mask, given)
 
     def _open_pipeline(
@@ -91,7 +96,7 @@ class Emitter(Shared):
         return Pipeline(config.emitter, mask, partial(Delivery, config=config))
 
     @never_raise(lambda self: Run(self._pipeline, new_id()))
-    def start_run(
+    def start_run(  # noqa: PLR0913  # the fields of the event
         self,
         /,
         *,
@@ -99,6 +104,7 @@ class Emitter(Shared):
         session_id: str | None = None,
         parent_run_id: str | None = None,
         run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
         extra: Extra = None,
         **further: Json,
     ) -> Run:
@@ -109,12 +115,13 @@ class Emitter(Shared):
             session_id: groups runs, for example of one conversation.
             parent_run_id: the run that started this one; see also `Run.child`.
             run_id: the id of the run, 1 to 255 bytes of UTF-8; by default a new 12-character id.
+            labels: names and values to find the run by, such as `{"version": "1.4"}`; at most 32.
             extra: further fields of the `run_started`, by name.
             further: further fields of the `run_started`.
         """
         run = Run(self._pipeline, new_id() if run_id is None else run_id, session_id)
         further = {"session_id": session_id, "parent_run_id": parent_run_id, **further}
-        run.run_started(agent_id=agent_id, extra=extra, **further)
+        run.run_started(agent_id=agent_id, labels=labels, extra=extra, **further)
         return run
 
     @never_raise(lambda self: Run(self._pipeline, new_id()))
@@ -175,21 +182,10 @@ class Emitter(Shared):
         """Emit an event that the caller has constructed or decoded, with further fields. Returns the event's id."""
         further_fields: dict[str, Json] | None = None
         if further or extra is not None:
-            event, further_fields = self._add_fields(event, extra, further)
+            on_rename = partial(self._pipeline.log_rename, event.type)
+            event, further_fields = add_further_fields(event, extra, further, on_rename)
         self._pipeline.put(current_process(), record_key(run_id), event, further_fields)
         return event.id
-
-    def _add_fields(
-        self, event: RunEvent | UnknownEvent, extra: Extra, keywords: Mapping[str, Json]
-    ) -> tuple[RunEvent | UnknownEvent, dict[str, Json] | None]:
-        """Return the event and its further fields; those of an `UnknownEvent` are part of its message."""
-        present = event.message if isinstance(event, UnknownEvent) else event.further_fields
-        own_names = {"type", *(Event if isinstance(event, UnknownEvent) else event).__struct_fields__, *present}
-        on_rename = partial(self._pipeline.log_rename, event.type)
-        added = collect_further_fields(own_names, extra, keywords, {}, on_rename)
-        if isinstance(event, UnknownEvent):
-            return structs.replace(event, message={**present, **added}), None
-        return event, {**present, **added}
 
     def flush(self, timeout_s: float | None = None) -> int:
         """Wait until Kafka has acknowledged, or the emitter has dropped, all events emitted before this call.

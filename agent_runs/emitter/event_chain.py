@@ -12,6 +12,7 @@ from agent_runs.emitter.last_events import MAX_RUNS, NO_ENTRIES, InPool, last_ev
 from agent_runs.emitter.pickling import Shared
 from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.records import record_key
+from agent_runs.emitter.usable_labels import usable_labels
 from agent_runs.events import EVENT_CLASSES, Event, Input, Json, ToolFailed, ToolRequested, ToolSucceeded
 from agent_runs.ids import new_id
 from agent_runs.status import RunState, RunStatus, fold
@@ -64,6 +65,9 @@ class EventChain(Shared):
         entry = entries.get(self._name)
         if parent is None:
             parent = entry if type(entry) is str else self._last_event_id if entry is None else str(entry)
+        name_field = _FOLDED_NAMES.get(event_class)
+        if self._pipeline.roles and name_field == "tool_name":
+            self._add_role(fields)
         event: Any = event_class(id=new_id(process.pid), parent_event_id=parent, timestamp=datetime.now(UTC), **fields)
         further = _NO_FIELDS
         if keywords or measured or extra is not None:
@@ -77,7 +81,6 @@ class EventChain(Shared):
             else:
                 self.set_last_event(event_id)
                 self._last_event_id = event_id
-        name_field = _FOLDED_NAMES.get(event_class)
         # `put` has dropped and counted an event whose name is not text. The name may not even be hashable.
         if name_field is None or isinstance(fields[name_field], str):
             self._follow_status(event, accepted=accepted)
@@ -100,6 +103,15 @@ class EventChain(Shared):
     def status(self) -> RunStatus:
         """The run's status after all events of this object, dropped ones included."""
         return self.state.status
+
+    def _add_role(self, fields: dict[str, Any]) -> None:
+        name = fields["tool_name"]
+        if isinstance(name, str) and name in self._pipeline.roles:
+            fields["role"] = self._pipeline.roles[name]
+
+    def usable_labels(self, labels: object) -> dict[str, str] | None:
+        """Return the labels that the contract allows; None if there are none. The others are logged."""
+        return usable_labels(labels, self._pipeline.log_label_problem)
 
     def default_parent(self) -> str | None:
         """Return the id of the parent that an event without `parent` has; None if the run has no event."""

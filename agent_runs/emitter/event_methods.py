@@ -142,19 +142,24 @@ class EventMethods(Shared):
         return self._chain.emit(ToolFailed, parent, extra, further, error_type(error), **fields)[0]
 
     @never_raise(_unused_id)
-    def run_started(
+    def run_started(  # noqa: PLR0913  # the fields of the event
         self,
         /,
         *,
         agent_id: str,
         session_id: str | None = None,
         parent_run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
         parent: str | None = None,
         extra: Extra = None,
         **further: Json,
     ) -> str:
-        """Record the agent, session and parent run, as `Emitter.start_run` does. A run's first `run_started` counts."""
-        fields = {"agent_id": agent_id, "session_id": session_id, "parent_run_id": parent_run_id}
+        """Record the facts of the run, as `Emitter.start_run` does. A run's first `run_started` counts.
+
+        Labels that the contract does not allow are left out, and a warning is logged.
+        """
+        fields: dict[str, Any] = {"agent_id": agent_id, "session_id": session_id, "parent_run_id": parent_run_id}
+        fields["labels"] = self._chain.usable_labels(labels)
         return self._chain.emit(RunStarted, parent, extra, further, **fields)[0]
 
     @never_raise(_unused_id)

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from agent_runs.events import Json
+from msgspec import structs
+
+from agent_runs.events import Event, Json, RunEvent, UnknownEvent
 from agent_runs.signal_safety import reraise_from_signal_handler
 
 # Called with the name that a field was passed with, and the name that it is stored under.
@@ -38,6 +40,21 @@ def collect_further_fields(
             on_rename(name, free)
         found[free] = value
     return {**measured, **found}
+
+
+def add_further_fields(
+    event: RunEvent | UnknownEvent, extra: Any, keywords: Mapping[str, Json], on_rename: OnRename
+) -> tuple[RunEvent | UnknownEvent, dict[str, Json] | None]:
+    """Return an event with added further fields, and all its further fields.
+
+    Those of an `UnknownEvent` are part of its message; None is returned for them.
+    """
+    present = event.message if isinstance(event, UnknownEvent) else event.further_fields
+    own_names = {"type", *(Event if isinstance(event, UnknownEvent) else event).__struct_fields__, *present}
+    added = collect_further_fields(own_names, extra, keywords, {}, on_rename)
+    if isinstance(event, UnknownEvent):
+        return structs.replace(event, message={**present, **added}), None
+    return event, {**present, **added}
 
 
 def _items_of(extra: Any) -> list[tuple[str, Json]]:

@@ -62,6 +62,7 @@ class Origin(NamedTuple):
         emitter_class: the class of the emitter.
         mask: the mask of the emitter.
         options: the arguments of the emitter; their values are scalars.
+        roles: the roles of tools, as in `SharedPipeline`.
     """
 
     program: str
@@ -69,11 +70,12 @@ class Origin(NamedTuple):
     emitter_class: type
     mask: Any
     options: tuple[tuple[str, object], ...]
+    roles: tuple[tuple[str, str], ...] = ()
 
     def is_like(self, other: "Origin") -> bool:
         """Whether the emitters were made with the same arguments."""
         mine, others = (
-            (each.emitter_class, each.options, getattr(each.mask, "__qualname__", each.mask is None))
+            (each.emitter_class, each.options, each.roles, getattr(each.mask, "__qualname__", each.mask is None))
             for each in (self, other)
         )
         return mine == others
@@ -95,12 +97,14 @@ class SharedPipeline(Shared):
         number: tells the emitters of a process apart.
         origin: how the emitter was made; None if no emitter has opened the pipeline.
         is_closed: whether the emitter was closed.
+        roles: the field `role` of the events of tools, by the name of the tool.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.origin: Origin | None = None
         self.is_closed = False
+        self.roles: Mapping[str, str] = {}
 
     def _to_pickle(self) -> Origin | None:
         return self.origin and self.origin.to_pickle()
@@ -125,7 +129,8 @@ def set_origin(pipeline: SharedPipeline, emitter_class: type, mask: Any, options
     }
     # A subclass of the agent may take other arguments.
     own_class = next(each for each in emitter_class.__mro__ if each.__module__.startswith("agent_runs."))
-    pipeline.origin = Origin(_program, pipeline.number, own_class, mask, tuple(sorted(kept.items())))
+    roles = tuple(sorted(pipeline.roles.items()))
+    pipeline.origin = Origin(_program, pipeline.number, own_class, mask, tuple(sorted(kept.items())), roles)
     _opened[pipeline.number] = pipeline
 
 
@@ -146,7 +151,10 @@ def find_pipeline(origin: Origin) -> Any:
         return min(alike, key=preference)
     emitter = origin.emitter_class(mask=origin.mask, **dict(origin.options))
     _emitters.append(emitter)
-    return emitter._pipeline  # noqa: SLF001
+    pipeline = emitter._pipeline  # noqa: SLF001
+    pipeline.roles = dict(origin.roles)
+    pipeline.origin = pipeline.origin._replace(roles=origin.roles)
+    return pipeline
 
 
 def mask_all(field: str, value: object) -> str:  # noqa: ARG001

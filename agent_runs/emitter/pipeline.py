@@ -148,6 +148,10 @@ class Pipeline(SharedPipeline):
         text = "The field %r of an event of type %s is stored as %r, because the event has another field of this name"
         self._log.warn(f"rename {event_type} {name}", text, name, event_type, stored_name)
 
+    def log_label_problem(self, problem: str) -> None:
+        """Log that labels of a run are left out."""
+        self._log.warn("labels", "Labels of a run are left out: %s", problem)
+
     def flush(self, timeout_s: float | None) -> int:
         """Wait until the events accepted so far are acknowledged or dropped. Returns how many of them are left."""
         current_process()

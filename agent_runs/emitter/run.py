@@ -1,6 +1,6 @@
 """A run, as the agent uses it: its events, its calls of models and tools as context managers, its child runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from functools import partial
 from types import TracebackType
@@ -96,11 +96,23 @@ class Run(EventMethods):
         return ToolCall(self._chain, request, parent, extra, further)
 
     @never_raise(lambda self: Run(self._pipeline, new_id(), self.session_id))
-    def child(self, /, *, agent_id: str, run_id: str | None = None, extra: Extra = None, **further: Json) -> "Run":
-        """Start a run with this one as its parent, in the same session; `run_id` is its id, by default a new one."""
+    def child(
+        self,
+        /,
+        *,
+        agent_id: str,
+        run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        extra: Extra = None,
+        **further: Json,
+    ) -> "Run":
+        """Start a run with this one as its parent, in the same session; `run_id` is its id, by default a new one.
+
+        The child does not have the labels of this run.
+        """
         child = Run(self._pipeline, new_id() if run_id is None else run_id, self.session_id)
         own = {"agent_id": agent_id, "session_id": self.session_id, "parent_run_id": self.id}
-        child._chain.emit(RunStarted, None, extra, further, **own)
+        child._chain.emit(RunStarted, None, extra, further, **own, labels=child._chain.usable_labels(labels))
         return child
 
     @never_raise(lambda _: _do_nothing)
