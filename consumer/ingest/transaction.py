@@ -23,6 +23,8 @@ _LOOK_UP_BYTES: Final = 2 * 1024 * 1024
 # and 20 in JSONB.
 _MAX_HEADERS: Final = 10_000
 _encode: Final = msgspec.json.Encoder().encode
+_UNCHANGED: Final = (None, None)
+_WITHOUT_QUESTIONS: Final = {str(status): RunState(status) for status in RunStatus}
 _decode_questions: Final = msgspec.json.Decoder(tuple[Question, ...]).decode
 
 
@@ -112,8 +114,7 @@ class Transaction:
                 head.status_changed_at,
                 head.dropped_events,
                 head.state.completed_by_tool,
-                _changed(head.stored.open_questions, head.state.open_questions),
-                _changed(head.stored.answered_questions, head.state.answered_questions),
+                *_changed_questions(head),
                 head.started_at,
                 head.agent_id,
                 head.session_id,
@@ -155,15 +156,25 @@ def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _changed(stored: tuple[Question, ...], questions: tuple[Question, ...]) -> bytes | None:
-    return None if questions is stored else _encode(questions)
+def _changed_questions(head: Head) -> tuple[bytes | None, bytes | None]:
+    """Return the open and the answered questions; None for those that are as in the tables."""
+    if head.state is head.stored:  # nearly every run
+        return _UNCHANGED
+    pairs = (
+        (head.stored.open_questions, head.state.open_questions),
+        (head.stored.answered_questions, head.state.answered_questions),
+    )
+    opened, answered = (None if after is before else _encode(after) for before, after in pairs)
+    return opened, answered
 
 
 def _head(row: Mapping[str, object]) -> Head:
-    stored = _stored_state(row)
+    state = _WITHOUT_QUESTIONS[str(row["status"])]
+    has_questions = row["open_questions"] is not None or row["answered_questions"] is not None
+    stored = _stored_state(row) if has_questions or row["completed_by_tool"] else state
     return Head(
         run_id=str(row["id"]),
-        state=_valid_state(stored),
+        state=state if stored is state else _valid_state(stored),
         stored=stored,
         event_count=int(str(row["event_count"])),
         dropped_events=int(str(row["dropped_events"])),
@@ -186,8 +197,6 @@ def _valid_state(stored: RunState) -> RunState:
     Such a consumer changes the status only. It leaves open questions in a run that it ends, and `completed_by_tool` in
     a run that it continues.
     """
-    if not stored.open_questions and not stored.completed_by_tool:
-        return stored
     return RunState(
         stored.status,
         () if stored.status in FINISHED else stored.open_questions,

@@ -14,8 +14,9 @@ ALTER TABLE agent_runs
 
 -- Runs with open questions, those first whose status has not changed for longest.
 CREATE INDEX agent_runs_open_questions_idx ON agent_runs (status_changed_at, id) WHERE open_questions <> '[]';
--- Runs with certain labels: labels @> '{"environment": "test"}'.
-CREATE INDEX agent_runs_labels_idx ON agent_runs USING gin (labels jsonb_path_ops);
+-- Runs with certain labels: labels @> '{"environment": "test"}' AND labels <> '{}'. The second condition keeps runs without
+-- labels out of the index, so that it costs them nothing.
+CREATE INDEX agent_runs_labels_idx ON agent_runs USING gin (labels jsonb_path_ops) WHERE labels <> '{}';
 
 COMMENT ON COLUMN agent_runs.open_questions IS
     '[{"id": …, "tool_name": …}, …]: requests of waiting tools without an answer, oldest first';
