@@ -77,6 +77,27 @@ SELECT b.position
                 ELSE has_column_privilege(to_regclass(b.name), b.column_name, b.privilege)
             END
 
+-- next_identities --
+-- The next value of each sequence behind the column `id` of these tables, if the login may read the sequence.
+-- $1 the names of tables
+SELECT t.name, s.seqrelid::regclass::text AS sequence,
+       coalesce(pg_sequence_last_value(s.seqrelid) + s.seqincrement, s.seqstart) AS next
+  FROM unnest($1::text[]) AS t (name)
+  JOIN pg_sequence AS s ON s.seqrelid = pg_get_serial_sequence(t.name, 'id')::regclass
+ WHERE has_sequence_privilege(s.seqrelid, 'SELECT')
+
+-- largest_id_of_dead_letters --
+SELECT max(id) AS id
+  FROM dead_letters
+
+-- largest_id_of_dead_letter_history --
+SELECT max(id) AS id
+  FROM dead_letter_history
+
+-- largest_id_of_accepted_losses --
+SELECT max(id) AS id
+  FROM accepted_losses
+
 -- group_role --
 -- The login, whether a group role exists, and whether the login has its rights.
 -- $1 the name of the group role

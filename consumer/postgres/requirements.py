@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from consumer.errors import UsageError
+from consumer.postgres.identity_check import identity_problems
+from consumer.postgres.pooler_check import pooler_problems
 from consumer.postgres.schema_check import misplaced_tables, schema_access_problems
 from consumer.postgres.store import Store
 
@@ -68,6 +70,8 @@ async def check_database(store: Store, rights: Sequence[Right]) -> None:
     Raises:
         UsageError: with one line for each unmet requirement, and its remedy.
     """
+    if pooler := await pooler_problems(store):
+        raise UsageError("\n".join(pooler))
     (server,) = await store.fetch("server_facts", store.schema)
     problems = _server_problems(server["version_num"], server["version"], server["encoding"])
     inaccessible = schema_access_problems(store.schema, server)
@@ -77,7 +81,7 @@ async def check_database(store: Store, rights: Sequence[Right]) -> None:
     elif lacking:
         problems.append(await _rights_problem(store, rights, lacking))
     else:  # the next queries need some of the rights
-        problems += await _schema_problems(store)
+        problems += await _schema_problems(store) or await identity_problems(store, {right.table for right in rights})
     if problems:
         raise UsageError("\n".join(problems))
 
@@ -88,6 +92,8 @@ async def check_may_migrate(store: Store) -> None:
     Raises:
         UsageError: with one line for each unmet requirement, and its remedy.
     """
+    if pooler := await pooler_problems(store):
+        raise UsageError("\n".join(pooler))
     (server,) = await store.fetch("server_facts", store.schema)
     problems = _server_problems(server["version_num"], server["version"], server["encoding"])
     (facts,) = await store.fetch("migration_rights", sorted({right.table for right in READ}), store.schema)

@@ -34,6 +34,7 @@ _ERRORS: Final[dict[str, type[StoreError | OperatorNeeded]]] = {
     "40": Unavailable,  # serialization failure, deadlock
     "42": OperatorNeeded,  # a missing right, table or column; syntax error
     "53": Unavailable,  # insufficient resources: disk, memory, connections
+    "42P05": NewConnection,  # duplicate_prepared_statement: of another client of a connection pooler
     "55": Unavailable,  # object not in prerequisite state
     "55P03": Blocked,  # lock_not_available
     "57": Unavailable,  # operator intervention: cancelled, shutting down
@@ -142,7 +143,12 @@ def translate_login(sqlstate: str, message: str) -> StoreError | OperatorNeeded 
             return LoginRefused(
                 f"PostgreSQL refuses the login: {message} (SQLSTATE {sqlstate}): {_LOGIN_REMEDIES[prefix]}"
             )
-    if sqlstate[:2] in ("22", "42"):  # for example a parameter of the URL that the server does not know
-        return UsageError(f"DATABASE_URL: PostgreSQL refuses the connection: {message} (SQLSTATE {sqlstate})")
+    if sqlstate == "08P01" and "does not exist" in message:  # the code of all errors of PgBouncer itself
+        return LoginRefused(f"the pooler refuses the login: {message}: {_LOGIN_REMEDIES['3D']}")
+    # For example a parameter of the URL that the server, or PgBouncer, does not know.
+    if "startup parameter" in message or sqlstate[:2] in ("22", "42"):
+        return UsageError(
+            f"DATABASE_URL: PostgreSQL refuses the connection: {message} (SQLSTATE {sqlstate}): remove the parameter"
+        )
     error = translate(sqlstate, message)
     return OperatorNeeded(str(error)) if isinstance(error, DataRefused) else error

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import asyncpg
 
 from agent_runs.named_queries import load_queries
-from consumer.errors import ConnectionLost
+from consumer.errors import ConnectionLost, NewConnection, UsageError
 from consumer.model.records import Fingerprint
 from consumer.postgres.connection import APPLICATION_NAME, open_connection
 from consumer.postgres.copy_format import COLUMNS, EPOCH_MS, JSONB_VERSION
@@ -19,6 +19,11 @@ from consumer.postgres.sqlstate import EVENT_ID_CONSTRAINT, Origin, translate
 from consumer.settings import DatabaseConfig
 
 Row = Mapping[str, Any]
+
+SHARED_SESSIONS: Final = (
+    "DATABASE_URL: the connection pooler gives each transaction another session of PostgreSQL, but consumers need "
+    "sessions for their settings and locks: set pool_mode=session for this database, or connect without the pooler"
+)
 
 
 class Offsets(NamedTuple):
@@ -49,10 +54,11 @@ def _queries() -> dict[str, str]:
 class Store:
     """One connection, for one task at a time."""
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", topic: str, schema: str) -> None:
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", topic: str, config: DatabaseConfig) -> None:
         self._connection = connection
+        self._config = config
         self.topic = topic
-        self.schema = schema
+        self.schema = config.schema
 
     @classmethod
     async def connect(cls, config: DatabaseConfig, topic: str) -> "Store":
@@ -60,15 +66,23 @@ class Store:
 
         Raises:
             Unavailable: PostgreSQL does not answer within `connect_timeout_s`, or refuses the connection.
-            UsageError: DATABASE_URL is not valid, or names a file that cannot be read.
+            UsageError: DATABASE_URL is not valid, names a file that cannot be read, or a pooler without sessions.
         """
         with _translated():
             connection = await open_connection(config)
             await _set_codecs(connection)
-        store, settings = cls(connection, topic, config.schema), session_settings(config)
+        store, settings = cls(connection, topic, config), session_settings(config)
         work = store.fetch("set_session", list(settings), list(settings.values()))
-        await with_deadline(work, store, config.connect_timeout_s)
+        try:
+            await with_deadline(work, store, config.connect_timeout_s)
+        except NewConnection as error:  # a session that other clients use too has their prepared statements
+            store.terminate()
+            raise UsageError(SHARED_SESSIONS) from error
         return store
+
+    async def open_another(self) -> "Store":
+        """Open another connection with the same settings. Errors as of `connect`."""
+        return await Store.connect(self._config, self.topic)
 
     @property
     def usable(self) -> bool:

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, in front of a PostgreSQL server, if the program is installed."""
+"""PgBouncer in front of a PostgreSQL server, if the program is installed."""
 
 import asyncio
 import shutil
@@ -21,27 +21,31 @@ listen_addr = {host}
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {connections}
 """
 
 
 @asynccontextmanager
-async def pgbouncer(database_url: str, directory: Path, connections: int) -> AsyncIterator[str]:
-    """The URL of the database through PgBouncer, which has so many connections to the server.
+async def pgbouncer(
+    database_url: str, directory: Path, connections: int, mode: str = "transaction", settings: str = ""
+) -> AsyncIterator[str]:
+    """The URL of the database through PgBouncer, which logs in as the user of the URL, without a password.
 
-    It logs in as the user of the URL, without a password.
+    Args:
+        database_url: of the database behind it.
+        directory: PgBouncer gets a directory in it.
+        connections: how many connections to the server it has.
+        mode: its `pool_mode`.
+        settings: further lines of its settings.
     """
     assert PROGRAM is not None
     url, port = urlsplit(database_url), ports.free_port()
-    home = directory / "pgbouncer"
+    home = directory / f"pgbouncer-{port}"
     make_private_directory(home)
     file = home / "pgbouncer.ini"
-    file.write_text(
-        CONFIGURATION.format(
-            host=url.hostname, server_port=url.port, user=url.username, port=port, connections=connections
-        )
-    )
+    values = {"host": url.hostname, "server_port": url.port, "user": url.username, "port": port, "mode": mode}
+    file.write_text(f"{CONFIGURATION.format(**values, connections=connections)}{settings}\n")
     prefix = unprivileged_prefix(home)
     process = await asyncio.create_subprocess_exec(*prefix, PROGRAM, "--quiet", str(file))
 

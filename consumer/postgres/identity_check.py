@@ -1,0 +1,33 @@
+"""Checks that the identities of the tables are ahead of their rows.
+
+Logical replication copies rows, but not the state of sequences. After a switchover to a replica, identities begin at 1
+again, and INSERT fails.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from consumer.postgres.store import Store
+
+_TABLES: Final = ("dead_letters", "dead_letter_history", "accepted_losses")  # those with an identity, named `id`
+
+
+async def identity_problems(store: Store, tables: Collection[str]) -> list[str]:
+    """Return one sentence for each identity that is behind its table, with the statement that repairs it.
+
+    An identity whose sequence the login may not read is not checked.
+
+    Args:
+        store: the connection.
+        tables: those that the login may read.
+    """
+    checked = [name for name in _TABLES if name in tables]
+    problems = []
+    for row in await store.fetch("next_identities", checked):
+        (rows,) = await store.fetch(f"largest_id_of_{row['name']}")
+        if rows["id"] is not None and rows["id"] >= row["next"]:
+            problems.append(
+                f"the next id of {row['name']} is {row['next']}, but the table has ids up to {rows['id']}, as after a "
+                f"switchover of logical replication: SELECT setval('{row['sequence']}', {rows['id']})"
+            )
+    return problems
