@@ -4,6 +4,7 @@ A settings struct names the variable of each field: `topic: Annotated[str, env("
 of a variable, such as `KAFKA_SASL_PASSWORD`, `KAFKA_SASL_PASSWORD_FILE` may name a file that holds the value.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +18,13 @@ from agent_runs.setting_values import look_up
 DEFAULT_TOPIC: Final = "run-events"
 DEFAULT_MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 DEFAULT_SCHEMA: Final = "public"
+TOPIC_PATTERN: Final = "^[a-zA-Z0-9._-]{1,249}$"
 SCHEMA_PATTERN: Final = "^[a-z_][a-z0-9_]{0,62}$"  # as in SQL without quotes
+
+# A host name, an IPv4 address, an IPv6 address with brackets or, without a port, without them.
+_SERVER: Final = re.compile(
+    r"(?:\[[\w:.%]+\]|[\w.-]+)(?::(?P<port>[0-9]+))?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+)
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
@@ -85,7 +92,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
         found = [
             f"KAFKA_BOOTSTRAP_SERVERS: must be host[:port][,host[:port]…] without a scheme{_got(server)}"
             for server in self.bootstrap_servers.split(",")
-            if not server.strip() or "://" in server or "@" in server
+            if not _is_server(server.strip())
         ]
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             found.append(
@@ -214,6 +221,11 @@ def _service_link(text: str) -> str:
         "; Kubernetes sets this variable for a Service of the same name: set enableServiceLinks: false in the pod, or "
         "rename the Service"
     )
+
+
+def _is_server(server: str) -> bool:
+    match = _SERVER.fullmatch(server)
+    return match is not None and 0 < int(match["port"] or 1) < 65_536
 
 
 def _got(server: str) -> str:

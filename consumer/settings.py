@@ -17,6 +17,7 @@ from agent_runs.settings import (
     DEFAULT_SCHEMA,
     DEFAULT_TOPIC,
     SCHEMA_PATTERN,
+    TOPIC_PATTERN,
     KafkaSettings,
     env,
     read_sections,
@@ -30,7 +31,7 @@ CLIENT_ID: Final = "agent-runs-consumer"  # in brokers' logs and quotas
 class TopicConfig(Struct, frozen=True, kw_only=True):
     """The topic, the consumer group and the Kafka client."""
 
-    topic: Annotated[str, env("AGENT_RUNS_TOPIC")] = DEFAULT_TOPIC
+    topic: Annotated[str, env("AGENT_RUNS_TOPIC", pattern=TOPIC_PATTERN)] = DEFAULT_TOPIC
     group: Annotated[str, env("AGENT_RUNS_GROUP")] = "agent-runs"
     # Makes this process a static member of the group: after a restart within the session timeout, it has the same
     # partitions, without a rebalance.

@@ -32,9 +32,12 @@ _REFUSED: Final = {
     "service": "write the parameters of the connection into the URL",
     **dict.fromkeys(
         (
-            *("channel_binding", "fallback_application_name", "gssdelegation", "gssencmode", "hostaddr"),
-            *("keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "load_balance_hosts"),
-            *("require_auth", "requirepeer", "sslcertmode", "sslcompression", "sslsni", "tcp_user_timeout"),
+            *("channel_binding", "client_encoding", "fallback_application_name", "gssdelegation", "gssencmode"),
+            *("hostaddr", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval"),
+            *("load_balance_hosts", "max_protocol_version", "min_protocol_version", "oauth_client_id"),
+            *("oauth_client_secret", "oauth_issuer", "oauth_scope", "replication", "require_auth", "requirepeer"),
+            *("requiressl", "scram_client_key", "scram_server_key", "servicefile", "sslcertmode", "sslcompression"),
+            *("sslcrldir", "sslkeylogfile", "sslsni", "tcp_user_timeout"),
         ),
         "remove it; the driver does not support it",
     ),

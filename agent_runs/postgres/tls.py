@@ -42,7 +42,7 @@ def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
     context.check_hostname = mode == "verify-full"
     context.verify_mode = ssl.CERT_REQUIRED if verifies else ssl.CERT_NONE
     context.set_alpn_protocols(["postgresql"])
-    if verifies:
+    if verifies or "sslrootcert" in parameters:  # a file that is named must exist, though `prefer` verifies nothing
         _load_authorities(context, parameters)
     if certificate := parameters.get("sslcert"):
         try:

@@ -1,5 +1,6 @@
 """Opens the connections of the service, and translates the driver's errors of a login."""
 
+import socket
 import ssl
 from typing import Final
 
@@ -7,7 +8,7 @@ import asyncpg
 
 from agent_runs.postgres import database_url
 from agent_runs.postgres.connect import connect
-from consumer.errors import LoginRefused, UsageError
+from consumer.errors import ConnectionLost, LoginRefused, UsageError
 from consumer.postgres.sqlstate import translate_login
 from consumer.settings import DatabaseConfig
 
@@ -22,19 +23,13 @@ async def open_connection(config: DatabaseConfig) -> "asyncpg.Connection[asyncpg
         LoginRefused: PostgreSQL refuses the login or the database, has no TLS although `sslmode` requires it, or its
             certificate is not accepted.
         UsageError: a part of DATABASE_URL cannot be used: the message names it.
-        OSError, asyncpg.InterfaceError: the server does not answer in time, or ends the connection.
+        ConnectionLost: the server does not answer in time, or ends the connection.
     """
     try:
         url = database_url.parse(config.url)
         return await connect(url, APPLICATION_NAME, config.connect_timeout_s)
     except database_url.InvalidUrl as error:
         raise UsageError(f"DATABASE_URL: {error}") from error.__cause__
-    except ConnectionError as error:
-        if _NO_TLS in str(error):
-            raise LoginRefused(
-                f"{error}: the server has no TLS: set ssl = on there, or correct the host or sslmode in DATABASE_URL"
-            ) from error
-        raise
     except asyncpg.PostgresError as error:
         raise translate_login(error.sqlstate or "", str(error)) from error
     except ssl.SSLCertVerificationError as error:
@@ -42,3 +37,25 @@ async def open_connection(config: DatabaseConfig) -> "asyncpg.Connection[asyncpg
             f"the certificate of PostgreSQL is not accepted: {error.verify_message}: correct the certificate, or "
             "sslrootcert and the host in DATABASE_URL"
         ) from error
+    except (OSError, EOFError, asyncpg.InterfaceError) as error:
+        raise _unreachable(error, config.connect_timeout_s) from error
+
+
+def _unreachable(error: Exception, timeout_s: float) -> LoginRefused | ConnectionLost:
+    """Return the error to raise in place of one that occurred before PostgreSQL could answer. No part of the URL."""
+    if isinstance(error, ConnectionError) and _NO_TLS in str(error):
+        return LoginRefused(
+            f"{error}: the server has no TLS: set ssl = on there, or correct the host or sslmode in DATABASE_URL"
+        )
+    if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+        return LoginRefused(
+            f"PostgreSQL refuses the TLS connection ({error.reason}): correct sslcert and sslkey in DATABASE_URL"
+        )
+    reason = str(error) or type(error).__name__
+    if isinstance(error, socket.gaierror):
+        reason = f"the host is not known ({error.strerror})"
+    elif isinstance(error, TimeoutError):
+        reason = f"no answer within {timeout_s:g} s"
+    return ConnectionLost(
+        f"PostgreSQL cannot be reached: {reason}: start it, or correct the host and the port in DATABASE_URL"
+    )

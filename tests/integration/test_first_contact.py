@@ -3,56 +3,19 @@
 Each test walks a list of mistakes against one server, in this process: the sentences are the same in a new one.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import pytest
 
 from consumer.errors import UsageError
 from consumer.service import serve
 from consumer.settings import read_config
-from tests.support.first_contact import REFUSED_FOR_S, Outcome, run_command, run_emitter
-from tests.support.servers.secured_kafka import KEY_PASSPHRASE, UNKNOWN_HOST, SecuredKafka
+from tests.support.first_contact import REFUSED_FOR_S, WRONG_PASSWORD, Mistake, run_command, run_emitter, walk
+from tests.support.servers.secured_kafka import UNKNOWN_HOST, SecuredKafka
 
-USAGE, UNAVAILABLE = 2, 4  # exit codes
-WRONG_PASSWORD = "wr0ng-S3cret"
-SECRETS = (WRONG_PASSWORD, KEY_PASSPHRASE)
-
-
-class Mistake(NamedTuple):
-    """A wrong environment, and what programs say about it.
-
-    Attributes:
-        what: names the case.
-        environ: of the command and of the emitter.
-        texts: in the output of both.
-        code: the command's exit code.
-    """
-
-    what: str
-    environ: Mapping[str, str]
-    texts: Sequence[str]
-    code: int = USAGE
-
-
-def _problems(outcome: Outcome, mistake: Mistake) -> Iterator[str]:
-    """Return what is wrong with the output of a program."""
-    shown = f"{mistake.what}: exit code {outcome.code}: {outcome.output}"
-    if outcome.code != mistake.code:
-        yield f"not the exit code {mistake.code}: {shown}"
-    yield from (f"no {text!r}: {shown}" for text in mistake.texts if text not in outcome.output)
-    yield from (f"a secret: {shown}" for secret in SECRETS if secret in outcome.output)
-    if "Traceback" in outcome.output:
-        yield f"a traceback: {shown}"
-    if outcome.output.count("error: ") > 1:
-        yield f"more than one sentence: {shown}"
-
-
-def _walk(mistakes: Sequence[Mistake], run: Callable[[Mistake], Outcome]) -> None:
-    problems = [problem for mistake in mistakes for problem in _problems(run(mistake), mistake)]
-    assert problems == [], "\n\n".join(problems)
+UNAVAILABLE = 4  # exit code
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +72,10 @@ def test_a_kafka_that_cannot_be_used_is_told_with_its_reason_its_address_and_the
     mistakes = _with_kafka(kafka)
     give_up = {"AGENT_RUNS_GIVE_UP_S": str(REFUSED_FOR_S)}
 
-    _walk(mistakes, lambda mistake: run_command("create-topic", {**mistake.environ, **give_up}))
+    walk(mistakes, lambda mistake: run_command("create-topic", {**mistake.environ, **give_up}))
 
     as_emitter = [mistake._replace(code=0) for mistake in mistakes]
-    _walk(as_emitter, lambda mistake: run_emitter(mistake.environ, "does not accept"))
+    walk(as_emitter, lambda mistake: run_emitter(mistake.environ, "does not accept"))
 
 
 async def test_a_consumer_ends_when_kafka_refuses_its_login_for_a_while_at_its_start(

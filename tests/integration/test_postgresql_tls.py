@@ -87,7 +87,7 @@ async def proxy(database: str, certificates: Path) -> AsyncIterator[TlsProxy]:
 
 async def _connect(url: str) -> None:
     store = await Store.connect(DatabaseConfig(url=url), "t")
-    assert len(await store.fetch("server_facts")) == 1
+    assert len(await store.fetch("backend_pid")) == 1
     await store.close()
 
 

@@ -105,7 +105,7 @@ async def test_the_checked_rights_are_those_that_the_roles_have(scene: Scene) ->
 GRANTED = """
     SELECT c.relname::text, a.privilege_type, NULL::text
       FROM pg_class AS c, aclexplode(c.relacl) AS a
-     WHERE c.relnamespace = 'public'::regnamespace AND a.grantee = $1::regrole
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.grantee = $1::regrole
     UNION
     SELECT c.attrelid::regclass::text, a.privilege_type, c.attname::text
       FROM pg_attribute AS c, aclexplode(c.attacl) AS a

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import NamedTuple
 from unittest.mock import patch
@@ -15,9 +15,13 @@ import structlog
 from agent_runs import Emitter
 from consumer.cli.main import main
 from consumer.runtime import retrying
+from tests.support.servers.secured_kafka import KEY_PASSPHRASE
 from tests.support.waiting import DEADLINE_S
 
 REFUSED_FOR_S = 0.2
+USAGE = 2  # exit code
+WRONG_PASSWORD = "wr0ng-S3cret"
+SECRETS = (WRONG_PASSWORD, KEY_PASSPHRASE)
 
 
 class Outcome(NamedTuple):
@@ -64,6 +68,41 @@ def run_emitter(environ: Mapping[str, str], until: str) -> Outcome:
         return Outcome(0, lines.text)
     finally:
         logging.getLogger("agent_runs").removeHandler(lines)
+
+
+class Mistake(NamedTuple):
+    """A wrong environment, and what programs say about it.
+
+    Attributes:
+        what: names the case.
+        environ: of the command and of the emitter.
+        texts: in the output of both.
+        code: the command's exit code.
+    """
+
+    what: str
+    environ: Mapping[str, str]
+    texts: Sequence[str]
+    code: int = USAGE
+
+
+def _problems(outcome: Outcome, mistake: Mistake) -> Iterator[str]:
+    """Return what is wrong with the output of a program."""
+    shown = f"{mistake.what}: exit code {outcome.code}: {outcome.output}"
+    if outcome.code != mistake.code:
+        yield f"not the exit code {mistake.code}: {shown}"
+    yield from (f"no {text!r}: {shown}" for text in mistake.texts if text not in outcome.output)
+    yield from (f"a secret: {shown}" for secret in SECRETS if secret in outcome.output)
+    if "Traceback" in outcome.output:
+        yield f"a traceback: {shown}"
+    if outcome.output.count("error: ") > 1:
+        yield f"more than one sentence: {shown}"
+
+
+def walk(mistakes: Sequence[Mistake], run: Callable[[Mistake], Outcome]) -> None:
+    """Require what each mistake says of the outcome of a program that has made it."""
+    problems = [problem for mistake in mistakes for problem in _problems(run(mistake), mistake)]
+    assert problems == [], "\n\n".join(problems)
 
 
 class _Lines(logging.Handler):
