@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from agent_runs.codec.encode import is_plain, may_need_lossy
 from agent_runs.codec.json_scan import MAX_DEPTH, too_deep
 from agent_runs.codec.lossy_json import dump_lossy, dump_sorted
+from agent_runs.codec.plain_values import PlainCopy, is_plain
 from agent_runs.signal_safety import reraise_from_signal_handler
 
 
@@ -24,13 +24,22 @@ def canonical_json(value: Any) -> str:
     Numbers have the shortest form that gives the same number. A character is escaped only if JSON requires it, or if
     it is a lone surrogate. What JSON cannot express becomes `{"$repr": "…"}`, as in a payload. Never raises.
     """
+    check_texts = False
     try:
         text = dump_sorted(value)
         if is_plain(value, MAX_DEPTH):
             return text.decode()
-        if not (may_need_lossy(text) or too_deep(text)):
-            msgspec.json.decode(text, type=msgspec.Raw)  # raises if an object's own encoding is not JSON
-            return text.decode()
     except Exception as error:  # noqa: BLE001  # msgspec refuses some values, and an agent's objects may raise anything
+        reraise_from_signal_handler(error)
+        check_texts = True
+    try:
+        plain = PlainCopy(MAX_DEPTH - 1, canonical=True, check_texts=check_texts)
+        text = dump_sorted(plain.of(value))
+        if not plain.is_certain:
+            if too_deep(text):
+                return dump_lossy(value, canonical=True)
+            msgspec.json.decode(text, type=msgspec.Raw)  # raises if an object's own encoding is not JSON
+        return text.decode()
+    except Exception as error:  # noqa: BLE001  # as above
         reraise_from_signal_handler(error)
     return dump_lossy(value, canonical=True)

@@ -1,20 +1,19 @@
 """Encodes an event as a message. A payload value that JSON cannot express becomes `{"$repr": "…"}`."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from agent_runs.codec.json_scan import MAX_DEPTH
-from agent_runs.codec.lossy_json import MAX_DIGITS, dump_fast, dump_lossy
+from agent_runs.codec.lossy_json import dump_fast, dump_lossy
+from agent_runs.codec.plain_values import PlainCopy, is_plain
 from agent_runs.event_base import Role
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
 from agent_runs.signal_safety import reraise_from_signal_handler
 
-_PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
 _PAYLOAD_FIELDS: Final[dict[type[Event], list[str]]] = {UnknownEvent: ["message"]} | {
     event_class: [field.name for field in msgspec.structs.fields(event_class) if field.type == Json]
     for event_class in EVENT_CLASSES.values()
@@ -61,21 +60,45 @@ def encode_checked(
         further_fields: fields to add to the message. None of them may have the name of a field of the event's class,
             or `type`. None: those that the event was decoded with.
     """
+    check_texts = False
     try:
         text = dump_fast(event.message if isinstance(event, UnknownEvent) else event)
         if further_fields is None:
             further_fields = _decoded_further_fields(event, text)
         if further_fields:
             text = text[:-1] + b"," + dump_fast(further_fields)[1:]
-            if not is_plain(further_fields, MAX_DEPTH):
-                return encode_lossy(event, further_fields) if may_need_lossy(text) else text, False
-        for field in _PAYLOAD_FIELDS[type(event)]:
-            if not is_plain(getattr(event, field), MAX_DEPTH - 1):
-                return encode_lossy(event, further_fields) if may_need_lossy(text) else text, False
+        if _has_plain_payload(event, further_fields):
+            return text, _has_valid_fields(event)
     except Exception as error:  # noqa: BLE001  # msgspec refuses some values, and an agent's objects may raise anything
         reraise_from_signal_handler(error)
+        check_texts = True
+    try:
+        return _encode_copy(event, further_fields, PlainCopy(MAX_DEPTH - 2, check_texts=check_texts))
+    except Exception as error:  # noqa: BLE001  # as above
+        reraise_from_signal_handler(error)
         return encode_lossy(event, further_fields), False
-    return text, _has_valid_fields(event)
+
+
+def _has_plain_payload(event: RunEvent | UnknownEvent, further_fields: Mapping[str, Json]) -> bool:
+    if further_fields and not is_plain(further_fields, MAX_DEPTH):
+        return False
+    return all(is_plain(getattr(event, field), MAX_DEPTH - 1) for field in _PAYLOAD_FIELDS[type(event)])
+
+
+def _encode_copy(
+    event: RunEvent | UnknownEvent, further_fields: Mapping[str, Json] | None, plain: PlainCopy
+) -> tuple[bytes, bool]:
+    """Encode a copy of the event in which replacements stand for what msgspec cannot encode."""
+    if further_fields is None:
+        further_fields = event.further_fields
+    if isinstance(event, UnknownEvent):
+        return dump_fast(plain.of({**event.message, **further_fields})), False
+    fields = {field: getattr(event, field) for field in event.__struct_fields__ if field != "timestamp"}
+    copies = {field: plain.of(value) for field, value in fields.items() if value is not UNSET}
+    text = dump_fast(structs.replace(event, **copies))
+    if further_fields:
+        text = text[:-1] + b"," + dump_fast(plain.of(further_fields))[1:]
+    return text, plain.is_certain and _has_valid_fields(event)
 
 
 def _decoded_further_fields(event: RunEvent | UnknownEvent, text: bytes) -> Mapping[str, Json]:
@@ -117,25 +140,3 @@ def encode_lossy(event: RunEvent | UnknownEvent, further_fields: Mapping[str, Js
     fields = {field: getattr(event, field) for field in event.__struct_fields__}
     present = {field: value for field, value in fields.items() if value is not UNSET}
     return dump_lossy({"type": event.type, **present, **further_fields}).encode()
-
-
-def may_need_lossy(text: bytes) -> bool:
-    """Whether `dump_fast` may have written a NaN or an infinity, or a number that PostgreSQL cannot store."""
-    return len(text) > MAX_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
-
-
-def is_plain(value: Any, levels: int) -> bool:
-    """Whether the value consists of JSON's own types and finite numbers, nested at most `levels` deep.
-
-    This runs for every event. The loop calls the function only for items that are not scalars, which takes a third of
-    the time of a call for every item.
-    """
-    kind = type(value)
-    if kind is dict:
-        value = value.values()
-    elif kind is not list and kind is not tuple:
-        return kind in _PLAIN_TYPES or (kind is float and math.isfinite(value))
-    for item in value:
-        if type(item) not in _PLAIN_TYPES and not is_plain(item, levels - 1):
-            return False
-    return levels > 0

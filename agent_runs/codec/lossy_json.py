@@ -1,8 +1,8 @@
 """Encodes any Python object as JSON.
 
-`dump_fast` and `dump_sorted` use msgspec. `dump_lossy` is slower; it encodes what msgspec refuses or changes silently.
-An object that JSON cannot express becomes `{"$repr": "…"}`. `dump_lossy` also replaces a number that PostgreSQL cannot
-store.
+`dump_fast` and `dump_sorted` use msgspec. `dump_lossy` is much slower; it encodes what msgspec refuses or changes
+silently. An object that JSON cannot express becomes `{"$repr": "…"}`. `dump_lossy` also replaces a number that
+PostgreSQL cannot store.
 """
 
 import json
@@ -15,7 +15,7 @@ from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from functools import partial
-from operator import itemgetter
+from operator import index, itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -31,15 +31,17 @@ _MAX_DECIMALS: Final = 16_383
 _MSGSPEC_TYPES: Final = (bool, type(None), tuple, list, dict, set, frozenset)
 
 
-def _enc_hook(value: Any) -> Any:
+def _enc_hook(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of object
     """Return what msgspec encodes in place of an object of a type that it does not support."""
     kind = type(value)  # `isinstance` reads `__class__`, which may be a property that raises
     if issubclass(kind, _MSGSPEC_TYPES):
         raise TypeError(f"{kind.__name__} as a key")  # if the hook returned it, msgspec would call the hook endlessly
-    for base in (str, int, float):
+    for base in (float, int, str):
         if issubclass(kind, base):  # a subclass, such as numpy's float64
             return base(value)
     try:
+        if (number := _number_of(value, kind)) is not None:
+            return number
         if issubclass(kind, Mapping):
             return dict(value)
         if issubclass(kind, os.PathLike):
@@ -49,7 +51,23 @@ def _enc_hook(value: Any) -> Any:
         return kind.model_dump(value, mode="json")  # pydantic: LLM clients return its models
     except Exception as error:  # noqa: BLE001  # most types have no such method; one that raises must not lose the event
         reraise_from_signal_handler(error)
-        return {"$repr": _safe_repr(value)}
+        return {"$repr": safe_repr(value)}
+
+
+def _number_of(value: Any, kind: type) -> float | None:
+    """Return the number that an object is, such as a scalar of numpy or a tensor without dimensions, or None.
+
+    Such objects have a method `item`, or `__index__` if they are integers. An array of one item has both, but its
+    `shape` is not empty.
+    """
+    if getattr(value, "shape", ()) != ():
+        return None
+    is_integer = hasattr(kind, "__index__")
+    if hasattr(kind, "item"):
+        number = value.item()
+        # A numpy `datetime64` with nanoseconds returns an integer, but has no `__index__`.
+        return number if type(number) in (float, bool) or (type(number) is int and is_integer) else None
+    return index(value) if is_integer else None
 
 
 # Encodes nearly every value. It writes a NaN as null if it is a float, and as NaN, which is not JSON, if a Decimal.
@@ -58,7 +76,18 @@ dump_fast: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_enc_h
 # strings.
 dump_sorted: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_enc_hook, order="sorted").encode
 
-_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+def to_builtins(value: Any) -> Any:
+    """Convert an object, such as a dataclass, to dictionaries, lists and scalars. A float may be NaN."""
+    return msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=_enc_hook)
+
+
+def may_hide_numbers(text: bytes) -> bool:
+    """Whether `dump_fast` may have written a NaN or an infinity, or a number that PostgreSQL cannot store."""
+    return len(text) > MAX_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
+
+
+LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class _Step(NamedTuple):
@@ -116,23 +145,23 @@ def _expand_container(value: Any, open_containers: set[int], *, canonical: bool)
     """Return the steps for a container, or for an object that msgspec converts to plain values."""
     match value:
         case Mapping():
-            items = [(_key_text(key), item) for key, item in value.items()]
+            items = [(key_text(key), item) for key, item in value.items()]
             if canonical:
                 items.sort(key=itemgetter(0))
-            parts = [[_Step(text=f"{_dump_text(key, canonical=canonical)}:"), _Step(item)] for key, item in items]
+            parts = [[_Step(text=f"{dump_text(key, canonical=canonical)}:"), _Step(item)] for key, item in items]
         case set() | frozenset() if canonical:
-            parts = [[_Step(item)] for item in _sort(value)]
+            parts = [[_Step(item)] for item in sorted_items(value)]
         case list() | tuple() | set() | frozenset():
             parts = [[_Step(item)] for item in value]
         case _:
-            return [_Step(msgspec.to_builtins(value, builtin_types=(Decimal,), enc_hook=_enc_hook))]
+            return [_Step(to_builtins(value))]
     open_containers.add(id(value))
     opening, closing = "{}" if isinstance(value, Mapping) else "[]"
     between = [step for part in parts for step in (_Step(text=","), *part)][1:]
     return [_Step(text=opening), *between, _Step(text=closing), _Step(closes=id(value))]
 
 
-def _sort(items: AbstractSet[Any]) -> list[Any]:
+def sorted_items(items: AbstractSet[Any]) -> list[Any]:
     """Return the items in their order, or in that of their texts if they have none, such as numbers and strings."""
     try:
         return sorted(items)
@@ -144,17 +173,18 @@ def _dump_scalar(value: Any, *, canonical: bool) -> str:
     if isinstance(value, Enum):
         return dump_lossy(value.value, canonical=canonical)
     if isinstance(value, str):
-        return _dump_text(value, canonical=canonical)
+        return dump_text(value, canonical=canonical)
     try:
         return dump_fast(value).decode() if _is_storable(value) else _dump_repr(value, canonical=canonical)
     except ValueError:  # Python does not convert an integer of more than 4,300 digits to text
         return _dump_repr(value, canonical=canonical)
 
 
-def _dump_text(text: str, *, canonical: bool) -> str:
+def dump_text(text: str, *, canonical: bool) -> str:
+    """Return a text as JSON; a lone surrogate becomes its escape."""
     if not canonical:
         return json.dumps(text)
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def _is_storable(value: Any) -> bool:
@@ -174,7 +204,7 @@ def _exponent(value: Decimal) -> int:
     return exponent if isinstance(exponent, int) else 0  # NaN and infinities have a letter as their exponent
 
 
-def _key_text(key: Any) -> str:
+def key_text(key: Any) -> str:
     """Return the text of a key. Of a key that is not text, such as `1`, it is the JSON: `"1"`."""
     if type(key) is str:
         return key
@@ -183,10 +213,11 @@ def _key_text(key: Any) -> str:
 
 
 def _dump_repr(value: Any, *, canonical: bool) -> str:
-    return f'{{"$repr":{_dump_text(_safe_repr(value), canonical=canonical)}}}'
+    return f'{{"$repr":{dump_text(safe_repr(value), canonical=canonical)}}}'
 
 
-def _safe_repr(value: Any) -> str:
+def safe_repr(value: Any) -> str:
+    """Return the Python representation of an object, also if its `__repr__` raises."""
     try:
         return hex(value) if type(value) is int else repr(value)
     except Exception as error:  # noqa: BLE001  # a `__repr__` that raises must not lose the event

@@ -1,16 +1,36 @@
 """`read_envelope` accepts every message for which `encode_checked` returns True."""
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_runs.codec import canonical_json, encode
 from agent_runs.codec.decode import read_envelope
 from agent_runs.codec.encode import encode_checked
+from agent_runs.codec.lossy_json import dump_lossy
 from agent_runs.events import EVENT_CLASSES, Event, Input, ToolSucceeded
 from agent_runs.testing import RecordingEmitter
+
+np: Any = pytest.importorskip("numpy")
+pydantic: Any = pytest.importorskip("pydantic")
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Point:
+    x: Any
+    y: Any
+
+
+Answer = pydantic.create_model("Answer", text=(str | None, None))
 
 
 class WordAsIsoformat(datetime):
@@ -72,9 +92,35 @@ def test_what_is_called_valid_is_accepted(event: Any, further_fields: dict[str, 
         read_envelope(value)  # raises for a message that is not valid
 
 
+PARTS: dict[str, Any] = {"numbers": [0.5] * 3, "texts": {"a": ["é", {"b": None}]}}
+
+
+@pytest.mark.parametrize(
+    "rare",
+    [
+        *(math.nan, 1j, Decimal("NaN"), Decimal("1.5"), 10**5000, np.float32(0.5), np.float32("nan")),
+        *({1, 2}, {"\ud800": 1}, {(1, 2): 3}, {True: 1}, Point(1, None), Answer(text=None), object()),
+        *("a\ud800", b"a", datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("place", [lambda rare: {**PARTS, "rare": rare}, lambda rare: [PARTS, [[Point(rare, 1)]]]])
+def test_a_rare_value_does_not_slow_down_the_encoding_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, place: Callable[[Any], Any], rare: Any
+) -> None:
+    monkeypatch.delattr(encode, "encode_lossy")  # it takes thirty times as long
+    monkeypatch.delattr(canonical_json, "dump_lossy")
+    payload = place(rare)
+
+    value, is_valid = encode_checked(ToolSucceeded(id="e", timestamp=AT, tool_name="t", result=payload), {})
+    assert is_valid  # so that the message is not parsed
+    read_envelope(value)
+    assert canonical_json.canonical_json(payload) == dump_lossy(payload, canonical=True)
+
+
 @pytest.mark.parametrize(("levels", "valid"), [(510, True), (511, True), (512, False)])
 def test_a_further_field_is_valid_as_deep_as_the_contract_allows(levels: int, valid: bool) -> None:
-    event = ToolSucceeded(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool_name="t", result=1)
+    event = ToolSucceeded(id="e", timestamp=AT, tool_name="t", result=1)
     value, is_valid = encode_checked(event, {"x": nested(levels)})
 
     assert is_valid is valid
@@ -84,7 +130,7 @@ def test_a_further_field_is_valid_as_deep_as_the_contract_allows(levels: int, va
 
 @pytest.mark.parametrize(("levels", "valid"), [(510, True), (511, True), (512, False)])
 def test_a_payload_is_valid_as_deep_as_the_contract_allows(levels: int, valid: bool) -> None:
-    event = ToolSucceeded(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool_name="t", result=nested(levels))
+    event = ToolSucceeded(id="e", timestamp=AT, tool_name="t", result=nested(levels))
     value, is_valid = encode_checked(event)
 
     assert is_valid is valid

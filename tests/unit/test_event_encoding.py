@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 from collections import OrderedDict, UserDict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -34,6 +35,7 @@ from agent_runs.codec.json_scan import MAX_DEPTH, too_deep
 from agent_runs.codec.lossy_json import dump_fast
 from tests.support.builders import message
 
+np: Any = pytest.importorskip("numpy")
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -106,6 +108,23 @@ class BrokenModel(Model):
         return "BrokenModel()"
 
 
+class Scalar:
+    """A number of a library for tensors: it has no dimensions, or one item."""
+
+    def __init__(self, number: Any, shape: tuple[int, ...] = ()) -> None:
+        self.number = number
+        self.shape = shape
+
+    def item(self) -> Any:
+        return self.number
+
+    def __index__(self) -> int:
+        return operator.index(self.number)
+
+    def __repr__(self) -> str:
+        return f"<scalar {self.number}>"
+
+
 class Pair(NamedTuple):
     a: int
     b: None
@@ -148,11 +167,30 @@ EXPRESSIBLE = [
     (Decimal("1E+400"), math.inf),
     (Path("/tmp/a file"), "/tmp/a file"),
     (Model(), {"mode": "json"}),
+    (Scalar(6), 6),
+    (Scalar(0.5), 0.5),
+    (Scalar(True), True),
+    (np.int64(6), 6),
+    (np.uint8(255), 255),
+    (np.float16(0.5), 0.5),
+    (np.float32(0.5), 0.5),
+    (np.float64(0.5), 0.5),
+    (np.bool_(True), True),
+    (np.str_("a"), "a"),
+    (np.array(6), 6),
+    ({np.int64(6): np.int64(7)}, {"6": 7}),
     ({None: 1, True: 2, 1.5: 3, (1, "a"): 4}, {"null": 1, "true": 2, "1.5": 3, '[1,"a"]': 4}),
     ({Colour.RED: 1, UUID(int=7): 2}, {"red": 1, "00000000-0000-0000-0000-000000000007": 2}),
 ]
 
 INEXPRESSIBLE = [
+    (Scalar(math.nan), "nan"),
+    (Scalar(6, (1,)), "<scalar 6>"),
+    (Scalar(1j), "<scalar 1j>"),
+    (np.float32("nan"), "nan"),
+    (np.array([6]), "array([6])"),
+    (np.complex64(1j), "np.complex64(1j)"),
+    (np.datetime64(1, "ns"), "np.datetime64('1970-01-01T00:00:00.000000001')"),
     (math.nan, "nan"),
     (-math.inf, "-inf"),
     (Amount("nan"), "nan"),
@@ -258,9 +296,9 @@ def test_a_lone_surrogate_is_written_as_an_escape_and_the_other_values_are_exact
     payload = {"\udfff": [None, True, 1.5, (Decimal("1E+400"), "é")], "b": {}}
     event = Input(id="e", timestamp=datetime(2026, 1, 1, tzinfo=UTC), tool="\ud800", data=payload)
 
-    assert encode_event(event) == (
-        rb'{"type":"input","tool":"\ud800","data":{"\udfff":[null,true,1.5,[1E+400,"\u00e9"]],"b":{}},'
-        rb'"id":"e","parent_event_id":null,"timestamp":"2026-01-01T00:00:00Z"}'
+    assert encode_event(event).decode() == (
+        r'{"type":"input","tool":"\ud800","data":{"\udfff":[null,true,1.5,[1E+400,"é"]],"b":{}},'
+        r'"id":"e","parent_event_id":null,"timestamp":"2026-01-01T00:00:00Z"}'
     )
 
 

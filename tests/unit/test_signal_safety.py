@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from agent_runs.codec.encode import encode_event
+from agent_runs.codec.encode import encode_event, encode_lossy
 from agent_runs.events import Input
 from agent_runs.signal_safety import reraise_from_signal_handler
 from agent_runs.testing import RecordingEmitter
@@ -116,12 +116,13 @@ BASES: dict[str, tuple[type, ...]] = {"__fspath__": (os.PathLike,), "isoformat":
 @pytest.mark.parametrize("method", ["__repr__", "__fspath__", "isoformat", "keys", "__class__"])
 def test_the_exception_passes_in_every_method_of_an_object_that_is_encoded(method: str, beside: float) -> None:
     signal.signal(signal.SIGUSR1, handler)
+    encode = encode_lossy if method == "__class__" else encode_event  # the others read the type instead
     for calls_before in range(20):
         call = SignalInCall(calls_before)
         body: Any = property(call) if method == "__class__" else call
         payload = [beside, type("Payload", BASES.get(method, ()), {method: body})()]
         try:
-            encode_event(Input(id="e", timestamp=AT, tool="t", data=payload))
+            encode(Input(id="e", timestamp=AT, tool="t", data=payload))
         except TimeLimit:
             continue
         assert call.calls_before >= 0, "the exception was caught"
