@@ -7,8 +7,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from consumer.postgres.session import Session
+from consumer.postgres.store import Store
+from consumer.settings import read_config
+from consumer.verify.pages import Selection
+from consumer.verify.runs import verify_runs
 from tests.support.messages import Message, event, events_of
-from tests.support.scene import Scene
+from tests.support.scene import COMMAND_S, Scene
 from tests.support.servers.clients import connect, execute
 from tests.support.waiting import until
 
@@ -267,3 +272,23 @@ async def test_rebuild_folds_the_events_that_a_consumer_stores_meanwhile(consume
     # then the run is repaired with this event.
     assert (await rebuilding).exit_code == 0
     assert (await document(consumed, "verify", exit_code=0))["differences"] == 0
+
+
+async def test_verify_finds_no_difference_while_a_consumer_stores_events(scene: Scene) -> None:
+    # Given a consumer that stores the events of some runs in small transactions,
+    messages = [message for at in range(100) for run_id in "abcdefghij" for message in events_of(run_id, str(at))]
+    await scene.publish(*messages)
+    scene.start(AGENT_RUNS_BATCH_RECORDS="3")
+    await scene.wait_for_more(100)
+    # when the tables are verified again and again meanwhile, then there is never a difference.
+    config = read_config(scene.environ(), "database", "topic")
+    sessions = [Session(lambda: Store.connect(config.database, scene.topic), COMMAND_S) for _ in range(3)]
+    events, found = [0], []
+    while events[-1] < len(messages):
+        async for page in verify_runs(sessions, Selection()):
+            found += page.differences
+            events.append(page.events)
+    for session in sessions:
+        session.close()
+    assert found == []
+    assert len(set(events)) > 2, "the consumer stored no events meanwhile"
