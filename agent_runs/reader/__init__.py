@@ -3,9 +3,10 @@
 Install it with the extra `reader`: `pip install 'agent-runs[reader]'`. Importing it loads no PostgreSQL client; the
 first call does.
 
-May import: codec, errors, events, named_queries, postgres, settings, status, asyncpg.
+May import: codec, errors, events, named_queries, postgres, questions, settings, status, asyncpg.
 """
 
+from agent_runs.questions import Question
 from agent_runs.reader.counts import StatusCount
 from agent_runs.reader.errors import (
     DatabaseNotReady,
@@ -15,6 +16,7 @@ from agent_runs.reader.errors import (
     ReaderError,
 )
 from agent_runs.reader.follow import RunChange
+from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.llm_calls import LlmCall
 from agent_runs.reader.prompt_diff import Change
 from agent_runs.reader.reader import Reader
@@ -36,8 +38,11 @@ __all__ = [
     "LlmCall",
     "MissingExtra",
     "OpaqueEvent",
+    "OpenQuestion",
     "Pair",
     "PartitionStatus",
+    "Question",
+    "QuestionPage",
     "Reader",
     "ReaderError",
     "RelatedRuns",

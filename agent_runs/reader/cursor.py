@@ -1,4 +1,4 @@
-"""The opaque cursor of a page: the creation time and the id of its last run."""
+"""The opaque cursor of a page: the id of its last run, and the time by which the list is ordered."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -11,9 +11,9 @@ from agent_runs.reader.errors import InvalidCursor
 
 
 class Position(NamedTuple):
-    """A place in a list of runs that is ordered by creation time and id."""
+    """A place in a list of runs that is ordered by a time and the id."""
 
-    created_at: datetime
+    at: datetime
     id: str
 
 
@@ -30,7 +30,7 @@ def decode_cursor(cursor: str) -> Position:
     """
     try:
         position = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Position)
-        if position.created_at.tzinfo is None or "\0" in position.id:
+        if position.at.tzinfo is None or "\0" in position.id:
             raise InvalidCursor(_message(cursor))
     except (msgspec.DecodeError, binascii.Error, ValueError) as error:
         raise InvalidCursor(_message(cursor)) from error

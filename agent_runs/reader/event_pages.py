@@ -84,11 +84,12 @@ async def read_page(connections: Connections, query: EventQuery, after: int, cou
         if count > 1:
             return await read_page(connections, query, after, max(1, count // 8))
         rows = await connections.fetch("event_without_message", query.run_id, after, query.until, types)
-        return [_event_of_row(row, str(error)) for row in rows]
-    return [_event_of_row(row) for row in rows]
+        return [event_of_row(row, str(error)) for row in rows]
+    return [event_of_row(row) for row in rows]
 
 
-def _event_of_row(row: Row, error: str = "") -> StoredEvent:
+def event_of_row(row: Row, error: str = "") -> StoredEvent:
+    """Return the event of a row."""
     raw = row["raw"]
     event = event_of_message(
         row["message"] if raw is None else raw,

@@ -11,17 +11,17 @@ COMMIT
 -- runs_by_id --
 -- $1 ids
 SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
-       dropped_events
+       dropped_events, open_questions, labels
   FROM agent_runs
  WHERE id = ANY ($1::text[])
 
 -- list_runs --
 -- A page of runs, newest first.
 -- $1 status, $2 agent, $3 session, $4 parent, $5 $6 created from and before, $7 $8 updated from and before, $9 running, and
--- silent since before this time, $10 with dropped events, $11 $12 creation time and id of the last run of the previous
--- page, $13 number of runs. NULL, or false for $10: no condition
+-- silent since before this time, $10 with dropped events, $11 with these labels, $12 with open questions, $13 $14 creation
+-- time and id of the last run of the previous page, $15 number of runs. NULL, or false for $10 and $12: no condition
 SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
-       dropped_events
+       dropped_events, open_questions, labels
   FROM agent_runs
  WHERE ($1::text IS NULL OR status = $1)
    AND ($2::text IS NULL OR agent_id = $2)
@@ -32,13 +32,15 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
    AND ($8::timestamptz IS NULL OR updated_at < $8)
    AND ($9::timestamptz IS NULL OR (status = 'running' AND updated_at < $9))
    AND (NOT $10::boolean OR dropped_events > 0)
+   AND ($11::jsonb IS NULL OR labels @> $11)
+   AND (NOT $12::boolean OR open_questions <> '[]')
    -- A run is created before its last event, so $8 and $9 are limits of its creation time too. All these limits are one
    -- comparison, the earliest of them: of several, an index uses one, and then reads all pages before the cursor.
-   AND (least($6::timestamptz, $8, $9, $11::timestamptz) IS NULL
-        OR (created_at, id) < (least($6, $8, $9, $11),
-                               CASE WHEN least($6, $8, $9) IS NULL OR $11 < least($6, $8, $9) THEN $12::text ELSE '' END))
+   AND (least($6::timestamptz, $8, $9, $13::timestamptz) IS NULL
+        OR (created_at, id) < (least($6, $8, $9, $13),
+                               CASE WHEN least($6, $8, $9) IS NULL OR $13 < least($6, $8, $9) THEN $14::text ELSE '' END))
  ORDER BY created_at DESC, id DESC
- LIMIT $13
+ LIMIT $15
 
 -- page_of_events --
 -- The next events of a run, as many as fit in a number and in a size as stored (compressed), but at least one. The sizes
@@ -85,7 +87,7 @@ WITH RECURSIVE chain (id) AS (
     SELECT run.parent_run_id FROM chain JOIN agent_runs AS run ON run.id = chain.id WHERE run.parent_run_id IS NOT NULL
 )
 SELECT run.id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at,
-       started_at, dropped_events
+       started_at, dropped_events, open_questions, labels
   FROM (SELECT id FROM chain WHERE id <> $1 LIMIT $2) AS chain
   JOIN agent_runs AS run ON run.id = chain.id
 
@@ -101,7 +103,7 @@ WITH RECURSIVE tree (id) AS (
            CROSS JOIN LATERAL (SELECT id FROM agent_runs WHERE parent_run_id = tree.id OFFSET 0) AS child
 )
 SELECT run.id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at,
-       started_at, dropped_events
+       started_at, dropped_events, open_questions, labels
   FROM (SELECT id FROM tree WHERE id <> $1 LIMIT $2) AS tree
        CROSS JOIN LATERAL (SELECT * FROM agent_runs WHERE agent_runs.id = tree.id OFFSET 0) AS run
 
@@ -128,3 +130,21 @@ SELECT topic, partition, next_offset, last_timestamp AS last_record_at, updated_
 -- open_dead_letters --
 -- $1 the largest count
 SELECT count(*) AS open FROM (SELECT FROM dead_letters WHERE state = 'open' LIMIT $1) AS letters
+
+-- runs_with_open_questions --
+-- A page of runs with open questions, those first whose status has not changed for longest.
+-- $1 $2 time and id of the last run of the previous page or NULL, $3 number of runs
+SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
+       dropped_events, open_questions, labels
+  FROM agent_runs
+ WHERE open_questions <> '[]'
+   AND ($1::timestamptz IS NULL OR (status_changed_at, id) > ($1, $2::text))
+ ORDER BY status_changed_at, id
+ LIMIT $3
+
+-- events_by_id --
+-- $1 runs, $2 ids of events in them
+SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type, e.created_at, e.source_partition, e.source_offset, e.raw,
+       CASE WHEN e.raw IS NULL THEN e.event_data END AS message
+  FROM unnest($1::text[], $2::text[]) AS wanted (run_id, id)
+  JOIN run_events AS e ON e.run_id = wanted.run_id AND e.id = wanted.id

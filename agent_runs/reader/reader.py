@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
+from agent_runs.questions import Question
 from agent_runs.reader.connections import Connections, Row
 from agent_runs.reader.counts import EXACT_UP_TO, StatusCount, count_of_row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from agent_runs.reader.errors import ReaderError
-from agent_runs.reader.event_pages import EventQuery, event_pages, follow_pages
+from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages, follow_pages
 from agent_runs.reader.follow import Poll, RunChange, changes
+from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.run_filter import RunFilter
 from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource
 from agent_runs.reader.runs import RunPage, RunSummary
@@ -24,6 +28,8 @@ from agent_runs.settings import read_settings
 from agent_runs.status import RunStatus
 
 MAX_LIMIT: Final = 1000
+_decode_questions = msgspec.json.Decoder(list[Question]).decode
+_decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class Reader(RunSource):
@@ -111,8 +117,7 @@ class Reader(RunSource):
         self, filter: RunFilter | None = None, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> RunPage:
         """See `RunSource.list_runs`."""
-        if not 1 <= limit <= MAX_LIMIT:
-            raise ReaderError(f"limit must be from 1 to {MAX_LIMIT}, got {limit}")
+        _check_limit(limit)
         after = decode_cursor(cursor) if cursor is not None else (None, None)
         rows = await self._connections.fetch("list_runs", *_conditions(filter or RunFilter()), *after, limit + 1)
         runs = [_summary(row) for row in rows[:limit]]
@@ -133,6 +138,36 @@ class Reader(RunSource):
             return (await self.list_runs(filter, limit=limit)).runs
 
         return Stream(changes(read, Poll(self._settings.timeout_s)))
+
+    async def open_questions(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> QuestionPage:
+        """Return a page of the questions that nobody has answered, those first whose run waits longest.
+
+        Args:
+            limit: of how many runs a page has the questions, from 1 to 1000.
+            cursor: the `cursor` of the previous page. None: the first page.
+
+        Example:
+            from agent_runs.reader import Reader
+
+            async with Reader() as reader:
+                for question in (await reader.open_questions()).questions:
+                    print(question.asked_at, question.run.id, question.text)
+        """
+        _check_limit(limit)
+        after = decode_cursor(cursor) if cursor is not None else (None, None)
+        rows = await self._connections.fetch("runs_with_open_questions", *after, limit + 1)
+        runs = [_summary(row) for row in rows[:limit]]
+        asked = [(run, question) for run in runs for question in run.open_questions]
+        keys = [run.id for run, _ in asked], [question.id for _, question in asked]
+        events = await self._connections.fetch("events_by_id", *keys)
+        requests = {(row["run_id"], row["id"]): event_of_row(row) for row in events}
+        return QuestionPage(
+            questions=[
+                OpenQuestion(run=run, id=each.id, tool_name=each.tool_name, request=requests.get((run.id, each.id)))
+                for run, each in asked
+            ],
+            cursor=encode_cursor(Position(runs[-1].status_changed_at, runs[-1].id)) if len(rows) > limit else None,
+        )
 
     async def count_by_status(self) -> dict[RunStatus, StatusCount]:
         """Return how many runs have each status: exact up to 10,000, an estimate if there are more."""
@@ -156,6 +191,11 @@ class Reader(RunSource):
         )
 
 
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise ReaderError(f"limit must be from 1 to {MAX_LIMIT}, got {limit}")
+
+
 def _conditions(filter: RunFilter) -> tuple[object, ...]:
     """Return the parameters of `list_runs` that are conditions."""
     return (
@@ -163,9 +203,17 @@ def _conditions(filter: RunFilter) -> tuple[object, ...]:
         *(filter.created_from, filter.created_before, filter.updated_from, filter.updated_before),
         None if filter.stale_for is None else datetime.now(UTC) - filter.stale_for,
         filter.has_dropped_events,
+        None if filter.labels is None else msgspec.json.encode(filter.labels),
+        filter.has_open_questions,
     )
 
 
 def _summary(row: Row) -> RunSummary:
     values = dict(row)
-    return RunSummary(agent=values.pop("agent_id"), status=RunStatus(values.pop("status")), **values)
+    return RunSummary(
+        agent=values.pop("agent_id"),
+        status=RunStatus(values.pop("status")),
+        open_questions=_decode_questions(values.pop("open_questions")),
+        labels=_decode_labels(values.pop("labels")),
+        **values,
+    )

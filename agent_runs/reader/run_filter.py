@@ -21,6 +21,8 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         updated_before: runs whose last event is older than this time.
         stale_for: running runs whose last event is older than this duration.
         has_dropped_events: runs whose producer reports dropped events.
+        labels: runs that have all of these labels.
+        has_open_questions: runs with a request of a waiting tool that nobody has answered.
     """
 
     status: RunStatus | None = None
@@ -33,3 +35,5 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     updated_before: datetime | None = None
     stale_for: timedelta | None = None
     has_dropped_events: bool = False
+    labels: dict[str, str] | None = None
+    has_open_questions: bool = False

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from agent_runs.questions import Question
 from agent_runs.reader.stored_events import StoredEvent
 from agent_runs.status import RunStatus
 
@@ -24,6 +25,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
         status_changed_at: of the event that last changed the status.
         started_at: of the first `run_started`; None before it.
         dropped_events: how many events the producer reports as dropped.
+        open_questions: its requests of waiting tools without an answer, oldest first.
+        labels: those of its first `run_started`, by name.
     """
 
     id: str
@@ -37,6 +40,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     status_changed_at: datetime
     started_at: datetime | None = None
     dropped_events: int = 0
+    open_questions: list[Question] = []
+    labels: dict[str, str] = {}
 
     def to_json(self) -> bytes:
         """Return the run as JSON: `id, parent_run_id, agent, session_id, created_at, updated_at, status`, and the rest.

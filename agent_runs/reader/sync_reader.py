@@ -141,6 +141,7 @@ class SyncReader(SyncRunSource[Reader]):
     follow_runs = _iterating(Reader.follow_runs)
     store_status = _blocking(Reader.store_status)
     count_by_status = _blocking(Reader.count_by_status)
+    open_questions = _blocking(Reader.open_questions)
 
     def __init__(
         self,

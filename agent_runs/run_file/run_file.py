@@ -165,5 +165,7 @@ def _matches(run: RunSummary, filter: RunFilter) -> bool:
         filter.updated_before is None or run.updated_at < filter.updated_before,
         filter.stale_for is None or (run.status == "running" and run.updated_at < now - filter.stale_for),
         not filter.has_dropped_events or run.dropped_events > 0,
+        filter.labels is None or filter.labels.items() <= run.labels.items(),
+        not filter.has_open_questions or bool(run.open_questions),
     )
     return all(conditions)

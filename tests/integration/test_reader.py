@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -258,3 +259,37 @@ async def test_the_calls_of_a_run_have_their_exact_prompts_and_what_is_new_in_th
     assert [each.path for each in found[2].changes] == [["system_prompt", 1], ["user_prompt", 1]]
     assert await reader.llm_call("run", 3) == found[2]
     assert await reader.llm_call("run", 4) is None
+
+
+async def test_labels_and_open_questions_are_read_and_filter_lists(database: str, reader: Reader) -> None:
+    # Given a run that asks two questions, an earlier one whose request was deleted, and one without questions,
+    asked = [event("a", "tool_requested", tool_name="ask_human", tool_args={"question": "Which day?", "days": [1, 2]})]
+    asked.append(event("b", "tool_requested", tool_name="ask_human", tool_args=["plain"]))
+    questions = [{"id": "a", "tool_name": "ask_human"}, {"id": "b", "tool_name": "ask_human"}]
+    labels = {"environment": "production", "version": "7"}
+    await insert_run(database, "asks", 5, asked, questions=questions, labels=labels)
+    await insert_run(database, "gone", 1, questions=questions[:1], labels={"environment": "test"})
+    await insert_run(database, "asks nothing", 9, labels=labels)
+
+    # when the questions are read, page by page, then those of the run that waits longest come first,
+    first = await reader.open_questions(limit=1)
+    assert [(found.run.id, found.id, found.request, found.text) for found in first.questions] == [
+        ("gone", "a", None, "null")
+    ]
+    second = await reader.open_questions(limit=1, cursor=first.cursor)
+    assert [(found.run.id, found.text) for found in second.questions] == [("asks", "Which day?"), ("asks", '["plain"]')]
+    assert second.questions[1].asked_at == at(5) + timedelta(seconds=1)
+    assert second.cursor is None
+    # and lists have them, and can be filtered by them.
+    run = await reader.get_summary("asks")
+    assert run is not None
+    assert [question.id for question in run.open_questions] == ["a", "b"]
+    assert run.labels == labels
+
+    async def ids(**conditions: Any) -> list[str]:
+        return await _ids(await reader.list_runs(RunFilter(**conditions)))
+
+    assert await ids(has_open_questions=True) == ["asks", "gone"]
+    assert await ids(labels={"environment": "production"}) == ["asks nothing", "asks"]
+    assert await ids(labels=labels, has_open_questions=True) == ["asks"]
+    assert await ids(labels={"environment": "production", "version": "8"}) == []

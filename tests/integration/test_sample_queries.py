@@ -42,7 +42,7 @@ EXPECTED: dict[str, list[str]] = {
     "failed last": ["grandchild|worker|2026-01-03 00:00:00+00|out of money"],
     "silent for more than an hour": ["child|worker|2026-01-03 00:00:00+00|"],
     "third call of a model": ["3|m||prompt 2|"],
-    "questions are open": ["root|planner|waiting|e2|", "root|planner|waiting|e1|"],
+    "questions are open": ["root|planner|e1|", "root|planner|e2|"],
     "by their labels": ["child|worker|running|"],
     "tree of children": ["root|planner", "  child|worker", "    grandchild|worker"],
     "rejected today": ["not_json|2"],

@@ -12,8 +12,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 INSERT_RUN = """
     INSERT INTO agent_runs (id, parent_run_id, agent_id, session_id, status, created_at, updated_at, event_count,
-                            status_changed_at, dropped_events)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6, $9)
+                            status_changed_at, dropped_events, open_questions, labels)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6, $9, $10, $11)
 """
 INSERT_EVENT = """
     INSERT INTO run_events (run_id, event_seq, id, parent_event_id, event_type, event_data, created_at,
@@ -44,6 +44,7 @@ async def insert_run(url: str, run_id: str, minute: float = 0, messages: Sequenc
             INSERT_RUN,
             *(run_id, columns.get("parent"), columns.get("agent", "agent"), columns.get("session")),
             *(columns.get("status", "running"), created, updated, len(messages), columns.get("dropped", 0)),
+            *(json.dumps(columns.get("questions", [])), json.dumps(columns.get("labels", {}))),
         )
         for seq, message in enumerate(messages):
             await connection.execute(INSERT_EVENT, *_event_columns(run_id, seq, message, created))
