@@ -4,7 +4,7 @@
     .venv/bin/python examples/ask_human.py RUN_ID yes    # publishes the human's answer; the run is `completed`
     .venv/bin/python examples/ask_human.py wait          # asks, and goes on when the answer is in the database
 
-Set up the environment as for plain_agent.py. To wait, a consumer must run, and DATABASE_URL must be set.
+Set up the environment as for plain_agent.py. To resume or to wait, a consumer must run, and DATABASE_URL must be set.
 """
 
 import json
@@ -33,8 +33,13 @@ def ask(emitter: Emitter) -> None:
 
 
 def resume(emitter: Emitter, run_id: str, decision: str) -> None:
-    """Continue the run in this process. Its events follow those of the first process in the same run."""
-    with emitter.run(run_id) as run:
+    """Continue the run in this process, after the events that the first process published.
+
+    The history gives the answer its parent: the question.
+    """
+    with SyncReader() as reader:
+        run = emitter.run(run_id, history=reader)
+    with run:
         run.tool_succeeded("ask_human", {"answer": decision})
         respond(run, decision)
 

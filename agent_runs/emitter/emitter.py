@@ -17,6 +17,7 @@ from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.event_methods import Extra
 from agent_runs.emitter.fork_and_exit import current_process
 from agent_runs.emitter.further_fields import add_further_fields
+from agent_runs.emitter.history import read_history
 from agent_runs.emitter.instrument import instrument
 from agent_runs.emitter.never_raise import never_raise
 from agent_runs.emitter.pickling import Shared, set_origin
@@ -125,9 +126,14 @@ class Emitter(Shared):
         return run
 
     @never_raise(lambda self: Run(self._pipeline, new_id()))
-    def run(self, /, run_id: str, *, session_id: str | None = None) -> Run:
-        """Continue a run that was started before or in another process. Emits nothing by itself."""
-        return Run(self._pipeline, run_id, session_id)
+    def run(self, /, run_id: str, *, session_id: str | None = None, history: Any = None) -> Run:
+        """Continue a run that was started before or in another process. Emits nothing by itself.
+
+        With `history`, the events of the run so far or a reader of them, the run goes on from its last event, status
+        and open questions; see `read_history`.
+        """
+        run = Run(self._pipeline, run_id, session_id)
+        return run if history is None else run.continue_after(read_history(run_id, history))
 
     def agent(
         self,

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.fork_and_exit import current_process
 from agent_runs.emitter.further_fields import collect_further_fields
+from agent_runs.emitter.history import History
 from agent_runs.emitter.last_events import MAX_RUNS, NO_ENTRIES, InPool, last_events
 from agent_runs.emitter.pickling import Shared
 from agent_runs.emitter.pipeline import Pipeline
@@ -15,7 +16,8 @@ from agent_runs.emitter.records import record_key
 from agent_runs.emitter.usable_labels import usable_labels
 from agent_runs.events import EVENT_CLASSES, Event, Input, Json, ToolFailed, ToolRequested, ToolSucceeded
 from agent_runs.ids import new_id
-from agent_runs.status import RunState, RunStatus, fold
+from agent_runs.questions import Question, named, of_tool
+from agent_runs.status import HUMAN_RESPONSE, RunState, RunStatus, fold
 
 _OWN_NAMES: Final = {cls: frozenset({"type", *cls.__struct_fields__}) for cls in EVENT_CLASSES.values()}
 _TYPES: Final = {cls: name for name, cls in EVENT_CLASSES.items()}
@@ -43,6 +45,7 @@ class EventChain(Shared):
         self._pipeline = pipeline
         self._key = record_key(run_id)
         self._last_event_id: str | None = None  # of all contexts
+        self._unanswered: tuple[Question, ...] = ()  # requests of other processes
         self._name = f"{pipeline.number} {run_id if self._key else ''}"  # two objects for one run have the same name
 
     def emit(
@@ -57,14 +60,13 @@ class EventChain(Shared):
     ) -> tuple[str, bool]:
         """Make an event and queue it. Returns its id, and whether it was accepted.
 
-        `extra`, `keywords` and `measured` are further fields, as for `collect_further_fields`; `fields` are those of
-        its class. Without a parent it has the default parent.
+        Without a parent it has the default one. `fields` are those of its class; the rest: `collect_further_fields`.
         """
         process = current_process()
         entries = last_events.get(NO_ENTRIES)
         entry = entries.get(self._name)
         if parent is None:
-            parent = entry if type(entry) is str else self._last_event_id if entry is None else str(entry)
+            parent = self._parent_of(event_class, fields, entry)
         name_field = _FOLDED_NAMES.get(event_class)
         if self._pipeline.roles and name_field == "tool_name":
             self._add_role(fields)
@@ -112,6 +114,35 @@ class EventChain(Shared):
     def usable_labels(self, labels: object) -> dict[str, str] | None:
         """Return the labels that the contract allows; None if there are none. The others are logged."""
         return usable_labels(labels, self._pipeline.log_label_problem)
+
+    def continue_after(self, history: History) -> None:
+        """Continue after events that another process emitted."""
+        self.state = history.state
+        self._unanswered = history.unanswered
+        self._last_event_id = history.last_event_id
+
+    def _parent_of(self, event_class: type[Event], fields: Mapping[str, Any], entry: str | None) -> str | None:
+        """Return the default parent; `entry` is the last event of this context."""
+        if self.state.open_questions or self._unanswered:
+            question_id = self._answered_question(event_class, fields, entry)
+            if question_id is not None:
+                return question_id
+        return entry if type(entry) is str else self._last_event_id if entry is None else str(entry)
+
+    def _answered_question(self, event_class: type[Event], fields: Mapping[str, Any], last: str | None) -> str | None:
+        """Return the id of the question or request that an event answers; None if it answers none.
+
+        It is the last event of this context, if that is one; else the oldest.
+        """
+        questions: tuple[Question, ...] = ()
+        if event_class is Input and fields["tool"] == HUMAN_RESPONSE:
+            questions = self.state.open_questions
+        elif event_class in (ToolSucceeded, ToolFailed):
+            questions = of_tool((*self.state.open_questions, *self._unanswered), fields["tool_name"])
+        if not questions or named(last, questions):
+            return last
+        self._unanswered = tuple(request for request in self._unanswered if request is not questions[0])
+        return questions[0].id
 
     def default_parent(self) -> str | None:
         """Return the id of the parent that an event without `parent` has; None if the run has no event."""

@@ -11,6 +11,7 @@ from agent_runs.emitter.active_runs import call_in_context, enter, leave
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.event_chain import EventChain
 from agent_runs.emitter.event_methods import EventMethods, Extra
+from agent_runs.emitter.history import History
 from agent_runs.emitter.llm_call import LlmCall
 from agent_runs.emitter.never_raise import never_raise
 from agent_runs.emitter.pipeline import Pipeline
@@ -55,6 +56,12 @@ class Run(EventMethods):
         self.session_id = session_id
         self._pipeline = pipeline
         super().__init__(EventChain(pipeline, run_id))
+
+    def continue_after(self, history: History) -> Self:
+        """Continue the run after events that another process emitted. Returns this object."""
+        self.session_id = history.session_id if self.session_id is None else self.session_id
+        self._chain.continue_after(history)
+        return self
 
     def __repr__(self) -> str:
         return f"<Run {self.id!r}>"

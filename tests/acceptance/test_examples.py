@@ -16,7 +16,11 @@ EXAMPLES = CHECKOUT / "examples"
 
 async def run_example(scene: Scene, *arguments: str) -> str:
     """Run an example, which must succeed, and return its output."""
-    environment = {"KAFKA_BOOTSTRAP_SERVERS": scene.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": scene.topic}
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": scene.servers.bootstrap_servers,
+        "AGENT_RUNS_TOPIC": scene.topic,
+        "DATABASE_URL": scene.database,
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=EXAMPLES, env=environment, stdout=PIPE, stderr=STDOUT
     )
@@ -151,3 +155,5 @@ async def test_a_run_is_paused_in_one_process_and_resumed_in_another(scene: Scen
     assert [(run.id, run.status) for run in runs.values()] == [(run_id, "completed")]
     answer = ["tool_succeeded", "tool_requested", "tool_succeeded"]
     assert types(events[run_id]) == ["run_started", "input", "tool_requested", *answer]
+    ids = [event.id for event in events[run_id]]
+    assert [event.parent_event_id for event in events[run_id]] == [None, *ids[:-1]]
