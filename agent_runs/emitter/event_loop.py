@@ -3,33 +3,89 @@
 By default asyncio resolves host names, and aiokafka computes the steps of a SASL login, in threads of an executor. No
 thread can be started while the process ends, and a short program's events are sent at that time. This loop does that
 work in the delivery thread, which blocks; agents' threads do not wait.
+
+An application can replace parts of asyncio, as nest_asyncio does, and can turn threads into greenlets of one thread, as
+gevent and eventlet do. So the loop makes tasks with the class of the interpreter; and while it waits, asyncio's running
+loop of the thread is that of the application.
 """
 
 import asyncio
 import logging
+import selectors
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet
 
 _log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
+try:
+    from _asyncio import Task as _Task  # nest_asyncio replaces `asyncio.Task`
+except ImportError:  # not CPython
+    from asyncio import Task as _Task
+
+
+class _State(NamedTuple):
+    """What asyncio has set for a thread."""
+
+    running_loop: asyncio.AbstractEventLoop | None
+    generator_hooks: Any
+
+    @classmethod
+    def replace(cls, new: "_State") -> "_State":
+        """Set the new state, and return the one before."""
+        present = cls(asyncio._get_running_loop(), sys.get_asyncgen_hooks())  # noqa: SLF001  # documented for loops
+        asyncio._set_running_loop(new.running_loop)  # noqa: SLF001
+        sys.set_asyncgen_hooks(*new.generator_hooks)
+        return present
+
+
+class _Selector(selectors.DefaultSelector):
+    """A selector that waits with the state that the application has set."""
+
+    application_state = _State(None, (None, None))
+
+    def select(self, timeout: float | None = None) -> Any:
+        with self.in_application_state():
+            return super().select(timeout)
+
+    @contextmanager
+    def in_application_state(self) -> Iterator[None]:
+        """Run the block, in which other greenlets may run, with the state of the application."""
+        own = _State.replace(self.application_state)
+        try:
+            yield
+        finally:
+            self.application_state = _State.replace(own)
 
 
 class SessionLoop(asyncio.SelectorEventLoop):
     """An event loop that starts no threads, and can abort its connections."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._own_selector = _Selector()
+        super().__init__(self._own_selector)
+        self.set_task_factory(_make_task)
         self._connections: WeakSet[asyncio.Transport] = WeakSet()
         self.set_exception_handler(_log_at_debug)
 
     async def getaddrinfo(self, *arguments: Any, **options: Any) -> Any:
         """Resolve a host name, in this thread."""
-        return socket.getaddrinfo(*arguments, **options)
+        with self._own_selector.in_application_state():
+            return socket.getaddrinfo(*arguments, **options)
+
+    @contextmanager
+    def run_beside_application(self) -> Iterator[None]:
+        """Allow this loop to run in the block, although the application may have a running loop in this thread."""
+        self._own_selector.application_state = _State.replace(_State(None, (None, None)))
+        try:
+            yield
+        finally:
+            _State.replace(self._own_selector.application_state)
 
     def run_in_executor(  # type: ignore[override]
         self, _: Executor | None, func: Callable[..., _Result], *args: Any
@@ -52,6 +108,10 @@ class SessionLoop(asyncio.SelectorEventLoop):
         """Close every connection at once; unsent data is discarded."""
         for connection in self._connections:
             connection.abort()
+
+
+def _make_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+    return _Task(coroutine, loop=loop, **options)
 
 
 def _log_at_debug(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -6,11 +6,12 @@ in the child, and the events that the parent sends must not be sent twice. So ev
 
 import atexit
 import os
-import sys
 from threading import Lock
 from time import monotonic
 from typing import ClassVar, Final, Protocol
 from weakref import WeakSet
+
+from agent_runs.emitter.exit_hooks import call_before_exit
 
 _IMPORT_TIMEOUT_S: Final = 30.0  # the longest wait of a fork for an import in another thread
 
@@ -49,17 +50,14 @@ class Process:
         self.import_lock = Lock()
         self.is_ending = False
         self._deadline = 0.0
-        self._has_finalizer = False
+        self._has_exit_hooks = False
 
     def add_running(self, delivery: Finishable) -> None:
         """Add a delivery to finish before the process ends."""
         self.running.add(delivery)
-        # A child of multiprocessing ends without `atexit`. The module may lack the name while another thread imports
-        # it; in a child the import is complete.
-        finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
-        if finalize and not self._has_finalizer:
-            self._has_finalizer = True
-            finalize(None, _finish_current, exitpriority=0)
+        if not self._has_exit_hooks:
+            self._has_exit_hooks = True
+            call_before_exit(_finish_current)
 
     def finish(self) -> None:
         """Send pending events within the longest `exit_timeout_s`. A second call has the rest of that time."""

@@ -27,7 +27,7 @@ def run_session(state: DeliveryState) -> None:
         KafkaUnavailable: Kafka does not answer or refuses the records; this session has ended.
     """
     loop = SessionLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with loop.run_beside_application(), asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
             runner.run(_Session(state).run())
         except ExceptionGroup as group:

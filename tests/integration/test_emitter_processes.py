@@ -1,6 +1,5 @@
 """Agent processes that fork, end, or are terminated: emitted events are neither lost nor sent twice."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGTERM
@@ -8,10 +7,8 @@ from time import monotonic
 
 import pytest
 
-from tests.checker import read_log
-from tests.support.agent_process import Result, run_agent, start_agent
-from tests.support.ledgers.emitted import Arrivals, in_log
-from tests.support.servers import Servers
+from tests.support.agent_process import run_agent, start_agent
+from tests.support.agents import Agents
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -21,38 +18,6 @@ START = """
     for number in range(20):
         emit(run, number)
 """
-
-
-class Agents:
-    """Runs agent programs that emit to one topic."""
-
-    def __init__(self, servers: Servers, topic: str, directory: Path) -> None:
-        self.bootstrap_servers = servers.bootstrap_servers
-        self.topic = topic
-        self.directory = directory
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers, "AGENT_RUNS_TOPIC": self.topic}
-
-    async def run(self, *parts: str, **environment: str) -> Result:
-        return await run_agent(parts, self.directory, **self.environment, **environment)
-
-    async def arrivals(self) -> Arrivals:
-        return in_log(await asyncio.to_thread(read_log, self.bootstrap_servers, self.topic))
-
-    async def assert_all_arrived(self, result: Result, events: int) -> None:
-        """Assert that every event is in the log once and in order, and that the program printed no error."""
-        assert result.errors == ""
-        assert result.ledger.size == events, result.output[-2000:]
-        arrivals = await self.arrivals()
-        assert result.ledger.differences(arrivals) == []
-        assert (arrivals.repeats, arrivals.dropped_count) == (0, 0)
-
-
-@pytest.fixture
-def agents(servers: Servers, topic: str, tmp_path: Path) -> Agents:
-    return Agents(servers, topic, tmp_path)
 
 
 # --- the end of a process ---

@@ -15,6 +15,8 @@ from signal import Signals
 from textwrap import dedent
 from typing import Any
 
+import psutil
+
 from tests.support.ledgers.emitted import Ledger
 
 CHECKOUT = Path(__file__).parents[2]
@@ -65,6 +67,9 @@ class AgentProcess:
     def signal(self, number: Signals) -> None:
         self.process.send_signal(number)
 
+    def is_stopped(self) -> bool:
+        return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
+
     async def wait(self, deadline_s: float = DEADLINE_S) -> Result:
         """Wait for the end of the process, and read the rest of its output."""
         async with asyncio.timeout(deadline_s):
@@ -74,10 +79,15 @@ class AgentProcess:
 
 
 @asynccontextmanager
-async def start_agent(parts: Sequence[str], directory: Path, **environment: str) -> AsyncIterator[AgentProcess]:
-    """Start a program that consists of the prelude and these parts; it is killed at the end of the block."""
+async def start_agent(
+    parts: Sequence[str], directory: Path, first_lines: str = "", **environment: str
+) -> AsyncIterator[AgentProcess]:
+    """Start a program that consists of the prelude and these parts; it is killed at the end of the block.
+
+    `first_lines` come before the prelude, and so before the import of the library.
+    """
     file = directory / "agent.py"  # a file, because children of the start method `spawn` import it again
-    file.write_text(PRELUDE + "".join(map(dedent, parts)))
+    file.write_text(first_lines + PRELUDE + "".join(map(dedent, parts)))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AGENT_RUNS_", "KAFKA_"))}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", str(file)),
