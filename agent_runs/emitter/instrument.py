@@ -1,8 +1,8 @@
 """Wraps a function so that each call of it is recorded; the function may be a coroutine or generator function."""
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -17,8 +17,21 @@ class Recorder:
     """Records one call of a function. This class records nothing; subclasses record. No method raises."""
 
     def running(self) -> AbstractContextManager[object]:
-        """Return a context in which code of the function runs. A generator enters it for each of its steps."""
+        """Return the context of the run in which code of the function runs."""
         return nullcontext()
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Return a context in which code of the function runs. An exception is recorded as its failure, and propagates.
+
+        A generator enters it for each of its steps.
+        """
+        with self.running():
+            try:
+                yield
+            except BaseException as error:
+                self.fail(error)
+                raise
 
     def add(self, item: Json) -> None:
         """Keep an item of a generator for its result."""
@@ -88,12 +101,8 @@ def _binder(function: Any) -> Bind:
 def _wrap_function(function: Any, bind: Bind, start: Start) -> Any:
     def wrapper(*arguments: Any, **keywords: Any) -> Any:
         recorder = _start(start, bind, arguments, keywords)
-        with recorder.running():
-            try:
-                result = function(*arguments, **keywords)
-            except BaseException as error:
-                recorder.fail(error)
-                raise
+        with recorder.recording():
+            result = function(*arguments, **keywords)
             recorder.succeed(result)
         return result
 
@@ -103,12 +112,8 @@ def _wrap_function(function: Any, bind: Bind, start: Start) -> Any:
 def _wrap_coroutine_function(function: Any, bind: Bind, start: Start) -> Any:
     async def wrapper(*arguments: Any, **keywords: Any) -> Any:
         recorder = _start(start, bind, arguments, keywords)
-        with recorder.running():
-            try:
-                result = await function(*arguments, **keywords)
-            except BaseException as error:
-                recorder.fail(error)
-                raise
+        with recorder.recording():
+            result = await function(*arguments, **keywords)
             recorder.succeed(result)
         return result
 
@@ -121,15 +126,12 @@ def _wrap_generator(function: Any, bind: Bind, start: Start) -> Any:
         recorder = _start(start, bind, arguments, keywords)
         step: Callable[[], Any] = partial(next, generator)
         while True:
-            with recorder.running():
+            with recorder.recording():
                 try:
                     item = step()
                 except StopIteration as end:
                     recorder.end()
                     return end.value
-                except BaseException as error:
-                    recorder.fail(error)
-                    raise
                 recorder.add(item)
             try:
                 step = partial(generator.send, (yield item))
@@ -150,15 +152,12 @@ def _wrap_async_generator(function: Any, bind: Bind, start: Start) -> Any:
         recorder = _start(start, bind, arguments, keywords)
         step: Callable[[], Any] = partial(anext, generator)
         while True:
-            with recorder.running():
+            with recorder.recording():
                 try:
                     item = await step()
                 except StopAsyncIteration:
                     recorder.end()
                     return
-                except BaseException as error:
-                    recorder.fail(error)
-                    raise
                 recorder.add(item)
             try:
                 step = partial(generator.asend, (yield item))

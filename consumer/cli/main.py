@@ -37,6 +37,7 @@ _EXIT_CODES: Final[dict[type[Exception], int]] = {
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="agent-runs", prog_name="agent-runs-consumer")
 def cli() -> None:
     """Store the RunEvents of a Kafka topic in PostgreSQL, each exactly once and in order.
 

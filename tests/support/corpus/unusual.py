@@ -21,6 +21,9 @@ def unusual() -> Iterator[Sample]:
     yield Sample("an unknown type", STORED, with_fields("note", tool_name=["a"], data=None, error=5))
     yield Sample("a type with another case", STORED, with_fields("Input"))
     yield Sample("unknown fields", STORED, with_fields("run_waiting", x={"y": [None]}, agent_id=5, count=-1))
+    for kind, name in (("llm_called", "usage"), ("llm_failed", "duration_ms"), ("tool_failed", "error_type")):
+        for literal in ("null", "-1", '""', '[{"a":null}]'):  # further fields with a defined meaning
+            yield Sample(f"{kind} with {name} {literal}", STORED, with_literal(literal, kind, name))
     yield Sample("an unlisted tool", STORED, with_fields(tool="carrier_pigeon"))
     yield Sample("an empty tool name", STORED, with_fields("tool_requested", tool_name=""))
     yield Sample("empty strings", STORED, with_fields("llm_called", model="", system_prompt="", user_prompt=""))
