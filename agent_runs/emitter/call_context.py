@@ -1,10 +1,12 @@
 """What the contexts of tool calls and model calls share: their arguments, and their use with `async with`."""
 
 from collections.abc import Mapping
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
 from agent_runs.emitter.event_chain import EventChain
+from agent_runs.emitter.never_raise import error_type
 from agent_runs.emitter.pickling import Shared
 from agent_runs.events import Json
 
@@ -32,6 +34,12 @@ class CallContext(Shared):
         self._parent = parent
         self._request_extra = extra
         self._keywords = keywords
+        self._started_at = perf_counter()
+
+    def _measured(self, failure: str | BaseException | None = None) -> dict[str, Json]:
+        """Return the fields that the context sets itself: the duration, and the class of an exception."""
+        duration_ms = round((perf_counter() - self._started_at) * 1000, 3)
+        return {"duration_ms": duration_ms} | ({} if failure is None else error_type(failure))
 
     def __enter__(self) -> Self:
         raise NotImplementedError

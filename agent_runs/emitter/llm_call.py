@@ -8,7 +8,7 @@ from typing import Any, Self
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.call_context import CallContext
 from agent_runs.emitter.event_chain import EventChain
-from agent_runs.emitter.never_raise import error_type, format_error, never_raise
+from agent_runs.emitter.never_raise import format_error, never_raise
 from agent_runs.events import Json, LlmCalled, LlmFailed
 
 
@@ -35,7 +35,6 @@ class LlmCall(CallContext):
     ) -> None:
         super().__init__(chain, request, parent, extra, keywords)
         self.raw_response: Json = ""
-        self._started_at = perf_counter()
 
     def _count_misuse(self, method: str, error: Exception) -> None:
         self._chain.count_misuse(f"run.llm.{method}", None, error)
@@ -52,13 +51,12 @@ class LlmCall(CallContext):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         failure = self.error if error is None else error
-        measured: dict[str, Json] = {"duration_ms": round((perf_counter() - self._started_at) * 1000, 3)}
+        measured = self._measured(failure)
         # A further field that the block sets replaces a keyword of `run.llm(…)` with its name.
         extra, keywords = self._request_extra, {**self._keywords, **self.extra}
         if failure is None:
             response = text_of(self.raw_response)
             self._chain.emit(LlmCalled, self._parent, extra, keywords, measured, **self._request, raw_response=response)
         else:
-            measured |= error_type(failure)
             fields = {**self._request, "error": format_error(failure)}
             self._chain.emit(LlmFailed, self._parent, extra, keywords, measured, **fields)

@@ -1,12 +1,13 @@
 """A tool call as a context manager: it emits the request at its start and the result at its end."""
 
 from collections.abc import Mapping
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Final, Self
 
 from agent_runs.emitter.call_context import CallContext
 from agent_runs.emitter.event_chain import EventChain
-from agent_runs.emitter.never_raise import error_type, format_error, never_raise
+from agent_runs.emitter.never_raise import format_error, never_raise
 from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
 
 _TYPES: Final = {"__enter__": "tool_requested"}  # the answer has one of two types
@@ -16,8 +17,8 @@ class ToolCall(CallContext):
     """The context of one tool call, made by `Run.tool`; works with `with` and `async with`.
 
     Emits `tool_requested` at the start of the block. At its end it emits `tool_failed` if the block raised an
-    exception, which propagates, or if `error` is set; otherwise `tool_succeeded`. The parent of the answer is the
-    request, unless the request was dropped.
+    exception, which propagates, or if `error` is set; otherwise `tool_succeeded`. The answer has the duration of the
+    block as `duration_ms`. Its parent is the request, unless the request was dropped.
 
     Attributes:
         result: what the tool returned, any value; set it inside the block.
@@ -46,6 +47,7 @@ class ToolCall(CallContext):
     def __enter__(self) -> Self:
         extra, keywords = self._request_extra, self._keywords
         event_id, accepted = self._chain.emit(ToolRequested, self._parent, extra, keywords, **self._request)
+        self._started_at = perf_counter()
         if accepted:  # the answer must not name a dropped request as its parent
             self._parent = event_id
         return self
@@ -55,9 +57,11 @@ class ToolCall(CallContext):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         failure = self.error if error is None else error
+        measured = self._measured(failure)
         tool_name = self._request["tool_name"]
         if failure is None:
-            self._chain.emit(ToolSucceeded, self._parent, self.extra, {}, tool_name=tool_name, result=self.result)
+            fields = {"tool_name": tool_name, "result": self.result}
+            self._chain.emit(ToolSucceeded, self._parent, self.extra, {}, measured, **fields)
         else:
             fields = {"tool_name": tool_name, "error": format_error(failure)}
-            self._chain.emit(ToolFailed, self._parent, self.extra, {}, error_type(failure), **fields)
+            self._chain.emit(ToolFailed, self._parent, self.extra, {}, measured, **fields)

@@ -251,3 +251,19 @@ def test_the_mask_gets_prompts_as_text() -> None:
 
     (fields,) = sent(emitter)
     assert (fields["user_prompt"], fields["raw_response"]) == ('["card ****"]', '["****"]')
+
+
+def test_the_answer_of_a_tool_call_has_the_duration_of_the_block(recording_emitter: RecordingEmitter) -> None:
+    run = recording_emitter.run("run")
+    with run.tool("search"):
+        pass
+    with run.tool("search") as call:
+        call.error = "no hits"
+    with run.tool("search") as call:
+        call.extra["duration_ms"] = 7  # measured by the agent
+
+    answers = [event for event in recording_emitter.events() if event.type in ("tool_succeeded", "tool_failed")]
+    first, second, third = (event.further_fields["duration_ms"] for event in answers)
+    assert 0 <= first < 60_000
+    assert 0 <= second < 60_000
+    assert third == 7
