@@ -81,7 +81,8 @@ class EventChain(Shared):
             if type(entry) is InPool or (entry is None and event_class is ToolRequested):
                 self._add_tool_event(event_id, event_class)
             else:
-                self.set_last_event(event_id)
+                kept = entries if entry is not None or len(entries) < MAX_RUNS else NO_ENTRIES
+                last_events.set({**kept, self._name: event_id})
                 self._last_event_id = event_id
         # `put` has dropped and counted an event whose name is not text. The name may not even be hashable.
         if name_field is None or isinstance(fields[name_field], str):
