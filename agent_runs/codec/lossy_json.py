@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import partial
@@ -36,12 +36,14 @@ def _enc_hook(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of 
     kind = type(value)  # `isinstance` reads `__class__`, which may be a property that raises
     if issubclass(kind, _MSGSPEC_TYPES):
         raise TypeError(f"{kind.__name__} as a key")  # if the hook returned it, msgspec would call the hook endlessly
-    for base in (float, int, str):
+    for base in (float, int, str, bytes, Decimal):
         if issubclass(kind, base):  # a subclass, such as numpy's float64
             return base(value)
+    if issubclass(kind, timedelta):
+        return timedelta(value.days, value.seconds, value.microseconds)
+    if (number := _number_of(value, kind)) is not None:
+        return number
     try:
-        if (number := _number_of(value, kind)) is not None:
-            return number
         if issubclass(kind, Mapping):
             return dict(value)
         if issubclass(kind, os.PathLike):
@@ -60,14 +62,20 @@ def _number_of(value: Any, kind: type) -> float | None:
     Such objects have a method `item`, or `__index__` if they are integers. An array of one item has both, but its
     `shape` is not empty.
     """
-    if getattr(value, "shape", ()) != ():
+    try:
+        if getattr(value, "shape", ()) != ():
+            return None
+        if not hasattr(kind, "item"):
+            return index(value) if hasattr(kind, "__index__") else None
+        number: Any = value.item()
+        if type(number) is kind:  # numpy's longdouble, which no type of Python can express
+            return float(value)
+        # The integer of numpy's `datetime64` and `timedelta64` is a number of nanoseconds.
+        is_time = getattr(getattr(value, "dtype", None), "kind", None) in ("m", "M")
+        return None if is_time or type(number) not in (int, float, bool) else number
+    except Exception as error:  # noqa: BLE001  # an object of another kind, with an `item` of its own
+        reraise_from_signal_handler(error)
         return None
-    is_integer = hasattr(kind, "__index__")
-    if hasattr(kind, "item"):
-        number = value.item()
-        # A numpy `datetime64` with nanoseconds returns an integer, but has no `__index__`.
-        return number if type(number) in (float, bool) or (type(number) is int and is_integer) else None
-    return index(value) if is_integer else None
 
 
 # Encodes nearly every value. It writes a NaN as null if it is a float, and as NaN, which is not JSON, if a Decimal.

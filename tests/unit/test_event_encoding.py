@@ -72,6 +72,14 @@ class Number(int):
     pass
 
 
+class Money(Decimal):
+    pass
+
+
+class Delay(timedelta):
+    pass
+
+
 class Stopped(datetime):
     """A subclass of datetime, like freezegun's FakeDatetime."""
 
@@ -125,6 +133,19 @@ class Scalar:
         return f"<scalar {self.number}>"
 
 
+class Basket:
+    """Not a number, although it has an `item`."""
+
+    def item(self, name: str) -> str:
+        return name
+
+    def model_dump(self, *, mode: str) -> list[str]:
+        return ["basket"]
+
+    def __repr__(self) -> str:
+        return "Basket()"
+
+
 class Pair(NamedTuple):
     a: int
     b: None
@@ -162,6 +183,8 @@ EXPRESSIBLE = [
     (Stopped(2026, 1, 31, tzinfo=UTC), "2026-01-31T00:00:00+00:00"),
     (datetime(2026, 1, 31, tzinfo=timezone(timedelta(hours=1))), "2026-01-31T00:00:00+01:00"),
     (Decimal("1.50"), 1.5),
+    (Money("1.50"), 1.5),
+    (Delay(seconds=3), "PT3S"),
     (2**70, 2**70),
     (-(2**64), -(2**64)),
     (Decimal("1E+400"), math.inf),
@@ -169,12 +192,15 @@ EXPRESSIBLE = [
     (Model(), {"mode": "json"}),
     (Scalar(6), 6),
     (Scalar(0.5), 0.5),
+    (Basket(), ["basket"]),
     (Scalar(True), True),
     (np.int64(6), 6),
     (np.uint8(255), 255),
     (np.float16(0.5), 0.5),
     (np.float32(0.5), 0.5),
     (np.float64(0.5), 0.5),
+    (np.longdouble(0.5), 0.5),
+    (np.bytes_(b"a"), "YQ=="),
     (np.bool_(True), True),
     (np.str_("a"), "a"),
     (np.array(6), 6),
