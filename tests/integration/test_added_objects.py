@@ -52,8 +52,8 @@ OBJECTS = {
         "generated column n of run_events",
     ),
     "a domain": Added(
-        "CREATE DOMAIN kind AS text COLLATE \"C\" CONSTRAINT kind_check CHECK (VALUE <> 'input');"
-        "ALTER TABLE run_events ALTER COLUMN event_type TYPE kind",
+        "CREATE DOMAIN kind AS text COLLATE \"C\" CONSTRAINT kind_check CHECK (VALUE <> 'e1');"
+        "ALTER TABLE run_events ALTER COLUMN id TYPE kind",
         "kind_check",
     ),
     "a foreign key": Added(

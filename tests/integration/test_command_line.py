@@ -241,7 +241,7 @@ async def test_what_is_missing_is_one_sentence_with_the_remedy_and_an_exit_code(
     cases = {
         "there is no run 'x'": (environ, ("show", "x"), 2),
         "DATABASE_URL: is not set": (unset, ("runs",), 2),
-        "create the tables with `python -m consumer migrate`": (
+        "create the tables with `agent-runs-consumer migrate`": (
             environ | {"DATABASE_URL": empty_database},
             ("runs",),
             2,
