@@ -1,5 +1,6 @@
 """Reads the events of a run page by page."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from functools import partial
 from typing import Final, NamedTuple
@@ -31,16 +32,31 @@ async def event_pages(connections: Connections, query: EventQuery, after: int) -
     """Iterate over the pages of a run's events that are stored now.
 
     Each page is a transaction of its own. Events are never changed, and a batch is stored by one transaction, so the
-    pages together are the run as of the last one.
+    pages together are the run as of the last one. From the second page on, the next one is read while the caller works
+    on a page: PostgreSQL and this process then work at the same time. Most runs are one page.
 
     Args:
         connections: the pool.
         query: which events.
         after: the number of the event before the first page; -1 for all events.
     """
-    while page := await read_page(connections, query, after, MAX_EVENTS):
-        yield page
-        after = page[-1].seq
+
+    async def read(after: int) -> list[StoredEvent]:
+        is_complete = query.until is not None and after >= query.until
+        return [] if is_complete else await read_page(connections, query, after, MAX_EVENTS)
+
+    page = await read(after)
+    if not page:
+        return
+    yield page
+    ahead = asyncio.create_task(read(page[-1].seq))
+    try:
+        while page := await ahead:
+            ahead = asyncio.create_task(read(page[-1].seq))
+            yield page
+    finally:
+        ahead.cancel()  # the caller may stop before the end
+        await asyncio.gather(ahead, return_exceptions=True)
 
 
 async def follow_pages(

@@ -65,6 +65,13 @@ async def test_the_events_of_a_run_come_in_pages_that_are_bounded_by_their_size(
 
     assert [found.event.data for page in pages for found in page if isinstance(found.event, Input)] == texts
     assert 1 < len(pages) < len(texts)
+    # A caller may stop before the end, while the next page is being read.
+    stream = reader.get_run_events("run")
+    async for found in stream:
+        if found.seq == pages[1][0].seq:
+            break
+    del stream
+    assert await reader.get_summary("run") is not None
 
 
 async def test_events_can_be_read_from_one_number_to_another(database: str, reader: Reader) -> None:

@@ -35,11 +35,15 @@ def filters(runs: int) -> dict[str, RunFilter]:
         "agent": RunFilter(agent="agent-3"),
         "session": RunFilter(session=tables.LARGE_SESSION),
         "parent": RunFilter(parent=tables.LARGE_PARENT),
+        "labels": RunFilter(labels={"team": "blue"}),
+        "labels, most runs": RunFilter(labels={"environment": "production"}),
+        "open questions": RunFilter(has_open_questions=True),
         "dropped events": RunFilter(has_dropped_events=True),
         "created from, before": RunFilter(created_from=tables.START + tables.STEP, created_before=middle),
         "updated from": RunFilter(updated_from=tables.START + timedelta(hours=1)),
         "updated before": RunFilter(updated_before=middle),
         "stale": RunFilter(stale_for=timedelta(hours=1)),
+        "session and labels": RunFilter(session=tables.LARGE_SESSION, labels={"environment": "production"}),
         "agent and status": RunFilter(agent="agent-3", status=RunStatus.COMPLETED),
     }
 
@@ -54,6 +58,7 @@ async def measure(url: str, runs: int) -> dict[str, Duration]:
             deep = partial(reader.list_runs, conditions, limit=_LIMIT, cursor=cursor)
             found[f"{name}: page 1,000"] = await _duration(deep)
         found["show: a run of 100 events"] = await _duration(lambda: _show(reader))
+        found["open questions, the page with their texts"] = await _duration(reader.open_questions)
         found["count by status"] = await _duration(reader.count_by_status)
         return found
 

@@ -31,7 +31,7 @@ _CHUNK: Final = 20_000  # rows
 
 RUN_COLUMNS: Final = (
     *("id", "parent_run_id", "agent_id", "session_id", "status", "created_at", "updated_at", "event_count"),
-    *("status_changed_at", "dropped_events", "started_at"),
+    *("status_changed_at", "dropped_events", "started_at", "open_questions", "labels"),
 )
 EVENT_COLUMNS: Final = (
     *("run_id", "id", "parent_event_id", "event_seq", "event_type", "event_data", "created_at", "source_partition"),
@@ -77,11 +77,14 @@ def _runs(size: Size) -> Iterator[str]:
         session = LARGE_SESSION if mixture // 256 % _SHARE == 0 else f"session-{number // 10}"
         dropped = 1 if mixture // 4096 % _SHARE == 0 else 0
         updated = created + timedelta(seconds=mixture % 3600)
+        asks = r'"[{""id"":""e1"",""tool_name"":""ask_human""}]"' if status == "waiting" else "[]"
+        team = ',""team"":""blue""' if mixture // 8 % _SHARE == 0 else ""
+        labels = f'"{{""environment"":""{"production" if mixture % 3 else "test"}""{team}}}"'
         facts = f"{run_id(number)},{parent},agent-{number % AGENTS},{session},{status}"
-        yield f"{facts},{created},{updated},{_EVENTS_OF_A_RUN},{updated},{dropped},{created}\n"
+        yield f"{facts},{created},{updated},{_EVENTS_OF_A_RUN},{updated},{dropped},{created},{asks},{labels}\n"
     last = START + size.runs * STEP
     for name, count in ((SHORT_RUN, SHORT_EVENTS), (LONG_RUN, size.long_run)):
-        yield f"{name},,agent-0,,running,{last},{last},{count},{last},0,{last}\n"
+        yield f"{name},,agent-0,,running,{last},{last},{count},{last},0,{last},[],{{}}\n"
 
 
 def _events(size: Size) -> Iterator[str]:
