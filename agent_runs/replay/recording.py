@@ -1,0 +1,204 @@
+"""`Recording`: answers the model calls and tool calls of an agent with those of a past run."""
+
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import wraps
+from inspect import isawaitable, iscoroutinefunction, signature
+from threading import Lock
+from typing import Any, Self
+
+from agent_runs.codec.canonical_json import text_of
+from agent_runs.events import Input
+from agent_runs.reader.run_source import RunSource
+from agent_runs.replay.errors import Divergence, RecordingHasHoles, Unserved
+from agent_runs.replay.messages import unserved_text
+from agent_runs.replay.report import Report
+from agent_runs.replay.requests import Request
+from agent_runs.replay.rules import Policy, ToolRule, Until
+from agent_runs.replay.serving import Live, Server
+from agent_runs.replay.units import llm_key, read_units
+
+
+class Recording:
+    """Answers the calls of an agent from the events of a past run. Safe for threads and tasks; no call waits.
+
+    A call is answered by the first recorded call of the same kind, name and content that has not been served. Without
+    `strict`, a model call whose prompts have changed is answered by the recorded call that comes next in its task, if
+    there is exactly one, and is reported as drifted. A tool call is never answered by its position.
+
+    Args:
+        events: all events of one run in order, such as those of `Reader.get_run_events`, of `RecordingEmitter.events`,
+            or of a run file.
+        run_id: the id of the recorded run, for `run_fields`.
+        strict: answer unchanged calls only; `finish` also requires that all recorded calls were made.
+        until: the recorded run counts up to this place: the number of an event, the id of an event, or `NthLlmCall`.
+            The first model call after it, and all later ones, call the real model. Tools keep their policy.
+        on_miss: what happens with a call that is not recorded: `raise`, `error`, or a function of the `Request`.
+        tools: the rules of single tools by name. Only here may `on_miss` be `live`.
+
+    Raises:
+        RecordingHasHoles: events of the run are missing, and the recording is strict. Otherwise they are warned about.
+        ValueError: `on_miss` is none of these, or `until` is not in the run.
+    """
+
+    def __init__(  # noqa: PLR0913  # keywords with defaults
+        self,
+        events: Iterable[Any],
+        *,
+        run_id: str | None = None,
+        strict: bool = False,
+        until: Until = None,
+        on_miss: Policy = "raise",
+        tools: Mapping[str, ToolRule] | None = None,
+    ) -> None:
+        if on_miss not in ("raise", "error") and not callable(on_miss):
+            raise ValueError(f"on_miss={on_miss!r}: it must be 'raise', 'error' or a function; 'live' is for ToolRule")
+        self._rules = dict(tools or {})
+        self._units = read_units(events, self._tool_key)
+        if self._units.missing_events:
+            self._refuse_holes(strict=strict)
+        self._run_id = run_id
+        self._strict = strict
+        self._lock = Lock()
+        self._server = Server(self._units, self._rules, on_miss, until, strict=strict)
+        self._inputs = iter(self._units.inputs)
+
+    @classmethod
+    async def load(cls, source: RunSource, run_id: str, **options: Any) -> Self:
+        """Return the recording of a stored run, read from a `Reader` or a `RunFile`; options as for the constructor."""
+        return cls([event async for event in source.get_run_events(run_id)], run_id=run_id, **options)
+
+    def _refuse_holes(self, *, strict: bool) -> None:
+        text = f"{self._units.missing_events} events of the recorded run are missing"
+        if strict:
+            raise RecordingHasHoles(f"{text}: replay it without `strict`, or record the run again")
+        warnings.warn(f"{text}: calls that are not in the recording may have been made", stacklevel=3)
+
+    def _tool_key(self, name: str, arguments: Any) -> str:
+        return self._rules.get(name, _NO_RULE).key_of(arguments)
+
+    def llm(  # the fields of the event
+        self,
+        *,
+        model: str,
+        system_prompt: Any = "",
+        user_prompt: Any,
+        call: Callable[[], Any] | None = None,
+        lane: str | None = None,
+    ) -> Any:
+        """Return the recorded answer of a model, as text; or what `call` returns if the model is called.
+
+        Args:
+            model: the name of the model.
+            system_prompt: text, or a value that was recorded as canonical JSON.
+            user_prompt: as `system_prompt`.
+            call: calls the real model; needed after `until` only.
+            lane: the name of the sequence of calls that this one belongs to, if the run was recorded with `lane=`.
+
+        Raises:
+            RecordedFailure: the recorded call failed.
+            Divergence: the recording has no answer.
+        """
+        return self._answer(self._llm_request(model, system_prompt, user_prompt, lane), call)
+
+    async def llm_async(  # the fields of the event
+        self,
+        *,
+        model: str,
+        system_prompt: Any = "",
+        user_prompt: Any,
+        call: Callable[[], Any] | None = None,
+        lane: str | None = None,
+    ) -> Any:
+        """Do the same as `llm`; `call` may return an awaitable."""
+        return await _awaited(self._answer(self._llm_request(model, system_prompt, user_prompt, lane), call))
+
+    def tool(self, name: str, arguments: Any = None, *, call: Callable[[], Any] | None = None) -> Any:
+        """Return the recorded result of a tool; or what `call` returns if the tool's policy is `live`.
+
+        Args:
+            name: the name of the tool.
+            arguments: its arguments, as they were recorded.
+            call: calls the real tool; needed for the policy `live` only.
+
+        Raises:
+            RecordedFailure: the recorded call failed, or is missing and the policy is `error`.
+            Divergence: the recording has no answer.
+        """
+        return self._answer(self._tool_request(name, arguments), call)
+
+    async def tool_async(self, name: str, arguments: Any = None, *, call: Callable[[], Any] | None = None) -> Any:
+        """Do the same as `tool`; `call` may return an awaitable."""
+        return await _awaited(self._answer(self._tool_request(name, arguments), call))
+
+    def replayed_tool(self, function: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
+        """Return a function that answers from the recording in place of `function`, which may be a coroutine function.
+
+        The tool has the function's name, and its arguments are those of the call by name: as `@tool` records them.
+        """
+        tool_name, parameters = name or function.__name__, signature(function)
+
+        def request(arguments: Any, keywords: Any) -> Request:
+            return self._tool_request(tool_name, dict(parameters.bind(*arguments, **keywords).arguments))
+
+        @wraps(function)
+        def replayed(*arguments: Any, **keywords: Any) -> Any:
+            return self._answer(request(arguments, keywords), lambda: function(*arguments, **keywords))
+
+        @wraps(function)
+        async def replayed_async(*arguments: Any, **keywords: Any) -> Any:
+            return await _awaited(self._answer(request(arguments, keywords), lambda: function(*arguments, **keywords)))
+
+        return replayed_async if iscoroutinefunction(function) else replayed
+
+    def next_input(self) -> Input | None:
+        """Return the next recorded input, in order; None after the last."""
+        with self._lock:
+            return next(self._inputs, None)
+
+    def run_fields(self) -> dict[str, Any]:
+        """Return the further fields of the `run_started` of a replay: `replay_of`, the id of the recorded run."""
+        return {} if self._run_id is None else {"replay_of": self._run_id}
+
+    def report(self) -> Report:
+        """Return what the replay has done so far."""
+        with self._lock:
+            return self._server.report(self._units.missing_events)
+
+    def finish(self) -> Report:
+        """Return what the replay has done.
+
+        Raises:
+            Divergence: there was one, which the agent may have caught.
+            Unserved: the recording is strict, and the agent did not make all recorded calls.
+        """
+        report = self.report()
+        if report.divergences:
+            raise Divergence(report.divergences[0])
+        if self._strict and report.unserved:
+            raise Unserved(unserved_text(report.unserved))
+        return report
+
+    def _llm_request(self, model: str, system_prompt: Any, user_prompt: Any, lane: str | None) -> Request:
+        content = {"system_prompt": text_of(system_prompt), "user_prompt": text_of(user_prompt)}
+        return Request("llm", model, content, llm_key(content), lane)
+
+    def _tool_request(self, name: str, arguments: Any) -> Request:
+        return Request("tool", name, arguments, self._tool_key(name, arguments))
+
+    def _answer(self, request: Request, call: Callable[[], Any] | None) -> Any:
+        with self._lock:
+            answer = self._server.serve(request, has_call=call is not None)
+        if not isinstance(answer, Live):
+            return answer
+        if answer.policy is not None:
+            return answer.policy(request)
+        assert call is not None  # noqa: S101  # `serve` has checked it
+        return call()
+
+
+async def _awaited(value: Any | Awaitable[Any]) -> Any:
+    return await value if isawaitable(value) else value
+
+
+_NO_RULE = ToolRule()

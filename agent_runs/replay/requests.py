@@ -1,0 +1,37 @@
+"""A call that the agent makes in a replay."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from agent_runs.codec.canonical_json import text_of
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request of the agent: a call of a model or of a tool.
+
+    Attributes:
+        kind: `llm` or `tool`.
+        name: the model or the tool.
+        content: the prompts as text, by `system_prompt` and `user_prompt`; or the arguments of the tool.
+        key: the key by which the request is compared.
+        lane: the name of the sequence of model calls that the request belongs to, if the agent gives one.
+    """
+
+    kind: Literal["llm", "tool"]
+    name: str
+    content: Any
+    key: str
+    lane: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The request in words, at most some hundred characters."""
+        if self.kind == "tool":
+            return f"the tool {self.name!r} with {shortened(text_of(self.content))}"
+        return f"the model {self.name!r} with the user prompt {shortened(self.content['user_prompt'])!r}"
+
+
+def shortened(text: str, most: int = 160) -> str:
+    """Return a text with at most about `most` characters: its begin and its end."""
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} … {text[-most // 3 :]}"

@@ -1,0 +1,167 @@
+"""Makes units of the events of a recorded run: the calls that a recording can answer."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from agent_runs.events import EventsDropped, Input, LlmCalled, LlmFailed, ToolFailed, ToolRequested, ToolSucceeded
+from agent_runs.replay.canonical import prompt_key
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a recorded call returned; or the error with which it failed."""
+
+    value: Any = None
+    error: str | None = None
+
+
+class Unit(msgspec.Struct, eq=False):
+    """A recorded call of a model or of a tool.
+
+    Attributes:
+        number: its number among the units, from 0.
+        seq: the number of the event of the request in its run.
+        event_id: the id of that event.
+        kind: `llm` or `tool`.
+        name: the model or the tool.
+        content: as for `Request`.
+        key: the key by which requests are compared.
+        parent: the number of the last unit before this one in its task, by the parents of the events; None for the
+            first.
+        answer: None if the run has none.
+        lane: the further field `lane` of the event.
+    """
+
+    number: int
+    seq: int
+    event_id: str
+    kind: Literal["llm", "tool"]
+    name: str
+    content: Any
+    key: str
+    parent: int | None
+    answer: Answer | None = None
+    lane: str | None = None
+
+    @property
+    def text(self) -> str:
+        """How messages name the unit."""
+        return f"event {self.seq}, {'model' if self.kind == 'llm' else 'tool'} {self.name!r}"
+
+
+class Units(msgspec.Struct):
+    """The calls and the inputs of a run.
+
+    Attributes:
+        calls: in the order of their requests.
+        inputs: in their order.
+        seq_by_id: the number of each event in the run, by its id.
+        missing_events: how many events are missing: dropped by the emitter, or not readable.
+    """
+
+    calls: list[Unit]
+    inputs: list[Input]
+    seq_by_id: dict[str, int]
+    missing_events: int = 0
+
+
+KeyOf = Callable[[str, Any], str]
+
+
+def read_units(events: Iterable[Any], tool_key: KeyOf) -> Units:
+    """Return the calls and the inputs of a run.
+
+    Args:
+        events: all events of one run in order: typed events, or objects with the attribute `event`, such as
+            `StoredEvent`.
+        tool_key: returns the key of a call from the name of the tool and its arguments.
+    """
+    reader = _UnitReader(tool_key)
+    for seq, item in enumerate(events):
+        reader.add(getattr(item, "seq", seq), getattr(item, "event", item))
+    return reader.units
+
+
+class _UnitReader:
+    def __init__(self, tool_key: KeyOf) -> None:
+        self.units = Units([], [], {})
+        self._tool_key = tool_key
+        self._unit_of_event: dict[str, int | None] = {}
+        self._unanswered: dict[str, deque[Unit]] = defaultdict(deque)
+
+    def add(self, seq: int, event: Any) -> None:
+        """Add the next event of the run."""
+        parent = self._parent(event.parent_event_id)
+        match event:
+            case LlmCalled() | LlmFailed():
+                parent = self._add_unit(self._llm_unit(seq, event, parent))
+            case ToolRequested():
+                unit = self._tool_unit(seq, event, parent)
+                self._unanswered[event.tool_name].append(unit)
+                parent = self._add_unit(unit)
+            case ToolSucceeded() | ToolFailed():
+                parent = self._answer(event, parent)
+            case Input():
+                self.units.inputs.append(event)
+            case EventsDropped():
+                self.units.missing_events += event.count
+            case _ if hasattr(event, "error") and not hasattr(event, "timestamp"):  # an OpaqueEvent
+                self.units.missing_events += 1
+        self._unit_of_event[event.id] = parent
+        self.units.seq_by_id[event.id] = seq
+
+    def _parent(self, event_id: str | None) -> int | None:
+        """Return the unit of an event. Without a parent, the run counts as a sequence of calls."""
+        last = len(self.units.calls) - 1 if self.units.calls else None
+        return last if event_id is None else self._unit_of_event.get(event_id, last)
+
+    def _llm_unit(self, seq: int, event: LlmCalled | LlmFailed, parent: int | None) -> Unit:
+        content = {"system_prompt": event.system_prompt, "user_prompt": event.user_prompt}
+        number, key = len(self.units.calls), llm_key(content)
+        unit = Unit(number, seq, event.id, "llm", event.model, content, key, parent)
+        unit.answer = Answer(event.raw_response) if isinstance(event, LlmCalled) else Answer(error=event.error)
+        if event.original is not None and b'"lane"' in event.original:
+            lane = event.further_fields.get("lane")
+            unit.lane = lane if isinstance(lane, str) else None
+        return unit
+
+    def _tool_unit(self, seq: int, event: ToolRequested, parent: int | None) -> Unit:
+        number, key = len(self.units.calls), self._tool_key(event.tool_name, event.tool_args)
+        return Unit(number, seq, event.id, "tool", event.tool_name, event.tool_args, key, parent)
+
+    def _add_unit(self, unit: Unit) -> int:
+        self.units.calls.append(unit)
+        return unit.number
+
+    def _answer(self, event: ToolSucceeded | ToolFailed, parent: int | None) -> int | None:
+        """Give an answer to the request that is its parent, else to the oldest request of the tool that has none."""
+        waiting = self._unanswered[event.tool_name]
+        by_parent = self._unit_of_event.get(event.parent_event_id or "")
+        unit = self.units.calls[by_parent] if by_parent is not None else None
+        if unit is None or unit.event_id != event.parent_event_id or unit.answer is not None:
+            while waiting and waiting[0].answer is not None:
+                waiting.popleft()
+            if not waiting:
+                return parent
+            unit = waiting.popleft()
+        unit.answer = Answer(event.result) if isinstance(event, ToolSucceeded) else Answer(error=event.error)
+        return unit.number
+
+
+def llm_key(content: dict[str, str]) -> str:
+    """Return the key of the prompts of a model call."""
+    return f"{prompt_key(content['system_prompt'])}\0{prompt_key(content['user_prompt'])}"
+
+
+def superseded(calls: Iterable[Unit]) -> set[int]:
+    """Return the numbers of the requests without an answer that the run repeated later, as after a crash."""
+    later: set[tuple[str, str]] = set()
+    found = set()
+    for unit in reversed(list(calls)):
+        if unit.kind == "tool":
+            if unit.answer is None and (unit.name, unit.key) in later:
+                found.add(unit.number)
+            later.add((unit.name, unit.key))
+    return found

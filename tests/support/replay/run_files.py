@@ -1,0 +1,31 @@
+"""Writes a run that was recorded in memory to a run file."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent_runs.events import Event
+from agent_runs.reader import RunSummary, StoredEvent
+from agent_runs.run_file.writer import RunWriter
+from agent_runs.status import RunStatus
+
+_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def write_run(path: Path, run_id: str, events: Sequence[Event]) -> Path:
+    """Write one run with its events, and return the path of the file."""
+    summary = RunSummary(
+        id=run_id,
+        agent="agent",
+        status=RunStatus.RUNNING,
+        created_at=_AT,
+        updated_at=_AT,
+        status_changed_at=_AT,
+        event_count=len(events),
+    )
+    with path.open("wb") as file:
+        writer = RunWriter(file, summary)
+        for seq, event in enumerate(events):
+            writer.write(StoredEvent(seq=seq, created_at=_AT, partition=0, offset=seq, event=event))
+        writer.end()
+    return path

@@ -1,0 +1,354 @@
+"""`Recording`: what answers a call, and what is said about a call that nothing answers."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_runs.replay import (
+    Ambiguous,
+    Divergence,
+    NotReplayable,
+    NthLlmCall,
+    RecordedFailure,
+    Recording,
+    RecordingHasHoles,
+    ToolRule,
+    Unserved,
+)
+from agent_runs.run_file import RunFile
+from agent_runs.testing import RecordingEmitter
+from tests.support.replay.run_files import write_run
+
+
+class Recorded:
+    """A run that a test records, and its recording."""
+
+    def __init__(self) -> None:
+        self.emitter = RecordingEmitter()
+        self.run = self.emitter.start_run(agent_id="agent")
+
+    def llm(self, prompt: Any, answer: Any, **further: Any) -> str:
+        return self.run.llm_called(model="m", system_prompt="s", user_prompt=prompt, raw_response=answer, **further)
+
+    def tool(self, name: str, arguments: Any, result: Any) -> str:
+        with self.run.tool(name, arguments) as call:
+            call.result = result
+        return self.emitter.events()[-1].id
+
+    def recording(self, **options: Any) -> Recording:
+        return Recording(self.emitter.events(), run_id=self.run.id, **options)
+
+
+@pytest.fixture
+def recorded() -> Recorded:
+    return Recorded()
+
+
+def ask(recording: Recording, prompt: Any, **options: Any) -> Any:
+    return recording.llm(model="m", system_prompt="s", user_prompt=prompt, **options)
+
+
+def test_calls_are_answered_by_name_and_content_and_equal_ones_in_their_order(recorded: Recorded) -> None:
+    recorded.llm("a", "to a")
+    for result in (1, 2):
+        recorded.tool("clock", {}, result)
+    recorded.tool("search", {"q": "x"}, ["hit"])
+    recording = recorded.recording(strict=True)
+
+    assert recording.tool("search", {"q": "x"}) == ["hit"]
+    assert [recording.tool("clock", {}), recording.tool("clock", {})] == [1, 2]
+    assert ask(recording, "a") == "to a"
+    assert recording.finish().is_clean
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"),
+    [
+        ({"a": 1, "b": [2]}, {"b": [2.0], "a": 1.0}),
+        ({"a": 1e2}, {"a": 100}),
+        ({"a": -0.0}, {"a": 0}),
+        ({"a": (1, 2)}, {"a": [1, 2]}),
+        ({"a": "1.50"}, {"a": "1.50"}),
+        (None, None),
+    ],
+)
+def test_arguments_are_compared_by_value(recorded: Recorded, stored: Any, asked: Any) -> None:
+    recorded.tool("t", stored, "result")
+
+    assert recorded.recording(strict=True).tool("t", asked) == "result"
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"), [({"a": "1.5"}, {"a": "1.50"}), ({"a": 1}, {"a": True}), ({"a": 1}, {"a": "1"}), ({}, None)]
+)
+def test_other_arguments_are_another_call(recorded: Recorded, stored: Any, asked: Any) -> None:
+    recorded.tool("t", stored, "result")
+
+    with pytest.raises(Divergence):
+        recorded.recording().tool("t", asked)
+
+
+def test_a_prompt_that_is_json_is_compared_as_json(recorded: Recorded) -> None:
+    recorded.llm([{"role": "user", "content": "hi"}], "answer")
+
+    recording = recorded.recording(strict=True)
+    assert ask(recording, '[{"content": "hi",  "role": "user"}]') == "answer"
+
+
+def test_the_answer_of_a_request_is_the_one_that_names_it_else_the_next_one_of_the_tool(recorded: Recorded) -> None:
+    first = recorded.run.tool_requested("t", {"n": 1})
+    second = recorded.run.tool_requested("t", {"n": 2})
+    recorded.run.tool_succeeded("t", "second", parent=second)
+    recorded.run.tool_succeeded("t", "first", parent="unknown")
+    recording = recorded.recording()
+
+    assert (recording.tool("t", {"n": 1}), recording.tool("t", {"n": 2})) == ("first", "second")
+    assert first != second
+
+
+def test_a_request_without_answer_that_the_run_repeated_is_left_out(recorded: Recorded) -> None:
+    recorded.run.tool_requested("charge", {"amount": 1})  # the process was killed here
+    recorded.tool("charge", {"amount": 1}, "receipt")
+    recording = recorded.recording(strict=True)
+
+    assert recording.tool("charge", {"amount": 1}) == "receipt"
+    assert recording.finish().is_clean
+
+
+def test_a_recorded_failure_is_raised(recorded: Recorded) -> None:
+    recorded.run.llm_failed(model="m", system_prompt="s", user_prompt="a", error="overloaded")
+    recorded.run.tool_requested("t", {})
+    recorded.run.tool_failed("t", "no such user")
+    recording = recorded.recording()
+
+    with pytest.raises(RecordedFailure, match="overloaded"):
+        ask(recording, "a")
+    with pytest.raises(RecordedFailure, match="no such user"):
+        recording.tool("t", {})
+    assert recording.finish().is_clean
+
+
+def test_a_missing_call_is_described_with_the_closest_one_and_the_remedy(recorded: Recorded) -> None:
+    recorded.llm("a", "to a")
+    recorded.tool("search", {"city": "Rome", "id": 1}, "hit")
+    recording = recorded.recording()
+    ask(recording, "a")
+
+    with pytest.raises(Divergence) as raised:
+        recording.tool("search", {"city": "Rome", "id": 2})
+    assert str(raised.value).splitlines() == [
+        """The agent asked for the tool 'search' with {"city":"Rome","id":2}. The recorded run has no such call.""",
+        "Closest recorded call: event 2, tool 'search', not served yet.",
+        "First difference: at id: recorded 1, asked 2.",
+        "Served so far: 1 of 1 model calls, 0 of 1 tool calls. The last was event 1, model 'm'.",
+        "To go on: `tools={'search': ToolRule(ignore=('id',))}` does not compare these arguments, "
+        '`ToolRule(on_miss="live")` calls the tool, `"error"` lets the agent see a failed call, and a '
+        "function answers it.",
+    ]
+
+
+def test_a_call_beyond_the_recorded_ones_is_described_as_one_more(recorded: Recorded) -> None:
+    for result in (1, 2):
+        recorded.tool("clock", {}, result)
+    recording = recorded.recording()
+    for _ in range(2):
+        recording.tool("clock", {})
+
+    with pytest.raises(Divergence, match=r"recorded twice, and all of its answers have been served"):
+        recording.tool("clock", {})
+    with pytest.raises(
+        Divergence, match=r"no call of the tool 'other' at all|recorded the name 'clock', asked 'other'"
+    ):
+        recording.tool("other", {})
+
+
+def test_a_call_whose_answer_was_never_recorded_is_described_so(recorded: Recorded) -> None:
+    recorded.run.tool_requested("ask_human", {"question": "ok?"})
+
+    with pytest.raises(Divergence, match=r"the run has no answer: it ended before, or waits for it"):
+        recorded.recording().tool("ask_human", {"question": "ok?"})
+
+
+def test_a_changed_prompt_is_answered_by_the_next_call_of_the_task_and_reported(recorded: Recorded) -> None:
+    recorded.llm("plan for Ada", "plan")
+    recorded.tool("t", {}, 1)
+    recorded.llm("end for Ada", "end")
+    recording = recorded.recording()
+
+    assert (ask(recording, "plan for Bob"), recording.tool("t", {}), ask(recording, "end for Ada")) == (
+        "plan",
+        1,
+        "end",
+    )
+    (drift,) = recording.finish().drifted
+    assert (drift.unit.seq, drift.difference.startswith("at user_prompt: character 9: recorded")) == (1, True)
+
+
+def test_a_strict_recording_answers_no_changed_prompt_and_requires_all_calls(recorded: Recorded) -> None:
+    recorded.llm("a", "to a")
+    recording = recorded.recording(strict=True)
+
+    with pytest.raises(Unserved, match="event 1, model 'm'"):
+        recording.finish()
+    with pytest.raises(Divergence, match="First difference: at user_prompt: character 0"):
+        ask(recording, "b")
+    with pytest.raises(Divergence, match="First difference"):  # also if the agent has caught it
+        recording.finish()
+
+
+async def test_changed_prompts_of_parallel_tasks_are_refused_unless_they_name_their_lane() -> None:
+    async def part(recorded: Recorded, name: str) -> None:
+        recorded.llm(f"{name} v1", f"to {name}", lane=name)
+
+    recorded = Recorded()
+    recorded.llm("start", "go")
+    await asyncio.gather(part(recorded, "a"), part(recorded, "b"))
+
+    recording = recorded.recording()
+    ask(recording, "start")
+    with pytest.raises(Ambiguous, match=r"event 2, model 'm'; event 3, model 'm'"):
+        ask(recording, "b v2")
+    assert [ask(recording, f"{name} v2", lane=name) for name in ("b", "a")] == ["to b", "to a"]
+
+
+async def test_two_tasks_do_not_share_the_answers_of_a_run_that_had_one(recorded: Recorded) -> None:
+    for prompt in ("start", "one", "two"):
+        recorded.llm(prompt, f"to {prompt}")
+    recording = recorded.recording()
+    ask(recording, "start")
+
+    async def part(prompt: str) -> Any:
+        return ask(recording, prompt)
+
+    answers = await asyncio.gather(part("x"), part("y"), return_exceptions=True)
+    assert [answers[0], type(answers[1])] == ["to one", Ambiguous]
+
+
+@pytest.mark.parametrize("at", ["seq", "id", "number"])
+def test_from_until_on_the_model_is_called_and_tools_keep_their_policy(recorded: Recorded, at: str) -> None:
+    event_id = recorded.llm("one", "first")
+    recorded.tool("charge", {}, "receipt")
+    recorded.llm("two", "second")
+    until = {"seq": 1, "id": event_id, "number": NthLlmCall(1)}[at]
+    recording = recorded.recording(until=until)
+
+    assert ask(recording, "one", call=lambda: "live") == "first"
+    assert ask(recording, "two", call=lambda: "live") == "live"
+    assert ask(recording, "one", call=lambda: "live") == "live"
+    with pytest.raises(Divergence):
+        recording.tool("charge", {}, call=lambda: pytest.fail("the tool was called"))
+    assert len(recording.report().live) == 2
+
+
+@pytest.mark.parametrize("until", ["nothing", NthLlmCall(2), NthLlmCall(0)])
+def test_a_place_that_is_not_in_the_run_is_refused(recorded: Recorded, until: Any) -> None:
+    recorded.llm("one", "first")
+
+    with pytest.raises(ValueError, match=r"^until="):
+        recorded.recording(until=until)
+
+
+def test_the_policies_of_a_missing_tool_call(recorded: Recorded) -> None:
+    rules = {
+        "live": ToolRule(on_miss="live"),
+        "error": ToolRule(on_miss="error"),
+        "function": ToolRule(on_miss=lambda request: request.content["n"] + 1),
+    }
+    recording = recorded.recording(tools=rules)
+
+    assert recording.tool("live", {}, call=lambda: "called") == "called"
+    assert recording.tool("function", {"n": 1}) == 2
+    with pytest.raises(RecordedFailure, match="error is not available in this replay"):
+        recording.tool("error", {})
+    with pytest.raises(Divergence, match=r"pass `call=`"):
+        recording.tool("live", {})
+    with pytest.raises(Divergence):
+        recording.tool("other", {})
+    report = recording.report()
+    assert [len(report.live), len(report.refused), len(report.divergences)] == [2, 1, 2]
+
+
+def test_no_other_call_than_those_of_named_tools_can_be_live(recorded: Recorded) -> None:
+    with pytest.raises(ValueError, match="'live' is for ToolRule"):
+        recorded.recording(on_miss="live")
+
+
+def test_ignored_arguments_and_a_key_function_decide_which_calls_are_equal(recorded: Recorded) -> None:
+    recorded.tool("charge", {"amount": 5, "request_id": "x"}, "receipt")
+    recorded.tool("find", {"name": "Ada"}, "found")
+    rules = {"charge": ToolRule(ignore=("request_id",)), "find": ToolRule(key=lambda args: args["name"].lower())}
+    recording = recorded.recording(tools=rules)
+
+    assert recording.tool("charge", {"amount": 5, "request_id": "y"}) == "receipt"
+    assert recording.tool("find", {"name": "ADA"}) == "found"
+
+
+def test_missing_events_are_refused_if_strict_and_warned_about_otherwise(recorded: Recorded) -> None:
+    recorded.run.events_dropped(3)
+
+    with pytest.raises(RecordingHasHoles, match="3 events of the recorded run are missing"):
+        recorded.recording(strict=True)
+    with pytest.warns(UserWarning, match="3 events"):
+        recording = recorded.recording()
+    assert recording.report().missing_events == 3
+
+
+@pytest.mark.parametrize("result", [object(), {"deep": [object()]}, "[masked: the mask raised ValueError]"])
+def test_an_answer_that_is_not_what_the_tool_returned_is_not_served(recorded: Recorded, result: Any) -> None:
+    recorded.tool("t", {}, result)
+
+    with pytest.raises(NotReplayable, match="masked, or it stands for an object that JSON cannot express"):
+        recorded.recording().tool("t", {})
+
+
+async def test_functions_are_replaced_and_coroutine_functions_awaited(recorded: Recorded) -> None:
+    recorded.tool("add", {"a": 1, "b": 2}, 3)
+    recorded.tool("fetch", {"url": "u"}, "page")
+    recording = recorded.recording(tools={"fetch": ToolRule(on_miss="live")})
+
+    def add(a: int, b: int) -> int:
+        raise AssertionError((a, b))
+
+    async def fetch(url: str) -> str:
+        return f"live {url}"
+
+    replayed = recording.replayed_tool(fetch)
+    assert recording.replayed_tool(add)(1, b=2) == 3
+    assert [await replayed("u"), await replayed("v")] == ["page", "live v"]
+    assert await recording.tool_async("fetch", {"url": "w"}, call=lambda: fetch("w")) == "live w"
+
+
+def test_inputs_come_in_order_and_the_run_of_a_replay_names_the_recorded_one(recorded: Recorded) -> None:
+    for text in ("hello", "bye"):
+        recorded.run.input("message_from_user", {"text": text})
+    recording = recorded.recording()
+    found = [recording.next_input() for _ in range(3)]
+
+    assert [None if event is None else event.data["text"] for event in found] == ["hello", "bye", None]
+    replay = recorded.emitter.start_run(agent_id="agent", **recording.run_fields())
+    started = recorded.emitter.events(replay.id)[0]
+    assert started.further_fields == {"replay_of": recorded.run.id}
+
+
+async def test_a_recording_is_loaded_from_a_run_file(recorded: Recorded, tmp_path: Path) -> None:
+    recorded.llm("a", "to a")
+    path = write_run(tmp_path / "run.jsonl", recorded.run.id, recorded.emitter.events())
+    recording = await Recording.load(RunFile(path), recorded.run.id, strict=True)
+
+    assert ask(recording, "a") == "to a"
+    assert recording.finish().is_clean
+
+
+def test_a_report_is_readable(recorded: Recorded) -> None:
+    recorded.llm("a", "to a")
+    recorded.tool("t", {}, 1)
+    recording = recorded.recording()
+    ask(recording, "b")
+
+    lines = str(recording.report()).splitlines()
+    assert lines[0] == "1 served, 1 of them drifted; 1 unserved; 0 live; 0 refused; 0 divergences"
+    assert re.match(r"drifted: event 1, model 'm': at user_prompt: ", lines[1])
+    assert lines[2] == "unserved: event 2, tool 't'"
