@@ -4,8 +4,6 @@ ConsumerError
 ├── UsageError           wrong arguments or settings, an unsuitable topic or database: exit code 2
 ├── OperatorNeeded       no retry helps: exit code 3
 ├── GaveUp               Kafka or PostgreSQL stayed unavailable, or nothing was stored, for too long: exit code 4
-├── BatchTooLarge        a record batch expands beyond the limit: its partition halts
-├── FetchTooLarge        the batches of one fetch do: fetch fewer records
 ├── RecordUnreadable     the Kafka client cannot parse a fetched record
 ├── KafkaClientBroken    the service replaces the consumer group's Kafka client
 │   └── MemberRefused    the group's coordinator refuses this member: retry with a new client
@@ -42,14 +40,6 @@ class OperatorNeeded(ConsumerError):
 
 class GaveUp(ConsumerError):
     """Kafka or PostgreSQL stayed unavailable, or no stored offset moved, for AGENT_RUNS_GIVE_UP_S seconds."""
-
-
-class BatchTooLarge(ConsumerError):
-    """A record batch has more than AGENT_RUNS_MAX_DECOMPRESSED_BYTES after decompression. None of it was kept."""
-
-
-class FetchTooLarge(ConsumerError):
-    """The batches of one fetch together have more than AGENT_RUNS_MAX_DECOMPRESSED_BYTES: fetch fewer records."""
 
 
 class RecordUnreadable(ConsumerError):

@@ -1,4 +1,4 @@
-"""Options of the Kafka clients of library and service, and why a client cannot connect.
+"""What the Kafka clients of library and service share: options, failures, parsing and bounds of record batches.
 
-May import: client_certificate, errors, settings, aiokafka.
+May import: client_certificate, errors, settings, aiokafka, cramjam.
 """

@@ -1,8 +1,9 @@
-"""Replay: `Recording` answers the model calls and tool calls of an agent with those of a past run.
+"""Replay: `Recording` answers the calls of an agent with those of a past run; `read_topic` reads a topic again.
 
-It does no I/O and starts no thread; `Recording.load` reads a run from a `Reader` or a `RunFile`.
+`Recording` does no I/O and starts no thread; `Recording.load` reads a run from a `Reader` or a `RunFile`. Importing
+this package loads no Kafka client; the iteration of `read_topic` does.
 
-May import: codec, errors, events, reader.
+May import: codec, errors, events, kafka, reader, settings, aiokafka.
 """
 
 from agent_runs.replay.errors import (
@@ -18,6 +19,8 @@ from agent_runs.replay.recording import Recording
 from agent_runs.replay.report import Drift, Report
 from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import NthLlmCall, ToolRule
+from agent_runs.replay.topic import TopicReading, read_topic
+from agent_runs.replay.topic_items import Progress, TopicEvent, TopicRejection
 from agent_runs.replay.units import Unit
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "Drift",
     "NotReplayable",
     "NthLlmCall",
+    "Progress",
     "RecordedFailure",
     "Recording",
     "RecordingHasHoles",
@@ -33,6 +37,10 @@ __all__ = [
     "Report",
     "Request",
     "ToolRule",
+    "TopicEvent",
+    "TopicReading",
+    "TopicRejection",
     "Unit",
     "Unserved",
+    "read_topic",
 ]

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import click
 
+from agent_runs.codec.records import Reason
 from consumer.dead_letters.table import Filter
 from consumer.errors import UsageError
-from consumer.model.records import Reason
 
 _Command = Callable[..., Any]
 

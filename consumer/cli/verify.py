@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import click
 
+from agent_runs.kafka.decompression import decompression_limit
 from consumer.cli.command import run_with_sessions
 from consumer.cli.progress import show_progress
 from consumer.cli.selection import Share, selection, selection_options
 from consumer.cli.verify_output import VerifyReport, report_as_json, report_as_text
-from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import PatientTopicReader
 from consumer.postgres.requirements import READ, check_database

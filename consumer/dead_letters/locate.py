@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 
 from agent_runs.codec.json_scan import MAX_DEPTH, STRING
 from agent_runs.codec.lossy_json import fits_numeric
+from agent_runs.codec.records import Reason
 from agent_runs.ids import MAX_ID_BYTES
-from consumer.model.records import Reason, Record
+from agent_runs.kafka.records import Record
 
 _CONTEXT_BYTES: Final = 40
 _BRACKET = re.compile(STRING + rb"|([\[{])|([\]}])", re.DOTALL)

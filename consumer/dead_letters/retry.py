@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from agent_runs.codec.records import Reason
 from consumer.dead_letters.table import DeadLetter, DeadLetterSummary, Filter, close, find_all, read
 from consumer.errors import DataRefused, RepeatedIds, Unavailable
 from consumer.ingest.decoding import decode
 from consumer.ingest.ingest import store_events
 from consumer.ingest.refused_values import refused_values
 from consumer.ingest.transaction import Transaction
-from consumer.model.records import Event, Reason, Rejection, storable_text
+from consumer.model.records import Event, Rejection, storable_text
 from consumer.postgres.session import Session
 from consumer.postgres.store import Store
 

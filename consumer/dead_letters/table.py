@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from agent_runs.codec.records import Reason
 from consumer.errors import UsageError
-from consumer.model.records import Reason
 from consumer.postgres.session import Session
 from consumer.postgres.store import Store
 

@@ -7,8 +7,9 @@ bytes if JSONB cannot store the message, otherwise equal as JSONB.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agent_runs.codec.records import Reason
 from consumer.ingest.transaction import Transaction
-from consumer.model.records import Event, Reason, Rejection
+from consumer.model.records import Event, Rejection
 
 _Key = tuple[str, str]
 

@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from agent_runs.codec.records import Reason
 from agent_runs.status import RunState, fold
-from consumer.model.records import Event, Reason, Rejection
+from consumer.model.records import Event, Rejection
 
 # The ranges of columns: event_count and event_seq are integer, dropped_events is bigint.
 MAX_EVENT_COUNT: Final = 2**31 - 1

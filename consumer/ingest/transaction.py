@@ -7,12 +7,13 @@ from typing import Final
 
 import msgspec
 
+from agent_runs.codec.records import storable_timestamp
 from agent_runs.questions import Question
 from agent_runs.status import FINISHED, RunState, RunStatus
 from consumer.errors import StaleOffsets
 from consumer.ingest.sequencing import Head
 from consumer.model.batches import Batch, NewDeadLetter
-from consumer.model.records import Event, Rejection, storable_text, storable_timestamp
+from consumer.model.records import Event, Rejection, storable_text
 from consumer.postgres.copy_format import encode_events
 from consumer.postgres.store import Store
 

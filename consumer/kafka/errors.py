@@ -20,10 +20,10 @@ from aiokafka.errors import (
 )
 from msgspec import structs
 
+from agent_runs.kafka.errors import FetchTooLarge
 from agent_runs.kafka.failures import failure_behind
 from consumer.errors import (
     ConsumerError,
-    FetchTooLarge,
     KafkaClientBroken,
     LoginRefused,
     MemberRefused,

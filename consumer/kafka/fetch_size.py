@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from consumer.kafka.decompression import decompression_limit
+from agent_runs.kafka.decompression import decompression_limit
 
 _MOST: Final = 100_000  # more records than any caller fetches at once
 

@@ -12,16 +12,18 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from agent_runs.kafka.decompression import decompression_limit
+from agent_runs.kafka.errors import FetchTooLarge
+from agent_runs.kafka.records import Record
 from agent_runs.settings import KafkaSettings
-from consumer.errors import FetchTooLarge, Unavailable
-from consumer.kafka.decompression import decompression_limit
+from consumer.errors import Unavailable
 from consumer.kafka.errors import CLIENT_ERRORS, RECORD_ERRORS, REQUEST_TIMEOUT_S, answered_within, member_error
 from consumer.kafka.fetch_size import FetchSize
 from consumer.kafka.group_client import group_client
 from consumer.kafka.offset_committer import OffsetCommitter
 from consumer.kafka.unreadable_records import UnreadableRecordSearch
 from consumer.model.claims import Claim, ClaimState
-from consumer.model.records import Fingerprint, Record
+from consumer.model.records import Fingerprint
 from consumer.settings import TopicConfig
 
 _log = structlog.get_logger()

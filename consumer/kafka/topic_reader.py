@@ -14,13 +14,15 @@ from typing import Final, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from agent_runs.kafka.batch_reader import UnreadableBatch
+from agent_runs.kafka.errors import FetchTooLarge
+from agent_runs.kafka.records import Record
 from agent_runs.settings import KafkaSettings
-from consumer.errors import FetchTooLarge, RecordUnreadable, Unavailable
-from consumer.kafka.batch_reader import UnreadableBatch, read_unreadable
+from consumer.errors import RecordUnreadable, Unavailable
+from consumer.kafka.batch_reader import read_unreadable
 from consumer.kafka.client_options import client_options
 from consumer.kafka.errors import CLIENT_ERRORS, REQUEST_TIMEOUT_S, answered_within, unreadable_records
 from consumer.kafka.fetch_size import FetchSize
-from consumer.model.records import Record
 from consumer.runtime.retrying import retry_while_unavailable
 from consumer.settings import CLIENT_ID
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from agent_runs.codec.records import Reason
 from consumer.errors import (
     Blocked,
     ConnectionLost,
@@ -19,7 +20,7 @@ from consumer.lanes.failure_lines import FailureLines
 from consumer.lanes.queue import Queue
 from consumer.lanes.writer import Writer
 from consumer.model.batches import Slice
-from consumer.model.records import Event, Reason, Rejection
+from consumer.model.records import Event, Rejection
 from consumer.telemetry.observer import Observer
 
 _log = structlog.get_logger()

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from agent_runs.kafka.decompression import decompression_limit
 from consumer.errors import UsageError
-from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.group_members import GroupMembers
 from consumer.kafka.log_watch import LogWatch
 from consumer.kafka.topic_admin import check_topic

@@ -6,17 +6,19 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from agent_runs.codec.records import Reason, storable_timestamp
+from agent_runs.kafka.decompression import decompression_limit
+from agent_runs.kafka.records import PlainRecord, Record, UnreadableRecord
 from consumer.errors import StaleOffsets, UsageError
 from consumer.ingest.decoding import decode
 from consumer.ingest.ingest import ingest
 from consumer.ingest.refused_values import refused_values
 from consumer.ingest.transaction import Transaction
-from consumer.kafka.decompression import decompression_limit
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import Bounds, TopicReader
 from consumer.model.batches import Slice, Stored
 from consumer.model.claims import Claim
-from consumer.model.records import Event, PlainRecord, Reason, Record, Rejection, UnreadableRecord, storable_timestamp
+from consumer.model.records import Event, Rejection
 from consumer.partitions.lost_offsets import lost_offsets
 from consumer.partitions.write_attempts import attempt, write_problem
 from consumer.postgres.session import Session

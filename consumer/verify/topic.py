@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from agent_runs.codec.json_scan import without_unstorable
+from agent_runs.codec.records import Reason, storable_timestamp
+from agent_runs.kafka.records import Record, UnreadableRecord
 from consumer.ingest.decoding import decode
 from consumer.kafka.topic_reader import TopicReader
-from consumer.model.records import Event, Reason, Record, Rejection, UnreadableRecord, storable_timestamp
+from consumer.model.records import Event, Rejection
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets
 from consumer.verify.difference import Difference

@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-import aiokafka.producer.message_accumulator
-import aiokafka.producer.producer
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from consumer.errors import UsageError
 from consumer.ingest.transaction import Transaction
@@ -19,6 +15,7 @@ from tests.support.foreign_producer import foreign_producer, publish
 from tests.support.messages import Message, event, events_of
 from tests.support.proxy.proxied_kafka import ProxiedKafka
 from tests.support.scene import PARTITIONS, Scene
+from tests.support.unreadable_records import publish_batch
 
 WHO = ("--by", "Ada", "--because", "ticket 4711")
 
@@ -48,35 +45,6 @@ LOSE_LETTER = """
 """
 
 
-class NotUtf8(str):
-    """A header name whose encoded bytes are not UTF-8."""
-
-    __slots__ = ()
-
-    def encode(self, encoding: str = "", errors: str = "") -> bytes:
-        return b"\xff\xfe"
-
-
-async def publish_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Publish events in one batch to partition 0; those named `unreadable…` have a header name that is not UTF-8."""
-    for module in (aiokafka.producer.message_accumulator, aiokafka.producer.producer):
-        # The compiled builder encodes the names itself; the one in Python calls their `encode`.
-        monkeypatch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
-    async with AIOKafkaProducer(bootstrap_servers=scene.servers.bootstrap_servers, linger_ms=500) as producer:
-        sends = [
-            await producer.send(
-                scene.topic,
-                event(name),
-                b"run",
-                partition=0,
-                headers=[(NotUtf8("h") if name.startswith("unreadable") else "h", b"1")],
-            )
-            for name in names
-        ]
-        offsets = [(await sent).offset for sent in sends]
-    assert offsets == list(range(offsets[0], offsets[0] + len(names)))
-
-
 async def skip(scene: Scene, offset: int, partition: int = 0, max_bytes: int = 100_000_000) -> tuple[int, str]:
     where = ("--partition", str(partition), "--offset", str(offset))
     limit = {"AGENT_RUNS_MAX_DECOMPRESSED_BYTES": str(max_bytes)}
@@ -89,7 +57,7 @@ async def test_a_skipped_record_becomes_a_dead_letter_and_the_running_consumer_c
 ) -> None:
     # Given a consumer that is halted at a record among good ones in a batch, with more behind the batch,
     await scene.publish(Message(b"run", event("before"), 0))
-    await publish_batch(scene, monkeypatch, "a", "unreadable", "b")
+    await publish_batch(scene.servers.bootstrap_servers, scene.topic, monkeypatch, "a", "unreadable", "b")
     await scene.publish(Message(b"run", event("behind"), 0))
     consumer = scene.start()
     await consumer.wait_for_output("the record at offset 2 cannot be read")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent_runs.codec.records import Reason
 from consumer.errors import ConnectionLost
 from consumer.ingest.transaction import Transaction
 from consumer.kafka.group_consumer import GroupConsumer
@@ -16,7 +17,7 @@ from consumer.lanes.recovery import Recovery
 from consumer.lanes.writer import Writer
 from consumer.model.batches import Batch, Slice, Stored
 from consumer.model.claims import Claim
-from consumer.model.records import Fingerprint, Reason, Rejection
+from consumer.model.records import Fingerprint, Rejection
 from consumer.partitions import ownership
 from tests.simulation.environment import simulated_clients
 from tests.simulation.schedule import play

@@ -5,10 +5,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_runs.codec.records import Reason
 from consumer.ingest.decoding import decode
 from consumer.model.batches import Slice
 from consumer.model.claims import Claim
-from consumer.model.records import Event, Reason, Rejection
+from consumer.model.records import Event, Rejection
 from tests.support.builders import FakeRecord, event, rejection
 
 CLAIM = Claim(0)

@@ -2,9 +2,10 @@
 
 import pytest
 
+from agent_runs.codec.records import Reason
 from consumer.dead_letters.locate import locate
 from consumer.ingest.decoding import decode
-from consumer.model.records import Reason, Rejection
+from consumer.model.records import Rejection
 from tests.support.builders import FakeRecord, message
 
 MAX_BYTES = 1_000_000

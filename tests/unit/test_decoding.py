@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from agent_runs.codec.records import Reason
 from consumer.ingest.decoding import decode
-from consumer.model.records import Event, Reason, Rejection
+from consumer.model.records import Event, Rejection
 from tests.support.builders import FakeRecord, decoded, message
 
 MAX_BYTES = 4096

@@ -7,8 +7,8 @@ import pytest
 from aiokafka import codec as client_codec
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from consumer.errors import BatchTooLarge, FetchTooLarge
-from consumer.kafka.decompression import _gunzip, _unsnappy, decompression_limit
+from agent_runs.kafka.decompression import _gunzip, _unsnappy, decompression_limit
+from agent_runs.kafka.errors import BatchTooLarge, FetchTooLarge
 from consumer.kafka.fetch_size import FetchSize
 from consumer.settings import TopicConfig
 

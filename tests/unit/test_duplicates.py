@@ -6,9 +6,10 @@ from typing import cast
 
 import pytest
 
+from agent_runs.codec.records import Reason
 from consumer.ingest.duplicates import deduplicate
 from consumer.ingest.transaction import Transaction
-from consumer.model.records import Event, Reason
+from consumer.model.records import Event
 from consumer.postgres.store import Store
 from tests.support.builders import event
 

@@ -7,11 +7,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
 from structlog.testing import capture_logs
 
+from agent_runs.kafka.errors import BatchTooLarge, FetchTooLarge
+from agent_runs.kafka.records import Record
 from agent_runs.settings import KafkaSettings
-from consumer.errors import BatchTooLarge, FetchTooLarge, KafkaClientBroken
+from consumer.errors import KafkaClientBroken
 from consumer.kafka.group_consumer import Fetched, GroupConsumer
 from consumer.model.claims import Claim, ClaimState
-from consumer.model.records import Record
 from consumer.settings import TopicConfig
 from tests.support.builders import FakeRecord
 

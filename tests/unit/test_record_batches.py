@@ -7,10 +7,10 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 
-from consumer.errors import UsageError
-from consumer.kafka.decompression import decompression_limit
-from consumer.kafka.record_batches import RecordBatch, first_batch, parse_batch
-from consumer.model.records import PlainRecord, Record, UnreadableRecord
+from agent_runs.kafka.decompression import decompression_limit
+from agent_runs.kafka.errors import DamagedBatch
+from agent_runs.kafka.record_batches import RecordBatch, first_batch, parse_batch
+from agent_runs.kafka.records import PlainRecord, Record, UnreadableRecord
 
 BASE = 100
 CODECS = (0, 1, 2, 3, 4)
@@ -121,5 +121,5 @@ def test_the_first_batch_of_a_response_ends_where_its_header_says() -> None:
 
 @pytest.mark.parametrize("damage", [b"", bytes(30), bytes(100)])
 def test_bytes_without_a_whole_header_are_refused(damage: bytes) -> None:
-    with pytest.raises(UsageError, match="record batch"):
+    with pytest.raises(DamagedBatch, match="record batch"):
         first_batch(damage)

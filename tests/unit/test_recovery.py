@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from agent_runs.codec.records import Reason
 from consumer.errors import (
     Blocked,
     ConnectionLost,
@@ -21,7 +22,7 @@ from consumer.lanes import queue as queues
 from consumer.lanes.lanes import Lane
 from consumer.model.batches import Batch, Slice
 from consumer.model.claims import ClaimState
-from consumer.model.records import Event, Reason, Rejection
+from consumer.model.records import Event, Rejection
 from consumer.settings import IngestConfig
 from consumer.telemetry.observer import Observer
 from tests.support.builders import event, rejection

@@ -6,7 +6,7 @@ import pytest
 
 from agent_runs.settings import KafkaSettings
 from consumer.errors import UsageError
-from consumer.kafka.batch_reader import fetch_batch
+from consumer.kafka.batch_reader import read_unreadable
 from consumer.kafka.group_members import GroupMembers
 from consumer.kafka.log_watch import LogWatch
 from consumer.settings import TopicConfig
@@ -17,7 +17,7 @@ async def test_a_certificate_that_cannot_be_read_is_a_usage_error_of_every_reade
     readings = (
         LogWatch(kafka, "topic").ends(),
         GroupMembers(kafka, TopicConfig()).read(),
-        fetch_batch(kafka, "topic", 0, 0),
+        read_unreadable(kafka, "topic", 0, 0, "a problem"),
     )
     for reading in readings:
         with pytest.raises(UsageError, match=r"KAFKA_SSL_CAFILE: .*none cannot be loaded"):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_runs.codec.records import Reason
 from agent_runs.status import RunStatus
 from consumer.ingest.sequencing import (
     MAX_DROPPED_EVENTS,
@@ -20,7 +21,7 @@ from consumer.ingest.sequencing import (
     named_parents,
     reject_beyond_limits,
 )
-from consumer.model.records import Event, Reason
+from consumer.model.records import Event
 from consumer.postgres.copy_format import encode_events
 from tests.support.builders import event
 

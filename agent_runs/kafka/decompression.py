@@ -16,7 +16,7 @@ import cramjam
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 
-from consumer.errors import BatchTooLarge, FetchTooLarge
+from agent_runs.kafka.errors import BatchTooLarge, FetchTooLarge
 
 _UNCOMPRESSED: Final = 0
 _GZIP: Final = 16 + zlib.MAX_WBITS

@@ -10,9 +10,9 @@ from aiokafka.record.default_records import DefaultRecordBase
 from aiokafka.record.util import calc_crc32c, decode_varint
 from msgspec import structs
 
-from consumer.errors import UsageError
-from consumer.kafka.decompression import decompression_limit
-from consumer.model.records import PlainRecord, Record, UnreadableRecord
+from agent_runs.kafka.decompression import decompression_limit
+from agent_runs.kafka.errors import DamagedBatch
+from agent_runs.kafka.records import PlainRecord, Record, UnreadableRecord
 
 _HEADER: Final = DefaultRecordBase.HEADER_STRUCT
 _CHECKED_FROM: Final = DefaultRecordBase.ATTRIBUTES_OFFSET  # the CRC covers the bytes from here on
@@ -42,14 +42,15 @@ def first_batch(data: bytes) -> RecordBatch:
     """Return the first batch of a fetch response.
 
     Raises:
-        UsageError: the bytes are not a batch of this format; the log is older than Kafka 0.11, or its index is damaged.
+        DamagedBatch: the bytes are not a batch of this format: the log is older than Kafka 0.11, or its index is
+            damaged.
     """
     if len(data) < _HEADER.size:
-        raise UsageError(f"the broker returned {len(data)} bytes, less than the header of a record batch")
+        raise DamagedBatch(f"the broker returned {len(data)} bytes, less than the header of a record batch")
     offset, length, _, magic, _, _, last_offset_delta, _, timestamp, *_ = _HEADER.unpack_from(data)
     end = _BYTES_BEFORE_LENGTH_COUNTS + length
     if magic != _MAGIC or not _HEADER.size <= end <= len(data) or last_offset_delta < 0:
-        raise UsageError("the header of the record batch is damaged: the offset of the next batch is not known")
+        raise DamagedBatch("the header of the record batch is damaged: the offset of the next batch is not known")
     return RecordBatch(offset, offset + last_offset_delta + 1, timestamp, data[:end])
 
 

@@ -1,0 +1,134 @@
+"""Reads a topic again: `read_topic`."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, TypeAlias
+
+from msgspec import Struct
+
+from agent_runs.replay.topic_items import Progress, TopicEvent, TopicRejection
+from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections
+
+TopicItem: TypeAlias = TopicEvent | TopicRejection
+
+
+class TopicSettings(Struct, frozen=True, kw_only=True):
+    """The topic, and the most bytes of an event and of a decompressed record batch."""
+
+    topic: Annotated[str, env("AGENT_RUNS_TOPIC", min_length=1)] = DEFAULT_TOPIC
+    max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
+    max_decompressed_bytes: Annotated[int, env("AGENT_RUNS_MAX_DECOMPRESSED_BYTES", ge=0)] = 0
+
+    @property
+    def decompression_limit(self) -> int:
+        """The most bytes of a decompressed record batch, with the default of the service."""
+        return self.max_decompressed_bytes or 2 * max(self.max_event_bytes, DEFAULT_MAX_EVENT_BYTES)
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Which records of a topic to read; the fields are the arguments of `read_topic`."""
+
+    run_id: str | None = None
+    partitions: Collection[int] | None = None
+    positions: Mapping[int, int] | None = None
+    since: datetime | None = None
+    follow: bool = False
+
+
+def read_topic(  # noqa: PLR0913  # keywords with defaults
+    topic: str | None = None,
+    *,
+    run_id: str | None = None,
+    partitions: Collection[int] | None = None,
+    positions: Mapping[int, int] | None = None,
+    since: datetime | None = None,
+    follow: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> "TopicReading":
+    """Return the events and rejections of a topic, for `for` and `async for`.
+
+    The reading joins no consumer group and commits no offsets. The order of the records is kept within a partition, and
+    so within a run. Memory is bounded: about 1 MiB for each partition, or one record batch if that is larger.
+
+    Args:
+        topic: the name of the topic. None: `AGENT_RUNS_TOPIC`.
+        run_id: only the records of this run; only its partition is read.
+        partitions: only these partitions. None: all.
+        positions: by partition, the offset to begin at, such as `TopicReading.positions` of an earlier reading. A
+            partition without one is read from the start of its log.
+        since: begin with the first records that are not older, by the records' timestamps. Not with `positions`.
+        follow: continue with new records. False: end with the last record that is in the topic now.
+        on_progress: called about once for each thousand records, in the thread of the iteration.
+        environ: the settings. None: the environment of the process.
+
+    Raises:
+        SettingsError: settings are missing or invalid.
+        ValueError: `positions` and `since` exclude each other; `since` must have a time zone.
+    """
+    if positions is not None and since is not None:
+        raise ValueError("positions and since exclude each other")
+    if since is not None and since.tzinfo is None:
+        raise ValueError("since must have a time zone")
+    environ = {**(os.environ if environ is None else environ), **({"AGENT_RUNS_TOPIC": topic} if topic else {})}
+    settings = read_sections({"kafka": KafkaSettings, "topic": TopicSettings}, environ)
+    selection = Selection(run_id=run_id, partitions=partitions, positions=positions, since=since, follow=follow)
+    return TopicReading(settings["kafka"], settings["topic"], selection, on_progress)
+
+
+class TopicReading:
+    """The records of a topic, to be iterated once. Made by `read_topic`.
+
+    Attributes:
+        positions: by partition, the offset after the last item that the iteration has returned, and after records that
+            it has passed over. Store them, and pass them to `read_topic` to continue.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        settings: TopicSettings,
+        selection: Selection,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.positions: dict[int, int] = dict(selection.positions or {})
+        self._kafka = kafka
+        self._settings = settings
+        self._selection = selection
+        self._on_progress = on_progress
+
+    async def __aiter__(self) -> AsyncIterator[TopicItem]:
+        async for batch, progress in self._batches():
+            for item in batch:
+                self.positions[item.partition] = item.offset + 1
+                yield item
+            self._passed(progress)
+
+    def __iter__(self) -> Iterator[TopicItem]:
+        """Iterate in a thread without a running event loop."""
+        with asyncio.Runner() as runner:
+            batches = self._batches()
+
+            async def next_batch() -> tuple[list[TopicItem], Progress] | None:
+                return await anext(batches, None)
+
+            try:
+                while (found := runner.run(next_batch())) is not None:
+                    for item in found[0]:
+                        self.positions[item.partition] = item.offset + 1
+                        yield item
+                    self._passed(found[1])
+            finally:
+                runner.run(batches.aclose())
+
+    def _batches(self) -> AsyncGenerator[tuple[list[TopicItem], Progress], None]:
+        from agent_runs.replay.topic_batches import read_batches  # noqa: PLC0415  # it imports the Kafka client
+
+        return read_batches(self._kafka, self._settings, self._selection)
+
+    def _passed(self, progress: Progress) -> None:
+        self.positions |= progress.positions
+        if self._on_progress is not None:
+            self._on_progress(progress)

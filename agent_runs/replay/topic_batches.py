@@ -1,0 +1,77 @@
+"""Reads a topic in batches of events and rejections, without a consumer group."""
+
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+
+from agent_runs.codec.records import Reason, Refusal, judge_record
+from agent_runs.errors import KafkaUnavailable
+from agent_runs.kafka.decompression import decompression_limit
+from agent_runs.kafka.errors import DamagedBatch
+from agent_runs.kafka.options import client_options
+from agent_runs.kafka.records import UnreadableRecord
+from agent_runs.replay.topic import Selection, TopicItem, TopicSettings
+from agent_runs.replay.topic_client import CLIENT_ERRORS, TopicClient
+from agent_runs.replay.topic_items import Progress, TopicEvent, TopicRejection
+from agent_runs.settings import KafkaSettings
+
+_CLIENT_ID: Final = "agent-runs-replay"
+_FETCH_BYTES: Final = 1024 * 1024  # for each partition
+
+
+async def read_batches(
+    kafka: KafkaSettings, settings: TopicSettings, selection: Selection
+) -> AsyncGenerator[tuple[list[TopicItem], Progress], None]:
+    """Yield the items of a topic in batches, with the progress after each batch.
+
+    Raises:
+        KafkaUnavailable: no broker answers, the topic or a partition does not exist, or nothing was fetched for 60 s.
+    """
+    decompression_limit.set(settings.decompression_limit)
+    client = AIOKafkaConsumer(
+        **client_options(kafka, _CLIENT_ID),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+    )
+    reader = TopicClient(client, settings.topic, selection)
+    try:
+        await reader.start()
+        yield [], reader.progress()
+        while selection.follow or reader.unfinished():
+            records = await reader.fetch()
+            items = [_item(record, settings.max_event_bytes) for record in records]
+            if items or not selection.follow:
+                yield items, reader.progress()
+    except (*CLIENT_ERRORS, DamagedBatch) as error:
+        raise KafkaUnavailable(f"the topic {settings.topic!r} cannot be read: {error!r}") from error
+    finally:
+        with suppress(*CLIENT_ERRORS):
+            await client.stop()
+
+
+def _item(record: Any, max_event_bytes: int) -> TopicItem:
+    if isinstance(record, UnreadableRecord):
+        return _rejection(record, Refusal(Reason.UNREADABLE, record.problem))
+    found = judge_record(record.key, record.value, record.timestamp, max_event_bytes)
+    if isinstance(found, Refusal):
+        return _rejection(record, found)
+    value = record.value or b""
+    return TopicEvent(found.run_id, record.partition, record.offset, record.timestamp, value, record.headers)
+
+
+def _rejection(record: Any, refusal: Refusal) -> TopicRejection:
+    return TopicRejection(
+        record.partition,
+        record.offset,
+        record.timestamp,
+        refusal.reason,
+        refusal.detail,
+        record.key,
+        record.value,
+        record.headers,
+    )

@@ -1,0 +1,77 @@
+"""What reading a topic yields: events and rejections, with their coordinates."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import msgspec
+
+from agent_runs.codec.decode import decode_stored_event
+from agent_runs.codec.records import Reason
+from agent_runs.events import RunEvent, UnknownEvent
+
+
+class TopicEvent(msgspec.Struct, frozen=True, dict=True):
+    """A valid record.
+
+    Attributes:
+        run_id: the key of the record.
+        partition: the partition of the record.
+        offset: the offset of the record.
+        timestamp_ms: the record's timestamp, in milliseconds since 1970. The agent's own time is `event.timestamp`.
+        value: the message, as it was published.
+        headers: names and values.
+    """
+
+    run_id: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    value: bytes
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+    @cached_property
+    def event(self) -> RunEvent | UnknownEvent:
+        """The typed event, decoded at the first access."""
+        return decode_stored_event(self.value)
+
+
+class TopicRejection(msgspec.Struct, frozen=True):
+    """A record that the service stores as a dead letter, or cannot read.
+
+    Attributes:
+        partition: the partition of the record.
+        offset: the offset of the record.
+        timestamp_ms: the record's timestamp, in milliseconds since 1970; of its batch, if its own cannot be read.
+        reason: why, as in `dead_letters`; `unreadable`: the Kafka client cannot parse the record.
+        detail: the reason in words.
+        key: the key; None if the record has none or cannot be read.
+        value: the value; None if the record has none or cannot be read.
+        headers: names and values.
+    """
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    reason: Reason
+    detail: str
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a reading is.
+
+    Attributes:
+        positions: by partition, the offset of the next record. Store them to continue later.
+        starts: by partition, the offset at which the log began when the reading started.
+        ends: by partition, the offset at which the reading ends, or at which the log ended when the reading started.
+        lost: by partition, the offset that was wanted, if the log begins after it.
+        records: how many records were read, those of other runs included.
+    """
+
+    positions: dict[int, int]
+    starts: dict[int, int]
+    ends: dict[int, int]
+    lost: dict[int, int]
+    records: int

@@ -1,0 +1,152 @@
+"""`read_topic` reads a topic again: in order, each record once, to the end or on, from any position."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from agent_runs.errors import KafkaUnavailable
+from agent_runs.replay import Progress, TopicEvent, TopicReading, TopicRejection, read_topic
+from tests.support.foreign_producer import foreign_producer, publish, transactional_producer
+from tests.support.messages import Message, event, events_of
+from tests.support.servers import MakeTopic, Servers
+from tests.support.servers.topics import delete_records_before
+from tests.support.unreadable_records import publish_batch
+
+
+class Topic:
+    """A topic of three partitions, and readings of it."""
+
+    def __init__(self, servers: Servers, name: str) -> None:
+        self.servers = servers
+        self.name = name
+
+    def publish(self, *messages: Message) -> None:
+        publish(foreign_producer(self.servers.bootstrap_servers), self.name, list(messages))
+
+    def read(self, **options: Any) -> TopicReading:
+        environ = {"KAFKA_BOOTSTRAP_SERVERS": self.servers.bootstrap_servers}
+        return read_topic(self.name, environ=environ, **options)
+
+
+@pytest.fixture
+async def topic(servers: Servers, make_topic: MakeTopic) -> Topic:
+    return Topic(servers, await make_topic(3))
+
+
+async def ids(reading: TopicReading) -> list[str]:
+    return [item.event.id if isinstance(item, TopicEvent) else item.reason async for item in reading]
+
+
+async def test_all_partitions_are_read_in_order_with_rejections_and_progress(topic: Topic) -> None:
+    # Given events and refused records in three partitions,
+    for partition in range(3):
+        topic.publish(*events_of(f"run-{partition}", *"abc", partition=partition))
+    topic.publish(Message(b"run-0", b"not json", 0), Message(None, event("d"), 1))
+    # when the topic is read,
+    progress: list[Progress] = []
+    found = [item async for item in topic.read(on_progress=progress.append)]
+    # then every record is there once, in the order of its partition,
+    for partition in range(3):
+        of_partition = [item for item in found if item.partition == partition]
+        assert [item.offset for item in of_partition] == list(range(len(of_partition)))
+    events = [item for item in found if isinstance(item, TopicEvent)]
+    assert [item.event.id for item in events if item.run_id == "run-1"] == ["a", "b", "c"]
+    # rejected as the service rejects it, and the progress ends at the end.
+    rejected = {item.reason.value: item for item in found if isinstance(item, TopicRejection)}
+    assert set(rejected) == {"not_json", "missing_key"}
+    assert rejected["not_json"].value == b"not json"
+    assert (progress[-1].positions, progress[-1].ends, progress[-1].records) == ({0: 4, 1: 4, 2: 3},) * 2 + (11,)
+
+
+async def test_a_run_is_read_from_its_partition_alone(topic: Topic) -> None:
+    topic.publish(*(Message(f"run-{number % 5}".encode(), event(str(number))) for number in range(50)))
+    progress: list[Progress] = []
+    reading = topic.read(run_id="run-3", on_progress=progress.append)
+
+    assert await ids(reading) == [str(number) for number in range(3, 50, 5)]
+    assert len(progress[-1].positions) == 1
+    assert progress[-1].records < 50
+
+
+async def test_stored_positions_continue_a_reading_that_was_broken_off(topic: Topic) -> None:
+    for partition in range(3):
+        topic.publish(*events_of(f"run-{partition}", *"abcdef", partition=partition))
+    reading, first = topic.read(), []
+    async for item in reading:
+        first.append((item.partition, item.offset))
+        if len(first) == 8:
+            break
+    rest = [(item.partition, item.offset) async for item in topic.read(positions=reading.positions)]
+
+    assert sorted(first + rest) == [(partition, offset) for partition in range(3) for offset in range(6)]
+
+
+def test_a_reading_works_with_for_and_from_a_time_on(topic: Topic) -> None:
+    topic.publish(*events_of("run", "a", "b"))
+    (first, second) = topic.read()
+    since = datetime.fromtimestamp(second.timestamp_ms / 1000, UTC) if second.timestamp_ms else datetime.now(UTC)
+
+    assert [item.offset for item in topic.read(since=since)][-1] == second.offset
+    assert list(topic.read(since=datetime.now(UTC) + timedelta(days=1))) == []
+    assert list(topic.read(partitions=[1, 2])) == []
+    assert first.offset == 0
+
+
+async def test_a_live_reading_continues_with_new_records(topic: Topic) -> None:
+    topic.publish(*events_of("run", "a"))
+    found: list[str] = []
+    async with asyncio.timeout(60):
+        async for item in topic.read(follow=True):
+            assert isinstance(item, TopicEvent)
+            found.append(item.event.id)
+            if len(found) == 1:
+                topic.publish(*events_of("run", "b", partition=1))
+            else:
+                break
+
+    assert found == ["a", "b"]
+
+
+async def test_a_truncated_log_is_read_from_where_it_begins_and_the_loss_is_told(topic: Topic) -> None:
+    topic.publish(*events_of("run", *"abcd"))
+    await delete_records_before(topic.servers.bootstrap_servers, topic.name, 2)
+    progress: list[Progress] = []
+
+    assert await ids(topic.read(positions={0: 1}, on_progress=progress.append)) == ["c", "d"]
+    assert (progress[0].starts[0], progress[0].lost) == (2, {0: 1})
+
+
+async def test_aborted_transactions_are_passed_over(topic: Topic) -> None:
+    producer = transactional_producer(topic.servers.bootstrap_servers, topic.name)
+    for name, commits in (("a", True), ("b", False)):
+        producer.begin_transaction()
+        publish(producer, topic.name, events_of("run", name))
+        producer.commit_transaction() if commits else producer.abort_transaction()
+    reading = topic.read()
+
+    assert await ids(reading) == ["a"]
+    assert reading.positions[0] == 4
+
+
+async def test_a_record_that_cannot_be_parsed_is_a_rejection_among_the_others(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic.publish(*events_of("run", "before"), *events_of("other", "elsewhere", partition=1))
+    await publish_batch(topic.servers.bootstrap_servers, topic.name, monkeypatch, "a", "unreadable", "b")
+    topic.publish(*events_of("run", "behind"))
+
+    found = [item async for item in topic.read()]
+    of_partition = [
+        item.event.id if isinstance(item, TopicEvent) else item.reason for item in found if not item.partition
+    ]
+    assert of_partition == ["before", "a", "unreadable", "b", "behind"]
+    assert len(found) == 6
+
+
+async def test_a_missing_topic_is_named(topic: Topic) -> None:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": topic.servers.bootstrap_servers}
+
+    with pytest.raises(KafkaUnavailable, match="'no-such-topic'"):
+        _ = [item async for item in read_topic("no-such-topic", environ=environ)]
