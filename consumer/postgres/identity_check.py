@@ -4,12 +4,17 @@ Logical replication copies rows, but not the state of sequences. After a switcho
 again, and INSERT fails.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from consumer.postgres.store import Store
+from consumer.postgres.store import Row, Store
 
-_TABLES: Final = ("dead_letters", "dead_letter_history", "accepted_losses")  # those with an identity, named `id`
+# The tables with an identity, named `id`; each with the query of its largest one.
+_LARGEST_ID: Final[Mapping[str, Callable[[Store], Awaitable[Sequence[Row]]]]] = {
+    "dead_letters": lambda store: store.fetch("largest_id_of_dead_letters"),
+    "dead_letter_history": lambda store: store.fetch("largest_id_of_dead_letter_history"),
+    "accepted_losses": lambda store: store.fetch("largest_id_of_accepted_losses"),
+}
 
 
 async def identity_problems(store: Store, tables: Collection[str]) -> list[str]:
@@ -21,10 +26,10 @@ async def identity_problems(store: Store, tables: Collection[str]) -> list[str]:
         store: the connection.
         tables: those that the login may read.
     """
-    checked = [name for name in _TABLES if name in tables]
+    checked = [name for name in _LARGEST_ID if name in tables]
     problems = []
     for row in await store.fetch("next_identities", checked):
-        (rows,) = await store.fetch(f"largest_id_of_{row['name']}")
+        (rows,) = await _LARGEST_ID[row["name"]](store)
         if rows["id"] is not None and rows["id"] >= row["next"]:
             problems.append(
                 f"the next id of {row['name']} is {row['next']}, but the table has ids up to {rows['id']}, as after a "

@@ -87,14 +87,17 @@ SELECT t.name, s.seqrelid::regclass::text AS sequence,
  WHERE has_sequence_privilege(s.seqrelid, 'SELECT')
 
 -- largest_id_of_dead_letters --
+-- The largest id of the table; null if it is empty.
 SELECT max(id) AS id
   FROM dead_letters
 
 -- largest_id_of_dead_letter_history --
+-- The largest id of the table; null if it is empty.
 SELECT max(id) AS id
   FROM dead_letter_history
 
 -- largest_id_of_accepted_losses --
+-- The largest id of the table; null if it is empty.
 SELECT max(id) AS id
   FROM accepted_losses
 
