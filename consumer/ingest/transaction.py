@@ -24,7 +24,6 @@ _LOOK_UP_BYTES: Final = 2 * 1024 * 1024
 # and 20 in JSONB.
 _MAX_HEADERS: Final = 10_000
 _encode: Final = msgspec.json.Encoder().encode
-_UNCHANGED: Final = (None, None)
 _WITHOUT_QUESTIONS: Final = {str(status): RunState(status) for status in RunStatus}
 _decode_questions: Final = msgspec.json.Decoder(tuple[Question, ...]).decode
 
@@ -114,13 +113,11 @@ class Transaction:
                 head.created_at,
                 head.status_changed_at,
                 head.dropped_events,
-                head.state.completed_by_tool,
-                *_changed_questions(head),
                 head.started_at,
                 head.agent_id,
                 head.session_id,
                 head.parent_run_id,
-                _encode(head.labels) if head.labels else None,
+                _rarely_changed(head),
             )
             for head in heads
         )
@@ -157,16 +154,19 @@ def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _changed_questions(head: Head) -> tuple[bytes | None, bytes | None]:
-    """Return the open and the answered questions; None for those that are as in the tables."""
-    if head.state is head.stored:  # nearly every run
-        return _UNCHANGED
-    pairs = (
-        (head.stored.open_questions, head.state.open_questions),
-        (head.stored.answered_questions, head.state.answered_questions),
-    )
-    opened, answered = (None if after is before else _encode(after) for before, after in pairs)
-    return opened, answered
+def _rarely_changed(head: Head) -> bytes | None:
+    """Return the new values of the columns that few runs change, as a JSON object; None if the head changes none."""
+    state, stored = head.state, head.stored
+    if state is stored and not head.labels:  # nearly every run
+        return None
+    changed: dict[str, object] = {"labels": head.labels} if head.labels else {}
+    if state.open_questions is not stored.open_questions:
+        changed["open_questions"] = state.open_questions
+    if state.answered_questions is not stored.answered_questions:
+        changed["answered_questions"] = state.answered_questions
+    if state.completed_by_tool is not stored.completed_by_tool:
+        changed["completed_by_tool"] = state.completed_by_tool
+    return _encode(changed) if changed else None
 
 
 def _head(row: Mapping[str, object]) -> Head:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from struct import unpack_from
 from typing import Any
@@ -116,26 +117,22 @@ async def lower_stubs(tx: Transaction, ids: Sequence[str], times: Sequence[int])
     return []
 
 
-_KEPT = (
-    *("created_at", "status_changed_at", "open_questions", "answered_questions", "started_at", "agent_id"),
-    *("session_id", "parent_run_id", "labels"),
-)
+_KEPT = ("created_at", "status_changed_at", "started_at", "agent_id", "session_id", "parent_run_id")
 _HEAD = (
-    *("status", "event_count", "updated_at", "created_at", "status_changed_at", "dropped_events"),
-    *("completed_by_tool", "open_questions", "answered_questions", "started_at", "agent_id", "session_id"),
-    *("parent_run_id", "labels"),
+    *("status", "event_count", "updated_at", "created_at", "status_changed_at", "dropped_events", "started_at"),
+    *("agent_id", "session_id", "parent_run_id"),
 )
-_JSONB = ("open_questions", "answered_questions", "labels")
 
 
 async def update_runs(tx: Transaction, ids: Sequence[str], *columns: Sequence[Any]) -> Rows:
-    for run_id, *values in zip(ids, *columns, strict=True):
+    for run_id, *values, rarely_changed in zip(ids, *columns, strict=True):
         await tx.lock("runs", (run_id,))
         row: RunRow = tx.get("runs", (run_id,))
         news = dict(zip(_HEAD, values, strict=True))
         changed = {name: value for name, value in news.items() if value is not None or name not in _KEPT}
-        for name in _JSONB:
-            jsonb(changed.get(name, b"null"))
+        columns_of_few: Any = jsonb(rarely_changed or b"{}")
+        for name, value in columns_of_few.items():
+            changed[name] = value if name == "completed_by_tool" else json.dumps(value).encode()
         parent = changed.get("parent_run_id")
         if parent is not None and tx.get("runs", (parent,)) is None:
             raise sql_error("23503", "violates foreign key constraint", "agent_runs_parent_fkey")
