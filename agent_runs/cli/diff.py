@@ -1,6 +1,5 @@
 """The command `diff`."""
 
-import sys
 from itertools import groupby
 from typing import Any, Final
 
@@ -26,7 +25,8 @@ _STYLES: Final = {"=": "dim", "~": "yellow", "-": "red", "+": "green"}
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Text or JSON."
 )
-def diff_command(first: str, second: str, show_all: bool, output: str) -> None:  # noqa: FBT001
+@click.pass_context
+def diff_command(context: click.Context, first: str, second: str, *, show_all: bool, output: str) -> None:
     """Compare two runs: their events side by side, aligned by what was asked, with the differences by path.
 
     Ids, times and durations are not compared. Exit code 1: there are differences.
@@ -41,7 +41,7 @@ def diff_command(first: str, second: str, show_all: bool, output: str) -> None: 
         print_json(to_json([_document(pair) for pair in pairs if show_all or not pair.is_equal]).encode())
     else:
         _print(pairs, first, second, show_all=show_all)
-    sys.exit(0 if all(pair.is_equal for pair in pairs) else _DIFFERENCES)
+    context.exit(0 if all(pair.is_equal for pair in pairs) else _DIFFERENCES)
 
 
 async def _compare(source: RunSource, first: str, second: str) -> list[Pair]:

@@ -93,9 +93,9 @@ def _run() -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the pipe, such as `head`, has what it needs. Without this, Python reports the unwritten rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (SystemExit, BrokenPipeError):
+        # The reader of the pipe, such as `head`, has what it needs. click makes a SystemExit of an error in a command.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports what it cannot write
         return 0
     except tuple(_EXIT_CODES) as error:
         for line in str(error).split("\n"):
