@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.events import Input
+from agent_runs.labels import labels_problem
 from agent_runs.reader.run_source import RunSource
 from agent_runs.replay.errors import Divergence, RecordingHasHoles, Unserved
 from agent_runs.replay.messages import unserved_text
@@ -157,8 +158,14 @@ class Recording:
             return next(self._inputs, None)
 
     def run_fields(self) -> dict[str, Any]:
-        """Return the further fields of the `run_started` of a replay: `replay_of`, the id of the recorded run."""
-        return {} if self._run_id is None else {"replay_of": self._run_id}
+        """Return fields for `Emitter.start_run`: `replay_of`, the id of the recorded run, and the label of this name.
+
+        The label is left out if the id is too long for one.
+        """
+        if self._run_id is None:
+            return {}
+        labels = {"replay_of": self._run_id}
+        return {"replay_of": self._run_id} if labels_problem(labels) else {"replay_of": self._run_id, "labels": labels}
 
     def report(self) -> Report:
         """Return what the replay has done so far."""

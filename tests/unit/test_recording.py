@@ -331,6 +331,7 @@ def test_inputs_come_in_order_and_the_run_of_a_replay_names_the_recorded_one(rec
     replay = recorded.emitter.start_run(agent_id="agent", **recording.run_fields())
     started = recorded.emitter.events(replay.id)[0]
     assert started.further_fields == {"replay_of": recorded.run.id}
+    assert getattr(started, "labels", None) == {"replay_of": recorded.run.id}
 
 
 async def test_a_recording_is_loaded_from_a_run_file(recorded: Recorded, tmp_path: Path) -> None:
@@ -352,3 +353,52 @@ def test_a_report_is_readable(recorded: Recorded) -> None:
     assert lines[0] == "1 served, 1 of them drifted; 1 unserved; 0 live; 0 refused; 0 divergences"
     assert re.match(r"drifted: event 1, model 'm': at user_prompt: ", lines[1])
     assert lines[2] == "unserved: event 2, tool 't'"
+
+
+class Agent:
+    """An agent written with the emitter, which is replayed by one argument."""
+
+    def __init__(self, emitter: RecordingEmitter, recording: Recording | None = None) -> None:
+        self.called: list[str] = []
+        self.recording = recording
+        self.run = emitter.start_run(agent_id="agent", **(recording.run_fields() if recording else {}))
+
+    def work(self) -> None:
+        with self.run.llm("m", "Ada?", "s", lane="a") as call:
+            answer = call.answer(lambda: self.call("model"), self.recording)
+        with self.run.tool("find", {"for": answer}) as tool:
+            tool.answer(lambda: self.call("tool"), self.recording)
+
+    async def work_async(self) -> None:
+        async with self.run.llm("m", "Ada?", "s") as call:
+            answer = await call.answer_async(lambda: self.call_async("model"), self.recording)
+        async with self.run.tool("find", {"for": answer}) as tool:
+            await tool.answer_async(lambda: self.call_async("tool"), self.recording)
+
+    def call(self, name: str) -> str:
+        self.called.append(name)
+        return f"answer of the {name}"
+
+    async def call_async(self, name: str) -> str:
+        return self.call(name)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_an_agent_that_uses_the_contexts_of_the_emitter_emits_the_same_events_in_a_replay(is_async: bool) -> None:
+    async def run(agent: Agent) -> list[Any]:
+        if is_async:
+            await agent.work_async()
+        else:
+            agent.work()
+        content = ("type", "tool_name", "tool_args", "result", "user_prompt", "raw_response")
+        return [[getattr(event, name, None) for name in content] for event in emitter.events(agent.run.id)]
+
+    emitter = RecordingEmitter()
+    first = Agent(emitter)
+    events = await run(first)
+    recording = Recording(emitter.events(first.run.id), run_id=first.run.id, strict=True)
+    second = Agent(emitter, recording)
+
+    assert await run(second) == events
+    assert (first.called, second.called) == (["model", "tool"], [])
+    assert recording.finish().is_clean
