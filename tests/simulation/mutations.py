@@ -141,7 +141,7 @@ MUTATIONS: Mapping[Mutation, Sequence[int]] = {
     unanswered_commits_count_as_committed: (21, 96, 185),
     stale_claims_are_not_renewed: (98, 222, 348),
     repeats_are_counted_twice: (0, 1, 2),
-    stalled_owners_are_not_terminated: (2, 8, 139),
+    stalled_owners_are_not_terminated: (213, 243, 542),
     lost_offsets_are_not_detected: (31, 50, 119),
     partitions_start_at_committed_offsets: (2, 4),
     revoked_claims_are_kept: (0, 2),
