@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType, structs
@@ -20,10 +20,16 @@ _PAYLOAD_FIELDS: Final[dict[type[Event], list[str]]] = {UnknownEvent: ["message"
 }
 _NO_FIELDS: Final[Mapping[str, Json]] = {}
 _COMMON_FIELDS: Final = frozenset(Event.__struct_fields__)
-# The text fields of each event class whose own fields are all text, payload or a role. The other classes have ids,
-# counts or optional text, which `encode_checked` does not check.
-_TEXT_FIELDS: Final[dict[type[Event], list[str]]] = {
-    event_class: [field.name for field in msgspec.structs.fields(event_class) if field.type is str]
+# The types that the value of a checked field may have.
+_CHECKED_TYPES: Final[dict[Any, tuple[type, ...]]] = {str: (str,), Role: (str, UnsetType)}
+# The text fields and roles of each event class whose own fields are all text, payload or a role. The other classes have
+# ids, counts or optional text, which `encode_checked` does not check.
+_CHECKED_FIELDS: Final[dict[type[Event], list[tuple[str, tuple[type, ...]]]]] = {
+    event_class: [
+        (field.name, _CHECKED_TYPES[field.type])
+        for field in msgspec.structs.fields(event_class)
+        if field.type in _CHECKED_TYPES
+    ]
     for event_class in EVENT_CLASSES.values()
     if all(
         field.type in (str, Json, Role)
@@ -114,14 +120,12 @@ def _decoded_further_fields(event: RunEvent | UnknownEvent, text: bytes) -> Mapp
 
 def _has_valid_fields(event: Event) -> bool:
     """Whether all fields except the payload are known to satisfy the contract. False: unknown."""
-    texts = _TEXT_FIELDS.get(type(event))
-    if texts is None or type(event.timestamp) is not datetime or event.timestamp.tzinfo is not UTC:
+    checked = _CHECKED_FIELDS.get(type(event))
+    if checked is None or type(event.timestamp) is not datetime or event.timestamp.tzinfo is not UTC:
         return False
-    for field in texts:
-        if type(getattr(event, field)) is not str:
+    for field, types in checked:
+        if type(getattr(event, field)) not in types:
             return False
-    if type(getattr(event, "role", UNSET)) not in (str, UnsetType):
-        return False
     return _is_short_id(event.id) and (event.parent_event_id is None or _is_short_id(event.parent_event_id))
 
 
