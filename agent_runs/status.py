@@ -80,6 +80,17 @@ def fold(state: RunState, event: Any) -> RunState:
     return state if step is None else step(state, event)
 
 
+def may_change_state(state: RunState, tool_name: str, role: object) -> bool:
+    """Return whether an event of a tool may change the state; False for nearly every tool, without a fold.
+
+    Args:
+        state: the state before the event.
+        tool_name: the tool of the event.
+        role: the event's field `role`.
+    """
+    return tool_name in _ROLES or role in _ROLES_BY_VALUE or state.open_questions != ()
+
+
 def open_questions(events: "Iterable[RunEvent | UnknownEvent]") -> "list[ToolRequested]":
     """Return the requests of waiting tools that have no answer yet, in their order.
 

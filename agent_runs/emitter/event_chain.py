@@ -17,18 +17,17 @@ from agent_runs.emitter.usable_labels import usable_labels
 from agent_runs.events import EVENT_CLASSES, Event, Input, Json, ToolFailed, ToolRequested, ToolSucceeded
 from agent_runs.ids import new_id
 from agent_runs.questions import Question, named, of_tool
-from agent_runs.status import HUMAN_RESPONSE, RunState, RunStatus, fold
+from agent_runs.status import HUMAN_RESPONSE, RunState, RunStatus, fold, may_change_state
 
 _OWN_NAMES: Final = {cls: frozenset({"type", *cls.__struct_fields__}) for cls in EVENT_CLASSES.values()}
 _TYPES: Final = {cls: name for name, cls in EVENT_CLASSES.items()}
-# The fields that the fold compares with names, in the classes that have one.
-_FOLDED_NAMES: Final = {
-    Input: "tool",
-    ToolRequested: "tool_name",
-    ToolSucceeded: "tool_name",
-    ToolFailed: "tool_name",
-}
+_TOOL_EVENTS: Final = frozenset({ToolRequested, ToolSucceeded, ToolFailed})
 _NO_FIELDS: Final[Mapping[str, Json]] = {}
+
+
+def _has_text_name(event: Any) -> bool:
+    """Whether the fold can compare the event's name with others. A name that is not text may not even be hashable."""
+    return isinstance(getattr(event, "tool_name", getattr(event, "tool", "")), str)
 
 
 class EventChain(Shared):
@@ -65,10 +64,11 @@ class EventChain(Shared):
         process = current_process()
         entries = last_events.get(NO_ENTRIES)
         entry = entries.get(self._name)
+        if parent is None and (self.state.open_questions or self._unanswered):
+            parent = self._answered_question(event_class, fields, entry)
         if parent is None:
-            parent = self._parent_of(event_class, fields, entry)
-        name_field = _FOLDED_NAMES.get(event_class)
-        if self._pipeline.roles and name_field == "tool_name":
+            parent = entry if type(entry) is str else self._last_event_id if entry is None else str(entry)
+        if self._pipeline.roles and "tool_name" in fields:
             self._add_role(fields)
         event: Any = event_class(id=new_id(process.pid), parent_event_id=parent, timestamp=datetime.now(UTC), **fields)
         further = _NO_FIELDS
@@ -84,8 +84,7 @@ class EventChain(Shared):
                 kept = entries if entry is not None or len(entries) < MAX_RUNS else NO_ENTRIES
                 last_events.set({**kept, self._name: event_id})
                 self._last_event_id = event_id
-        # `put` has dropped and counted an event whose name is not text. The name may not even be hashable.
-        if name_field is None or isinstance(fields[name_field], str):
+        if event_class not in _TOOL_EVENTS or not accepted or may_change_state(self.state, event.tool_name, event.role):
             self._follow_status(event, accepted=accepted)
         return event_id, accepted
 
@@ -96,6 +95,8 @@ class EventChain(Shared):
         last_events.set({**kept, self._name: event_id})
 
     def _follow_status(self, event: Event, *, accepted: bool) -> None:
+        if not accepted and not _has_text_name(event):
+            return
         state = fold(self.state, event)
         if state is not self.state:
             if state.status is not self.state.status:
@@ -121,14 +122,6 @@ class EventChain(Shared):
         self.state = history.state
         self._unanswered = history.unanswered
         self._last_event_id = history.last_event_id
-
-    def _parent_of(self, event_class: type[Event], fields: Mapping[str, Any], entry: str | None) -> str | None:
-        """Return the default parent; `entry` is the last event of this context."""
-        if self.state.open_questions or self._unanswered:
-            question_id = self._answered_question(event_class, fields, entry)
-            if question_id is not None:
-                return question_id
-        return entry if type(entry) is str else self._last_event_id if entry is None else str(entry)
 
     def _answered_question(self, event_class: type[Event], fields: Mapping[str, Any], last: str | None) -> str | None:
         """Return the id of the question or request that an event answers; None if it answers none.
