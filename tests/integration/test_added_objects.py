@@ -52,9 +52,9 @@ OBJECTS = {
         "generated column n of run_events",
     ),
     "a domain": Added(
-        "CREATE DOMAIN kind AS text COLLATE \"C\" CONSTRAINT kind_check CHECK (VALUE <> 'e1');"
-        "ALTER TABLE run_events ALTER COLUMN id TYPE kind",
-        "kind_check",
+        "CREATE DOMAIN place AS bigint CONSTRAINT place_check CHECK (VALUE <> 1);"
+        "ALTER TABLE run_events ALTER COLUMN source_offset TYPE place",
+        "place_check",
     ),
     "a foreign key": Added(
         "CREATE TABLE kinds (name text PRIMARY KEY);"

@@ -18,6 +18,7 @@ from tests.support.waiting import until
 
 TOPIC = "hot"
 RUNS, BATCH, BATCHES = 20_000, 1_000, 40
+ATTEMPTS = 4
 NOW_MS = 1_767_225_600_000
 FILL = """
     INSERT INTO agent_runs (id, agent_id, session_id, status, created_at, updated_at, status_changed_at, labels)
@@ -42,7 +43,6 @@ class Record:
 
 async def test_nearly_every_update_of_a_run_is_heap_only(database: str) -> None:
     # Given 20,000 runs, and a partition to write to,
-    config = DatabaseConfig(url=database)
     connection = await asyncpg.connect(database)
     # While autovacuum analyzes a table of the database, its snapshot prevents pruning; on a busy machine for long.
     for table in ("agent_runs", "run_events", "consumer_offsets"):
@@ -51,10 +51,22 @@ async def test_nearly_every_update_of_a_run_is_heap_only(database: str) -> None:
     await connection.execute(
         "INSERT INTO consumer_offsets (topic, partition, first_offset, next_offset) VALUES ($1, 0, 0, 0)", TOPIC
     )
+    # when batches update 1,000 of them repeatedly, then nearly all of the updates are heap-only. A long transaction of
+    # another test, in another database of the server, prevents pruning too: hence the further attempts.
+    shares: list[float] = []
+    while len(shares) < ATTEMPTS and max(shares, default=0.0) <= 0.95:
+        before = await _updates(connection)
+        await _write_batches(database, first_offset=len(shares) * BATCHES * BATCH)
+        after = await _reported_updates(connection, before[1] + BATCHES * BATCH)
+        shares.append((after[0] - before[0]) / (after[1] - before[1]))
+    await connection.close()
+    assert max(shares) > 0.95, shares
 
-    # when batches update 1,000 of them repeatedly, neighbours like runs that started together,
-    store, rng, claim = await Store.connect(config, TOPIC), random.Random(1), Claim(0)
-    for start in range(0, BATCHES * BATCH, BATCH):
+
+async def _write_batches(database: str, first_offset: int) -> None:
+    """Update neighbours, like runs that started together, with each batch."""
+    store, rng, claim = await Store.connect(DatabaseConfig(url=database), TOPIC), random.Random(first_offset), Claim(0)
+    for start in range(first_offset, first_offset + BATCHES * BATCH, BATCH):
         first = rng.randrange(RUNS - BATCH)
         records = [Record(start + n, b"run-%d" % (first + n), event(f"{start + n}")) for n in range(BATCH)]
         slice_ = Slice.of(claim, start, start + BATCH, [decode(record, 1024) for record in records])
@@ -62,15 +74,15 @@ async def test_nearly_every_update_of_a_run_is_heap_only(database: str) -> None:
             await ingest([slice_], Transaction(store), check_existing=False)
     store.terminate()
 
-    # (A backend reports its statistics at the latest when it ends.)
+
+async def _reported_updates(connection: "asyncpg.Connection[asyncpg.Record]", least: int) -> tuple[int, int]:
+    """The heap-only and all updates, once the backend has reported them: at the latest when it ends."""
+
     async def reported() -> bool:
-        return (await _updates(connection))[1] >= BATCHES * BATCH
+        return (await _updates(connection))[1] >= least
 
     await until(reported, "the backend has reported its statistics")
-    # then nearly all of the updates were heap-only.
-    heap_only, updates = await _updates(connection)
-    await connection.close()
-    assert heap_only / updates > 0.95
+    return await _updates(connection)
 
 
 async def _updates(connection: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, int]:
