@@ -163,6 +163,7 @@ async def test_lock_runs_ignores_what_an_earlier_version_left_in_ended_and_conti
     async with store.transaction():
         tx = Transaction(store)
         locked = await tx.lock_runs(["ended", "continued"], {})
+        assert {run_id: head.stored for run_id, head in locked.items()} == {"ended": ended, "continued": continued}
         states = {run_id: head.state for run_id, head in locked.items()}
         repaired = RunState(RunStatus.FAILED, (), ASKED.answered_questions)
         assert states == {"ended": repaired, "continued": RunState()}
