@@ -217,13 +217,15 @@ def _field_with_surrogate(known: Mapping[str, Any], fields: Mapping[str, Any]) -
 
 def _validate_fields(envelope: Envelope | UnknownEnvelope, value: bytes) -> None:
     """Apply the rules that the field types do not express."""
-    for field in _ID_FIELDS.get(envelope.type, _ID_FIELDS_OF_UNKNOWN):
+    event_type = envelope.type
+    for field in _ID_FIELDS.get(event_type, _ID_FIELDS_OF_UNKNOWN):
         text = getattr(envelope, field)
         if text is not None and (problem := id_problem(text)):
             raise InvalidEvent(f"`{field}` {problem}", value)
-    labels: Mapping[str, str] | None = getattr(envelope, "labels", None)
-    if labels and (problem := labels_problem(labels)):
-        raise InvalidEvent(f"`labels` {problem}", value)
+    if event_type == "run_started":
+        labels: Mapping[str, str] | None = envelope.labels  # type: ignore[union-attr]  # a run_started has labels
+        if labels and (problem := labels_problem(labels)):
+            raise InvalidEvent(f"`labels` {problem}", value)
     try:
         datetime.fromisoformat(envelope.timestamp)
         is_timestamp = _match_timestamp(envelope.timestamp) is not None
