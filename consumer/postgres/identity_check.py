@@ -27,12 +27,11 @@ async def identity_problems(store: Store, tables: Collection[str]) -> list[str]:
         tables: those that the login may read.
     """
     checked = [name for name in _LARGEST_ID if name in tables]
-    problems = []
-    for row in await store.fetch("next_identities", checked):
-        (rows,) = await _LARGEST_ID[row["name"]](store)
-        if rows["id"] is not None and rows["id"] >= row["next"]:
-            problems.append(
-                f"the next id of {row['name']} is {row['next']}, but the table has ids up to {rows['id']}, as after a "
-                f"switchover of logical replication: SELECT setval('{row['sequence']}', {rows['id']})"
-            )
-    return problems
+    # Read before the sequences: a consumer may insert rows between the two queries.
+    largest = {name: (await _LARGEST_ID[name](store))[0]["id"] for name in checked}
+    return [
+        f"the next id of {row['name']} is {row['next']}, but the table has ids up to {largest[row['name']]}, as after "
+        f"a switchover of logical replication: SELECT setval('{row['sequence']}', {largest[row['name']]})"
+        for row in await store.fetch("next_identities", checked)
+        if (largest[row["name"]] or 0) >= row["next"]
+    ]
