@@ -105,7 +105,8 @@ class Fleet:
         """SIGKILL."""
         member.expected_to_end = True
         member.consumer.kill()
-        self.members.remove(member)
+        if member in self.members:  # not if it ended unexpectedly
+            self.members.remove(member)
 
     async def terminate(self, member: Member) -> None:
         """SIGTERM. L4: the member must end by itself and in time, whatever faults there are."""
