@@ -98,12 +98,14 @@ async def committed_offsets(bootstrap_servers: str, group: str) -> dict[int, int
 
 
 async def end_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
-    """The current end offset of each partition."""
+    """The current end offset of each partition, also behind a transaction that is still open."""
     return await asyncio.to_thread(_end_offsets, bootstrap_servers, topic)
 
 
 def _end_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
-    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "ends"})
+    # With the default, the end is the last stable offset: a test would not wait for the records of an open transaction.
+    settings = {"bootstrap.servers": bootstrap_servers, "group.id": "ends", "isolation.level": "read_uncommitted"}
+    consumer = Consumer(settings)
     try:
         partitions = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
         return {
