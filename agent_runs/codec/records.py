@@ -40,17 +40,10 @@ class Refusal(NamedTuple):
     detail: str
 
 
-class ValidRecord(NamedTuple):
-    """The run id and the validated envelope of a record."""
-
-    run_id: str
-    envelope: Envelope | UnknownEnvelope
-
-
 def judge_record(
     key: bytes | None, value: bytes | None, timestamp_ms: int, max_event_bytes: int
-) -> ValidRecord | Refusal:
-    """Return what a record holds; or the first reason to refuse it, in the order of `Reason`.
+) -> Envelope | UnknownEnvelope | Refusal:
+    """Return the validated envelope of a record; or the first reason to refuse it, in the order of `Reason`.
 
     Args:
         key: the key of the record.
@@ -60,29 +53,34 @@ def judge_record(
     """
     if not key:
         return Refusal(Reason.MISSING_KEY, "the key, which must be the run id, is null or empty")
-    run_id, problem = _read_key(key)
+    problem = _read_key(key)[1]
     if problem is not None:
         return Refusal(Reason.INVALID_KEY, f"the key {problem}")
-    found = _judge_value(value, max_event_bytes)
-    if isinstance(found, Refusal):
-        return found
-    if storable_timestamp(timestamp_ms) is None:
-        return Refusal(Reason.STORE_REJECTED, f"the record timestamp {timestamp_ms} is outside the years 1 to 9999")
-    return ValidRecord(run_id, found)
+    return _judge_message(value, timestamp_ms, max_event_bytes)
 
 
-def _judge_value(value: bytes | None, max_event_bytes: int) -> Envelope | UnknownEnvelope | Refusal:
+def run_id_of(key: bytes) -> str:
+    """Return the run id that a valid key holds."""
+    return _read_key(key)[0]
+
+
+def _judge_message(
+    value: bytes | None, timestamp_ms: int, max_event_bytes: int
+) -> Envelope | UnknownEnvelope | Refusal:
     message = value or b""
     if len(message) > max_event_bytes:
         return Refusal(Reason.TOO_LARGE, f"the value has {len(message)} bytes, more than {max_event_bytes}")
     if too_many_values(message):
         return Refusal(Reason.TOO_LARGE, f"the value holds more than {MAX_VALUES} JSON values")
     try:
-        return read_envelope(message)
+        envelope = read_envelope(message)
     except NotJson as error:
         return Refusal(Reason.NOT_JSON, "the value is null" if value is None else str(error))
     except InvalidEvent as error:
         return Refusal(Reason.INVALID_EVENT, str(error))
+    if storable_timestamp(timestamp_ms) is None:
+        return Refusal(Reason.STORE_REJECTED, f"the record timestamp {timestamp_ms} is outside the years 1 to 9999")
+    return envelope
 
 
 @lru_cache(_CACHED_KEYS)

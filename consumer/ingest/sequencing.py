@@ -88,9 +88,10 @@ def advance(head: Head, event: Event) -> int:
         if state.status is not head.state.status:
             head.status_changed_at = at
         head.state = state
-    if envelope.type == "events_dropped":
+    event_type = envelope.type
+    if event_type == "events_dropped":
         head.dropped_events += envelope.count  # type: ignore[union-attr]  # an events_dropped has a count
-    elif envelope.type == "run_started" and not head.started:
+    elif event_type == "run_started" and not head.started:
         _start(head, event)
     return seq
 
