@@ -154,13 +154,17 @@ def _request(state: RunState, event: Any) -> RunState:
 
 
 def _succeed(state: RunState, event: Any) -> RunState:
-    if _role(event) is Role.FINISHES:
-        return state if state.status in FINISHED else _end(state, RunStatus.COMPLETED, completed_by_tool=True)
-    return _answer(state, event)
-
-
-def _answer(state: RunState, event: Any) -> RunState:
     role = _role(event)
+    if role is Role.FINISHES:
+        return state if state.status in FINISHED else _end(state, RunStatus.COMPLETED, completed_by_tool=True)
+    return _answer(state, event, role)
+
+
+def _fail_tool(state: RunState, event: Any) -> RunState:
+    return _answer(state, event, _role(event))
+
+
+def _answer(state: RunState, event: Any, role: Role | None) -> RunState:
     if role is None and not state.open_questions:
         return state  # nearly every result
     if role is Role.FINISHES or state.status in FINISHED:
@@ -203,5 +207,5 @@ _STEPS: Final[dict[str, Callable[[RunState, Any], RunState]]] = {
     "run_failed": _fail,
     "tool_requested": _request,
     "tool_succeeded": _succeed,
-    "tool_failed": _answer,
+    "tool_failed": _fail_tool,
 }
