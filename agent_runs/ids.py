@@ -50,8 +50,8 @@ def id_problem(text: str) -> str | None:
     A valid id is not empty, has at most 255 bytes in UTF-8, no NUL and no lone surrogate. The result, such as "contains
     a NUL", is a predicate for the name of the field.
     """
-    if text.isalnum() and len(text) * 4 <= MAX_ID_BYTES:
-        return None  # nearly every id: its characters have at most four bytes, and none is a NUL or a surrogate
+    if text.isascii() and 0 < len(text) <= MAX_ID_BYTES and "\0" not in text:
+        return None  # nearly every id
     if not text:
         return "is empty"
     if "\0" in text:

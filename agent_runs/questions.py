@@ -4,13 +4,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from agent_runs.ids import id_problem
+from agent_runs.ids import MAX_ID_BYTES, id_problem
 
 # The service reads and writes the questions of every run of a batch. So their size has a limit, whatever a producer
 # sends: with ids of 12 characters it holds about 150 open questions, and about 40 answered ones.
 MAX_OPEN_BYTES: Final = 8192
 MAX_ANSWERED_BYTES: Final = 2048
 _QUESTION_BYTES: Final = 32  # of each question, in addition to its id and the name of its tool
+_LARGEST_QUESTION: Final = 2 * MAX_ID_BYTES + _QUESTION_BYTES  # a recordable name is at most as long as an id
 
 
 class Question(Struct, frozen=True):
@@ -27,12 +28,15 @@ class Question(Struct, frozen=True):
 
 def of_tool(questions: tuple[Question, ...], tool_name: str) -> tuple[Question, ...]:
     """Return the questions of one tool."""
-    return tuple(question for question in questions if question.tool_name == tool_name)
+    return tuple([question for question in questions if question.tool_name == tool_name])
 
 
 def named(event_id: str | None, questions: tuple[Question, ...]) -> Question | None:
     """Return the question with this id, if it is one of `questions`."""
-    return next((question for question in questions if question.id == event_id), None)
+    for question in questions:
+        if question.id == event_id:
+            return question
+    return None
 
 
 def has_recordable_name(tool_name: str) -> bool:
@@ -45,12 +49,14 @@ def has_recordable_name(tool_name: str) -> bool:
 
 
 def fits(questions: tuple[Question, ...]) -> bool:
-    """Whether the state of a run can hold these open questions."""
-    return sum(map(_size, questions)) <= MAX_OPEN_BYTES
+    """Whether the state of a run can hold these open questions, whose names are recordable."""
+    return len(questions) * _LARGEST_QUESTION <= MAX_OPEN_BYTES or sum(map(_size, questions)) <= MAX_OPEN_BYTES
 
 
 def newest(questions: tuple[Question, ...]) -> tuple[Question, ...]:
     """Return the last of these answered questions, as many as the state of a run can hold."""
+    if len(questions) * _LARGEST_QUESTION <= MAX_ANSWERED_BYTES:
+        return questions
     size = 0
     for kept, question in enumerate(reversed(questions)):
         size += _size(question)

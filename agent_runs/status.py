@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from agent_runs.questions import Question, fits, has_recordable_name, named, newest, of_tool
 
@@ -32,7 +31,7 @@ class Role(StrEnum):
     FINISHES = "finishes"  # a result completes the run
 
 
-FINISHED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED})
+FINISHED: Final = (RunStatus.COMPLETED, RunStatus.FAILED)  # a tuple, because members of an Enum hash slowly
 
 # The tools that have a role without the field `role`. The names are part of the contract, not settings, because the
 # status must depend on the log alone.
@@ -43,6 +42,10 @@ _ROLES: Final = {
     "done": Role.FINISHES,
 }
 _ROLES_BY_VALUE: Final = {role.value: role for role in Role}
+# The fold reads the members from here: in Python 3.11, reading one from its Enum class takes as long as the rest of a
+# fold that changes nothing.
+_RUNNING, _WAITING, _COMPLETED, _FAILED = RunStatus
+_WAITS, _FINISHES = Role
 HUMAN_RESPONSE: Final = "human_response"
 
 
@@ -108,55 +111,57 @@ def open_questions(events: "Iterable[RunEvent | UnknownEvent]") -> "list[ToolReq
 
 def _role(event: Any) -> Role | None:
     """Return the role of the event's tool. A `role` of another value has no meaning in this version."""
-    return _ROLES_BY_VALUE.get(event.role) or _ROLES.get(event.tool_name)
+    return (event.role and _ROLES_BY_VALUE.get(event.role)) or _ROLES.get(event.tool_name)
 
 
 def _input(state: RunState, event: Any) -> RunState:
     if state.open_questions and event.tool == HUMAN_RESPONSE:
-        state = _close_one(state, event, state.open_questions, state.answered_questions)
-        if state.open_questions and state.status is RunStatus.WAITING:
+        state = _close_one(state, event, state.open_questions)
+        if state.open_questions and state.status is _WAITING:
             return state
     return _resume(state, event)
 
 
 def _resume(state: RunState, _: Any) -> RunState:
     # New input continues a run that has ended.
-    if state.status is RunStatus.RUNNING:
+    if state.status is _RUNNING:
         return state
-    return replace(state, status=RunStatus.RUNNING, completed_by_tool=False)
+    return RunState(_RUNNING, state.open_questions, state.answered_questions)
 
 
 def _wait(state: RunState, _: Any) -> RunState:
-    if state.status is not RunStatus.RUNNING:
+    if state.status is not _RUNNING:
         return state
-    return replace(state, status=RunStatus.WAITING)
+    return RunState(_WAITING, state.open_questions, state.answered_questions)
 
 
 def _complete(state: RunState, _: Any) -> RunState:
-    if state.status is RunStatus.FAILED or (state.status is RunStatus.COMPLETED and not state.completed_by_tool):
+    if state.status is _FAILED or (state.status is _COMPLETED and not state.completed_by_tool):
         return state
-    return _end(state, RunStatus.COMPLETED)
+    return _end(state, _COMPLETED)
 
 
 def _fail(state: RunState, _: Any) -> RunState:
     if state.status in FINISHED and not state.completed_by_tool:
         return state
-    return _end(state, RunStatus.FAILED)
+    return _end(state, _FAILED)
 
 
 def _request(state: RunState, event: Any) -> RunState:
-    if _role(event) is not Role.WAITS or state.status in FINISHED:
+    if _role(event) is not _WAITS or state.status in FINISHED:
         return state
     questions = (*state.open_questions, Question(event.id, event.tool_name))
     if not has_recordable_name(event.tool_name) or not fits(questions):
         return _wait(state, event)  # the run waits, but the question is not recorded
-    return replace(state, status=RunStatus.WAITING, open_questions=questions)
+    return RunState(_WAITING, questions, state.answered_questions)
 
 
 def _succeed(state: RunState, event: Any) -> RunState:
     role = _role(event)
-    if role is Role.FINISHES:
-        return state if state.status in FINISHED else _end(state, RunStatus.COMPLETED, completed_by_tool=True)
+    if role is None and not state.open_questions:
+        return state  # nearly every result
+    if role is _FINISHES:
+        return state if state.status in FINISHED else _end(state, _COMPLETED, completed_by_tool=True)
     return _answer(state, event, role)
 
 
@@ -165,32 +170,36 @@ def _fail_tool(state: RunState, event: Any) -> RunState:
 
 
 def _answer(state: RunState, event: Any, role: Role | None) -> RunState:
-    if role is None and not state.open_questions:
-        return state  # nearly every result
-    if role is Role.FINISHES or state.status in FINISHED:
+    if role is _FINISHES or state.status in FINISHED:
         return state
     candidates = of_tool(state.open_questions, event.tool_name)
-    answered = of_tool(state.answered_questions, event.tool_name)
     if candidates:
-        state = _close_one(state, event, candidates, answered)
-    elif role is None or named(event.parent_event_id, answered) is not None:
+        state = _close_one(state, event, candidates, event.tool_name)
+    elif role is None or _is_repeated(state, event, event.tool_name):
         return state
     return state if state.open_questions else _resume(state, event)
 
 
+def _is_repeated(state: RunState, answer: Any, tool_name: str | None) -> bool:
+    """Return whether the answer names a question that is already answered; of this tool, if one is given."""
+    question = named(answer.parent_event_id, state.answered_questions)
+    return question is not None and tool_name in (None, question.tool_name)
+
+
 def _close_one(
-    state: RunState, answer: Any, candidates: tuple[Question, ...], answered: tuple[Question, ...]
+    state: RunState, answer: Any, candidates: tuple[Question, ...], tool_name: str | None = None
 ) -> RunState:
-    """Close the question that the answer names, else the oldest candidate; none if it names an answered question."""
+    """Close the question that the answer names, else the oldest candidate; none if the answer is repeated."""
     closed = named(answer.parent_event_id, candidates)
     if closed is None:
-        if named(answer.parent_event_id, answered) is not None:
+        if _is_repeated(state, answer, tool_name):
             return state
         closed = candidates[0]
-    return replace(
-        state,
-        open_questions=tuple(question for question in state.open_questions if question is not closed),
-        answered_questions=newest((*state.answered_questions, closed)),
+    return RunState(
+        state.status,
+        tuple([question for question in state.open_questions if question is not closed]),
+        newest((*state.answered_questions, closed)),
+        state.completed_by_tool,
     )
 
 

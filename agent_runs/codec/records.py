@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from agent_runs.codec.decode import Envelope, UnknownEnvelope, read_envelope
 from agent_runs.codec.json_scan import MAX_VALUES, too_many_values
-from agent_runs.errors import InvalidEvent, NotJson
+from agent_runs.errors import NotJson, UnreadableEvent
 from agent_runs.ids import id_problem
 
 # The range of both `datetime` and timestamptz, in milliseconds since 1970: the years 1 to 9999.
@@ -42,8 +42,8 @@ class Refusal(NamedTuple):
 
 def judge_record(
     key: bytes | None, value: bytes | None, timestamp_ms: int, max_event_bytes: int
-) -> Envelope | UnknownEnvelope | Refusal:
-    """Return the validated envelope of a record; or the first reason to refuse it, in the order of `Reason`.
+) -> tuple[str, Envelope | UnknownEnvelope] | Refusal:
+    """Return the run id and the validated envelope of a record; or the first reason to refuse it, in `Reason`'s order.
 
     Args:
         key: the key of the record.
@@ -51,22 +51,9 @@ def judge_record(
         timestamp_ms: its timestamp, in milliseconds since 1970.
         max_event_bytes: the most bytes that a value may have.
     """
-    if not key:
-        return Refusal(Reason.MISSING_KEY, "the key, which must be the run id, is null or empty")
-    problem = _read_key(key)[1]
-    if problem is not None:
-        return Refusal(Reason.INVALID_KEY, f"the key {problem}")
-    return _judge_message(value, timestamp_ms, max_event_bytes)
-
-
-def run_id_of(key: bytes) -> str:
-    """Return the run id that a valid key holds."""
-    return _read_key(key)[0]
-
-
-def _judge_message(
-    value: bytes | None, timestamp_ms: int, max_event_bytes: int
-) -> Envelope | UnknownEnvelope | Refusal:
+    run_id, refusal = _read_key(key)
+    if refusal is not None:
+        return refusal
     message = value or b""
     if len(message) > max_event_bytes:
         return Refusal(Reason.TOO_LARGE, f"the value has {len(message)} bytes, more than {max_event_bytes}")
@@ -74,23 +61,25 @@ def _judge_message(
         return Refusal(Reason.TOO_LARGE, f"the value holds more than {MAX_VALUES} JSON values")
     try:
         envelope = read_envelope(message)
-    except NotJson as error:
-        return Refusal(Reason.NOT_JSON, "the value is null" if value is None else str(error))
-    except InvalidEvent as error:
-        return Refusal(Reason.INVALID_EVENT, str(error))
+    except UnreadableEvent as error:
+        reason = Reason.NOT_JSON if isinstance(error, NotJson) else Reason.INVALID_EVENT
+        return Refusal(reason, "the value is null" if value is None else str(error))
     if storable_timestamp(timestamp_ms) is None:
         return Refusal(Reason.STORE_REJECTED, f"the record timestamp {timestamp_ms} is outside the years 1 to 9999")
-    return envelope
+    return run_id, envelope
 
 
 @lru_cache(_CACHED_KEYS)
-def _read_key(key: bytes) -> tuple[str, str | None]:
-    """Return the run id and None; for an invalid key, the problem takes the place of None."""
+def _read_key(key: bytes | None) -> tuple[str, Refusal | None]:
+    """Return the run id and None; or an empty text and why the key is refused."""
+    if not key:
+        return "", Refusal(Reason.MISSING_KEY, "the key, which must be the run id, is null or empty")
     try:
         run_id = key.decode()
     except UnicodeDecodeError as error:
-        return "", f"is not UTF-8 (byte {error.start})"
-    return run_id, id_problem(run_id)
+        return "", Refusal(Reason.INVALID_KEY, f"the key is not UTF-8 (byte {error.start})")
+    problem = id_problem(run_id)
+    return ("", Refusal(Reason.INVALID_KEY, f"the key {problem}")) if problem else (run_id, None)
 
 
 def storable_timestamp(timestamp_ms: int) -> int | None:

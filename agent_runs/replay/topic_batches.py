@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 
-from agent_runs.codec.records import Reason, Refusal, judge_record, run_id_of
+from agent_runs.codec.records import Reason, Refusal, judge_record
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.decompression import decompression_limit
 from agent_runs.kafka.errors import DamagedBatch
@@ -61,7 +61,7 @@ def _item(record: Any, max_event_bytes: int) -> TopicItem:
     if isinstance(found, Refusal):
         return _rejection(record, found)
     value = record.value or b""
-    return TopicEvent(run_id_of(record.key), record.partition, record.offset, record.timestamp, value, record.headers)
+    return TopicEvent(found[0], record.partition, record.offset, record.timestamp, value, record.headers)
 
 
 def _rejection(record: Any, refusal: Refusal) -> TopicRejection:

@@ -1,6 +1,6 @@
 """Decodes records into events or rejections, with the checks that need no database."""
 
-from agent_runs.codec.records import Refusal, judge_record, run_id_of
+from agent_runs.codec.records import Refusal, judge_record
 from agent_runs.kafka.records import Record
 from consumer.model.records import Event, Rejection
 
@@ -10,4 +10,5 @@ def decode(record: Record, max_event_bytes: int) -> Event | Rejection:
     found = judge_record(record.key, record.value, record.timestamp, max_event_bytes)
     if isinstance(found, Refusal):
         return Rejection(record, found.reason, found.detail)
-    return Event(run_id_of(record.key or b""), found, record.value or b"", None, record)
+    run_id, envelope = found
+    return Event(run_id, envelope, record.value or b"", None, record)

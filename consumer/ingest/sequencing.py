@@ -83,11 +83,12 @@ def advance(head: Head, event: Event) -> int:
     head.updated_at = at
     if seq == 0:
         head.created_at = head.status_changed_at = at
-    state = fold(head.state, envelope)
-    if state is not head.state:
-        if state.status is not head.state.status:
-            head.status_changed_at = at
+    before = head.state
+    state = fold(before, envelope)
+    if state is not before:
         head.state = state
+        if state.status is not before.status:
+            head.status_changed_at = at
     event_type = envelope.type
     if event_type == "events_dropped":
         head.dropped_events += envelope.count  # type: ignore[union-attr]  # an events_dropped has a count
