@@ -15,7 +15,7 @@ from consumer.ingest.sequencing import Head
 from consumer.model.batches import Batch, NewDeadLetter
 from consumer.model.records import Event, Rejection, storable_text
 from consumer.postgres.copy_format import encode_events
-from consumer.postgres.store import Store
+from consumer.postgres.store import Row, Store
 
 # The size of the messages in one `look_up` query. With a whole batch in one query, the parameters would be in this
 # process's memory three times, and PostgreSQL would write them to disk.
@@ -169,26 +169,18 @@ def _rarely_changed(head: Head) -> bytes | None:
     return _encode(changed) if changed else None
 
 
-def _head(row: Mapping[str, object]) -> Head:
-    state = _WITHOUT_QUESTIONS[str(row["status"])]
-    has_questions = row["open_questions"] is not None or row["answered_questions"] is not None
-    stored = _stored_state(row) if has_questions or row["completed_by_tool"] else state
+def _head(row: Row) -> Head:
+    stored = _WITHOUT_QUESTIONS[row["status"]]
+    opened, answered, completed_by_tool = row["open_questions"], row["answered_questions"], row["completed_by_tool"]
+    if opened is not None or answered is not None or completed_by_tool:
+        stored = RunState(stored.status, _questions(opened), _questions(answered), completed_by_tool)
     return Head(
-        run_id=str(row["id"]),
-        state=state if stored is state else _valid_state(stored),
+        run_id=row["id"],
+        state=_valid_state(stored),
         stored=stored,
-        event_count=int(str(row["event_count"])),
-        dropped_events=int(str(row["dropped_events"])),
-        started=bool(row["started"]),
-    )
-
-
-def _stored_state(row: Mapping[str, object]) -> RunState:
-    return RunState(
-        RunStatus(str(row["status"])),
-        _questions(row["open_questions"]),
-        _questions(row["answered_questions"]),
-        bool(row["completed_by_tool"]),
+        event_count=row["event_count"],
+        dropped_events=row["dropped_events"],
+        started=row["started"],
     )
 
 
@@ -198,16 +190,15 @@ def _valid_state(stored: RunState) -> RunState:
     Such a consumer changes the status only. It leaves open questions in a run that it ends, and `completed_by_tool` in
     a run that it continues.
     """
-    return RunState(
-        stored.status,
-        () if stored.status in FINISHED else stored.open_questions,
-        stored.answered_questions,
-        stored.completed_by_tool and stored.status is RunStatus.COMPLETED,
-    )
+    opened = () if stored.status in FINISHED else stored.open_questions
+    completed_by_tool = stored.completed_by_tool and stored.status is RunStatus.COMPLETED
+    if opened is stored.open_questions and completed_by_tool is stored.completed_by_tool:
+        return stored
+    return RunState(stored.status, opened, stored.answered_questions, completed_by_tool)
 
 
-def _questions(column: object) -> tuple[Question, ...]:
-    return _decode_questions(column) if isinstance(column, bytes) else ()
+def _questions(column: bytes | None) -> tuple[Question, ...]:
+    return () if column is None else _decode_questions(column)
 
 
 def _dead_letter_row(rejection: Rejection) -> tuple[object, ...]:
