@@ -1,6 +1,6 @@
 """What the contexts of tool calls and model calls share: their arguments, and their use with `async with`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -8,6 +8,7 @@ from typing import Any, Self
 from agent_runs.emitter.event_chain import EventChain
 from agent_runs.emitter.never_raise import error_type
 from agent_runs.emitter.pickling import Shared
+from agent_runs.emitter.recorded_answers import RecordedAnswers
 from agent_runs.events import Json
 
 
@@ -18,6 +19,8 @@ class CallContext(Shared):
         error: why the call failed, as a text or an exception; set it if the call fails without raising.
         extra: further fields of the last event, by name.
     """
+
+    _was_asked = False  # whether `answer` was called: not set in the constructor, which every call pays for
 
     def __init__(
         self,
@@ -40,6 +43,16 @@ class CallContext(Shared):
         """Return the fields that the context sets itself: the duration, and the class of an exception."""
         duration_ms = round((perf_counter() - self._started_at) * 1000, 3)
         return {"duration_ms": duration_ms} | ({} if failure is None else error_type(failure))
+
+    def _ask(self, function: Callable[[], Any], recording: RecordedAnswers | None) -> Any:
+        """Return what the function returns, or the recorded answer: of this recording, else of that of the run."""
+        self._was_asked = True
+        if recording is None:
+            recording = self._chain.recording
+        return function() if recording is None else self._ask_recording(recording, function)
+
+    def _ask_recording(self, recording: RecordedAnswers, function: Callable[[], Any]) -> Any:
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         raise NotImplementedError

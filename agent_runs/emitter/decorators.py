@@ -50,7 +50,8 @@ def tool(function_or_name: Any = None, /) -> Any:
     """Decorate a function so that each call of it is a tool call of the current run: `@tool` or `@tool("name")`.
 
     The function may be a coroutine function or a generator function. The name of the tool is that of the function; its
-    arguments are those of the call by name, without `self`. Outside of all runs, the calls are not recorded.
+    arguments are those of the call by name, without `self`. Outside of all runs, the calls are not recorded. In a run
+    with a recording, the recorded result is returned in place of calling the function.
     """
     if function_or_name is None or isinstance(function_or_name, str):
         return lambda function: _record_as_tool(function, function_or_name or name_of(function))
@@ -74,6 +75,8 @@ class _ToolRecorder(Recorder):
     def __init__(self, run: Run, name: str, arguments: dict[str, Json]) -> None:
         self._items: list[Json] = []
         self._call = run.tool(name, arguments)
+        if run.recording is not None:
+            self.answer = self._call.answer
         self._call.__enter__()
 
     def add(self, item: Json) -> None:

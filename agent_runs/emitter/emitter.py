@@ -6,13 +6,11 @@ No call raises. Only `flush`, `close`, and an emit while the process ends wait f
 import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from logging import ERROR, INFO
 from types import TracebackType
 from typing import Any, Never, ParamSpec, Self, TypeVar, Unpack
 
 from agent_runs.emitter.active_runs import innermost_run
 from agent_runs.emitter.decorators import RunRecorder, name_of
-from agent_runs.emitter.delivery import Delivery
 from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.event_methods import Extra
 from agent_runs.emitter.fork_and_exit import current_process
@@ -20,16 +18,16 @@ from agent_runs.emitter.further_fields import add_further_fields
 from agent_runs.emitter.history import read_history
 from agent_runs.emitter.instrument import instrument
 from agent_runs.emitter.never_raise import never_raise
+from agent_runs.emitter.open_pipeline import open_pipeline
 from agent_runs.emitter.pickling import Shared, set_origin
 from agent_runs.emitter.pipeline import Pipeline
-from agent_runs.emitter.rate_limited_log import log_safely
+from agent_runs.emitter.recorded_answers import RecordedAnswers, active_recording, add_run_fields
 from agent_runs.emitter.records import record_key
 from agent_runs.emitter.redaction import Mask
 from agent_runs.emitter.run import Run
-from agent_runs.emitter.settings import EmitterSettings, Options, read_config
+from agent_runs.emitter.settings import Options
 from agent_runs.emitter.stats import Stats
 from agent_runs.emitter.tool_roles import read_tool_roles
-from agent_runs.errors import SettingsError
 from agent_runs.events import Json, RunEvent, UnknownEvent
 from agent_runs.ids import new_id
 
@@ -76,25 +74,8 @@ class Emitter(Shared):
     def _open_pipeline(
         self, mask: Mask | None, environ: Mapping[str, str], options: Mapping[str, object], /
     ) -> Pipeline | DisabledPipeline:
-        """Read the settings and make the pipeline to Kafka. `RecordingEmitter` overrides this method."""
-        try:
-            config = read_config(environ, options)
-        except SettingsError as error:
-            text = (
-                "The emitter's settings are not valid, and every event is dropped: %s. "
-                "Correct them, or set AGENT_RUNS_ENABLED=0 to switch the emitter off"
-            )
-            log_safely(ERROR, text, "; ".join(error.problems))
-            return Pipeline(EmitterSettings(), mask, None)
-        if config is None:
-            log_safely(INFO, "Agent Runs is switched off: no event is sent")
-            return DisabledPipeline()
-        if config.ignored:
-            text = "Some of the emitter's settings are ignored; events are sent all the same: %s"
-            log_safely(ERROR, text, "; ".join(config.ignored))
-        text = "Events of runs, with prompts and responses, are sent to Kafka at %s, topic %s"
-        log_safely(INFO, text, config.kafka.bootstrap_servers, config.emitter.topic)
-        return Pipeline(config.emitter, mask, partial(Delivery, config=config))
+        """Open the pipeline to Kafka. `RecordingEmitter` overrides this method."""
+        return open_pipeline(mask, environ, options)
 
     @never_raise(lambda self: Run(self._pipeline, new_id()))
     def start_run(  # noqa: PLR0913  # the fields of the event
@@ -106,6 +87,7 @@ class Emitter(Shared):
         parent_run_id: str | None = None,
         run_id: str | None = None,
         labels: Mapping[str, str] | None = None,
+        recording: RecordedAnswers | None = None,
         extra: Extra = None,
         **further: Json,
     ) -> Run:
@@ -117,22 +99,37 @@ class Emitter(Shared):
             parent_run_id: the run that started this one; see also `Run.child`.
             run_id: the id of the run, 1 to 255 bytes of UTF-8; by default a new 12-character id.
             labels: names and values to find the run by, such as `{"version": "1.4"}`; at most 32.
+            recording: a past run that answers the calls of this one; by default that of the block `with recording:`.
             extra: further fields of the `run_started`, by name.
             further: further fields of the `run_started`.
         """
         run = Run(self._pipeline, new_id() if run_id is None else run_id, session_id)
+        if recording is None:
+            recording = active_recording()
+        if recording is not None:
+            run.answer_from(recording)
+            labels, further = add_run_fields(recording, labels, further)
         further = {"session_id": session_id, "parent_run_id": parent_run_id, **further}
         run.run_started(agent_id=agent_id, labels=labels, extra=extra, **further)
         return run
 
     @never_raise(lambda self: Run(self._pipeline, new_id()))
-    def run(self, /, run_id: str, *, session_id: str | None = None, history: Any = None) -> Run:
-        """Continue a run that was started before or in another process. Emits nothing by itself.
+    def run(
+        self,
+        /,
+        run_id: str,
+        *,
+        session_id: str | None = None,
+        history: Any = None,
+        recording: RecordedAnswers | None = None,
+    ) -> Run:
+        """Continue a run that was started before or in another process. Emits nothing itself.
 
         With `history`, the events of the run so far or a reader of them, the run goes on from its last event, status
-        and open questions; see `read_history`.
+        and open questions; see `read_history`. `recording` is as for `start_run`.
         """
         run = Run(self._pipeline, run_id, session_id)
+        run.answer_from(active_recording() if recording is None else recording)
         return run if history is None else run.continue_after(read_history(run_id, history))
 
     def agent(

@@ -12,6 +12,7 @@ from agent_runs.emitter.history import History
 from agent_runs.emitter.last_events import MAX_RUNS, NO_ENTRIES, InPool, last_events
 from agent_runs.emitter.pickling import Shared
 from agent_runs.emitter.pipeline import Pipeline
+from agent_runs.emitter.recorded_answers import RecordedAnswers
 from agent_runs.emitter.records import record_key
 from agent_runs.emitter.usable_labels import usable_labels
 from agent_runs.events import EVENT_CLASSES, Event, Input, Json, ToolFailed, ToolRequested, ToolSucceeded
@@ -36,11 +37,13 @@ class EventChain(Shared):
     Attributes:
         state: the run's state after all events of this object, dropped ones included.
         status_accepted: whether the event that led to this status was accepted.
+        recording: what answers the calls of the run; None: the agent makes them.
     """
 
     def __init__(self, pipeline: Pipeline | DisabledPipeline, run_id: str) -> None:
         self.state = RunState()
         self.status_accepted = True
+        self.recording: RecordedAnswers | None = None
         self._pipeline = pipeline
         self._key = record_key(run_id)
         self._last_event_id: str | None = None  # of all contexts

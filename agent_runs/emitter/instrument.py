@@ -14,7 +14,14 @@ _R = TypeVar("_R")
 
 
 class Recorder:
-    """Records one call of a function. This class records nothing; subclasses record. No method raises."""
+    """Records one call of a function. This class records nothing; subclasses record. No method raises.
+
+    Attributes:
+        answer: answers the call from a recording; it gets the call of the function, and raises what the recording
+            raises. None: the function is called.
+    """
+
+    answer: Callable[[Callable[[], Any]], Any] | None = None
 
     def running(self) -> AbstractContextManager[object]:
         """Return the context of the run in which code of the function runs."""
@@ -102,7 +109,10 @@ def _wrap_function(function: Any, bind: Bind, start: Start) -> Any:
     def wrapper(*arguments: Any, **keywords: Any) -> Any:
         recorder = _start(start, bind, arguments, keywords)
         with recorder.recording():
-            result = function(*arguments, **keywords)
+            if recorder.answer is None:
+                result = function(*arguments, **keywords)
+            else:
+                result = recorder.answer(partial(function, *arguments, **keywords))
             recorder.succeed(result)
         return result
 
@@ -113,7 +123,11 @@ def _wrap_coroutine_function(function: Any, bind: Bind, start: Start) -> Any:
     async def wrapper(*arguments: Any, **keywords: Any) -> Any:
         recorder = _start(start, bind, arguments, keywords)
         with recorder.recording():
-            result = await function(*arguments, **keywords)
+            if recorder.answer is None:
+                result = await function(*arguments, **keywords)
+            else:
+                answer = recorder.answer(partial(function, *arguments, **keywords))
+                result = await answer if inspect.isawaitable(answer) else answer
             recorder.succeed(result)
         return result
 
@@ -124,6 +138,8 @@ def _wrap_generator(function: Any, bind: Bind, start: Start) -> Any:
     def wrapper(*arguments: Any, **keywords: Any) -> Generator[Any, Any, Any]:
         generator = function(*arguments, **keywords)  # raises if the arguments are wrong; then there is no call
         recorder = _start(start, bind, arguments, keywords)
+        if recorder.answer is not None:
+            generator = _recorded_items(recorder.answer, generator)
         step: Callable[[], Any] = partial(next, generator)
         while True:
             with recorder.recording():
@@ -150,6 +166,8 @@ def _wrap_async_generator(function: Any, bind: Bind, start: Start) -> Any:
     async def wrapper(*arguments: Any, **keywords: Any) -> AsyncIterator[Any]:
         generator = function(*arguments, **keywords)  # raises if the arguments are wrong; then there is no call
         recorder = _start(start, bind, arguments, keywords)
+        if recorder.answer is not None:
+            generator = _recorded_items_async(recorder.answer, generator)
         step: Callable[[], Any] = partial(anext, generator)
         while True:
             with recorder.recording():
@@ -170,6 +188,26 @@ def _wrap_async_generator(function: Any, bind: Bind, start: Start) -> Any:
                 step = partial(generator.athrow, error)
 
     return wrapper
+
+
+def _recorded_items(answer: Callable[[Callable[[], Any]], Any], generator: Any) -> Generator[Any, Any, Any]:
+    """Iterate over the recorded items of a generator; or over the generator, if the recording lets the call through."""
+    found = answer(lambda: generator)
+    if found is generator:
+        return (yield from generator)
+    for item in found:  # noqa: UP028  # not `yield from`: a list takes no values from the consumer
+        yield item
+    return None
+
+
+async def _recorded_items_async(answer: Callable[[Callable[[], Any]], Any], generator: Any) -> AsyncIterator[Any]:
+    found = answer(lambda: generator)
+    if found is generator:
+        async for item in generator:
+            yield item
+    else:
+        for item in found:
+            yield item
 
 
 def _start(start: Start, bind: Bind, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recorder:

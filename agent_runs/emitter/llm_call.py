@@ -48,8 +48,8 @@ class LlmCall(CallContext):
 
         Args:
             function: calls the model. An awaitable that it returns is not awaited: use `answer_async`.
-            recording: the recording of a past run, which answers in place of the model, with text. None: the model is
-                called.
+            recording: the recording of a past run, which answers in place of the model, with text; by default that of
+                the run. If there is none, the model is called.
 
         Raises what the function or the recording raises.
         """
@@ -63,9 +63,7 @@ class LlmCall(CallContext):
         self.raw_response = answer = await answer if isawaitable(answer) else answer
         return cast("_T", answer)
 
-    def _ask(self, function: Callable[[], Any], recording: RecordedAnswers | None) -> Any:
-        if recording is None:
-            return function()
+    def _ask_recording(self, recording: RecordedAnswers, function: Callable[[], Any]) -> Any:
         lane = self._keywords.get("lane")
         return recording.llm(**self._request, call=function, lane=lane if isinstance(lane, str) else None)
 
@@ -80,6 +78,8 @@ class LlmCall(CallContext):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._chain.recording is not None and not self._was_asked:
+            self._chain.recording.ran("llm", self._request)
         failure = self.error if error is None else error
         measured = self._measured(failure)
         # A further field that the block sets replaces a keyword of `run.llm(…)` with its name.

@@ -5,6 +5,7 @@ from functools import wraps
 from traceback import format_exception_only
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from agent_runs.emitter.recorded_answers import RecordedError
 from agent_runs.signal_safety import reraise_from_signal_handler
 
 _Arguments = ParamSpec("_Arguments")
@@ -40,10 +41,12 @@ def never_raise(
 def format_error(error: str | BaseException) -> str:
     """Return the class and message of an exception, as at the end of its traceback.
 
-    Returns a string argument unchanged.
+    Returns a string argument unchanged. In a replay, a recorded error is returned as it was recorded.
     """
     if not isinstance(error, BaseException):
         return error
+    if isinstance(error, RecordedError):
+        return error.error
     try:
         return "".join(format_exception_only(error)).strip()
     except Exception as broken:  # noqa: BLE001  # `__str__` of an agent's exception can raise anything
@@ -55,5 +58,7 @@ def error_type(error: str | BaseException) -> dict[str, str]:
     """Return the field `error_type` with the name of an exception's class; no field for a text."""
     if not isinstance(error, BaseException):
         return {}
+    if isinstance(error, RecordedError):
+        return {} if error.error_type is None else {"error_type": error.error_type}
     module, name = type(error).__module__, type(error).__qualname__
     return {"error_type": name if module in ("builtins", "__main__") else f"{module}.{name}"}

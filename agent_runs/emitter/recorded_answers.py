@@ -1,7 +1,13 @@
-"""What the contexts of calls need of a recording: `agent_runs.replay.Recording` has these methods."""
+"""Answers from a recording: what the emitter needs of one, and which recording answers the runs of a block.
 
-from collections.abc import Callable
-from typing import Any, Protocol
+`agent_runs.replay.Recording` has the methods of `RecordedAnswers`.
+"""
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, Literal, NamedTuple, Protocol
+
+from agent_runs.errors import AgentRunsError
 
 
 class RecordedAnswers(Protocol):
@@ -14,3 +20,65 @@ class RecordedAnswers(Protocol):
 
     def tool(self, name: str, arguments: Any, *, call: Callable[[], Any]) -> Any:
         """Return the result of a tool."""
+
+    def ran(self, kind: Literal["llm", "tool"], fields: Mapping[str, Any]) -> None:
+        """Note that the agent has made a call itself, without asking for its answer.
+
+        Args:
+            kind: `llm` or `tool`.
+            fields: the fields of the request: the model and the prompts, or the tool and its arguments.
+        """
+
+    def child(self, agent_id: str) -> "RecordedAnswers":
+        """Return what answers the calls of a child run."""
+
+    def run_fields(self) -> dict[str, Any]:
+        """Return further fields and labels of the `run_started` of a replay."""
+
+
+class RecordedError(AgentRunsError):
+    """A recorded call failed. The events of a replay have its error as it was recorded.
+
+    Attributes:
+        error: the text of the recorded event.
+        error_type: the class of the recorded exception; None if it has none.
+    """
+
+    def __init__(self, error: str, error_type: str | None = None) -> None:
+        self.args = (error,)  # a subclass may also be one of a class whose constructor takes other arguments
+        self.error = error
+        self.error_type = error_type
+
+
+class _Active(NamedTuple):
+    recording: RecordedAnswers
+    outer: "_Active | None"
+
+
+_innermost: ContextVar[_Active | None] = ContextVar("agent_runs_recording", default=None)
+
+
+def active_recording() -> RecordedAnswers | None:
+    """Return the recording of the innermost block `with recording:` in this task or thread; None outside of all."""
+    active = _innermost.get()
+    return active.recording if active else None
+
+
+def enter(recording: RecordedAnswers) -> None:
+    """Begin a block in which the recording answers the runs that start."""
+    _innermost.set(_Active(recording, _innermost.get()))
+
+
+def leave() -> None:
+    """End the innermost block."""
+    active = _innermost.get()
+    _innermost.set(active.outer if active else None)
+
+
+def add_run_fields(recording: RecordedAnswers, labels: Any, further: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the labels and the further fields of a run, with those of a replay added."""
+    added = recording.run_fields()
+    own_labels = added.pop("labels", {})
+    if own_labels and (labels is None or isinstance(labels, Mapping)):
+        labels = {**own_labels, **(labels or {})}
+    return labels, {**added, **further}

@@ -15,6 +15,7 @@ from agent_runs.emitter.history import History
 from agent_runs.emitter.llm_call import LlmCall
 from agent_runs.emitter.never_raise import never_raise
 from agent_runs.emitter.pipeline import Pipeline
+from agent_runs.emitter.recorded_answers import RecordedAnswers, add_run_fields
 from agent_runs.emitter.tool_call import ToolCall
 from agent_runs.events import Json, RunStarted
 from agent_runs.ids import new_id
@@ -63,6 +64,15 @@ class Run(EventMethods):
         self._chain.continue_after(history)
         return self
 
+    def answer_from(self, recording: RecordedAnswers | None) -> None:
+        """Answer the calls of this run from a recording: those of `@tool` functions and of `call.answer(…)`."""
+        self._chain.recording = recording
+
+    @property
+    def recording(self) -> RecordedAnswers | None:
+        """What answers the calls of this run; None if the agent makes them."""
+        return self._chain.recording
+
     def __repr__(self) -> str:
         return f"<Run {self.id!r}>"
 
@@ -110,14 +120,21 @@ class Run(EventMethods):
         agent_id: str,
         run_id: str | None = None,
         labels: Mapping[str, str] | None = None,
+        recording: RecordedAnswers | None = None,
         extra: Extra = None,
         **further: Json,
     ) -> "Run":
         """Start a run with this one as its parent, in the same session; `run_id` is its id, by default a new one.
 
-        The child does not have the labels of this run.
+        The child does not have the labels of this run. In a replay, `recording` answers its calls, by default that of
+        its agent in `Recording.children`.
         """
         child = Run(self._pipeline, new_id() if run_id is None else run_id, self.session_id)
+        if recording is None and self._chain.recording is not None:
+            recording = self._chain.recording.child(agent_id)
+        if recording is not None:
+            child.answer_from(recording)
+            labels, further = add_run_fields(recording, labels, further)
         own = {"agent_id": agent_id, "session_id": self.session_id, "parent_run_id": self.id}
         child._chain.emit(RunStarted, None, extra, further, **own, labels=child._chain.usable_labels(labels))
         return child

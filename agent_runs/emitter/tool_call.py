@@ -52,7 +52,8 @@ class ToolCall(CallContext):
 
         Args:
             function: calls the tool. An awaitable that it returns is not awaited: use `answer_async`.
-            recording: the recording of a past run, which answers in place of the tool. None: the tool is called.
+            recording: the recording of a past run, which answers in place of the tool; by default that of the run. If
+                there is none, the tool is called.
 
         Raises what the function or the recording raises.
         """
@@ -66,9 +67,7 @@ class ToolCall(CallContext):
         self.result = answer = await answer if isawaitable(answer) else answer
         return cast("_T", answer)
 
-    def _ask(self, function: Callable[[], Any], recording: RecordedAnswers | None) -> Any:
-        if recording is None:
-            return function()
+    def _ask_recording(self, recording: RecordedAnswers, function: Callable[[], Any]) -> Any:
         return recording.tool(self._request["tool_name"], self._request["tool_args"], call=function)
 
     @never_raise(lambda self: self)
@@ -84,6 +83,8 @@ class ToolCall(CallContext):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._chain.recording is not None and not self._was_asked:
+            self._chain.recording.ran("tool", self._request)
         failure = self.error if error is None else error
         measured = self._measured(failure)
         tool_name = self._request["tool_name"]

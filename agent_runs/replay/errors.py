@@ -9,6 +9,11 @@ ReplayError
     └── Unserved         a strict recording has calls that the agent did not make
 """
 
+import builtins
+from functools import cache
+from typing import Any
+
+from agent_runs.emitter.recorded_answers import RecordedError
 from agent_runs.errors import AgentRunsError
 
 
@@ -16,8 +21,21 @@ class ReplayError(AgentRunsError):
     """Base class of the errors of replays."""
 
 
-class RecordedFailure(ReplayError):
-    """The recorded call failed with this text; or it is not in the recording, and its policy is `error`."""
+class RecordedFailure(ReplayError, RecordedError):
+    """The recorded call failed with this text; or it is not in the recording, and its policy is `error`.
+
+    If the recorded exception was one of Python's own, such as LookupError, this is one too, with the same message.
+
+    Attributes:
+        error: the text of the recorded event, such as `LookupError: no such user`.
+        error_type: the class of the recorded exception, such as `LookupError`; None if it has none.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return recorded_failure, (self.error, self.error_type)
+
+    def __str__(self) -> str:
+        return self.error.removeprefix(f"{self.error_type}: ")
 
 
 class RecordingHasHoles(ReplayError):
@@ -42,3 +60,19 @@ class NotReplayable(Divergence):
 
 class Unserved(Divergence):
     """A strict recording has calls that the agent did not make."""
+
+
+def recorded_failure(error: str, error_type: str | None) -> RecordedFailure:
+    """Return the exception for a recorded failure: also an instance of the recorded class, if that is Python's own."""
+    return _failure_class(error_type or "")(error, error_type)
+
+
+@cache
+def _failure_class(error_type: str) -> type[RecordedFailure]:
+    recorded = getattr(builtins, error_type, None)
+    if not (isinstance(recorded, type) and issubclass(recorded, Exception)):
+        return RecordedFailure
+    try:
+        return type(RecordedFailure.__name__, (RecordedFailure, recorded), {"__module__": __name__})
+    except TypeError:  # the class cannot be combined with others
+        return RecordedFailure

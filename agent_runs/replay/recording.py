@@ -2,17 +2,20 @@
 
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import wraps
-from inspect import isawaitable, iscoroutinefunction, signature
+from inspect import isawaitable
 from threading import Lock
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from agent_runs.codec.canonical_json import text_of
+from agent_runs.emitter.decorators import name_of
+from agent_runs.emitter.instrument import Recorder, instrument
 from agent_runs.events import Input
 from agent_runs.labels import labels_problem
 from agent_runs.reader.run_source import RunSource
 from agent_runs.replay.errors import Divergence, RecordingHasHoles, Unserved
 from agent_runs.replay.messages import unserved_text
+from agent_runs.replay.no_recording import NO_CHILD, NoRecording
+from agent_runs.replay.replay_block import ReplayBlock
 from agent_runs.replay.report import Report
 from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import Policy, ToolRule, Until
@@ -20,8 +23,11 @@ from agent_runs.replay.serving import Live, Server
 from agent_runs.replay.units import llm_key, read_units
 
 
-class Recording:
+class Recording(ReplayBlock):
     """Answers the calls of an agent from the events of a past run. Safe for threads and tasks; no call waits.
+
+    It answers the calls of the runs that start in a block `with recording:`, and of those that are started with
+    `recording=`.
 
     A call is answered by the first recorded call of the same kind, name and content that has not been served. Without
     `strict`, a model call whose prompts have changed is answered by the recorded call that comes next in its task, if
@@ -36,6 +42,9 @@ class Recording:
             The first model call after it, and all later ones, call the real model. Tools keep their policy.
         on_miss: what happens with a call that is not recorded: `raise`, `error`, or a function of the `Request`.
         tools: the rules of single tools by name. Only here may `on_miss` be `live`.
+
+    Attributes:
+        children: the recordings that answer the child runs of the run, by the agent of the child.
 
     Raises:
         RecordingHasHoles: events of the run are missing, and the recording is strict. Otherwise they are warned about.
@@ -58,6 +67,7 @@ class Recording:
         self._units = read_units(events, self._tool_key)
         if self._units.missing_events:
             self._refuse_holes(strict=strict)
+        self.children: dict[str, Recording] = {}
         self._run_id = run_id
         self._strict = strict
         self._lock = Lock()
@@ -137,20 +147,31 @@ class Recording:
 
         The tool has the function's name, and its arguments are those of the call by name: as `@tool` records them.
         """
-        tool_name, parameters = name or function.__name__, signature(function)
+        tool_name = name or name_of(function)
 
-        def request(arguments: Any, keywords: Any) -> Request:
-            return self._tool_request(tool_name, dict(parameters.bind(*arguments, **keywords).arguments))
+        def start(arguments: dict[str, Any]) -> Recorder:
+            recorder = Recorder()
+            recorder.answer = lambda call: self.tool(tool_name, arguments, call=call)
+            return recorder
 
-        @wraps(function)
-        def replayed(*arguments: Any, **keywords: Any) -> Any:
-            return self._answer(request(arguments, keywords), lambda: function(*arguments, **keywords))
+        return instrument(function, start)
 
-        @wraps(function)
-        async def replayed_async(*arguments: Any, **keywords: Any) -> Any:
-            return await _awaited(self._answer(request(arguments, keywords), lambda: function(*arguments, **keywords)))
+    def ran(self, kind: Literal["llm", "tool"], fields: Mapping[str, Any]) -> None:
+        """Note that the agent has made a call itself: a block of the emitter that does not call `call.answer`."""
+        if kind == "llm":
+            request = self._llm_request(fields["model"], fields["system_prompt"], fields["user_prompt"], None)
+        else:
+            request = self._tool_request(fields["tool_name"], fields["tool_args"])
+        with self._lock:
+            self._server.ran(request)
 
-        return replayed_async if iscoroutinefunction(function) else replayed
+    def child(self, agent_id: str) -> "Recording | NoRecording":
+        """Return what answers a child run of the agent: that of `children`, else one that refuses every call."""
+        return self.children.get(agent_id) or NoRecording(NO_CHILD.format(agent_id), self._refuse)
+
+    def _refuse(self, error: Divergence) -> None:
+        with self._lock:
+            self._server.add_divergence(error)
 
     def next_input(self) -> Input | None:
         """Return the next recorded input, in order; None after the last."""

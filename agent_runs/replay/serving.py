@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from agent_runs.replay.differences import first_difference
-from agent_runs.replay.errors import Ambiguous, Divergence, NotReplayable, RecordedFailure
+from agent_runs.replay.errors import Ambiguous, Divergence, NotReplayable, RecordedFailure, recorded_failure
 from agent_runs.replay.matching import Matcher
 from agent_runs.replay.messages import ambiguous_text, missing_text, not_replayable_text
 from agent_runs.replay.report import Drift, Report
@@ -86,6 +86,14 @@ class Server:
                 return self._go_live(request, has_call=has_call)
         return self._miss(request, has_call=has_call)
 
+    def ran(self, request: Request) -> None:
+        """Note that the agent has made a call itself. A recorded call that is the same counts as made."""
+        unit = self._matcher.exact(request)
+        if unit is not None:
+            self._matcher.take(unit)
+            self._remember(unit)
+        self._live.append(request)
+
     def report(self, missing_events: int) -> Report:
         """Return what was done so far."""
         return Report(
@@ -101,11 +109,11 @@ class Server:
     def _answer_of(self, unit: Unit, request: Request) -> Any:
         assert unit.answer is not None  # noqa: S101  # the callers have checked it
         if not _is_exact(unit.answer.value):
-            raise self._diverge(NotReplayable(not_replayable_text(request, unit, self._matcher)))
+            raise self.add_divergence(NotReplayable(not_replayable_text(request, unit, self._matcher)))
         self._matcher.take(unit)
         self._remember(unit)
         if unit.answer.error is not None:
-            raise RecordedFailure(unit.answer.error)
+            raise recorded_failure(unit.answer.error, unit.answer.error_type)
         return unit.answer.value
 
     def _remember(self, unit: Unit) -> None:
@@ -127,7 +135,7 @@ class Server:
             return candidates[0]
         if not candidates and (self._until is not None or not any(self._matcher.unserved("llm"))):
             return None
-        raise self._diverge(Ambiguous(ambiguous_text(request, candidates, self._matcher)))
+        raise self.add_divergence(Ambiguous(ambiguous_text(request, candidates, self._matcher)))
 
     def _miss(self, request: Request, *, has_call: bool) -> Any:
         rule = self._rules.get(request.name) if request.kind == "tool" else None
@@ -143,16 +151,17 @@ class Server:
             raise RecordedFailure(f"{request.name} is not available in this replay")
         if policy == "live":
             text += "\nThe policy of the tool is `live`, but the call has no real function: pass `call=`."
-        raise self._diverge(Divergence(text))
+        raise self.add_divergence(Divergence(text))
 
     def _go_live(self, request: Request, *, has_call: bool) -> Live:
         if not has_call:
             text = f"The agent asked for {request.text}, after the place that `until` names: pass `call=`."
-            raise self._diverge(Divergence(text))
+            raise self.add_divergence(Divergence(text))
         self._live.append(request)
         return Live()
 
-    def _diverge(self, error: Divergence) -> Divergence:
+    def add_divergence(self, error: Divergence) -> Divergence:
+        """Add a divergence to the report, and return it."""
         self._divergences.append(str(error))
         return error
 

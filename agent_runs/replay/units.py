@@ -11,10 +11,11 @@ from agent_runs.replay.canonical import prompt_key
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a recorded call returned; or the error with which it failed."""
+    """What a recorded call returned; or the error with which it failed, and the class of the exception."""
 
     value: Any = None
     error: str | None = None
+    error_type: str | None = None
 
 
 class Unit(msgspec.Struct, eq=False):
@@ -121,10 +122,8 @@ class _UnitReader:
         content = {"system_prompt": event.system_prompt, "user_prompt": event.user_prompt}
         number, key = len(self.units.calls), llm_key(content)
         unit = Unit(number, seq, event.id, "llm", event.model, content, key, parent)
-        unit.answer = Answer(event.raw_response) if isinstance(event, LlmCalled) else Answer(error=event.error)
-        if event.original is not None and b'"lane"' in event.original:
-            lane = event.further_fields.get("lane")
-            unit.lane = lane if isinstance(lane, str) else None
+        unit.answer = Answer(event.raw_response) if isinstance(event, LlmCalled) else _failure(event)
+        unit.lane = _further_text(event, "lane")
         return unit
 
     def _tool_unit(self, seq: int, event: ToolRequested, parent: int | None) -> Unit:
@@ -146,8 +145,20 @@ class _UnitReader:
             if not waiting:
                 return parent
             unit = waiting.popleft()
-        unit.answer = Answer(event.result) if isinstance(event, ToolSucceeded) else Answer(error=event.error)
+        unit.answer = Answer(event.result) if isinstance(event, ToolSucceeded) else _failure(event)
         return unit.number
+
+
+def _failure(event: LlmFailed | ToolFailed) -> Answer:
+    return Answer(error=event.error, error_type=_further_text(event, "error_type"))
+
+
+def _further_text(event: Any, name: str) -> str | None:
+    """Return a further field of an event if it is a text."""
+    if event.original is None or f'"{name}"'.encode() not in event.original:  # decoding takes time
+        return None
+    value = event.further_fields.get(name)
+    return value if isinstance(value, str) else None
 
 
 def llm_key(content: dict[str, str]) -> str:

@@ -1,0 +1,53 @@
+"""Refuses every call of a run of a replay that has no recording, so that no model or tool is called by mistake."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from agent_runs.replay.errors import Divergence
+
+NO_CHILD = (
+    "The run of a replay has started a child run of the agent {0!r}, which has no recording.\n"
+    "To go on: `recording.children[{0!r}] = Recording(…)` with the events of the recorded child run."
+)
+IN_ANOTHER_PROCESS = (
+    "The run of a replay continues in another process, which does not have the recording.\n"
+    "To go on: replay the agent in one process, in threads or tasks."
+)
+
+
+class NoRecording:
+    """Raises a `Divergence` with a text for each call.
+
+    Args:
+        text: what is missing, and what to write to go on.
+        on_refusal: called with each divergence.
+    """
+
+    def __init__(self, text: str, on_refusal: Callable[[Divergence], object] | None = None) -> None:
+        self._text = text
+        self._on_refusal = on_refusal
+
+    def llm(self, *, model: str, **_: Any) -> Any:
+        """Refuse a model call."""
+        raise self._refusal(f"the model {model!r}")
+
+    def tool(self, name: str, arguments: Any, **_: Any) -> Any:  # noqa: ARG002
+        """Refuse a tool call."""
+        raise self._refusal(f"the tool {name!r}")
+
+    def ran(self, kind: Literal["llm", "tool"], fields: Mapping[str, Any]) -> None:
+        """Do nothing: there is no report."""
+
+    def child(self, agent_id: str) -> "NoRecording":  # noqa: ARG002
+        """Refuse the calls of child runs too."""
+        return self
+
+    def run_fields(self) -> dict[str, Any]:
+        """Return no fields."""
+        return {}
+
+    def _refusal(self, asked: str) -> Divergence:
+        error = Divergence(f"The agent asked for {asked}. {self._text}")
+        if self._on_refusal is not None:
+            self._on_refusal(error)
+        return error
