@@ -7,7 +7,7 @@ import click
 from rich.text import Text
 
 from agent_runs.cli.event_text import event_text
-from agent_runs.cli.output import console, cut, print_json, print_line, to_json, width
+from agent_runs.cli.output import console, count_text, cut, print_json, print_line, to_json, width
 from agent_runs.cli.prompt import print_changes
 from agent_runs.cli.source import read
 from agent_runs.escaping import escape_line
@@ -72,7 +72,7 @@ def _print(pairs: list[Pair], first: str, second: str, *, show_all: bool) -> Non
     for is_equal, group in groupby(pairs, key=lambda pair: pair.is_equal):
         found = list(group)
         if is_equal and not show_all:
-            print_line(f"  = {len(found)} events are equal", "dim")
+            print_line(f"  = {count_text(len(found), 'event')} {'is' if len(found) == 1 else 'are'} equal", "dim")
             continue
         for pair in found:
             _print_pair(pair)

@@ -55,7 +55,8 @@ def _unknown(event: UnknownEvent) -> str:
 
 def _dropped(event: EventsDropped) -> str:
     types = ", ".join(f"{count} {name}" for name, count in (event.types or {}).items())
-    return f"{event.count} events are missing: {event.reason or 'no reason given'}{f' ({types})' if types else ''}"
+    missing = "1 event is missing" if event.count == 1 else f"{event.count} events are missing"
+    return f"{missing}: {event.reason or 'no reason given'}{f' ({types})' if types else ''}"
 
 
 _TEXTS: Final[dict[type[Event], Callable[[Any], str]]] = {

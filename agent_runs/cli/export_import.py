@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import click
 
-from agent_runs.cli.output import is_terminal, note, print_line
+from agent_runs.cli.output import count_text, is_terminal, note, print_line
 from agent_runs.cli.source import read
 from agent_runs.reader import RunSource
 from agent_runs.run_file import export_runs, with_descendants
@@ -47,7 +47,8 @@ def export_command(run_ids: tuple[str, ...], path: Path | None, with_children: b
 
     with _target(path) as file:
         runs, events = read(lambda source: work(source, file))
-    note(f"Exported {runs} runs with {events} events{f' to {path}' if path else ''}.")
+    target = f" to {path}" if path else ""
+    note(f"Exported {count_text(runs, 'run')} with {count_text(events, 'event')}{target}.")
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def import_command(path: Path) -> None:
 
     with _seekable(path) as file:
         runs, events = asyncio.run(import_runs(file, os.environ))
-    print_line(f"Published {events} events of {runs} runs; a consumer stores them.")
+    print_line(f"Published {count_text(events, 'event')} of {count_text(runs, 'run')}; a consumer stores them.")
 
 
 @contextmanager

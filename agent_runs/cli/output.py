@@ -122,6 +122,11 @@ def width() -> int | None:
     return target.width if target.is_terminal else None
 
 
+def count_text(count: int, noun: str) -> str:
+    """Return a number of things, such as `1 run` or `2 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def time_text(at: datetime) -> str:
     """Return a time in UTC, such as `2026-01-31 23:59:59Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

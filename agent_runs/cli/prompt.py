@@ -7,7 +7,7 @@ import msgspec
 
 from agent_runs.cli.errors import Refused
 from agent_runs.cli.options import run_argument
-from agent_runs.cli.output import print_json, print_line, print_text, time_text, to_json
+from agent_runs.cli.output import count_text, print_json, print_line, print_text, time_text, to_json
 from agent_runs.cli.source import read, summary_of
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.reader import Change, LlmCall, RunSource
@@ -62,7 +62,7 @@ async def _find(source: RunSource, run_id: str, number: int | None) -> LlmCall:
         if call.number == number:
             return call
     if number is not None or found is None:
-        count = f"has {found.number} calls" if found else "has no call"
+        count = f"has {count_text(found.number, 'call')}" if found else "has no call"
         raise Refused(f"the run {run_id!r} {count} of a language model")
     return found
 

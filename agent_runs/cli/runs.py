@@ -10,6 +10,7 @@ from agent_runs.cli.options import Duration, Time, output_option
 from agent_runs.cli.output import (
     Cell,
     age_text,
+    count_text,
     is_terminal,
     note,
     print_json,
@@ -88,7 +89,7 @@ def _row(run: RunSummary, text: str) -> tuple[Cell, ...]:
 
 async def _note(source: RunSource, run: RunSummary) -> str:
     """Return what a reader of the list wants to know about a run."""
-    notes = [f"{run.dropped_events} events dropped"] if run.dropped_events else []
+    notes = [f"{count_text(run.dropped_events, 'event')} dropped"] if run.dropped_events else []
     if run.status is RunStatus.FAILED:
         notes.append(await _failure(source, run))
     elif run.status is RunStatus.WAITING:

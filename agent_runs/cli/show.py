@@ -112,7 +112,4 @@ def _print_questions(requests: list[StoredEvent]) -> None:
 def _print_holes(holes: list[StoredEvent]) -> None:
     for stored in holes:
         if isinstance(stored.event, EventsDropped):
-            reason = stored.event.detail or stored.event.reason or "no reason given"
-            print_line(
-                f"hole before event {stored.seq + 1}: {stored.event.count} events are missing: {reason}", "magenta"
-            )
+            print_line(f"hole before event {stored.seq + 1}: {missing_text(stored.event)}", "magenta")
