@@ -6,15 +6,14 @@ from typing import Any
 
 import click
 
+from agent_runs.cli.answers import answers_of
 from agent_runs.cli.errors import Refused
 from agent_runs.cli.event_text import event_text, question_text
 from agent_runs.cli.options import run_argument
 from agent_runs.cli.output import note, print_line
 from agent_runs.cli.publishing import build_event, publish_event, wait_until_stored
-from agent_runs.cli.questions_of_run import Questions, questions_of
 from agent_runs.cli.source import read_database, summary_of
-from agent_runs.events import ToolRequested
-from agent_runs.reader import Reader, StoredEvent
+from agent_runs.reader import OpenQuestion, Reader, RunSummary, StoredEvent
 
 
 def user_name() -> str | None:
@@ -63,39 +62,40 @@ def answer_command(  # noqa: PLR0913  # the options of the command
 
     async def work(reader: Reader) -> None:
         run = await summary_of(reader, run_id)
-        request = _choose(run_id, await questions_of(reader, run_id), question_id)
-        fields = {"parent_event_id": request.id, "tool_name": _tool(request), "result": result}
+        question = await _choose(reader, run, question_id)
+        fields = {"parent_event_id": question.id, "tool_name": question.tool_name, "result": result}
         event = build_event({"type": "tool_succeeded", **fields, **({"answered_by": by} if by else {})})
         await publish_event(run_id, event)
         stored = await wait_until_stored(reader, run_id, event.id, run.event_count - 1, wait_s)
-        await _report(reader, run_id, request.id, stored)
+        await _report(reader, run_id, question.id, stored)
 
     read_database(work)
 
 
-def _choose(run_id: str, questions: Questions, question_id: str | None) -> StoredEvent:
-    """Return the request to answer.
+async def _choose(reader: Reader, run: RunSummary, question_id: str | None) -> OpenQuestion:
+    """Return the question to answer.
 
     Raises:
         Refused: there is none, there are several, or it is answered already.
     """
-    if question_id is not None and question_id in questions.answers:
-        answer = questions.answers[question_id]
-        raise Refused(f"the question {question_id!r} was answered by event {answer.seq}: {event_text(answer.event)}")
-    found = [request for request in questions.open if question_id in (None, request.id)]
+    found = [each for each in await reader.questions_of([run]) if question_id in (None, each.id)]
     if len(found) == 1:
         return found[0]
     if len(found) > 1:
-        lines = [f"  --question {request.id}  {_question(request)}" for request in found]
-        raise Refused("\n".join([f"the run {run_id!r} has several open questions: choose one", *lines]))
+        lines = [f"  --question {each.id}  {question_text(each)}" for each in found]
+        raise Refused("\n".join([f"the run {run.id!r} has several open questions: choose one", *lines]))
+    answers = await answers_of(reader, run.id)
+    if question_id in answers:
+        answer = answers[question_id]
+        raise Refused(f"the question {question_id!r} was answered by event {answer.seq}: {event_text(answer.event)}")
     if question_id is not None:
-        raise Refused(f"the run {run_id!r} has no question {question_id!r}")
-    if questions.answers:
-        last = list(questions.answers.values())[-1]
+        raise Refused(f"the run {run.id!r} has no question {question_id!r}")
+    if answers:
+        last = list(answers.values())[-1]
         raise Refused(
-            f"the run {run_id!r} has no open question; event {last.seq} answered the last one: {event_text(last.event)}"
+            f"the run {run.id!r} has no open question; event {last.seq} answered the last one: {event_text(last.event)}"
         )
-    raise Refused(f"the run {run_id!r} has no open question")
+    raise Refused(f"the run {run.id!r} has no open question")
 
 
 async def _report(reader: Reader, run_id: str, question_id: str, stored: StoredEvent | None) -> None:
@@ -103,19 +103,11 @@ async def _report(reader: Reader, run_id: str, question_id: str, stored: StoredE
     if stored is None:
         note("The answer is in Kafka, but not stored yet: is a consumer running?")
         return
-    questions = await questions_of(reader, run_id)
-    first = questions.answers.get(question_id)
+    first = (await answers_of(reader, run_id)).get(question_id)
     if first is not None and first.id != stored.id:
         raise Refused(f"another answer was stored before this one, as event {first.seq}: {event_text(first.event)}")
-    print_line(f"Answered: event {stored.seq} of {run_id}; the run is {questions.state.status.value}.")
-
-
-def _tool(request: StoredEvent) -> str:
-    return request.event.tool_name if isinstance(request.event, ToolRequested) else ""
-
-
-def _question(request: StoredEvent) -> str:
-    return question_text(request.event.tool_args) if isinstance(request.event, ToolRequested) else ""
+    run = await summary_of(reader, run_id)
+    print_line(f"Answered: event {stored.seq} of {run_id}; the run is {run.status.value}.")
 
 
 def _parsed(text: str) -> Any:

@@ -21,7 +21,7 @@ from agent_runs.events import (
     ToolSucceeded,
     UnknownEvent,
 )
-from agent_runs.reader import OpaqueEvent
+from agent_runs.reader import OpaqueEvent, OpenQuestion
 
 _MAX: Final = 2000  # characters of a value that are worth looking at
 
@@ -34,13 +34,16 @@ def event_text(event: Event | OpaqueEvent) -> str:
     return " ".join(text[:_MAX].split())
 
 
-def question_text(args: Any) -> str:
-    """Return the question in the arguments of a waiting tool: `question`, `task` or `text`, or all of them."""
-    if isinstance(args, dict):
-        for name in ("question", "task", "text"):
-            if isinstance(args.get(name), str):
-                return " ".join(args[name].split())
-    return " ".join(text_of(args)[:_MAX].split())
+def question_text(question: OpenQuestion) -> str:
+    """Return the tool and what it asks; not escaped, and without line breaks."""
+    text = " ".join(question.text[:_MAX].split())
+    return f"{question.tool_name}: {text}" if text else question.tool_name
+
+
+def missing_text(event: EventsDropped) -> str:
+    """Return how many events are missing, and why; not escaped."""
+    missing = "1 event is missing" if event.count == 1 else f"{event.count} events are missing"
+    return f"{missing}: {event.detail or event.reason or 'no reason given'}"
 
 
 def _started(event: RunStarted) -> str:
@@ -55,8 +58,7 @@ def _unknown(event: UnknownEvent) -> str:
 
 def _dropped(event: EventsDropped) -> str:
     types = ", ".join(f"{count} {name}" for name, count in (event.types or {}).items())
-    missing = "1 event is missing" if event.count == 1 else f"{event.count} events are missing"
-    return f"{missing}: {event.reason or 'no reason given'}{f' ({types})' if types else ''}"
+    return f"{missing_text(event)}{f' ({types})' if types else ''}"
 
 
 _TEXTS: Final[dict[type[Event], Callable[[Any], str]]] = {

@@ -40,6 +40,21 @@ class Time(click.ParamType[datetime]):
         return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+class Label(click.ParamType[tuple[str, str]]):
+    """A label such as `environment=test`."""
+
+    name = "label"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return its name and its value."""
+        if isinstance(value, tuple):
+            return value
+        name, separator, text = value.partition("=")
+        if not separator:
+            self.fail(f"{value!r} is not a label like environment=test", param, ctx)
+        return name, text
+
+
 run_argument: Final = click.argument("run_id", metavar="RUN")
 output_option: Final = click.option(
     "-o",

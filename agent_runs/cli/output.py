@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent_runs.codec.lossy_json import dump_lossy
+from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.escaping import escape_line
 from agent_runs.status import RunStatus
 
@@ -54,10 +53,7 @@ def print_json(document: bytes | Any) -> None:
 
 def to_json(value: Any) -> str:
     """Return a value, such as a struct of the reader, as JSON."""
-    try:
-        return msgspec.json.encode(value).decode()
-    except (UnicodeEncodeError, TypeError, ValueError):  # a lone surrogate; a number beyond the limits of msgspec
-        return dump_lossy(msgspec.to_builtins(value))
+    return dump_struct(value).decode()
 
 
 def _escape_in_json(match: re.Match[str]) -> str:

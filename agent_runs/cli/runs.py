@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from agent_runs.cli.event_text import event_text, question_text
-from agent_runs.cli.options import Duration, Time, output_option
+from agent_runs.cli.options import Duration, Label, Time, output_option
 from agent_runs.cli.output import (
     Cell,
     age_text,
@@ -19,49 +19,71 @@ from agent_runs.cli.output import (
     time_text,
     to_json,
 )
-from agent_runs.cli.questions_of_run import questions_of
 from agent_runs.cli.source import read
-from agent_runs.events import ToolRequested
 from agent_runs.reader import RunFilter, RunPage, RunSource, RunSummary
 from agent_runs.status import RunStatus
 
-_LAST_EVENTS: Final = 100  # among which the reason of a failure nearly always is
+_LAST_EVENTS: Final = 100
 
 
 @click.command("runs")
-@click.option("--status", type=click.Choice([status.value for status in RunStatus]), help="Runs of this status.")
-@click.option("--agent", help="Runs of this agent.")
-@click.option("--session", help="Runs of this session.")
-@click.option("--parent", metavar="RUN", help="Children of this run.")
-@click.option("--since", "created_from", type=Time(), metavar="TIME", help="Runs created at this time or later.")
-@click.option("--until", "created_before", type=Time(), metavar="TIME", help="Runs created before this time.")
+@click.option("--status", type=click.Choice([status.value for status in RunStatus]), help="Of this status.")
+@click.option("--agent", help="Of this agent.")
+@click.option("--session", help="Of this session.")
+@click.option("--parent", metavar="RUN", help="Spawned by this run.")
 @click.option(
-    "--stale", "stale_for", type=Duration(), metavar="DURATION", help="Running runs without an event for this long: 1h."
+    *("--created-from", "--since", "created_from"), type=Time(), metavar="TIME", help="Created at this time or later."
 )
-@click.option("--holes", "has_dropped_events", is_flag=True, help="Runs whose producer reports dropped events.")
+@click.option(
+    *("--created-before", "--until", "created_before"), type=Time(), metavar="TIME", help="Created before this time."
+)
+@click.option("--updated-from", type=Time(), metavar="TIME", help="With an event at this time or later.")
+@click.option("--updated-before", type=Time(), metavar="TIME", help="Without an event since this time.")
+@click.option(
+    *("--stale-for", "--stale", "stale_for"),
+    type=Duration(),
+    metavar="DURATION",
+    help="Running, without an event for this long, such as 1h.",
+)
+@click.option(
+    *("--has-dropped-events", "--holes", "has_dropped_events"), is_flag=True, help="Their producer dropped events."
+)
+@click.option("--has-open-questions", is_flag=True, help="With a question that nobody has answered.")
+@click.option(
+    *("--label", "labels"), type=Label(), multiple=True, metavar="NAME=VALUE", help="With this label; may be repeated."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Runs on a page.")
 @click.option("--cursor", help="The next page: the cursor that the previous page ended with.")
 @output_option
-def runs_command(limit: int, cursor: str | None, output: str, status: str | None, **conditions: Any) -> None:
-    """List runs, newest first.
+def runs_command(limit: int, cursor: str | None, output: str, **conditions: Any) -> None:
+    """List runs, newest first: those that meet all conditions.
 
-    The options combine. NOTE says why a run failed, what it waits for, and how many events are missing.
+    NOTE says why a run failed, what it waits for, and how many events are missing. A TIME is in UTC unless it has an
+    offset.
 
     \b
     Examples:
       agent-runs runs --status failed
       agent-runs runs --agent booking --stale 1h -o jsonl
     """
-    filter_ = RunFilter(status=RunStatus(status) if status else None, **conditions)
+    filter_ = _filter(**conditions)
 
     async def work(source: RunSource) -> tuple[RunPage, list[str]]:
         page = await source.list_runs(filter_, limit=limit, cursor=cursor)
         if output != "table":
             return page, []
-        return page, list(await asyncio.gather(*(_note(source, run) for run in page.runs)))
+        return page, await _notes(source, page.runs)
 
     page, notes = read(work)
     _print(page, notes, output)
+
+
+def _filter(status: str | None, labels: tuple[tuple[str, str], ...], **conditions: Any) -> RunFilter:
+    """Return the conditions of the options, which have the names of the filter."""
+    of_name = dict(labels)
+    if len(of_name) < len(set(labels)):
+        raise click.UsageError("--label: a run has one value for each name")
+    return RunFilter(status=RunStatus(status) if status else None, labels=of_name or None, **conditions)
 
 
 def _print(page: RunPage, notes: list[str], output: str) -> None:
@@ -87,32 +109,27 @@ def _row(run: RunSummary, text: str) -> tuple[Cell, ...]:
     return run.id, status_text(run.status), run.agent, created, text
 
 
-async def _note(source: RunSource, run: RunSummary) -> str:
-    """Return what a reader of the list wants to know about a run."""
+async def _notes(source: RunSource, runs: list[RunSummary]) -> list[str]:
+    """Return what a reader of the list wants to know about each run."""
+    questions: dict[str, list[str]] = {}
+    for question in await source.questions_of(runs):
+        questions.setdefault(question.run.id, []).append(question_text(question))
+    return await asyncio.gather(*(_note(source, run, questions.get(run.id, [])) for run in runs))
+
+
+async def _note(source: RunSource, run: RunSummary, questions: list[str]) -> str:
     notes = [f"{count_text(run.dropped_events, 'event')} dropped"] if run.dropped_events else []
     if run.status is RunStatus.FAILED:
-        notes.append(await _failure(source, run))
-    elif run.status is RunStatus.WAITING:
-        notes.append(await _waits_for(source, run))
-    return "; ".join(notes)
+        notes.append(await _last_text(source, run, "run_failed"))
+    elif run.status is RunStatus.WAITING and not questions:
+        notes.append(f"waits: {await _last_text(source, run, 'run_waiting')}")
+    return "; ".join([*notes, *questions])
 
 
-async def _failure(source: RunSource, run: RunSummary) -> str:
+async def _last_text(source: RunSource, run: RunSummary, type: str) -> str:
+    """Return what the last event of a type says, which is nearly always among the last events of the run."""
     for after in (max(-1, run.event_count - _LAST_EVENTS - 1), -1):
-        found = [event async for event in source.get_run_events(run.id, after=after, types=["run_failed"])]
+        found = [event async for event in source.get_run_events(run.id, after=after, types=[type])]
         if found:
             return event_text(found[-1].event)
     return ""
-
-
-async def _waits_for(source: RunSource, run: RunSummary) -> str:
-    questions = await questions_of(source, run.id)
-    if questions.open:
-        requests = [stored.event for stored in questions.open]
-        return "; ".join(
-            f"{event.tool_name}: {question_text(event.tool_args)}"
-            for event in requests
-            if isinstance(event, ToolRequested)
-        )
-    waits = [event async for event in source.get_run_events(run.id, types=["run_waiting"])]
-    return f"waits: {event_text(waits[-1].event)}" if waits else ""

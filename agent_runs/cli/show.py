@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import click
 from rich.text import Text
 
-from agent_runs.cli.event_text import question_text
+from agent_runs.cli.event_text import missing_text, question_text
 from agent_runs.cli.options import run_argument
 from agent_runs.cli.output import console, print_json, print_line, since, status_text, time_text
-from agent_runs.cli.questions_of_run import Questions
 from agent_runs.cli.source import read, summary_of
 from agent_runs.cli.timeline import Timeline
 from agent_runs.escaping import escape_line
-from agent_runs.events import EventsDropped, ToolRequested
-from agent_runs.reader import RunSource, RunSummary, RunTree, StoredEvent
+from agent_runs.events import EventsDropped
+from agent_runs.reader import OpaqueEvent, OpenQuestion, RunSource, RunSummary, RunTree, StoredEvent
 from agent_runs.run_file import RunNotFound
+from agent_runs.status import RunState, fold
 
 
 @click.command("show")
@@ -52,13 +52,14 @@ async def _show(source: RunSource, run_id: str) -> None:
         for line in _tree_lines(tree, run_id):
             print_line(line)
     print_line("")
-    timeline, questions, holes = Timeline(run.event_count - 1), Questions(), []
+    timeline, state, holes = Timeline(run.event_count - 1), RunState(), []
     async for stored in source.get_run_events(run_id, until=run.event_count - 1):
-        questions.add(stored)
-        timeline.print(stored, questions.state.status)
+        if not isinstance(stored.event, OpaqueEvent):
+            state = fold(state, stored.event)
+        timeline.print(stored, state.status)
         if isinstance(stored.event, EventsDropped):
             holes.append(stored)
-    _print_questions(questions.open)
+    _print_questions(await source.questions_of([run]))
     _print_holes(holes)
 
 
@@ -73,9 +74,8 @@ def _print_facts(run: RunSummary) -> None:
         "status": f"{run.status.value} for {since(run.status_changed_at)}",
         "events": str(run.event_count) + (f", and {run.dropped_events} dropped" if run.dropped_events else ""),
     }
-    labels = getattr(run, "labels", None)
-    if labels:
-        facts["labels"] = " ".join(f"{name}={value}" for name, value in labels.items())
+    if run.labels:
+        facts["labels"] = " ".join(f"{name}={value}" for name, value in run.labels.items())
     for name, value in facts.items():
         if value is not None:
             target.print(Text.assemble((f"{name:<8} ", "dim"), escape_line(value)))
@@ -99,14 +99,11 @@ def _tree_line(depth: int, run: RunSummary, run_id: str) -> Text:
     )
 
 
-def _print_questions(requests: list[StoredEvent]) -> None:
-    for stored in requests:
-        event = stored.event
-        if isinstance(event, ToolRequested):
-            waiting = f"waits for {since(stored.created_at)}: {event.tool_name}: {question_text(event.tool_args)}"
-            print_line("")
-            print_line(f"open question {event.id}", "yellow")
-            print_line(f"  {waiting}")
+def _print_questions(questions: list[OpenQuestion]) -> None:
+    for question in questions:
+        print_line("")
+        print_line(f"open question {question.id}", "yellow")
+        print_line(f"  waits for {since(question.asked_at)}: {question_text(question)}")
 
 
 def _print_holes(holes: list[StoredEvent]) -> None:

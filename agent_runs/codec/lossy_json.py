@@ -95,6 +95,14 @@ def may_hide_numbers(text: bytes) -> bool:
     return len(text) > MAX_DIGITS or any(mark in text for mark in (b"null", b"NaN", b"Infinity", b"E+", b"E-"))
 
 
+def dump_struct(value: Any) -> bytes:
+    """Return an object that msgspec supports, such as a struct, as JSON, whatever texts and numbers it has."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, TypeError, ValueError):  # a lone surrogate; a number beyond the limits of msgspec
+        return dump_lossy(msgspec.to_builtins(value)).encode()
+
+
 LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 

@@ -1,16 +1,18 @@
 """The questions that nobody has answered: who waits for whom, and for how long."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from agent_runs.codec.canonical_json import text_of
+from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.events import Json, ToolRequested
 from agent_runs.reader.runs import RunSummary
 from agent_runs.reader.stored_events import StoredEvent
 
 # Where tools keep the text of a question, by convention.
-_TEXT_ARGUMENTS = ("question", "text", "message", "prompt")
+_TEXT_ARGUMENTS: Final = ("question", "text", "message", "prompt", "task")
 
 
 class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,13 +43,34 @@ class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The first of the arguments `question`, `text`, `message`, `prompt` that is text; else all arguments."""
+        """The first of the arguments `question`, `text`, `message`, `prompt`, `task` that is text; else all of them.
+
+        Empty if the request cannot be read.
+        """
         arguments = self.arguments
         if isinstance(arguments, dict):
             for name in _TEXT_ARGUMENTS:
                 if isinstance(arguments.get(name), str):
                     return str(arguments[name])
-        return text_of(arguments)
+        return "" if arguments is None else text_of(arguments)
+
+    def to_json(self) -> bytes:
+        """Return the question as JSON: `run_id, agent, id, tool_name, text, arguments, seq, asked_at`.
+
+        `seq` is null if the request is not stored.
+        """
+        return dump_struct(
+            {
+                "run_id": self.run.id,
+                "agent": self.run.agent,
+                "id": self.id,
+                "tool_name": self.tool_name,
+                "text": self.text,
+                "arguments": self.arguments,
+                "seq": None if self.request is None else self.request.seq,
+                "asked_at": self.asked_at,
+            }
+        )
 
 
 class QuestionPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,10 +1,10 @@
 """`Reader`: the queries about runs and their events."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import msgspec
 
@@ -12,12 +12,11 @@ from agent_runs.questions import Question
 from agent_runs.reader.connections import Connections, Row
 from agent_runs.reader.counts import EXACT_UP_TO, StatusCount, count_of_row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
-from agent_runs.reader.errors import ReaderError
 from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages, follow_pages
 from agent_runs.reader.follow import Poll, RunChange, changes
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.run_filter import RunFilter
-from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource
+from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource, check_limit
 from agent_runs.reader.runs import RunPage, RunSummary
 from agent_runs.reader.settings import ReaderSettings
 from agent_runs.reader.store_status import MAX_COUNTED_LETTERS, PartitionStatus, StoreStatus
@@ -27,7 +26,6 @@ from agent_runs.reader.tree import RelatedRuns
 from agent_runs.settings import read_settings
 from agent_runs.status import RunStatus
 
-MAX_LIMIT: Final = 1000
 _decode_questions = msgspec.json.Decoder(list[Question]).decode
 _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -117,7 +115,7 @@ class Reader(RunSource):
         self, filter: RunFilter | None = None, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> RunPage:
         """See `RunSource.list_runs`."""
-        _check_limit(limit)
+        check_limit(limit)
         after = decode_cursor(cursor) if cursor is not None else (None, None)
         rows = await self._connections.fetch("list_runs", *_conditions(filter or RunFilter()), *after, limit + 1)
         runs = [_summary(row) for row in rows[:limit]]
@@ -140,34 +138,29 @@ class Reader(RunSource):
         return Stream(changes(read, Poll(self._settings.timeout_s)))
 
     async def open_questions(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> QuestionPage:
-        """Return a page of the questions that nobody has answered, those first whose run waits longest.
-
-        Args:
-            limit: of how many runs a page has the questions, from 1 to 1000.
-            cursor: the `cursor` of the previous page. None: the first page.
-
-        Example:
-            from agent_runs.reader import Reader
-
-            async with Reader() as reader:
-                for question in (await reader.open_questions()).questions:
-                    print(question.asked_at, question.run.id, question.text)
-        """
-        _check_limit(limit)
+        """See `RunSource.open_questions`."""
+        check_limit(limit)
         after = decode_cursor(cursor) if cursor is not None else (None, None)
         rows = await self._connections.fetch("runs_with_open_questions", *after, limit + 1)
         runs = [_summary(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return QuestionPage(
+            questions=await self.questions_of(runs),
+            cursor=encode_cursor(Position(runs[-1].status_changed_at, runs[-1].id)) if more else None,
+        )
+
+    async def questions_of(self, runs: Sequence[RunSummary]) -> list[OpenQuestion]:
+        """See `RunSource.questions_of`."""
         asked = [(run, question) for run in runs for question in run.open_questions]
+        if not asked:
+            return []
         keys = [run.id for run, _ in asked], [question.id for _, question in asked]
         events = await self._connections.fetch("events_by_id", *keys)
         requests = {(row["run_id"], row["id"]): event_of_row(row) for row in events}
-        return QuestionPage(
-            questions=[
-                OpenQuestion(run=run, id=each.id, tool_name=each.tool_name, request=requests.get((run.id, each.id)))
-                for run, each in asked
-            ],
-            cursor=encode_cursor(Position(runs[-1].status_changed_at, runs[-1].id)) if len(rows) > limit else None,
-        )
+        return [
+            OpenQuestion(run=run, id=each.id, tool_name=each.tool_name, request=requests.get((run.id, each.id)))
+            for run, each in asked
+        ]
 
     async def count_by_status(self) -> dict[RunStatus, StatusCount]:
         """Return how many runs have each status: exact up to 10,000, an estimate if there are more."""
@@ -189,11 +182,6 @@ class Reader(RunSource):
             descendants=[_summary(row) for row in descendants[:limit]],
             is_complete=max(len(ancestors), len(descendants)) <= limit,
         )
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_LIMIT:
-        raise ReaderError(f"limit must be from 1 to {MAX_LIMIT}, got {limit}")
 
 
 def _conditions(filter: RunFilter) -> tuple[object, ...]:

@@ -1,9 +1,10 @@
 """Which runs a list contains."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from agent_runs.reader.runs import RunSummary
 from agent_runs.status import RunStatus
 
 
@@ -37,3 +38,22 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     has_dropped_events: bool = False
     labels: dict[str, str] | None = None
     has_open_questions: bool = False
+
+    def matches(self, run: RunSummary) -> bool:
+        """Whether a run meets every condition, as the query `list_runs` decides it."""
+        silent_for = datetime.now(UTC) - run.updated_at
+        conditions = (
+            self.status in (None, run.status),
+            self.agent in (None, run.agent),
+            self.session in (None, run.session_id),
+            self.parent in (None, run.parent_run_id),
+            self.created_from is None or run.created_at >= self.created_from,
+            self.created_before is None or run.created_at < self.created_before,
+            self.updated_from is None or run.updated_at >= self.updated_from,
+            self.updated_before is None or run.updated_at < self.updated_before,
+            self.stale_for is None or (run.status is RunStatus.RUNNING and silent_for > self.stale_for),
+            not self.has_dropped_events or run.dropped_events > 0,
+            self.labels is None or self.labels.items() <= run.labels.items(),
+            not self.has_open_questions or bool(run.open_questions),
+        )
+        return all(conditions)

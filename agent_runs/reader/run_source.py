@@ -1,9 +1,11 @@
 """`RunSource`: what can be asked about stored runs, wherever they are stored."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
+from agent_runs.reader.errors import ReaderError
+from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, calls_of_pages
 from agent_runs.reader.run_filter import RunFilter
 from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
@@ -13,6 +15,7 @@ from agent_runs.reader.tree import RelatedRuns, RunTree, tree_of
 from agent_runs.status import RunStatus
 
 DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 1000
 TREE_LIMIT: Final = 1000
 
 
@@ -61,6 +64,38 @@ class RunSource(ABC):
                 first = await reader.list_runs(RunFilter(agent="scheduler", has_dropped_events=True), limit=20)
                 if first.cursor is not None:
                     second = await reader.list_runs(RunFilter(agent="scheduler"), limit=20, cursor=first.cursor)
+        """
+
+    @abstractmethod
+    async def open_questions(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> QuestionPage:
+        """Return a page of the questions that nobody has answered, those first whose run waits longest.
+
+        Args:
+            limit: of how many runs a page has the questions, from 1 to 1000.
+            cursor: the `cursor` of the previous page. None: the first page.
+
+        Raises:
+            InvalidCursor: no page has returned this cursor.
+
+        Example:
+            from agent_runs.reader import Reader
+
+            async with Reader() as reader:
+                for question in (await reader.open_questions()).questions:
+                    print(question.asked_at, question.run.id, question.text)
+        """
+
+    @abstractmethod
+    async def questions_of(self, runs: Sequence[RunSummary]) -> list[OpenQuestion]:
+        """Return the open questions of runs that were read before: run by run, the oldest question of a run first.
+
+        Example:
+            from agent_runs.reader import Reader, RunFilter
+
+            async with Reader() as reader:
+                page = await reader.list_runs(RunFilter(agent="scheduler", has_open_questions=True))
+                for question in await reader.questions_of(page.runs):
+                    print(question.run.id, question.text)
         """
 
     @abstractmethod
@@ -148,3 +183,13 @@ class RunSource(ABC):
             if call.number == number:
                 return call
         return None
+
+
+def check_limit(limit: int) -> None:
+    """Require that a page may have so many runs.
+
+    Raises:
+        ReaderError: it may not.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise ReaderError(f"limit must be from 1 to {MAX_LIMIT}, got {limit}")

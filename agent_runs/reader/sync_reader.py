@@ -74,6 +74,8 @@ class SyncRunSource(Generic[_Source]):
     get_run_events = _iterating(RunSource.get_run_events)
     list_runs = _blocking(RunSource.list_runs)
     related_runs = _blocking(RunSource.related_runs)
+    open_questions = _blocking(RunSource.open_questions)
+    questions_of = _blocking(RunSource.questions_of)
     get_runs_by_session = _blocking(RunSource.get_runs_by_session)
     get_runs_by_status = _blocking(RunSource.get_runs_by_status)
     get_runs_by_agent = _blocking(RunSource.get_runs_by_agent)
@@ -141,7 +143,6 @@ class SyncReader(SyncRunSource[Reader]):
     follow_runs = _iterating(Reader.follow_runs)
     store_status = _blocking(Reader.store_status)
     count_by_status = _blocking(Reader.count_by_status)
-    open_questions = _blocking(Reader.open_questions)
 
     def __init__(
         self,

@@ -1,16 +1,24 @@
 """`RunFile`: reads the runs of a run file as `Reader` reads those of a database."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-from agent_runs.reader import RunFilter, RunPage, RunSource, RunSummary, StoredEvent, Stream
+from agent_runs.reader import (
+    OpenQuestion,
+    QuestionPage,
+    RunFilter,
+    RunPage,
+    RunSource,
+    RunSummary,
+    StoredEvent,
+    Stream,
+)
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
-from agent_runs.reader.run_source import DEFAULT_LIMIT
+from agent_runs.reader.run_source import DEFAULT_LIMIT, check_limit
 from agent_runs.reader.tree import RelatedRuns
 from agent_runs.run_file.lines import parse_event
 from agent_runs.run_file.scan import scan
@@ -81,7 +89,9 @@ class RunFile(RunSource):
         self, filter: RunFilter | None = None, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> RunPage:
         """Return a page of the runs that meet all conditions of a filter, see `RunSource`."""
-        found = [run for run, _ in self._places.values() if _matches(run, filter or RunFilter())]
+        check_limit(limit)
+        wanted = filter or RunFilter()
+        found = [run for run, _ in self._places.values() if wanted.matches(run)]
         found.sort(key=_newest_last, reverse=True)
         if cursor is not None:
             position = decode_cursor(cursor)
@@ -89,6 +99,36 @@ class RunFile(RunSource):
         page = found[:limit]
         more = len(found) > limit
         return RunPage(runs=page, cursor=encode_cursor(_newest_last(page[-1])) if more else None)
+
+    async def open_questions(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> QuestionPage:
+        """Return a page of the questions that nobody has answered, see `RunSource`."""
+        check_limit(limit)
+        found = [run for run, _ in self._places.values() if run.open_questions]
+        found.sort(key=_longest_first)
+        if cursor is not None:
+            position = decode_cursor(cursor)
+            found = [run for run in found if _longest_first(run) > position]
+        page = found[:limit]
+        more = len(found) > limit
+        return QuestionPage(
+            questions=await self.questions_of(page),
+            cursor=encode_cursor(_longest_first(page[-1])) if more else None,
+        )
+
+    async def questions_of(self, runs: Sequence[RunSummary]) -> list[OpenQuestion]:
+        """Return the open questions of runs, see `RunSource`."""
+        found = []
+        for run in runs:
+            wanted = {question.id for question in run.open_questions}
+            if not wanted:
+                continue
+            events = self.get_run_events(run.id, types=["tool_requested"])
+            requests = {each.id: each async for each in events if each.id in wanted}
+            found += [
+                OpenQuestion(run=run, id=each.id, tool_name=each.tool_name, request=requests.get(each.id))
+                for each in run.open_questions
+            ]
+        return found
 
     async def related_runs(self, run_id: str, limit: int) -> RelatedRuns:
         """Return the ancestors and descendants of a run, see `RunSource`."""
@@ -151,21 +191,6 @@ def _newest_last(run: RunSummary) -> Position:
     return Position(run.created_at, run.id)
 
 
-def _matches(run: RunSummary, filter: RunFilter) -> bool:
-    """Whether a run meets every condition of a filter."""
-    now = datetime.now(UTC)
-    conditions = (
-        filter.status in (None, run.status),
-        filter.agent in (None, run.agent),
-        filter.session in (None, run.session_id),
-        filter.parent in (None, run.parent_run_id),
-        filter.created_from is None or run.created_at >= filter.created_from,
-        filter.created_before is None or run.created_at < filter.created_before,
-        filter.updated_from is None or run.updated_at >= filter.updated_from,
-        filter.updated_before is None or run.updated_at < filter.updated_before,
-        filter.stale_for is None or (run.status == "running" and run.updated_at < now - filter.stale_for),
-        not filter.has_dropped_events or run.dropped_events > 0,
-        filter.labels is None or filter.labels.items() <= run.labels.items(),
-        not filter.has_open_questions or bool(run.open_questions),
-    )
-    return all(conditions)
+def _longest_first(run: RunSummary) -> Position:
+    """The order of runs by how long they wait."""
+    return Position(run.status_changed_at, run.id)

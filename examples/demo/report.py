@@ -23,9 +23,14 @@ NEXT_STEPS = """
 [bold]What next[/]
   README.md    how your agent publishes, and what is guaranteed
   make up      Kafka and PostgreSQL that stay; .local/env has their addresses
-  agent-runs   reads what agents did: agent-runs runs, agent-runs show RUN, agent-runs questions,
-               agent-runs answer RUN yes, agent-runs prompt RUN --diff, agent-runs export RUN
-               (in .venv/bin; docs/command-line.md)
+  agent-runs   reads what agents did (in .venv/bin; docs/command-line.md). With an agent that asks,
+               .venv/bin/python examples/ask_human.py wait, try
+                 agent-runs questions             who waits for an answer
+                 agent-runs answer RUN yes        the agent goes on
+                 agent-runs show RUN              every event, with the status after it
+                 agent-runs prompt RUN --diff     what is new in the last prompt
+                 agent-runs export RUN -f FILE    a file to hand over
+                 agent-runs import FILE           publish it again
   schema/      the tables, and useful queries
 """
 

@@ -57,6 +57,17 @@ def test_the_demo_accounts_for_every_record_without_a_terminal_and_with_an_empty
     assert [reason for reason in rejections() if reason not in output] == []
     assert "\x1b" not in output
     assert max(len(line) for line in output.splitlines() if "downloading" not in line) <= 100
+    # the end names the commands of the tour,
+    tour = (
+        "examples/ask_human.py wait",
+        "questions",
+        "answer RUN",
+        "show RUN",
+        "prompt RUN --diff",
+        "export",
+        "import",
+    )
+    assert [words for words in tour if words not in output.partition("What next")[2]] == []
     # and nothing is left.
     assert list(tmp_path.iterdir()) == []
     assert _processes_of(tmp_path) == []

@@ -1,6 +1,7 @@
 """Every example runs, and its events are stored."""
 
 import asyncio
+import json
 import re
 import sys
 from asyncio.subprocess import PIPE, STDOUT
@@ -8,21 +9,31 @@ from difflib import ndiff
 from pathlib import Path
 
 from tests.checker.tables import EventRow, RunRow
+from tests.support.command_line import agent_runs
 from tests.support.paths import CHECKOUT
 from tests.support.scene import Scene
+from tests.support.waiting import until
 
 EXAMPLES = CHECKOUT / "examples"
+CALL = ["tool_requested", "tool_succeeded"]
 
 
-async def run_example(scene: Scene, *arguments: str) -> str:
-    """Run an example, which must succeed, and return its output."""
-    environment = {
+def environment_of(scene: Scene) -> dict[str, str]:
+    return {
         "KAFKA_BOOTSTRAP_SERVERS": scene.servers.bootstrap_servers,
         "AGENT_RUNS_TOPIC": scene.topic,
         "DATABASE_URL": scene.database,
     }
+
+
+async def is_waiting(scene: Scene, run_id: str) -> bool:
+    return bool(await scene.rows("SELECT FROM agent_runs WHERE id = $1 AND status = 'waiting'", run_id))
+
+
+async def run_example(scene: Scene, *arguments: str) -> str:
+    """Run an example, which must succeed, and return its output."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, cwd=EXAMPLES, env=environment, stdout=PIPE, stderr=STDOUT
+        sys.executable, *arguments, cwd=EXAMPLES, env=environment_of(scene), stdout=PIPE, stderr=STDOUT
     )
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()
@@ -58,8 +69,7 @@ async def test_the_plain_agent_publishes_a_completed_run(scene: Scene) -> None:
     ((run_id, run),) = runs.items()
     assert f"run {run_id}: 7 events are in Kafka" in output
     assert (run.agent_id, run.status) == ("weather-desk", "completed")
-    call = ["tool_requested", "tool_succeeded"]
-    assert types(events[run_id]) == ["run_started", "input", "llm_called", *call, *call]
+    assert types(events[run_id]) == ["run_started", "input", "llm_called", *CALL, *CALL]
 
 
 async def test_the_plain_agent_publishes_a_failed_run_when_its_tool_fails(scene: Scene) -> None:
@@ -157,3 +167,26 @@ async def test_a_run_is_paused_in_one_process_and_resumed_in_another(scene: Scen
     assert types(events[run_id]) == ["run_started", "input", "tool_requested", *answer]
     ids = [event.id for event in events[run_id]]
     assert [event.parent_event_id for event in events[run_id]] == [None, *ids[:-1]]
+
+
+async def test_an_agent_that_waits_goes_on_with_the_answer_of_another_process(scene: Scene) -> None:
+    # Given an agent that has asked, while a consumer runs,
+    scene.start()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "ask_human.py", "wait"), cwd=EXAMPLES, env=environment_of(scene), stdout=PIPE, stderr=PIPE
+    )
+    assert process.stdout is not None
+    asked = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+    (command, run_id) = re.findall(r"Answer with: agent-runs ((?:answer) (\w+) yes)\n", asked)[0]
+    await until(lambda: is_waiting(scene, run_id), "the question is stored")
+    # when the command that it prints is run, with the other answer,
+    answered = await agent_runs(scene.environ(), *command.replace("yes", "no").split())
+    # then the agent goes on with the answer, and completes its run.
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert (answered.exit_code, answered.errors) == (0, "")
+    assert (process.returncode, output.decode()) == (0, "We would rather repair it.\n")
+    runs, events = await stored(scene)
+    assert runs[run_id].status == "completed"
+    question, answer = events[run_id][3:5]
+    assert types(events[run_id])[2:] == ["llm_called", *["tool_requested", "tool_succeeded", "llm_called"], *CALL]
+    assert (answer.parent_event_id, json.loads(answer.event_data)["result"]) == (question.id, {"answer": "no"})

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent_runs.cli.main import cli
+from agent_runs.reader import RunFilter
 from tests.support.command_line import Ran, agent_runs
 from tests.support.messages import Message, event
 from tests.support.scene import MakeScene, Scene
@@ -113,7 +114,7 @@ async def test_an_answer_lets_the_run_continue_and_a_second_one_is_refused(scene
 
     several = await run(scene, "answer", "booking-7", "yes", exit_code=2)
     assert "several open questions" in several.errors
-    assert "--question ask-2  Window or aisle?" in several.errors
+    assert "--question ask-2  ask_human: Window or aisle?" in several.errors
     sent = await run(scene, "answer", "booking-7", "yes", "--question", "ask-1", "--by", "ada", "--wait", "0")
     assert "The answer is in Kafka, but not stored yet" in sent.errors
     await scene.consume()
@@ -199,6 +200,25 @@ async def test_a_list_of_runs_continues_with_its_cursor(scene: Scene) -> None:
     assert [json.loads(line)["id"] for line in second.output.splitlines()] == ["r0"]
     assert "There are more: continue with --cursor" in (await run(scene, "runs", "--limit", "2")).errors
     assert (await run(scene, "runs", "--agent", "nobody")).errors == "No run matches.\n"
+
+
+async def test_every_condition_of_the_reader_is_an_option(scene: Scene) -> None:
+    await insert_run(scene.database, "old", 0, status="completed", labels={"environment": "test", "version": "1"})
+    await insert_run(scene.database, "asks", 5, questions=[{"id": "q", "tool_name": "ask"}], labels={"version": "1"})
+
+    async def found(*options: str) -> list[str]:
+        return [line.split()[0] for line in (await run(scene, "runs", *options)).output.splitlines()[1:]]
+
+    options = {name for option in cli.commands["runs"].params for name in (option.name, *option.opts)}
+    names = set(RunFilter.__struct_fields__)
+    assert names <= options
+    assert {f"--{name.replace('_', '-')}" for name in names - {"labels"}} <= options
+    assert await found("--label", "version=1") == ["asks", "old"]
+    assert await found("--label", "version=1", "--label", "environment=test") == ["old"]
+    assert await found("--has-open-questions", "--updated-from", "2026-01-01T01:05:00+01:00") == ["asks"]
+    assert await found("--updated-before", "2026-01-01T00:05") == ["old"]
+    for wrong in (("--label", "version"), ("--label", "a=1", "--label", "a=2")):
+        assert "label" in (await run(scene, "runs", *wrong, exit_code=2)).errors
 
 
 async def test_an_event_is_emitted_from_a_shell(scene: Scene) -> None:

@@ -281,12 +281,15 @@ async def test_labels_and_open_questions_are_read_and_filter_lists(database: str
     # when the questions are read, page by page, then those of the run that waits longest come first,
     first = await reader.open_questions(limit=1)
     assert [(found.run.id, found.id, found.request, found.text) for found in first.questions] == [
-        ("gone", "a", None, "null")
+        ("gone", "a", None, "")
     ]
     second = await reader.open_questions(limit=1, cursor=first.cursor)
     assert [(found.run.id, found.text) for found in second.questions] == [("asks", "Which day?"), ("asks", '["plain"]')]
     assert second.questions[1].asked_at == at(5) + timedelta(seconds=1)
     assert second.cursor is None
+    written = json.loads(second.questions[0].to_json())
+    assert list(written) == ["run_id", "agent", "id", "tool_name", "text", "arguments", "seq", "asked_at"]
+    assert (written["run_id"], written["text"], written["arguments"]["days"]) == ("asks", "Which day?", [1, 2])
     # and lists have them, and can be filtered by them.
     run = await reader.get_summary("asks")
     assert run is not None

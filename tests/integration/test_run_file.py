@@ -1,6 +1,7 @@
 """Run files of real tables, imported into another topic and exported again."""
 
 import json
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ import pytest
 
 from agent_runs import Emitter
 from agent_runs.errors import KafkaUnavailable, SettingsError
-from agent_runs.reader import Reader
+from agent_runs.reader import Reader, RunFilter
 from agent_runs.run_file import InvalidRunFile, RunFile, export_runs, import_runs, with_descendants
+from agent_runs.status import RunStatus
 from tests.support.messages import Message, event, event_with_literal
 from tests.support.scene import MakeScene, Scene
 from tests.support.servers.clients import execute
+from tests.support.stored_runs import at, insert_run
 from tests.support.workloads import real_runs
 
 # Messages whose text JSONB does not keep: white space, characters that it cannot store, numbers, order of keys.
@@ -95,6 +98,54 @@ async def test_every_text_of_real_runs_is_equal_after_emitter_tables_file_topic_
                 found = await source.get_run(run_id)
                 assert found is not None
                 assert [each.event for each in found.events] == events
+
+
+FILTERS: dict[str, list[Any]] = {
+    "status": [*RunStatus],
+    "agent": ["a", "nobody"],
+    "session": ["s", "\N{SNOWMAN}"],
+    "parent": ["r0", "r1"],
+    "created_from": [at(0), at(2), at(9)],
+    "created_before": [at(0), at(2), at(9)],
+    "updated_from": [at(2), at(3), at(99)],
+    "updated_before": [at(2), at(3), at(99)],
+    "stale_for": [timedelta(0), timedelta(days=36500)],
+    "has_dropped_events": [False, True],
+    "labels": [{}, {"environment": "test"}, {"environment": "test", "version": "2"}, {"environment": ""}],
+    "has_open_questions": [False, True],
+}
+RUNS: list[dict[str, Any]] = [
+    {"status": "completed", "agent": "a", "labels": {"environment": "test"}},
+    {"status": "failed", "parent": "r0", "dropped": 2, "updated": 99},
+    {"status": "waiting", "session": "s", "questions": [{"id": "q", "tool_name": "ask"}], "updated": 3},
+    {"session": "\N{SNOWMAN}", "labels": {"environment": "test", "version": "2"}},
+    {"parent": "r1", "agent": "a", "questions": [{"id": "gone", "tool_name": "ask"}], "labels": {"version": "2"}},
+]
+
+
+async def test_a_file_has_the_lists_and_the_questions_of_its_database(database: str, tmp_path: Path) -> None:
+    # Given a file with all runs of a database,
+    asked = [event("other", "tool_requested"), event("q", "tool_requested", tool_args={"question": "Which?"})]
+    for number, columns in enumerate(RUNS):
+        await insert_run(database, f"r{number}", number // 2, asked if number == 2 else [], **columns)
+    async with Reader(database) as reader:
+        with (tmp_path / "runs.jsonl").open("wb") as target:
+            await export_runs(reader, [run.id for run in (await reader.list_runs()).runs], target)
+        file = RunFile(tmp_path / "runs.jsonl")
+        # then each condition gives the same list, and so do some of two fields,
+        assert FILTERS.keys() == set(RunFilter.__struct_fields__)
+        single = [{name: value} for name, values in FILTERS.items() for value in values]
+        for conditions in [*single, *(one | other for one, other in zip(single, single[5:], strict=False))]:
+            found, expected = [await each.list_runs(RunFilter(**conditions)) for each in (file, reader)]
+            assert [run.id for run in found.runs] == [run.id for run in expected.runs], conditions
+        # and so do the pages of the questions.
+        cursor = None
+        for _ in range(2):
+            page, expected_page = [await each.open_questions(limit=1, cursor=cursor) for each in (file, reader)]
+            assert page == expected_page
+            cursor = page.cursor
+        assert cursor is None
+        assert (await file.open_questions()).questions[0].text == "Which?"
 
 
 async def test_a_file_that_is_altered_or_cut_off_is_not_imported(scene: Scene, tmp_path: Path) -> None:
