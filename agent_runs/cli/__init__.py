@@ -1,7 +1,7 @@
-"""Defines the command line `agent-runs` with click and rich: reads runs, answers questions, exports and imports.
+"""Defines the command line `agent-runs` with click and rich: reads runs, answers questions, exports, imports, replays.
 
 Install it with the extra `cli`. `docs/command-line.md` describes the commands.
 
-May import: codec, errors, escaping, events, ids, kafka, reader, run_file, settings, status, aiokafka, click,
+May import: codec, errors, escaping, events, ids, kafka, reader, replay, run_file, settings, status, aiokafka, click,
 rich.
 """

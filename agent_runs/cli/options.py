@@ -55,6 +55,20 @@ class Label(click.ParamType[tuple[str, str]]):
         return name, text
 
 
+class Positions(click.ParamType[dict[int, int]]):
+    """The offset to begin at, by partition, such as `0:120,1:98`."""
+
+    name = "positions"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[int, int]:
+        """Return the offsets by partition."""
+        if isinstance(value, dict):
+            return value
+        if not re.fullmatch(r"\d{1,9}:\d{1,18}(,\d{1,9}:\d{1,18})*", value):
+            self.fail(f"{value!r} does not have the form PARTITION:OFFSET[,PARTITION:OFFSET…]", param, ctx)
+        return {int(partition): int(offset) for partition, offset in (part.split(":") for part in value.split(","))}
+
+
 run_argument: Final = click.argument("run_id", metavar="RUN")
 output_option: Final = click.option(
     "-o",

@@ -4,15 +4,15 @@ import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.failures import failure_behind
 from agent_runs.kafka.options import client_options
+from agent_runs.kafka.topics import partitions_of
 from agent_runs.settings import KafkaSettings
 
 _TIMEOUT_S: Final = 10.0
@@ -46,8 +46,8 @@ async def read_lag(settings: KafkaSettings, topic: str, next_offsets: Mapping[in
     options = {**client_options(settings, "agent-runs-status"), "request_timeout_ms": int(_TIMEOUT_S * 1000)}
     consumer = AIOKafkaConsumer(**options, enable_auto_commit=False)
     try:
-        partitions = await _partitions(options, topic)
         await consumer.start()
+        partitions = await partitions_of(consumer._client, topic)  # noqa: SLF001  # its own method may create the topic
         starts = await consumer.beginning_offsets([TopicPartition(topic, number) for number in partitions])
         ends = await consumer.end_offsets(list(starts))
         stored = {place: next_offsets.get(place.partition, start) for place, start in starts.items()}
@@ -59,19 +59,6 @@ async def read_lag(settings: KafkaSettings, topic: str, next_offsets: Mapping[in
     finally:
         await consumer.stop()
     return {place.partition: Lag(max(0, ends[place] - offset), times.get(place)) for place, offset in stored.items()}
-
-
-async def _partitions(options: Mapping[str, Any], topic: str) -> list[int]:
-    """Return the numbers of the topic's partitions. Unlike the consumer's requests, this one never creates a topic."""
-    admin = AIOKafkaAdminClient(**options)
-    try:
-        await admin.start()
-        (found,) = await admin.describe_topics([topic])
-    finally:
-        await admin.close()
-    if found["error_code"]:
-        raise KafkaUnavailable(f"topic {topic!r} does not exist: create it with `python -m consumer create-topic`")
-    return [partition["partition"] for partition in found["partitions"]]
 
 
 async def _times(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, datetime]:

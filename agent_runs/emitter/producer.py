@@ -18,11 +18,7 @@ from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
-    UnknownTopicOrPartitionError,
-    for_code,
 )
-from aiokafka.partitioner import murmur2
-from aiokafka.protocol.metadata import MetadataRequest
 
 from agent_runs.emitter.rate_limited_log import logger
 from agent_runs.emitter.records import Record
@@ -30,6 +26,7 @@ from agent_runs.emitter.settings import Config
 from agent_runs.errors import KafkaUnavailable, SettingsError, TooLargeForTopic
 from agent_runs.kafka.failures import ConnectFailure, failure_behind
 from agent_runs.kafka.options import client_options
+from agent_runs.kafka.topics import partition_of_key, partitions_of
 
 _CLIENT_ID: Final = "agent-runs-emitter"
 # Below the 1 MiB that a topic accepts by default. A larger record goes in a batch of its own.
@@ -45,7 +42,7 @@ class Producer:
         self._topic = topic
         self._timeout_s = timeout_s
         # Cached, because the keys of active runs repeat, and murmur2 in Python is slow.
-        self.partition_of = lru_cache(maxsize=10_000)(lambda key: int(murmur2(key) & 0x7FFFFFFF) % partitions)
+        self.partition_of = lru_cache(maxsize=10_000)(lambda key: partition_of_key(key, partitions))
 
     async def send(self, partition: int, records: Iterable[Record]) -> int:
         """Send as many records as fit into one batch, at least one. Returns how many all in-sync replicas have stored.
@@ -79,7 +76,7 @@ async def open_producer(config: Config) -> AsyncIterator[Producer]:
     try:
         async with _translate_errors(2 * timeout_s):
             await client.start()
-            partitions = await _count_partitions(client, topic)
+            partitions = len(await partitions_of(client.client, topic))
         # aiokafka retries a batch for one timeout, and may then wait for the last answer for another one.
         yield Producer(client, topic, partitions, 3 * timeout_s)
     finally:
@@ -99,18 +96,6 @@ def _make_client(config: Config) -> AIOKafkaProducer:
         max_batch_size=_BATCH_BYTES,
         request_timeout_ms=int(config.emitter.request_timeout_s * 1000),
     )
-
-
-async def _count_partitions(client: AIOKafkaProducer, topic: str) -> int:
-    # Not `client.partitions_for`: aiokafka's request lets the broker create a missing topic with its defaults.
-    request = MetadataRequest([topic], allow_auto_topic_creation=False)
-    response = await client.client.send(client.client.get_random_node(), request)
-    ((code, _, _, partitions),) = response.topics
-    if for_code(code) is UnknownTopicOrPartitionError:
-        raise KafkaUnavailable(f"topic {topic!r} does not exist: create it with `agent-runs-consumer create-topic`")
-    if code:
-        raise for_code(code)(topic)
-    return len(partitions)
 
 
 @asynccontextmanager

@@ -20,11 +20,12 @@ from agent_runs.replay.report import Drift, Report
 from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import NthLlmCall, ToolRule
 from agent_runs.replay.topic import TopicReading, read_topic
-from agent_runs.replay.topic_items import Progress, TopicEvent, TopicRejection
+from agent_runs.replay.topic_items import Copied, Progress, Skipped, TopicEvent, TopicRejection
 from agent_runs.replay.units import Unit
 
 __all__ = [
     "Ambiguous",
+    "Copied",
     "Divergence",
     "Drift",
     "NotReplayable",
@@ -36,6 +37,7 @@ __all__ = [
     "ReplayError",
     "Report",
     "Request",
+    "Skipped",
     "ToolRule",
     "TopicEvent",
     "TopicReading",

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Struct
 
-from agent_runs.replay.topic_items import Progress, TopicEvent, TopicRejection
+from agent_runs.replay.topic_items import Copied, Progress, TopicEvent, TopicRejection
 from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections
 
 TopicItem: TypeAlias = TopicEvent | TopicRejection
@@ -55,7 +55,7 @@ def read_topic(  # noqa: PLR0913  # keywords with defaults
 
     Args:
         topic: the name of the topic. None: `AGENT_RUNS_TOPIC`.
-        run_id: only the records of this run; only its partition is read.
+        run_id: only the records of this run; only its partition is read, unless `partitions` names others.
         partitions: only these partitions. None: all.
         positions: by partition, the offset to begin at, such as `TopicReading.positions` of an earlier reading. A
             partition without one is read from the start of its log.
@@ -82,6 +82,7 @@ class TopicReading:
     """The records of a topic, to be iterated once. Made by `read_topic`.
 
     Attributes:
+        topic: the name of the topic.
         positions: by partition, the offset after the last item that the iteration has returned, and after records that
             it has passed over. Store them, and pass them to `read_topic` to continue.
     """
@@ -93,6 +94,7 @@ class TopicReading:
         selection: Selection,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
+        self.topic = settings.topic
         self.positions: dict[int, int] = dict(selection.positions or {})
         self._kafka = kafka
         self._settings = settings
@@ -122,6 +124,32 @@ class TopicReading:
                     self._passed(found[1])
             finally:
                 runner.run(batches.aclose())
+
+    async def copy_to(
+        self, target: str, *, rate: float | None = None, on_progress: Callable[[Copied], None] | None = None
+    ) -> Copied:
+        """Publish the records to another topic, with their keys, values, headers and timestamps, also refused ones.
+
+        The order of the records of a partition is kept, and so that of a run. A record goes to the partition with the
+        number that it has, if both topics have as many partitions; else to the partition of its key. A topic with
+        `message.timestamp.type=LogAppendTime` replaces the timestamps. Records that the Kafka client cannot parse are
+        not copied.
+
+        Args:
+            target: the name of the topic; it must exist.
+            rate: how many records a second at most. None: no limit.
+            on_progress: called after each batch that all in-sync replicas have stored. Its `positions` continue the
+                copy, with `read_topic(positions=…)`, if this call ends early.
+
+        Raises:
+            KafkaUnavailable: as for the iteration; or the target does not store the records.
+            TooLargeForTopic: the target refuses a record because of its size.
+            ValueError: the target is the topic itself.
+        """
+        from agent_runs.replay.topic_copy import Route, copy_records  # noqa: PLC0415  # it imports the Kafka client
+
+        route = Route(kafka=self._kafka, source=self.topic, target=target, rate=rate)
+        return await copy_records(route, self._batches(), on_progress)
 
     def _batches(self) -> AsyncGenerator[tuple[list[TopicItem], Progress], None]:
         from agent_runs.replay.topic_batches import read_batches  # noqa: PLC0415  # it imports the Kafka client

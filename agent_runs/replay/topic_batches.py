@@ -1,5 +1,6 @@
 """Reads a topic in batches of events and rejections, without a consumer group."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any, Final
@@ -10,6 +11,7 @@ from agent_runs.codec.records import Reason, Refusal, judge_record
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.decompression import decompression_limit
 from agent_runs.kafka.errors import DamagedBatch
+from agent_runs.kafka.failures import failure_behind
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.records import UnreadableRecord
 from agent_runs.replay.topic import Selection, TopicItem, TopicSettings
@@ -29,6 +31,7 @@ async def read_batches(
     Raises:
         KafkaUnavailable: no broker answers, the topic or a partition does not exist, or nothing was fetched for 60 s.
     """
+    began_at = time.monotonic()
     decompression_limit.set(settings.decompression_limit)
     client = AIOKafkaConsumer(
         **client_options(kafka, _CLIENT_ID),
@@ -48,7 +51,8 @@ async def read_batches(
             if items or not selection.follow:
                 yield items, reader.progress()
     except (*CLIENT_ERRORS, DamagedBatch) as error:
-        raise KafkaUnavailable(f"the topic {settings.topic!r} cannot be read: {error!r}") from error
+        reason = failure_behind(error, began_at) or repr(error)
+        raise KafkaUnavailable(f"the topic {settings.topic!r} cannot be read: {reason}") from error
     finally:
         with suppress(*CLIENT_ERRORS):
             await client.stop()

@@ -11,14 +11,12 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
     RecordTooLargeError,
     UnsupportedCodecError,
-    for_code,
 )
-from aiokafka.partitioner import murmur2
-from aiokafka.protocol.metadata import MetadataRequest
 
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.batch_reader import fetch_batch_bytes, read_unreadable
 from agent_runs.kafka.records import UnreadableRecord
+from agent_runs.kafka.topics import partition_of_key, partitions_of
 from agent_runs.replay.topic import Selection
 from agent_runs.replay.topic_items import Progress
 
@@ -56,27 +54,22 @@ class TopicClient:
         self._ends = {tp.partition: offset for tp, offset in (await self._client.end_offsets(tps)).items()}
         wanted = await self._wanted_offsets(tps)
         for partition, start in self._starts.items():
+            if wanted.get(partition, start) > self._ends[partition]:
+                after = f"offset {wanted[partition]} of partition {partition} is after the end of its log"
+                raise KafkaUnavailable(f"the topic {self._topic!r}: {after}, {self._ends[partition]}")
             if wanted.get(partition, start) < start:
                 self._lost[partition] = wanted[partition]
             self._positions[partition] = max(wanted.get(partition, start), start)
         self._assign(self._starts if self._selection.follow else self.unfinished())
 
     async def _chosen_partitions(self) -> list[int]:
-        known = await self._partitions_of_topic()
-        if self._key is not None:
-            return [(murmur2(self._key) & 0x7FFFFFFF) % len(known)]
+        known = await partitions_of(self._client._client, self._topic)  # noqa: SLF001
+        if self._key is not None and self._selection.partitions is None:
+            return [partition_of_key(self._key, len(known))]
         chosen = known if self._selection.partitions is None else sorted(self._selection.partitions)
-        if missing := sorted(set(chosen) - set(known)):
+        if missing := sorted({*chosen, *(self._selection.positions or ())} - set(known)):
             raise KafkaUnavailable(f"the topic {self._topic!r} has no partition {missing[0]}: it has {len(known)}")
         return chosen
-
-    async def _partitions_of_topic(self) -> list[int]:
-        client = self._client._client  # noqa: SLF001  # the consumer's own methods let the broker create a missing topic
-        request = MetadataRequest([self._topic], allow_auto_topic_creation=False)
-        ((code, _, _, partitions),) = (await client.send(client.get_random_node(), request)).topics
-        if code:
-            raise for_code(code)(f"topic {self._topic!r}")
-        return sorted(partition for _, partition, *_ in partitions)
 
     async def _wanted_offsets(self, tps: list[TopicPartition]) -> dict[int, int]:
         if self._selection.since is None:

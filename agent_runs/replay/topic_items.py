@@ -1,12 +1,13 @@
 """What reading a topic yields: events and rejections, with their coordinates."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 
 import msgspec
 
 from agent_runs.codec.decode import decode_stored_event
-from agent_runs.codec.records import Reason
+from agent_runs.codec.records import Reason, storable_timestamp
 from agent_runs.events import RunEvent, UnknownEvent
 
 
@@ -34,6 +35,20 @@ class TopicEvent(msgspec.Struct, frozen=True, dict=True):
         """The typed event, decoded at the first access."""
         return decode_stored_event(self.value)
 
+    @property
+    def created_at(self) -> datetime:
+        """The record's timestamp, in UTC."""
+        return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
+
+    def to_json(self) -> bytes:
+        """Return the record as JSON on one line: `run_id, created_at, partition, offset, event`, the last as published.
+
+        In valid JSON, line breaks are only between tokens, so they are left out.
+        """
+        message = msgspec.Raw(self.value.translate(None, b"\r\n"))
+        fields = {"partition": self.partition, "offset": self.offset, "event": message}
+        return msgspec.json.encode({"run_id": self.run_id, "created_at": self.created_at, **fields})
+
 
 class TopicRejection(msgspec.Struct, frozen=True):
     """A record that the service stores as a dead letter, or cannot read.
@@ -58,6 +73,22 @@ class TopicRejection(msgspec.Struct, frozen=True):
     value: bytes | None = None
     headers: Sequence[tuple[str, bytes | None]] = ()
 
+    @property
+    def created_at(self) -> datetime | None:
+        """The record's timestamp, in UTC; None if it is outside the years 1 to 9999."""
+        if storable_timestamp(self.timestamp_ms) is None:
+            return None
+        return datetime.fromtimestamp(self.timestamp_ms / 1000, UTC)
+
+    def to_json(self) -> bytes:
+        """Return the record as JSON on one line: `created_at, partition, offset, reason, key, value, detail`.
+
+        `key` and `value` are base64.
+        """
+        fields = {name: getattr(self, name) for name in ("partition", "offset", "reason", "key", "value")}
+        detail = self.detail.encode(errors="backslashreplace").decode()  # it may quote lone surrogates
+        return msgspec.json.encode({"created_at": self.created_at, **fields, "detail": detail})
+
 
 class Progress(msgspec.Struct, frozen=True):
     """How far a reading is.
@@ -75,3 +106,29 @@ class Progress(msgspec.Struct, frozen=True):
     ends: dict[int, int]
     lost: dict[int, int]
     records: int
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A record that was not copied, because the Kafka client cannot parse it.
+
+    Attributes:
+        partition: the partition of the record.
+        offset: the offset of the record.
+        detail: why it cannot be parsed.
+    """
+
+    partition: int
+    offset: int
+    detail: str
+
+
+class Copied(Progress, frozen=True, kw_only=True):
+    """How far a copy to another topic is. `positions` are the offsets after the last records that were copied.
+
+    Attributes:
+        copied: how many records all in-sync replicas of the target have stored.
+        skipped: the records that the Kafka client cannot parse.
+    """
+
+    copied: int
+    skipped: tuple[Skipped, ...]

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import structlog
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.progress import Progress
 
+from agent_runs.cli.progress import progress_bar
 from agent_runs.escaping import escape_line
 
 _LOG_INTERVAL_S: Final = 10.0
@@ -23,19 +23,12 @@ class ShowProgress(Protocol):
         """Show it."""
 
 
-class _Rate(ProgressColumn):
-    """The events per second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f} events/s")
-
-
 @contextmanager
 def show_progress(command: str, total_events: int) -> Iterator[ShowProgress]:
     """Yield a function to call after each page. If the block fails, print how to continue."""
     console = Console(stderr=True, highlight=False)
     last: str | None = None
-    bar = _bar(console) if console.is_terminal else None
+    bar = progress_bar(console, "events") if console.is_terminal else None
     advance = _log_lines(command, total_events) if bar is None else _advance(bar, command, total_events)
 
     def show(events: int, done_up_to: str | None) -> None:
@@ -53,11 +46,6 @@ def show_progress(command: str, total_events: int) -> Iterator[ShowProgress]:
         if last is not None:
             _log.info("Stopped; all runs up to this one are done: continue with --from", action=command, run=last)
         raise
-
-
-def _bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f}"))
-    return Progress(*columns, _Rate(), TimeRemainingColumn(), console=console, transient=True)
 
 
 def _advance(bar: Progress, command: str, total: int) -> ShowProgress:

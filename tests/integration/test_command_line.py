@@ -13,6 +13,7 @@ from agent_runs.reader import RunFilter
 from tests.support.command_line import Ran, agent_runs
 from tests.support.messages import Message, event
 from tests.support.scene import MakeScene, Scene
+from tests.support.servers import MakeTopic
 from tests.support.stored_runs import insert_run
 
 PROMPT = {"model": "m-1", "system_prompt": "You book flights.\nBe brief."}
@@ -84,9 +85,10 @@ async def test_an_auditor_gets_each_answer_with_one_command(scene: Scene) -> Non
 
 
 async def test_each_example_of_each_help_text_works(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, make_topic: MakeTopic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await booked(scene)
+    target = await make_topic()
     monkeypatch.chdir(tmp_path)
 
     for name, command in cli.commands.items():
@@ -101,7 +103,7 @@ async def test_each_example_of_each_help_text_works(
             # A run whose question is answered would need another one for the second example of `answer`.
             line, _, source = example.partition(" < ")
             stdin = Path(source).read_bytes() if source else b""  # noqa: ASYNC240
-            arguments = shlex.split(line)
+            arguments = shlex.split(line.replace("run-events-copy", target))
             if name == "answer" and "--question" not in arguments:
                 arguments += ["--question", "ask-1"]
             if name == "answer":

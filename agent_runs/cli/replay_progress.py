@@ -1,0 +1,89 @@
+"""Shows how far `replay` is, and from where it can be continued."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+
+from agent_runs.cli.output import note
+from agent_runs.cli.progress import progress_bar
+from agent_runs.replay import Copied, Progress
+
+_NOTE_INTERVAL_S: Final = 10.0
+_NAMED_SKIPPED: Final = 20
+
+
+class ReplayProgress:
+    """A bar on a terminal; else, for a copy, a line every 10 seconds. At the end, a line with the positions.
+
+    Args:
+        shows_bar: False if the records are printed to the same terminal, or if there is no end.
+
+    Attributes:
+        positions: the positions to print at the end, if they are more exact than those of the last batch.
+    """
+
+    def __init__(self, *, shows_bar: bool) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._bar = progress_bar(console, "records") if shows_bar and console.is_terminal else None
+        self._task = None if self._bar is None else self._bar.add_task("replay", total=None)
+        self.positions: Mapping[int, int] = {}
+        self._last: Progress | None = None
+        self._total: int | None = None
+        self._noted_at = time.monotonic()
+        self._skipped = 0
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if self._last is not None:
+            positions = positions_text(self.positions or self._last.positions)
+            note(f"{_done(self._last)} To continue: --from {positions}")
+
+    def show(self, progress: Progress) -> None:
+        """Show the progress after a batch."""
+        self._last = progress
+        left = sum(max(0, end - progress.positions[partition]) for partition, end in progress.ends.items())
+        if self._total is None:
+            self._total = left
+            _note_begin(progress)
+        if isinstance(progress, Copied):
+            self._note_copied(progress)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=self._total, completed=self._total - left)
+
+    def _note_copied(self, progress: Copied) -> None:
+        for skipped in progress.skipped[self._skipped : _NAMED_SKIPPED]:
+            note(f"Not copied: record {skipped.partition}:{skipped.offset} cannot be read: {skipped.detail}")
+        self._skipped = len(progress.skipped)
+        if self._bar is None and time.monotonic() - self._noted_at >= _NOTE_INTERVAL_S:
+            self._noted_at = time.monotonic()
+            note(f"Copied {progress.copied:,} records, up to {positions_text(progress.positions)}")
+
+
+def _done(progress: Progress) -> str:
+    if not isinstance(progress, Copied):
+        return f"Read {progress.records:,} records."
+    skipped = f"; {len(progress.skipped):,} cannot be read" if progress.skipped else ""
+    return f"Copied {progress.copied:,} records{skipped}."
+
+
+def positions_text(positions: Mapping[int, int]) -> str:
+    """Return positions in the form that `--from` takes."""
+    return ",".join(f"{partition}:{offset}" for partition, offset in sorted(positions.items()))
+
+
+def _note_begin(progress: Progress) -> None:
+    """Note where a log begins, if records before it are deleted that the reading would have begun with."""
+    begins = {number: start for number, start in progress.starts.items() if 0 < start == progress.positions[number]}
+    if begins:
+        note(f"The log begins at {positions_text(begins)}: the records before were deleted.")
