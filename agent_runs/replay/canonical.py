@@ -39,10 +39,18 @@ def parse_json(text: str) -> Any:
 
 
 def _by_value(text: str) -> str:
+    """Return a canonical JSON text with equal numbers written alike; the text itself if it has integers only."""
+    fractions: list[str] = []
+
+    def real(literal: str) -> int | float:
+        fractions.append(literal)
+        return _real(literal)
+
     try:
-        return json.dumps(json.loads(text, parse_float=_real), ensure_ascii=True, separators=(",", ":"))
+        value = json.loads(text, parse_float=real)
     except (ValueError, RecursionError):  # nested too deep for the standard library
         return text
+    return canonical_json(value) if fractions else text
 
 
 def _real(literal: str) -> int | float:

@@ -190,3 +190,25 @@ async def test_an_agent_that_waits_goes_on_with_the_answer_of_another_process(sc
     question, answer = events[run_id][3:5]
     assert types(events[run_id])[2:] == ["llm_called", *["tool_requested", "tool_succeeded", "llm_called"], *CALL]
     assert (answer.parent_event_id, json.loads(answer.event_data)["result"]) == (question.id, {"answer": "no"})
+
+
+async def test_stored_runs_are_replayed_against_a_changed_prompt_without_a_side_effect(scene: Scene) -> None:
+    output = await run_example(scene, "tool_agent.py")
+    assert output.count("EUR 189 are paid for A-4711") == 1
+    paid, unknown = re.findall(r"^run (\w+)$", output, re.MULTILINE)
+    await scene.run_until_end()
+
+    output = await run_example(scene, "tool_agent.py", "replay", "You are brief.", paid, unknown)
+
+    assert "are paid" not in output
+    assert f"is a replay of {paid}: 5 served, 3 of them drifted; 0 unserved; 0 live; 0 refused" in output
+    assert f"is a replay of {unknown}: 3 served, 2 of them drifted; 0 unserved; 0 live; 0 refused" in output
+    assert (
+        "drifted: event 2, model 'example-1': at system_prompt: character 8: recorded …\"You are the refund" in output
+    )
+    runs, events = await stored(scene)
+    replays = dict(re.findall(r"^run (\w+) is a replay of (\w+)", output, re.MULTILINE))
+    assert sorted(replays.values()) == sorted([paid, unknown])
+    for run_id, recorded_id in replays.items():
+        assert json.loads(runs[run_id].labels) == {"replay_of": recorded_id}
+        assert types(events[run_id]) == types(events[recorded_id])

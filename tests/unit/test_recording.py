@@ -70,6 +70,7 @@ def test_calls_are_answered_by_name_and_content_and_equal_ones_in_their_order(re
         ({"a": 1, "b": [2]}, {"b": [2.0], "a": 1.0}),
         ({"a": 1e2}, {"a": 100}),
         ({"a": -0.0}, {"a": 0}),
+        ({"a": 1, "b": "é\ud800\u2028"}, {"a": 1.0, "b": "é\ud800\u2028"}),
         ({"a": (1, 2)}, {"a": [1, 2]}),
         ({"a": "1.50"}, {"a": "1.50"}),
         (None, None),
