@@ -27,9 +27,10 @@ _STYLES: Final = {"=": "dim", "~": "yellow", "-": "red", "+": "green"}
 )
 @click.pass_context
 def diff_command(context: click.Context, first: str, second: str, *, show_all: bool, output: str) -> None:
-    """Compare two runs: their events side by side, aligned by what was asked, with the differences by path.
+    """Compare two runs, event by event.
 
-    Ids, times and durations are not compared. Exit code 1: there are differences.
+    Events are aligned by what was asked, and differences are listed by path. Ids, times and durations are not compared.
+    Exit code 1: there are differences.
 
     \b
     Examples:

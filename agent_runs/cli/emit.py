@@ -21,9 +21,10 @@ from agent_runs.ids import id_problem
 @click.option("--parent", metavar="EVENT", help="The event of the same run that caused this one.")
 @click.option("--unknown", is_flag=True, help="Allow a TYPE that is not part of the contract.")
 def emit_command(run_id: str, type: str, fields: str, parent: str | None, unknown: bool) -> None:  # noqa: FBT001
-    """Publish one event of a run, for shell scripts; print its id when Kafka has acknowledged it.
+    """Publish one event of a run, for shell scripts.
 
-    JSON has the fields of the event's TYPE. The event gets an id and the time unless JSON has them.
+    JSON has the fields of the event's TYPE. The event gets an id and the time unless JSON has them. The command prints
+    the id when Kafka has acknowledged the event.
 
     \b
     Examples:

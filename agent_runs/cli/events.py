@@ -21,6 +21,7 @@ _SHORT_NUMBERS: Final = 999  # the width of the first column when the last numbe
 @click.command("events")
 @run_argument
 @click.option("--from", "first", type=click.IntRange(min=0), default=0, help="Begin with the event of this number.")
+@click.option("--to", "last", type=click.IntRange(min=0), help="End with the event of this number.")
 @click.option("--type", "types", multiple=True, help="Only events of this type; may be repeated.")
 @click.option("--grep", "pattern", help="Only events whose text or JSON matches this regular expression.")
 @click.option("--follow", is_flag=True, help="Wait for further events, until Ctrl-C.")
@@ -29,6 +30,7 @@ def events_command(  # noqa: PLR0913  # the options of the command
     *,
     run_id: str,
     first: int,
+    last: int | None,
     types: tuple[str, ...],
     pattern: str | None,
     follow: bool,
@@ -36,12 +38,12 @@ def events_command(  # noqa: PLR0913  # the options of the command
 ) -> None:
     """List the events of a run, in their order.
 
-    The JSON of an event has the whole message under `event`.
+    As text, an event is one line, cut to the width of the terminal. Its JSON has the whole message under `event`.
 
     \b
     Examples:
       agent-runs events booking-7 --type tool_requested --type tool_failed
-      agent-runs events booking-7 --grep Lisbon --from 2 -o jsonl
+      agent-runs events booking-7 --grep Lisbon --from 2 --to 4 -o jsonl
     """
     if follow and output == "json":
         raise click.UsageError("one JSON document has an end: use -o jsonl with --follow")
@@ -50,7 +52,7 @@ def events_command(  # noqa: PLR0913  # the options of the command
     async def work(source: RunSource) -> None:
         run = await summary_of(source, run_id)
         shown = _Printer(output, max(run.event_count - 1, _SHORT_NUMBERS if follow else 0))
-        async for event in _stream(source, run_id, first, types, follow=follow):
+        async for event in _stream(source, run_id, (first - 1, last), types, follow=follow):
             if matches(event):
                 shown.add(event)
         shown.end()
@@ -58,11 +60,13 @@ def events_command(  # noqa: PLR0913  # the options of the command
     read(work)
 
 
-def _stream(source: RunSource, run_id: str, first: int, types: tuple[str, ...], *, follow: bool) -> Stream[StoredEvent]:
-    after, wanted = first - 1, types or None
+def _stream(
+    source: RunSource, run_id: str, range_: tuple[int, int | None], types: tuple[str, ...], *, follow: bool
+) -> Stream[StoredEvent]:
+    (after, until), wanted = range_, types or None
     if follow and isinstance(source, Reader):  # a file has no further events
-        return source.get_run_events(run_id, after=after, types=wanted, follow=True)
-    return source.get_run_events(run_id, after=after, types=wanted)
+        return source.get_run_events(run_id, after=after, until=until, types=wanted, follow=True)
+    return source.get_run_events(run_id, after=after, until=until, types=wanted)
 
 
 class _Printer:

@@ -69,10 +69,11 @@ def _target(path: Path | None) -> Iterator[BinaryIO]:
 @click.command("import")
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 def import_command(path: Path) -> None:
-    """Publish the events of a run file to the topic, with their ids, in order. FILE may be `-`.
+    """Publish the events of a run file to the topic.
 
-    The whole file is checked first: one that is cut off or altered is refused, with the line. It is safe to import a
-    file twice: events that are stored already are not stored again.
+    They keep their ids and their order. FILE may be `-`. The whole file is checked first: one that is cut off or
+    altered is refused, with the line. It is safe to import a file twice: events that are stored already are not stored
+    again.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ from agent_runs.reader import Change, LlmCall, RunSource
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Text or JSON."
 )
 def prompt_command(run_id: str, number: int | None, diff: bool, raw: bool, output: str) -> None:  # noqa: FBT001
-    """Show the exact prompt and answer of a call of a language model.
+    """Show the exact prompt and answer of a model call.
 
     As text, characters that are not printable are escaped, and a prompt that is JSON is indented. The JSON has the
     exact texts, and the differences to the call before.
@@ -61,9 +61,11 @@ async def _find(source: RunSource, run_id: str, number: int | None) -> LlmCall:
         found = call
         if call.number == number:
             return call
-    if number is not None or found is None:
-        count = f"has {count_text(found.number, 'call')}" if found else "has no call"
-        raise Refused(f"the run {run_id!r} {count} of a language model")
+    if found is None:
+        raise Refused(f"the run {run_id!r} has no call of a language model")
+    if number is not None:
+        last = f"its last one is --call {found.number}"
+        raise Refused(f"the run {run_id!r} has {count_text(found.number, 'call')} of a language model: {last}")
     return found
 
 

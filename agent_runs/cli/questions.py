@@ -18,9 +18,10 @@ _PAGE_RUNS: Final = 100
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The number of questions.")
 @output_option
 def questions_command(tool: str | None, limit: int, output: str) -> None:
-    """List the questions that nobody has answered, those first whose run waits longest.
+    """List the questions that nobody has answered.
 
-    A question is a request of a tool such as ask_human without an answer. `agent-runs answer` answers it.
+    A question is a request of a tool such as ask_human without an answer. `agent-runs answer` answers it. Those whose
+    run waits longest come first.
 
     \b
     Examples:

@@ -56,10 +56,10 @@ _LAST_EVENTS: Final = 100
 @click.option("--cursor", help="The next page: the cursor that the previous page ended with.")
 @output_option
 def runs_command(limit: int, cursor: str | None, output: str, **conditions: Any) -> None:
-    """List runs, newest first: those that meet all conditions.
+    """List runs, newest first, also by status, agent or label.
 
-    NOTE says why a run failed, what it waits for, and how many events are missing. A TIME is in UTC unless it has an
-    offset.
+    The list has the runs that meet all conditions. NOTE says why a run failed, what it waits for, and how many events
+    are missing. A TIME is in UTC unless it has an offset.
 
     \b
     Examples:

@@ -13,6 +13,7 @@ from agent_runs.cli.timeline import Timeline
 from agent_runs.escaping import escape_line
 from agent_runs.events import EventsDropped
 from agent_runs.reader import OpaqueEvent, OpenQuestion, RunSource, RunSummary, RunTree, StoredEvent
+from agent_runs.reader.llm_calls import LLM_TYPES
 from agent_runs.run_file import RunNotFound
 from agent_runs.status import RunState, fold
 
@@ -23,10 +24,12 @@ from agent_runs.status import RunState, fold
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Text or JSON."
 )
 def show_command(run_id: str, output: str) -> None:
-    """Show a run: its facts, its parents and children, its events, what it waits for, and where events are missing.
+    """Show a run: its tree, its events, its open questions.
+
+    The tree has its parents and children. At the end are the questions that it waits for, and where events are missing.
 
     Each event has its number, the time since the event before, its type, the status of the run after it, and what it
-    says.
+    says. Calls of models are numbered, for the command prompt.
 
     \b
     Examples:
@@ -52,15 +55,23 @@ async def _show(source: RunSource, run_id: str) -> None:
         for line in _tree_lines(tree, run_id):
             print_line(line)
     print_line("")
-    timeline, state, holes = Timeline(run.event_count - 1), RunState(), []
-    async for stored in source.get_run_events(run_id, until=run.event_count - 1):
-        if not isinstance(stored.event, OpaqueEvent):
-            state = fold(state, stored.event)
-        timeline.print(stored, state.status)
-        if isinstance(stored.event, EventsDropped):
-            holes.append(stored)
+    holes = await _print_events(source, run)
     _print_questions(await source.questions_of([run]))
     _print_holes(holes)
+
+
+async def _print_events(source: RunSource, run: RunSummary) -> list[StoredEvent]:
+    """Print the events, and return those where events are missing."""
+    timeline, state, calls, holes = Timeline(run.event_count - 1), RunState(), 0, []
+    async for stored in source.get_run_events(run.id, until=run.event_count - 1):
+        if not isinstance(stored.event, OpaqueEvent):
+            state = fold(state, stored.event)
+        is_call = stored.type in LLM_TYPES
+        calls += is_call
+        timeline.print(stored, state.status, calls if is_call else None)
+        if isinstance(stored.event, EventsDropped):
+            holes.append(stored)
+    return holes
 
 
 def _print_facts(run: RunSummary) -> None:

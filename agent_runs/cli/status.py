@@ -43,9 +43,10 @@ class _Lag(msgspec.Struct, frozen=True, kw_only=True):
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Text or JSON."
 )
 def status_command(output: str) -> None:
-    """Show how many runs have each status, how far each partition is stored, and how many dead letters are open.
+    """Show the number of runs, the lag, and open dead letters.
 
-    A number after ~ is an estimate. Without Kafka, the lag is not shown, and the exit code is 4.
+    Runs are counted by status. The lag is shown by partition, in records and in seconds. A number after ~ is an
+    estimate. Without Kafka, the lag is not shown, and the exit code is 4.
 
     \b
     Examples:

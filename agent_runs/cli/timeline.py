@@ -35,15 +35,23 @@ class Timeline:
         self._width = width()
         self._before: datetime | None = None
 
-    def print(self, stored: StoredEvent, status: RunStatus | None = None) -> None:
-        """Print one event, with the status of the run after it if it is known."""
+    def print(self, stored: StoredEvent, status: RunStatus | None = None, call: int | None = None) -> None:
+        """Print one event.
+
+        Args:
+            stored: the event.
+            status: the status of the run after it, if it is known.
+            call: its number among the calls of models, if it is one and the number is known.
+        """
         elapsed = "" if self._before is None else f"+{duration_text(stored.created_at - self._before)}"
         self._before = stored.created_at
-        line = Text(f"{stored.seq:>{self._seq_width}} {elapsed:>8} ", "dim")
+        line = Text.assemble((f"{stored.seq:>{self._seq_width}} {elapsed:>8} ", "dim"))
         name = escape_line(cut(stored.type, _TYPE_WIDTH))
         line.append(f"{name:<{_TYPE_WIDTH}} ", _TYPE_STYLES.get(stored.type, ""))
         if status is not None:
             line.append(f"{status.value:<{_STATUS_WIDTH}} ", STATUS_STYLES[status])
+        if call is not None:
+            line.append(f"call {call}: ", "bold")
         line.append(escape_line(event_text(stored.event)))
         if self._width is not None:
             line.truncate(self._width, overflow="ellipsis")

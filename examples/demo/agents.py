@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -26,21 +26,32 @@ class ToolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One run of an agent, with the random numbers and the sleep function that drive it."""
+    """One run of an agent, with the random numbers and the sleep function that drive it.
+
+    Attributes:
+        messages: the prompt of the next call of a model: what was said so far, and what tools returned.
+    """
 
     run: Run
     dice: Random
     sleep: Sleep
+    messages: list[dict[str, Any]] = field(default_factory=list)
 
-    async def ask_model(self, system_prompt: str, user_prompt: str, answer: dict[str, Any]) -> None:
+    def hear(self, text: str) -> None:
+        """Publish a message of the user."""
+        self.run.input("message_from_user", {"text": text})
+        self.messages.append({"role": "user", "content": text})
+
+    async def ask_model(self, system_prompt: str, answer: dict[str, Any]) -> None:
         """Publish one call of a model, with this answer."""
         await self.sleep(self.dice.uniform(*CALL_S))
         self.run.llm_called(
             model=self.dice.choice(MODELS),
             system_prompt=system_prompt,
-            user_prompt=user_prompt,
+            user_prompt=self.messages,
             raw_response=json.dumps(answer, ensure_ascii=False),
         )
+        self.messages.append({"role": "assistant", "content": answer})
 
     async def call_tool(self, name: str, args: dict[str, Any], result: Any) -> None:
         """Publish one call of a tool. If `result` is an exception, it is raised, and the call fails."""
@@ -49,6 +60,7 @@ class Agent:
             if isinstance(result, Exception):
                 raise result
             call.result = result
+        self.messages.append({"role": "tool", "name": name, "content": result})
 
     async def ask_human(self, question: str, *, probability: float = 1.0) -> bool:
         """Ask a human and wait; the run's status is `waiting` until the answer.
@@ -88,13 +100,14 @@ async def answer_question(agent: Agent) -> None:
 async def research(agent: Agent, question: str) -> str:
     """Search, read and answer. For some pages the tool call fails, and then the run fails."""
     finding = FINDINGS[question]
-    agent.run.input("message_from_user", {"text": question})
+    agent.hear(question)
     agent.run.context_assembled({"history": [question], "tools": ["web_search", "read_page"]})
-    await agent.ask_model(RESEARCHER_PROMPT, question, {"thought": "I need sources first.", "tool": "web_search"})
+    await agent.ask_model(RESEARCHER_PROMPT, {"thought": "I need sources first.", "tool": "web_search"})
     await agent.call_tool("web_search", {"query": question}, {"hits": [{"url": "https://example.org/1"}]})
+    await agent.ask_model(RESEARCHER_PROMPT, {"thought": "The first page looks right.", "tool": "read_page"})
     timed_out = ToolError("example.org did not answer within 10 s") if agent.dice.random() < 0.15 else None
     await agent.call_tool("read_page", {"url": "https://example.org/1"}, timed_out or {"text": finding})
-    await agent.ask_model(RESEARCHER_PROMPT, question, {"thought": "That answers it.", "tool": "respond_to_user"})
+    await agent.ask_model(RESEARCHER_PROMPT, {"thought": "That answers it.", "tool": "respond_to_user"})
     await agent.call_tool("respond_to_user", {"text": finding}, {"delivered": True})
     return finding
 
@@ -108,8 +121,8 @@ Tools: spawn_agent(agent, task), ask_human(question), respond_to_user(text).
 async def plan_report(agent: Agent) -> None:
     """report-planner: gives two questions to child runs, and asks a human before it sends the report."""
     questions = agent.dice.sample(list(FINDINGS), k=2)
-    agent.run.input("message_from_user", {"text": "A page for Monday, please: " + " ".join(questions)})
-    await agent.ask_model(PLANNER_PROMPT, " ".join(questions), {"questions": questions})
+    agent.hear("A page for Monday, please: " + " ".join(questions))
+    await agent.ask_model(PLANNER_PROMPT, {"questions": questions})
     findings = []
     for question in questions:
         async with agent.run.tool("spawn_agent", {"agent": "market-researcher", "task": question}) as call:
@@ -141,9 +154,9 @@ async def refund(agent: Agent) -> None:
     """refund-desk: asks a human before it refunds a large amount; a third of the humans do not answer."""
     complaint, amount_eur = agent.dice.choice(list(COMPLAINTS.items()))
     order = f"A-{agent.dice.randrange(10_000, 99_999)}"
-    agent.run.input("message_from_user", {"text": f"Order {order}: {complaint}. I want my money back."})
+    agent.hear(f"Order {order}: {complaint}. I want my money back.")
     await agent.call_tool("find_order", {"order": order}, {"order": order, "amount_eur": amount_eur, "paid": "card"})
-    await agent.ask_model(REFUND_PROMPT, complaint, {"ask_human": amount_eur > 50})
+    await agent.ask_model(REFUND_PROMPT, {"ask_human": amount_eur > 50})
     if amount_eur > 50 and not await agent.ask_human(f"Refund EUR {amount_eur} for {order}?", probability=0.67):
         return  # the run stays in the status `waiting`
     await agent.call_tool("refund", {"order": order, "amount_eur": amount_eur}, {"status": "booked"})

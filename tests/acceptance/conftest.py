@@ -1,5 +1,6 @@
 """A topic that accepts larger records than the service."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from tests.support.servers import MakeTopic, Servers
 
 
 @pytest.fixture
-async def scene(servers: Servers, make_topic: MakeTopic, database: str, tmp_path: Path) -> Scene:
+async def scene(servers: Servers, make_topic: MakeTopic, database: str, tmp_path: Path) -> AsyncIterator[Scene]:
     """Three partitions that accept larger records than the service does, and an empty database."""
     configs = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    return Scene(servers, await make_topic(PARTITIONS, configs), database, tmp_path)
+    scene = Scene(servers, await make_topic(PARTITIONS, configs), database, tmp_path)
+    yield scene
+    scene.stop_consumers()

@@ -60,7 +60,7 @@ async def test_the_tour_of_the_readme_works_as_typed(scene: Scene, tmp_path: Pat
     # Given a folder that looks like the checkout, a consumer, and the agent of the first terminal,
     (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "examples").symlink_to(CHECKOUT / "examples")
-    ([start_agent], commands) = tour()
+    ([start_agent], commands, audit) = tour()
     scene.start()
     agent = await asyncio.create_subprocess_shell(
         f"exec {start_agent}", cwd=tmp_path, env=scene.environ(), stdout=PIPE, stderr=PIPE
@@ -70,12 +70,12 @@ async def test_the_tour_of_the_readme_works_as_typed(scene: Scene, tmp_path: Pat
         # when the commands of the second terminal are typed, each when the one before has its effect,
         printed: dict[str, str] = {}
         async with shell(tmp_path, scene.environ()) as terminal:
-            for command in commands:
+            for command in (*commands, *audit):
                 if command.startswith(RUN_IS_UNKNOWN):
                     run_id = printed["agent-runs questions"].splitlines()[1].split()[0]
                     await terminal.type(f"RUN={run_id}")
                 else:
-                    printed[command.partition("#")[0].strip()] = await terminal.type(command)
+                    printed.setdefault(command.partition("#")[0].strip(), await terminal.type(command))
                 if command.startswith("agent-runs answer"):
                     said, _ = await asyncio.wait_for(agent.communicate(), DEADLINE_S)
                     await scene.wait_until_drained()
@@ -89,17 +89,22 @@ async def test_the_tour_of_the_readme_works_as_typed(scene: Scene, tmp_path: Pat
     assert (agent.returncode, done) == (0, "Your money is on its way.")
     # each command has printed what the tour says,
     del printed["export PATH=$PWD/.venv/bin:$PATH"]
-    questions, answered, shown, prompt, exported, from_file, imported = printed.values()
+    questions, answered, shown, changes, exported, from_file, imported, *audited = printed.values()
     assert f"refund-desk  ask_human: {question}" in questions
     assert re.fullmatch(rf"Answered: event 4 of {run_id}; the run is (running|completed)\.\n", answered)
     assert [line.split()[0] for line in shown.splitlines()[-8:]] == [str(seq) for seq in range(8)]
     assert re.search(r'4 .* tool_succeeded    running   ask_human → {"answer":"yes"}', shown)
     assert shown.splitlines()[-1].split()[2:4] == ["tool_succeeded", "completed"]
-    assert "since call 1\nuser_prompt[1] added\n" in prompt
-    assert '"content":{"answer":"yes"}' in prompt
+    assert "since call 1\nuser_prompt[1] added\n" in changes
+    assert '"content":{"answer":"yes"}' in changes
     assert exported == "Exported 1 run with 8 events to run.jsonl.\n"
     assert _without_ages(from_file) == _without_ages(shown)
     assert imported == "Published 8 events of 1 run; a consumer stores them.\n"
+    failed, with_holes, prompt, changes_of_second = audited
+    assert failed == with_holes == "No run matches.\n"
+    assert prompt.startswith("call 2: example-1, event 5, ")
+    assert '"content": "The grinder screams. I want my money back."' in prompt
+    assert changes_of_second == changes
     # and what was imported is stored already.
     await scene.wait_until_drained()
     assert await scene.rows(REPEATS) == [(8,)]
