@@ -1,5 +1,5 @@
 # The commands for developers and CI; `make help` lists them. All targets but `help` first run `setup`.
-.PHONY: help setup demo test check faults faults-slow soak simulate bench bench-peers up down lock dist schema
+.PHONY: help setup demo test check faults faults-slow soak simulate bench bench-peers matrix up down lock dist schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -63,6 +63,14 @@ $(PEERS)/.ready: requirements/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --require-hashes -r requirements/peers.txt
 	@touch $@
 
+# ONLY=postgresql runs the rows whose names begin with it. WRITE=docs/compatibility.md writes their results there.
+matrix: setup $(VENV)/.matrix  ## run the emitter and the consumer in every environment that this machine has
+	@$(RUN) -m tests.matrix $(addprefix --only ,$(ONLY)) $(if $(WRITE),--write $(WRITE))
+
+$(VENV)/.matrix: requirements/matrix.txt $(VENV)/.ready
+	$(RUN) -m pip install --quiet --require-hashes -r requirements/matrix.txt
+	@touch $@
+
 up: setup  ## start Kafka and PostgreSQL in the background
 	@$(RUN) -m deploy.local up $(if $(KAFKA_PORT),--kafka-port $(KAFKA_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
 
@@ -71,7 +79,8 @@ down: setup  ## stop them, and keep their data
 
 # UPGRADE=1 also takes the newest version of each package.
 lock: setup  ## update the lock files after a change of the dependencies in pyproject.toml
-	@for lock in "service --extra service" "dev --all-extras --group dev" "peers --group peers"; do \
+	@for lock in "service --extra service" "dev --all-extras --group dev" "peers --group peers" \
+		"matrix --group matrix"; do \
 		set -- $$lock; file=$$1; shift; \
 		$(RUN) -m uv pip compile --quiet $(if $(UPGRADE),--upgrade) pyproject.toml $$@ --universal --python-version 3.11 \
 			--generate-hashes --no-emit-index-url --no-header -o requirements/$$file.txt || exit 1; \

@@ -33,18 +33,26 @@ class PostgreSQL(Server):
         port: 0 is any free port.
         durable: False does not wait for the disk. For tests, never for measurements.
         settings: added to `SETTINGS`, or replacing them, in the names of postgresql.conf.
+        binaries: the directory of initdb and postgres, for another version than the wheel's.
     """
 
     name = "PostgreSQL"
     stop_signal = SIGINT  # fast shutdown: ends the sessions instead of waiting for them
 
     def __init__(
-        self, directory: Path, port: int = 0, *, durable: bool = True, settings: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        port: int = 0,
+        *,
+        durable: bool = True,
+        settings: Mapping[str, str] | None = None,
+        binaries: Path | None = None,
     ) -> None:
         super().__init__(directory, port)
         self._durable = durable
         self._settings = {**SETTINGS, **({} if durable else NOT_DURABLE), **(settings or {})}
         self._data = self.directory / "data"
+        self._binaries = binaries or postgresql_binaries()
 
     @property
     def url(self) -> str:
@@ -65,7 +73,7 @@ class PostgreSQL(Server):
     def _initialise(self) -> None:
         new = self.directory / f"data.new-{os.getpid()}"  # renamed when initdb has succeeded
         make_private_directory(new)
-        command = [*unprivileged_prefix(new), str(postgresql_binaries() / "initdb"), "-D", str(new)]
+        command = [*unprivileged_prefix(new), str(self._binaries / "initdb"), "-D", str(new)]
         command += [f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", "--locale=C"]
         command += [] if self._durable else ["--no-sync"]
         done = run_tool(command)
@@ -95,5 +103,5 @@ class PostgreSQL(Server):
 
     def _command(self) -> list[str]:
         options = [argument for name, value in self._settings.items() for argument in ("-c", f"{name}={value}")]
-        server = [str(postgresql_binaries() / "postgres"), "-D", str(self._data)]
+        server = [str(self._binaries / "postgres"), "-D", str(self._data)]
         return [*unprivileged_prefix(self._data), *server, *options]

@@ -14,6 +14,7 @@ from tests.support.source_files import python_files, relative_name, syntax_tree
 IGNORED = {
     ".git",
     ".venv",
+    ".venv-matrix",
     ".venv-peers",
     ".local",
     "__pycache__",
