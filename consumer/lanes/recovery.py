@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 
-import structlog
-
 from agent_runs.codec.records import Reason
 from consumer.errors import (
     Blocked,
@@ -22,8 +20,6 @@ from consumer.lanes.writer import Writer
 from consumer.model.batches import Slice
 from consumer.model.records import Event, Rejection
 from consumer.telemetry.observer import Observer
-
-_log = structlog.get_logger()
 
 
 class Recovery:
@@ -101,21 +97,12 @@ class Recovery:
             self._observer.stored(batch, error.outcome)
 
     async def _terminate_stalled_owner(self, queues: Sequence[Queue]) -> None:
-        """Terminate backends that hold the offsets' locks in a transaction older than `stalled_owner_s`; else back off.
-
-        If a process was stopped during COPY, its backend waits for data, is not idle, and keeps its locks until its
-        connection ends.
-        """
-        partitions = [queue.claim.partition for queue in queues]
+        """Terminate backends that have locked the offsets for longer than `stalled_owner_s`; else back off."""
         try:
-            pids = await self._writer.terminate_stalled_owner(partitions)
+            pids = await self._writer.terminate_stalled_owner([queue.claim.partition for queue in queues])
         except StoreError:
             pids = []
-        if pids:
-            _log.warning(
-                "Terminated the backend of a stalled consumer", action="stalled_owner", partitions=partitions, pids=pids
-            )
-        else:
+        if not pids:
             _back_off(queues)
 
     async def _resolve_refusal(self, queue: Queue, error: DataRefused) -> None:

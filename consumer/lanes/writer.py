@@ -74,8 +74,7 @@ class Writer:
 
     async def terminate_stalled_owner(self, partitions: Sequence[int]) -> list[int]:
         """Terminate consumers' backends that have locked these offsets for too long. Returns their process ids."""
-        rows = await self._session.run(lambda store: store.terminate_stalled_owner(partitions, self._stalled_owner_s))
-        return [row["pid"] for row in rows]
+        return await self._session.run(lambda store: store.terminate_stalled_owner(partitions, self._stalled_owner_s))
 
     def disconnect(self) -> None:
         """Cut the connection; the next call opens a new one."""

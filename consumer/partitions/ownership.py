@@ -40,6 +40,7 @@ class Ownership:
         self._group_consumer = group_consumer
         self._topic_reader = topic_reader
         self._session = Session(connect, config.database.timeout_s)
+        self._stalled_owner_s = config.database.stalled_owner_s
         self._config = config.topic
         self._ingest = config.ingest
         self._has_room = has_room
@@ -76,6 +77,8 @@ class Ownership:
         new = [claim for claim in self._group_consumer.claims if claim.state is ClaimState.NEW]
         if new:
             partitions = [claim.partition for claim in new]
+            # Before the first batch, which would wait for the locks until `lock_timeout_s` has passed.
+            await self._session.run(lambda store: store.terminate_stalled_owner(partitions, self._stalled_owner_s))
             # The offsets are read before the bounds: both only grow, and another owner may still store records. In the
             # other order, an offset that was stored in between would seem to be beyond the end of the log.
             try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 import asyncpg
+import structlog
 
 from agent_runs.named_queries import load_queries
 from consumer.errors import ConnectionLost, NewConnection, UsageError
@@ -19,6 +20,8 @@ from consumer.postgres.sqlstate import EVENT_ID_CONSTRAINT, Origin, translate
 from consumer.settings import DatabaseConfig
 
 Row = Mapping[str, Any]
+
+_log = structlog.get_logger()
 
 SHARED_SESSIONS: Final = (
     "DATABASE_URL: the connection pooler gives each transaction another session of PostgreSQL, but consumers need "
@@ -147,9 +150,22 @@ class Store:
         """Return the stored offsets of the topic, by partition."""
         return {row["partition"]: Offsets(**row) for row in await self.fetch("offsets", self.topic)}
 
-    async def terminate_stalled_owner(self, partitions: Sequence[int], older_than_s: float) -> list[Row]:
-        """Terminate other consumers' backends that lock these offsets in a transaction older than `older_than_s`."""
-        return await self.fetch("terminate_stalled_owner", self.topic, partitions, APPLICATION_NAME, older_than_s)
+    async def terminate_stalled_owner(self, partitions: Sequence[int], older_than_s: float) -> list[int]:
+        """Terminate other consumers' backends that lock these offsets in a transaction older than `older_than_s`.
+
+        If a process was stopped during COPY, its backend waits for data, is not idle, and keeps its locks until its
+        connection ends.
+
+        Returns:
+            The process ids of the backends.
+        """
+        rows = await self.fetch("terminate_stalled_owner", self.topic, partitions, APPLICATION_NAME, older_than_s)
+        pids = [row["pid"] for row in rows]
+        if pids:
+            _log.warning(
+                "Terminated the backend of a stalled consumer", action="stalled_owner", partitions=partitions, pids=pids
+            )
+        return pids
 
     async def lend(self, work: Callable[[Any], Awaitable[None]]) -> None:
         """Call `work` with the driver's connection, for a library that needs it (migrations)."""

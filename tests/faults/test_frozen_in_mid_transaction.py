@@ -10,8 +10,12 @@ from tests.support.waiting import until
 from tests.support.workloads.mixed import large_events
 
 # A batch of more than one COPY chunk (256 KiB), so that a part of it is not sent yet. Only the second consumer may
-# release the locks of the first: the transaction's deadline is longer than the test.
-SETTINGS = {"AGENT_RUNS_BATCH_RECORDS": "200", "AGENT_RUNS_DATABASE_TIMEOUT_S": "600"}
+# release the locks of the first, before it waits for them: both timeouts are longer than the test.
+SETTINGS = {
+    "AGENT_RUNS_BATCH_RECORDS": "200",
+    "AGENT_RUNS_DATABASE_TIMEOUT_S": "600",
+    "AGENT_RUNS_LOCK_TIMEOUT_S": "600",
+}
 RECORDS = 3_000
 IN_MID_COPY = """
     SELECT EXISTS (SELECT FROM pg_stat_activity

@@ -133,15 +133,16 @@ def simulated_clients() -> Iterator[None]:
     from agent_runs import backoff
     from consumer import service
     from consumer.kafka import group_client, group_consumer, offset_committer, unreadable_records
-    from consumer.lanes import failure_lines, recovery
+    from consumer.lanes import failure_lines
     from consumer.partitions import ownership
+    from consumer.postgres import store
     from consumer.runtime import retrying
     from consumer.telemetry import log_lines, state
     from tests.simulation.kafka.client import ModelConsumer
     from tests.simulation.kafka.topic_reader import ModelTopicReader
 
     time = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
-    with_logs = [failure_lines, group_consumer, log_lines, offset_committer, ownership, recovery, retrying, service]
+    with_logs = [failure_lines, group_consumer, log_lines, offset_committer, ownership, retrying, service, store]
     with_logs += [unreadable_records]
     replacements = {
         (service, "Store"): SimpleNamespace(connect=_connect),

@@ -49,7 +49,7 @@ class FollowingStore(Store):
         self.topic = "topic"
 
     async def fetch(self, query: str, *parameters: object) -> list[Row]:
-        assert query == "open_letters"
+        assert query in ("open_letters", "terminate_stalled_owner")
         return []
 
     async def offsets(self) -> dict[int, Offsets]:
