@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.bench import environment, goals, report
 from tests.bench.records import plan_records
-from tests.bench.scenarios import growth, latency, memory, mixes, readback, repeats, takeover, throughput
+from tests.bench.scenarios import growth, latency, memory, mixes, readback, repeats, suspicions, takeover, throughput
 from tests.bench.servers import PARTITIONS, publish_dataset, start_servers
 from tests.bench.workload import messages
 
@@ -25,6 +25,7 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "speed": throughput.to_table,
     "latency": latency.to_table,
     "takeover": takeover.to_table,
+    "suspicions": suspicions.to_table,
     "repeats": repeats.to_table,
     "mixes": mixes.to_table,
     "memory": memory.to_table,
@@ -71,6 +72,7 @@ async def _measure(figures: dict[str, Any], only: Sequence[str], console: Consol
             "speed": lambda: throughput.measure(servers, mix, _ROUNDS, console, peers=peers),
             "latency": lambda: latency.measure(servers, console, full=full),
             "takeover": lambda: takeover.measure(servers, console),
+            "suspicions": lambda: suspicions.measure(servers, console),
             "repeats": lambda: repeats.measure(servers, mix, console),
             "mixes": lambda: mixes.measure(servers, console, full=full),
             "memory": lambda: memory.measure(servers, console),
