@@ -57,19 +57,17 @@ class RoundResult:
         faults: the number of injected faults, by kind.
         figures: the number of records, stored events and so on.
         measured: by the name of a measurement, its value and its bound.
-        standstills: the longest time from the publication of a record until it is stored, in seconds, by the fault that
-            was the only one meanwhile.
+        standstills: the longest time in which a partition's stored offset did not move although its log had more
+            records, in seconds, by the fault that was the only one meanwhile.
+        longest_standstill: the longest one in words, with all faults meanwhile.
     """
 
     faults: Counter[str] = field(default_factory=Counter)
     figures: Counter[str] = field(default_factory=Counter)
     measured: dict[str, tuple[float, float]] = field(default_factory=dict)
     standstills: dict[str, float] = field(default_factory=dict)
+    longest_standstill: str = ""
     violations: list[str] = field(default_factory=list)
-
-    @property
-    def longest_standstill_s(self) -> float:
-        return max(self.standstills.values(), default=0.0)
 
     def add(self, *problems: str | None) -> None:
         self.violations += filter(None, problems)
@@ -123,6 +121,7 @@ class _Round:
                     self._note("recovery")
                     await self._recover(calm_rate)
                 self._result.standstills |= self._standstills.longest_by_fault(injected)
+                self._result.longest_standstill = self._standstills.longest(injected)
                 self._note("all records are stored")
                 self._measure("L5 open files of a consumer", self._fleet.open_files(), files + SPARE_FILES)
                 await self._fleet.end()

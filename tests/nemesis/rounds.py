@@ -37,8 +37,8 @@ class Summary:
         recovered = result.measured.get("L1 lag 0 after the last fault, s", (0.0, 0.0))
         return (
             f"round {number} (seed {seed}): {figures['records']:,} records, {result.faults.total()} faults, "
-            f"lag 0 after {recovered[0]:.1f} s, longest standstill of a partition {result.longest_standstill_s:.1f} s, "
-            f"{len(result.violations)} violations"
+            f"lag 0 after {recovered[0]:.1f} s, {len(result.violations)} violations\n"
+            f"   longest standstill of a partition: {result.longest_standstill}"
         )
 
     @property

@@ -1,9 +1,8 @@
-"""Measures how long partitions stand still: the time from the publication of a record until it is stored."""
+"""Measures how long partitions stand still: the stored offset does not move, although the log has more records."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
@@ -18,7 +17,7 @@ from tests.support.servers.clients import connect
 
 SAMPLED_EVERY_S = 0.25
 ANSWER_S = 2.0
-SHORT_S = 1.0  # shorter waits are not reported
+SHORT_S = 1.0  # shorter standstills are not reported
 NO_FAULT, SEVERAL_FAULTS = "no fault", "several faults at once"
 
 
@@ -36,35 +35,40 @@ class Interval(NamedTuple):
         return self.began < other.ended and other.began < self.ended
 
 
-class PartitionWaits:
-    """The times at which the log of one partition had grown, and which of its records are not stored yet."""
+class PartitionProgress:
+    """Since when one partition stands still: its stored offset is behind the end of its log, and does not move."""
 
     def __init__(self) -> None:
-        self._ends: deque[tuple[int, float]] = deque()
+        self._end = 0
+        self._stored = -1
+        self._since: float | None = None
 
     def observe(self, end_offset: int | None, stored_offset: int | None, now: float) -> Interval | None:
-        """Take a sample; None where a server did not answer. Returns the longest wait that has ended."""
-        longest = None
-        while self._ends and stored_offset is not None and self._ends[0][0] <= stored_offset:
-            _, grown_at = self._ends.popleft()
-            longest = longest or Interval(grown_at, now)
-        known = self._ends[-1][0] if self._ends else stored_offset
-        if end_offset is not None and known is not None and end_offset > known:
-            self._ends.append((end_offset, now))
-        return longest
+        """Take a sample; None where a server did not answer. Returns the standstill that has ended."""
+        if end_offset is not None:
+            self._end = end_offset
+        if stored_offset is None:
+            return None  # the standstill, if any, continues
+        ended = None
+        if stored_offset != self._stored:
+            ended = None if self._since is None else Interval(self._since, now)
+            self._stored, self._since = stored_offset, None
+        if self._since is None and self._end > stored_offset:
+            self._since = now
+        return ended
 
 
 class Standstills:
     """Samples the log and the stored offsets of a round.
 
     Attributes:
-        waits: the longer waits of all partitions.
+        intervals: the longer standstills of all partitions.
     """
 
     def __init__(self, endpoints: Endpoints) -> None:
-        self.waits: list[Interval] = []
+        self.intervals: list[Interval] = []
         self._scene = endpoints.direct
-        self._partitions = [PartitionWaits() for _ in range(PARTITIONS)]
+        self._partitions = [PartitionProgress() for _ in range(PARTITIONS)]
 
     @asynccontextmanager
     async def measured(self) -> AsyncIterator[None]:
@@ -77,13 +81,25 @@ class Standstills:
             await asyncio.wait({sampling})
 
     def longest_by_fault(self, faults: Sequence[tuple[str, Interval]]) -> dict[str, float]:
-        """Return the longest wait of a record, in seconds, by the fault that was the only one meanwhile."""
+        """Return the longest standstill, in seconds, by the fault that was the only one meanwhile."""
         longest: dict[str, float] = {}
-        for wait in self.waits:
-            active = {name for name, fault in faults if fault.overlaps(wait)}
+        for interval in self.intervals:
+            active = {name for name, fault in faults if fault.overlaps(interval)}
             name = active.pop() if len(active) == 1 else SEVERAL_FAULTS if active else NO_FAULT
-            longest[name] = max(longest.get(name, 0.0), wait.duration_s)
+            longest[name] = max(longest.get(name, 0.0), interval.duration_s)
         return longest
+
+    def longest(self, faults: Sequence[tuple[str, Interval]]) -> str:
+        """Return in words the longest standstill, and when, after its begin, each fault began and ended."""
+        if not self.intervals:
+            return "no partition stood still"
+        longest = max(self.intervals, key=lambda interval: interval.duration_s)
+        meanwhile = [
+            f"{name} ({fault.began - longest.began:.1f} to {fault.ended - longest.began:.1f} s)"
+            for name, fault in sorted(faults, key=lambda each: each[1])
+            if fault.overlaps(longest)
+        ]
+        return f"{longest.duration_s:.1f} s, meanwhile: {', '.join(meanwhile) or NO_FAULT}"
 
     async def _sample_repeatedly(self) -> None:
         client = AIOKafkaConsumer(bootstrap_servers=self._scene.servers.bootstrap_servers)
@@ -98,9 +114,9 @@ class Standstills:
     def _observe(self, ends: Mapping[int, int], stored: Mapping[int, int]) -> None:
         now = monotonic()
         for number, partition in enumerate(self._partitions):
-            wait = partition.observe(ends.get(number), stored.get(number), now)
-            if wait is not None and wait.duration_s > SHORT_S:
-                self.waits.append(wait)
+            ended = partition.observe(ends.get(number), stored.get(number), now)
+            if ended is not None and ended.duration_s > SHORT_S:
+                self.intervals.append(ended)
 
     async def _ends(self, client: AIOKafkaConsumer) -> dict[int, int]:
         """Return the end offset of each partition; nothing if Kafka does not answer."""
