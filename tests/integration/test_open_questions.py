@@ -32,6 +32,16 @@ RUNS: dict[str, tuple[list[bytes], str, list[str]]] = {
         "waiting",
         ["q1"],
     ),
+    "answered in order to the end": (
+        [*asked("q1", "q2"), *(step("tool_succeeded", parent_event_id=name, **ANSWER) for name in ("q1", "q2"))],
+        "running",
+        [],
+    ),
+    "answered in the other order to the end": (
+        [*asked("q1", "q2"), *(step("tool_succeeded", parent_event_id=name, **ANSWER) for name in ("q2", "q1"))],
+        "running",
+        [],
+    ),
     "human responses in order": (
         [*asked("q1", "q2"), *(step("input", parent_event_id=name, **RESPONSE) for name in ("q1", "q2"))],
         "running",
@@ -41,6 +51,11 @@ RUNS: dict[str, tuple[list[bytes], str, list[str]]] = {
         [*asked("q1", "q2"), step("input", parent_event_id="q2", **RESPONSE)],
         "waiting",
         ["q1"],
+    ),
+    "human responses in the other order to the end": (
+        [*asked("q1", "q2"), *(step("input", parent_event_id=name, **RESPONSE) for name in ("q2", "q1"))],
+        "running",
+        [],
     ),
     "a human response, then the result of the tool": (
         [
