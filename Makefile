@@ -1,5 +1,5 @@
 # The commands for developers and CI; `make help` lists them. All targets but `help` first run `setup`.
-.PHONY: help setup demo test check faults faults-slow soak simulate bench bench-peers matrix up down lock dist schema
+.PHONY: help setup demo test test-slow check faults faults-slow soak simulate bench bench-peers matrix up down lock dist schema
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,6 +26,9 @@ demo: setup  ## run agents, Kafka, the consumer and PostgreSQL on this machine
 # Three processes, also on two cores: most tests wait for servers more than they compute.
 test: setup  ## run the tests
 	$(RUN) -m pytest --numprocesses 3 --dist worksteal
+
+test-slow: setup  ## run the tests that take minutes, those of `faults-slow` included
+	AGENT_RUNS_TEST_PREVIOUS=$(PREVIOUS) $(RUN) -m pytest -m slow
 
 check: setup  ## run the linter, the formatter and the type checker; check the generated JSON schema
 	$(RUN) -m ruff check .

@@ -73,7 +73,9 @@ def test_the_demo_accounts_for_every_record_without_a_terminal_and_with_an_empty
     assert _processes_of(tmp_path) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_a_demo_that_is_interrupted_cleans_up(tmp_path: Path, number: signal.Signals) -> None:
     with _started_demo(tmp_path) as demo:
         _wait_for(demo, "agents begin")

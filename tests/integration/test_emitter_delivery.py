@@ -56,7 +56,7 @@ async def log_of(servers: Servers, topic: str) -> Log:
 
 
 async def flush(emitter: Emitter) -> int:
-    return await asyncio.to_thread(emitter.flush)
+    return await asyncio.to_thread(emitter.flush, 60)
 
 
 async def test_events_are_in_the_tables_once_and_in_the_order_of_the_calls(

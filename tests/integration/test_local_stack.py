@@ -38,6 +38,7 @@ async def test_both_servers_end_when_their_starter_is_killed(tmp_path: Path) -> 
             assert wait_until(lambda: not any(map(alive, [*servers, backend])), timeout_s=10)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a process when its parent ends")
 def test_a_server_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
     with Starter(tmp_path) as servers:
@@ -69,6 +70,7 @@ async def test_a_crash_loses_no_row_and_no_record(own_servers: OwnServers) -> No
     assert await first_record(stack.kafka.bootstrap_servers, "kept") == b"record"
 
 
+@pytest.mark.slow
 async def test_two_stacks_run_side_by_side(own_servers: OwnServers) -> None:
     stacks = own_servers(), own_servers()
     servers = [server for stack in stacks for server in stack.servers]

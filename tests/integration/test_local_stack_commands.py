@@ -22,6 +22,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     local_stack(tmp_path, "down")
 
 
+@pytest.mark.slow
 async def test_up_after_down_brings_back_the_data_at_the_same_addresses(checkout: Path) -> None:
     # Given servers that were started from the command line, and hold data,
     local_stack(checkout, "up")

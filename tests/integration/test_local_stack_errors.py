@@ -38,6 +38,7 @@ def test_a_server_that_is_not_ready_in_time_is_killed(tmp_path: Path, monkeypatc
     assert server.pid is None
 
 
+@pytest.mark.slow
 def test_a_directory_is_not_started_twice(tmp_path: Path) -> None:
     # Given a stack whose PostgreSQL is already running, started by another object,
     with PostgreSQL(tmp_path / "postgresql", durable=False) as running:

@@ -19,7 +19,7 @@ async def test_every_event_of_real_runs_is_read_as_it_was_emitted(scene: Scene) 
         for run_id, events in emitted.items():
             for event in events:
                 emitter.emit(run_id, event)
-        assert await asyncio.to_thread(emitter.flush) == 0
+        assert await asyncio.to_thread(emitter.flush, 60) == 0
     await scene.consume()
     # then the reader returns the same events,
     async with Reader(scene.database) as reader:
