@@ -3,7 +3,7 @@
 `import agent_runs` imports no Kafka client and starts no thread. The first emitted event starts the delivery thread,
 which imports aiokafka. Nothing imports a PostgreSQL client.
 
-May import: cli, codec, emitter, pytest.
+May import: cli, codec, emitter, replay, pytest.
 """
 
 from typing import TYPE_CHECKING, Any

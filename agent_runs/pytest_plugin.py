@@ -1,15 +1,60 @@
-"""The pytest plugin of the library: the fixture `recording_emitter`.
+"""The pytest plugin of the library: the fixtures `recording_emitter` and `recording`, and the marker `replay`.
 
-pytest loads this module in every test run, so only the fixture imports the emitter.
+pytest loads this module in every test run, so only what is used imports the emitter and the replay.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from agent_runs.replay import Recording
+    from agent_runs.replay.pytest_marker import Case
     from agent_runs.testing import RecordingEmitter
+
+_MARKER = (
+    "replay(pattern, **options): call the test once for each recorded run in the run files that match the pattern, "
+    "relative to the folder of the test. The fixture `recording` answers the calls of the agent; the options are those "
+    "of `agent_runs.replay.Recording`."
+)
+_replayed = pytest.StashKey["tuple[Case, Recording]"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option `--replay-record`."""
+    text = "let tests with the marker `replay` make their calls, and record the runs to their files"
+    parser.getgroup("agent-runs").addoption("--replay-record", action="store_true", help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Describe the marker."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Call a test with the marker `replay` once for each recorded run."""
+    marker = metafunc.definition.get_closest_marker("replay")
+    if marker is None:
+        return
+    if "recording" not in metafunc.fixturenames or len(marker.args) != 1:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: a test with the marker `replay` has the fixture "
+            "`recording`, and the marker has one pattern: @pytest.mark.replay('runs/*.jsonl')"
+        )
+    from agent_runs.replay import pytest_marker  # noqa: PLC0415
+
+    folder, name = metafunc.definition.path.parent, metafunc.definition.name
+    try:
+        cases = pytest_marker.find_cases(folder, marker.args[0], name, record=_is_recorded(metafunc.config))
+    except pytest_marker.NothingRecorded as error:
+        metafunc.parametrize("recording", [str(error)], ids=["nothing recorded"], indirect=True)
+    else:
+        metafunc.parametrize("recording", list(cases.values()), ids=list(cases), indirect=True)
+
+
+def _is_recorded(config: pytest.Config) -> bool:
+    return bool(config.getoption("--replay-record"))
 
 
 @pytest.fixture
@@ -24,3 +69,46 @@ def recording_emitter() -> "Iterator[RecordingEmitter]":
         pytest.fail(
             f"Dropped events by reason: {dropped}. The warnings of logger `agent_runs` have the details.", pytrace=False
         )
+
+
+@pytest.fixture
+def recording(request: pytest.FixtureRequest) -> "Recording":
+    """The recording of a past run, see the marker `replay`. With `--replay-record`, the agent makes its calls."""
+    case: Case | str | None = getattr(request, "param", None)
+    marker = request.node.get_closest_marker("replay")
+    if case is None or marker is None:
+        pytest.fail("the fixture `recording` needs the marker `@pytest.mark.replay('runs/*.jsonl')`", pytrace=False)
+    if isinstance(case, str):
+        pytest.fail(case, pytrace=False)
+    opened = case.open(marker.kwargs, record=_is_recorded(request.config))
+    request.node.stash[_replayed] = (case, opened)
+    return opened
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """Fail a test whose replay diverges; with `--replay-record`, record the runs of a test that has passed."""
+    if _replayed not in pyfuncitem.stash:
+        return (yield)
+    from agent_runs.replay import Divergence, pytest_marker  # noqa: PLC0415
+
+    case, opened = pyfuncitem.stash[_replayed]
+    raised: Divergence | None = None
+    result = None
+    try:
+        result = yield
+    except Divergence as error:
+        raised = error
+    finally:
+        pyfuncitem.add_report_section("call", "replay", str(opened.report()))
+    if _is_recorded(pyfuncitem.config):
+        emitter: Any = pyfuncitem.funcargs.get("recording_emitter")
+        try:
+            pytest_marker.record(case, emitter.records if emitter else [])
+        except pytest_marker.NothingRecorded as error:
+            pytest.fail(str(error), pytrace=False)
+        return result
+    text = pytest_marker.divergence_text(case, opened, raised)
+    if text is not None:
+        pytest.fail(text, pytrace=False)
+    return result

@@ -13,6 +13,7 @@ from agent_runs.events import Input
 from agent_runs.labels import labels_problem
 from agent_runs.reader.run_source import RunSource
 from agent_runs.replay.errors import Divergence, RecordingHasHoles, Unserved
+from agent_runs.replay.loading import load_recording
 from agent_runs.replay.messages import unserved_text
 from agent_runs.replay.no_recording import NO_CHILD, NoRecording
 from agent_runs.replay.replay_block import ReplayBlock
@@ -35,7 +36,7 @@ class Recording(ReplayBlock):
 
     Args:
         events: all events of one run in order, such as those of `Reader.get_run_events`, of `RecordingEmitter.events`,
-            or of a run file.
+            or of a run file. For the child runs of one agent: the events of one run after those of another.
         run_id: the id of the recorded run, for `run_fields`.
         strict: answer unchanged calls only; `finish` also requires that all recorded calls were made.
         until: the recorded run counts up to this place: the number of an event, the id of an event, or `NthLlmCall`.
@@ -76,8 +77,15 @@ class Recording(ReplayBlock):
 
     @classmethod
     async def load(cls, source: RunSource, run_id: str, **options: Any) -> Self:
-        """Return the recording of a stored run, read from a `Reader` or a `RunFile`; options as for the constructor."""
-        return cls([event async for event in source.get_run_events(run_id)], run_id=run_id, **options)
+        """Return the recording of a stored run, with those of its child runs as `children`.
+
+        Args:
+            source: a `Reader` or a `RunFile`.
+            run_id: the run.
+            options: as for the constructor.
+        """
+        loaded: Self = await load_recording(cls, source, [run_id], options)
+        return loaded
 
     def _refuse_holes(self, *, strict: bool) -> None:
         text = f"{self._units.missing_events} events of the recorded run are missing"
@@ -173,6 +181,11 @@ class Recording(ReplayBlock):
         with self._lock:
             self._server.add_divergence(error)
 
+    @property
+    def inputs(self) -> list[Input]:
+        """All recorded inputs, in order."""
+        return list(self._units.inputs)
+
     def next_input(self) -> Input | None:
         """Return the next recorded input, in order; None after the last."""
         with self._lock:
@@ -197,7 +210,7 @@ class Recording(ReplayBlock):
         """Return what the replay has done.
 
         Raises:
-            Divergence: there was one, which the agent may have caught.
+            Divergence: there was one, in this run or in a child run, which the agent may have caught.
             Unserved: the recording is strict, and the agent did not make all recorded calls.
         """
         report = self.report()
@@ -205,6 +218,8 @@ class Recording(ReplayBlock):
             raise Divergence(report.divergences[0])
         if self._strict and report.unserved:
             raise Unserved(unserved_text(report.unserved))
+        for child in self.children.values():
+            child.finish()
         return report
 
     def _llm_request(self, model: str, system_prompt: Any, user_prompt: Any, lane: str | None) -> Request:

@@ -6,7 +6,16 @@ from typing import Any, Literal
 
 import msgspec
 
-from agent_runs.events import EventsDropped, Input, LlmCalled, LlmFailed, ToolFailed, ToolRequested, ToolSucceeded
+from agent_runs.events import (
+    EventsDropped,
+    Input,
+    LlmCalled,
+    LlmFailed,
+    RunStarted,
+    ToolFailed,
+    ToolRequested,
+    ToolSucceeded,
+)
 from agent_runs.replay.canonical import prompt_key
 
 
@@ -75,8 +84,8 @@ def read_units(events: Iterable[Any], tool_key: KeyOf) -> Units:
     """Return the calls and the inputs of a run.
 
     Args:
-        events: all events of one run in order: typed events, or objects with the attribute `event`, such as
-            `StoredEvent`.
+        events: all events of a run in order, or of several runs, one after the other: typed events, or objects with the
+            attribute `event`, such as `StoredEvent`.
         tool_key: returns the key of a call from the name of the tool and its arguments.
     """
     reader = _UnitReader(tool_key)
@@ -89,11 +98,14 @@ class _UnitReader:
     def __init__(self, tool_key: KeyOf) -> None:
         self.units = Units([], [], {})
         self._tool_key = tool_key
+        self._first = 0  # the number of the first unit of the run
         self._unit_of_event: dict[str, int | None] = {}
         self._unanswered: dict[str, deque[Unit]] = defaultdict(deque)
 
     def add(self, seq: int, event: Any) -> None:
         """Add the next event of the run."""
+        if isinstance(event, RunStarted) and event.parent_event_id is None:
+            self._first = len(self.units.calls)
         parent = self._parent(event.parent_event_id)
         match event:
             case LlmCalled() | LlmFailed():
@@ -115,7 +127,7 @@ class _UnitReader:
 
     def _parent(self, event_id: str | None) -> int | None:
         """Return the unit of an event. Without a parent, the run counts as a sequence of calls."""
-        last = len(self.units.calls) - 1 if self.units.calls else None
+        last = len(self.units.calls) - 1 if len(self.units.calls) > self._first else None
         return last if event_id is None else self._unit_of_event.get(event_id, last)
 
     def _llm_unit(self, seq: int, event: LlmCalled | LlmFailed, parent: int | None) -> Unit:
