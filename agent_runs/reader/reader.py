@@ -191,7 +191,7 @@ def _conditions(filter: RunFilter) -> tuple[object, ...]:
         *(filter.created_from, filter.created_before, filter.updated_from, filter.updated_before),
         None if filter.stale_for is None else datetime.now(UTC) - filter.stale_for,
         filter.has_dropped_events,
-        None if filter.labels is None else msgspec.json.encode(filter.labels),
+        msgspec.json.encode(filter.labels) if filter.labels else None,
         filter.has_open_questions,
     )
 

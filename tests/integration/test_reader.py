@@ -18,9 +18,10 @@ from agent_runs.reader import (
     RunFilter,
     RunPage,
 )
+from agent_runs.reader.queries import QUERIES
 from agent_runs.status import RunStatus
 from tests.support.messages import event
-from tests.support.servers.clients import execute
+from tests.support.servers.clients import connect, execute
 from tests.support.servers.logins import READER, login
 from tests.support.stored_runs import at, insert_run
 
@@ -303,3 +304,13 @@ async def test_labels_and_open_questions_are_read_and_filter_lists(database: str
     assert await ids(labels={"environment": "production"}) == ["asks nothing", "asks"]
     assert await ids(labels=labels, has_open_questions=True) == ["asks"]
     assert await ids(labels={"environment": "production", "version": "8"}) == []
+
+
+async def test_a_list_by_labels_can_use_the_index_of_labels(database: str) -> None:
+    # Given a planner that reads a table or an index in order only if nothing else is possible,
+    conditions = (*(None,) * 9, False, '{"team": "blue"}', False, None, None, 51)
+    async with connect(database) as connection:
+        await connection.execute("SET enable_seqscan = off; SET enable_indexscan = off")
+        # when it plans the list of a label, then it uses the index of labels, also for a label that is rare.
+        plan = await connection.fetch(f"EXPLAIN {QUERIES['list_runs']}", *conditions)
+    assert "agent_runs_labels_idx" in "\n".join(line for (line,) in plan)
