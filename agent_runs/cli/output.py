@@ -23,7 +23,7 @@ STATUS_STYLES: Final = {
 }
 _NOT_ASCII: Final = re.compile(r"[^\x20-\x7e]")
 _PLAIN_CELL: Final = 400  # characters of a cell, if the output is not a terminal
-
+_PADDED_CELL: Final = 60  # of longer ones, the columns after them are not aligned
 _WRAPPED_CELL: Final = 200  # characters of a cell on a terminal
 _MIN_WIDTHS: Final = {0: 12}  # the length of the ids that the emitter makes
 
@@ -35,9 +35,20 @@ def console() -> Console:
     return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
-def print_line(text: Cell, style: str | None = None) -> None:
-    """Print one line; unprintable characters of a string are escaped."""
-    console().print(escape_line(text) if isinstance(text, str) else text, style=style)
+def print_line(text: Cell, style: str | None = None, target: Console | None = None) -> None:
+    """Print one line; unprintable characters of a string are escaped.
+
+    Args:
+        text: the line.
+        style: the colour and weight.
+        target: the console, if several lines are printed to the same one.
+    """
+    target = target or console()
+    line = escape_line(text) if isinstance(text, str) else text
+    if target.is_terminal:
+        target.print(line, style=style, no_wrap=True, overflow="ignore", crop=False)
+    else:
+        click.echo(str(line))  # a tenth of the time
 
 
 def note(text: str) -> None:
@@ -90,7 +101,8 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
 
 def _print_plain(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     lines = [list(headers), *([cut(escape_line(str(cell)), _PLAIN_CELL) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    columns = zip(*lines, strict=True)
+    widths = [max((len(cell) for cell in column if len(cell) <= _PADDED_CELL), default=0) for column in columns]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
@@ -103,8 +115,12 @@ def status_text(status: RunStatus) -> Text:
 def print_text(text: str, prefix: str = "", style: str | None = None) -> None:
     """Print a text of several lines, each after a prefix; unprintable characters but tabs are escaped."""
     target = console()
-    for line in text.split("\n"):
-        target.print(prefix + "\t".join(map(escape_line, line.split("\t"))), style=style)
+    lines = [prefix + "\t".join(map(escape_line, line.split("\t"))) for line in text.split("\n")]
+    if target.is_terminal:
+        for line in lines:
+            target.print(line, style=style)
+    else:
+        click.echo("\n".join(lines))
 
 
 def cut(text: str, width: int) -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from agent_runs.cli.errors import Refused
 from agent_runs.cli.options import run_argument
-from agent_runs.cli.output import count_text, print_json, print_line, print_text, time_text, to_json
+from agent_runs.cli.output import print_json, print_line, print_text, time_text, to_json
 from agent_runs.cli.source import read, summary_of
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.reader import Change, LlmCall, RunSource
@@ -56,17 +56,13 @@ async def _find(source: RunSource, run_id: str, number: int | None) -> LlmCall:
         Refused: it has no such call.
     """
     await summary_of(source, run_id)
-    found = None
-    async for call in source.llm_calls(run_id):
-        found = call
-        if call.number == number:
-            return call
-    if found is None:
+    found = await source.llm_call(run_id, number)
+    if found is not None:
+        return found
+    last = await source.llm_call(run_id) if number is not None else None
+    if last is None:
         raise Refused(f"the run {run_id!r} has no call of a language model")
-    if number is not None:
-        last = f"its last one is --call {found.number}"
-        raise Refused(f"the run {run_id!r} has {count_text(found.number, 'call')} of a language model: {last}")
-    return found
+    raise Refused(f"the run {run_id!r} has no call {number}: its last one is --call {last.number}")
 
 
 def _print_heading(call: LlmCall) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from rich.text import Text
 
 from agent_runs.cli.event_text import event_text
-from agent_runs.cli.output import STATUS_STYLES, console, cut, duration_text, width
+from agent_runs.cli.output import STATUS_STYLES, console, cut, duration_text, print_line, width
 from agent_runs.escaping import escape_line
 from agent_runs.reader import StoredEvent
 from agent_runs.status import RunStatus
@@ -55,4 +55,4 @@ class Timeline:
         line.append(escape_line(event_text(stored.event)))
         if self._width is not None:
             line.truncate(self._width, overflow="ellipsis")
-        self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
+        print_line(line, target=self._console)

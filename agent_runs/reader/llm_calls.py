@@ -58,6 +58,29 @@ async def calls_of_pages(pages: AsyncIterator[list[StoredEvent]]) -> AsyncIterat
         yield calls
 
 
+async def nth_call(pages: AsyncIterator[list[StoredEvent]], wanted: int | None) -> LlmCall | None:
+    """Return one call among the events, or the last one; None if there is no such call.
+
+    Compares its prompts only: those of a long run take seconds.
+
+    Args:
+        pages: the events, page by page.
+        wanted: the number of the call, from 1. None: the last one.
+    """
+    number = 0
+    before: LlmCalled | LlmFailed | None = None
+    found: tuple[int, StoredEvent, LlmCalled | LlmFailed, LlmCalled | LlmFailed | None] | None = None
+    async for page in pages:
+        for stored in page:
+            number += stored.type in LLM_TYPES
+            if not isinstance(stored.event, LlmCalled | LlmFailed):
+                continue
+            found, before = (number, stored, stored.event, before), stored.event
+            if number == wanted:
+                return _call(*found)
+    return _call(*found) if found is not None and wanted is None else None
+
+
 def _call(
     number: int, stored: StoredEvent, event: LlmCalled | LlmFailed, before: LlmCalled | LlmFailed | None
 ) -> LlmCall:

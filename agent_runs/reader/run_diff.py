@@ -1,5 +1,6 @@
 """Aligns the events of two runs by what was asked, and compares those that belong together."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Final
@@ -14,6 +15,10 @@ from agent_runs.reader.stored_events import StoredEvent
 
 # Fields that differ between any two runs.
 IGNORED_FIELDS: Final = frozenset({"id", "parent_event_id", "timestamp", "duration_ms", "call_id", "session_id"})
+
+# `SequenceMatcher` compares each event with each equal one. If these comparisons are more, events that ask the same are
+# numbered, and the nth of one run belongs to the nth of the other.
+_MAX_COMPARISONS: Final = 1_000_000
 
 _Key = tuple[str, ...]
 
@@ -68,8 +73,42 @@ def _similar(before: Sequence[StoredEvent], after: Sequence[StoredEvent]) -> Ite
             yield from (Pair(before=None, after=event) for event in new)
 
 
-def _opcodes(old: Sequence[_Key], new: Sequence[_Key]) -> Sequence[tuple[str, int, int, int, int]]:
-    return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+def _opcodes(old: list[_Key], new: list[_Key]) -> Iterator[tuple[str, int, int, int, int]]:
+    """Iterate over the operations that make one list of the other, as `SequenceMatcher.get_opcodes` returns them."""
+    start = _common_start(old, new)
+    end = _common_start(old[start:][::-1], new[start:][::-1])
+    to_old, to_new = len(old) - end, len(new) - end
+    if start:
+        yield "equal", 0, start, 0, start
+    between = _comparable(old[start:to_old], new[start:to_new])
+    for kind, *places in SequenceMatcher(None, *between, autojunk=False).get_opcodes():
+        first, second, third, fourth = (start + place for place in places)
+        yield kind, first, second, third, fourth
+    if end:
+        yield "equal", to_old, len(old), to_new, len(new)
+
+
+def _common_start(old: list[_Key], new: list[_Key]) -> int:
+    """Return how many keys are equal at the start."""
+    shorter = min(len(old), len(new))
+    return next((at for at in range(shorter) if old[at] != new[at]), shorter)
+
+
+def _comparable(old: list[_Key], new: list[_Key]) -> tuple[list[_Key], list[_Key]]:
+    """Return the keys, with a number each if so many are equal that comparing them would take minutes."""
+    counts = Counter(new)
+    if sum(counts[key] for key in old) <= _MAX_COMPARISONS:
+        return old, new
+    return _numbered(old), _numbered(new)
+
+
+def _numbered(keys: list[_Key]) -> list[_Key]:
+    seen: Counter[_Key] = Counter()
+    numbered = []
+    for key in keys:
+        numbered.append((*key, str(seen[key])))
+        seen[key] += 1
+    return numbered
 
 
 def _paired(before: Sequence[StoredEvent], after: Sequence[StoredEvent]) -> Iterator[Pair]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from agent_runs.reader.errors import ReaderError
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
-from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, calls_of_pages
+from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, calls_of_pages, nth_call
 from agent_runs.reader.run_filter import RunFilter
 from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
 from agent_runs.reader.stored_events import StoredEvent
@@ -172,17 +172,14 @@ class RunSource(ABC):
         """
         return Stream(calls_of_pages(self.get_run_events(run_id, types=LLM_TYPES).pages))
 
-    async def llm_call(self, run_id: str, number: int) -> LlmCall | None:
-        """Return one call of a language model of a run; None if there are fewer.
+    async def llm_call(self, run_id: str, number: int | None = None) -> LlmCall | None:
+        """Return one call of a language model of a run, or the last one; None if there is no such call.
 
         Args:
             run_id: the run.
-            number: its number among the calls of the run, from 1.
+            number: its number among the calls of the run, from 1. None: the last one.
         """
-        async for call in self.llm_calls(run_id):
-            if call.number == number:
-                return call
-        return None
+        return await nth_call(self.get_run_events(run_id, types=LLM_TYPES).pages, number)
 
 
 def check_limit(limit: int) -> None:

@@ -75,6 +75,9 @@ async def test_an_auditor_gets_each_answer_with_one_command(scene: Scene) -> Non
     new = await run(scene, "prompt", "booking-7", "--call", "2", "--diff")
     assert 'since call 1\nuser_prompt[1] added\n+ {"role":"tool"}\n' in new.output
     assert "Lisbon" not in new.output
+    unknown = await run(scene, "prompt", "booking-7", "--call", "9", exit_code=2)
+    assert "the run 'booking-7' has no call 9: its last one is --call 2" in unknown.errors
+    assert "has no call of a language model" in (await run(scene, "prompt", "booking-8", exit_code=2)).errors
     exact = json.loads((await run(scene, "prompt", "booking-7", "--call", "1", "-o", "json")).output)
     assert (exact["system_prompt"], exact["user_prompt"]) == (PROMPT["system_prompt"], json.dumps(SAID))
     # Who waits for whom?
@@ -201,6 +204,9 @@ async def test_a_list_of_runs_continues_with_its_cursor(scene: Scene) -> None:
     assert [found["id"] for found in json.loads(first.output)["runs"]] == ["r2", "r1"]
     assert [json.loads(line)["id"] for line in second.output.splitlines()] == ["r0"]
     assert "There are more: continue with --cursor" in (await run(scene, "runs", "--limit", "2")).errors
+    # One long id does not move the columns of the others.
+    await insert_run(scene.database, "x" * 200, 9)
+    assert max(map(len, (await run(scene, "runs")).output.splitlines()[2:])) < 120
     assert (await run(scene, "runs", "--agent", "nobody")).errors == "No run matches.\n"
 
 

@@ -265,7 +265,9 @@ async def test_the_calls_of_a_run_have_their_exact_prompts_and_what_is_new_in_th
         (["user_prompt", 0], "added", history[0])
     ]
     assert [each.path for each in found[2].changes] == [["system_prompt", 1], ["user_prompt", 1]]
-    assert await reader.llm_call("run", 3) == found[2]
+    assert await reader.llm_call("run", 3) == await reader.llm_call("run") == found[2]
+    assert await reader.llm_call("run", 2) == found[1]
+    assert await reader.llm_call("none") is None
     assert await reader.llm_call("run", 4) is None
 
 
