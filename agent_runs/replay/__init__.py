@@ -16,6 +16,7 @@ from agent_runs.replay.errors import (
     Unserved,
 )
 from agent_runs.replay.recording import Recording
+from agent_runs.replay.render import render
 from agent_runs.replay.report import Drift, Report
 from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import NthLlmCall, ToolRule
@@ -45,4 +46,5 @@ __all__ = [
     "Unit",
     "Unserved",
     "read_topic",
+    "render",
 ]

@@ -212,3 +212,26 @@ async def test_stored_runs_are_replayed_against_a_changed_prompt_without_a_side_
     for run_id, recorded_id in replays.items():
         assert json.loads(runs[run_id].labels) == {"replay_of": recorded_id}
         assert types(events[run_id]) == types(events[recorded_id])
+
+
+async def test_an_agent_is_paused_and_resumed_in_another_process_from_its_stored_history(scene: Scene) -> None:
+    # Given an agent that has asked a human, and whose process has ended,
+    scene.start()
+    asked = await run_example(scene, "resume_agent.py", "A-4711 is broken.")
+    (run_id,) = re.findall(r"^Answer with: agent-runs answer (\w+) yes$", asked, re.MULTILINE)
+    await until(lambda: is_waiting(scene, run_id), "the question is stored")
+    # when the human answers, and another process resumes the run,
+    answered = await agent_runs(scene.environ(), "answer", run_id, "yes")
+    assert (answered.exit_code, answered.errors) == (0, "")
+    resumed = await run_example(scene, "resume_agent.py", "resume", run_id)
+    # then it goes on where it was: it does not look up the order again,
+    assert "EUR 189 are paid\nYour money is on its way.\n" in resumed
+    runs, events = await stored(scene)
+    assert runs[run_id].status == "completed"
+    steps = ["llm_called", *CALL]
+    assert types(events[run_id]) == ["run_started", "input", *steps * 4]
+    # and its model saw the history of the first process and the answer.
+    prompt = json.loads(events[run_id][8].event_data)["user_prompt"]
+    assert prompt.startswith("<input>\ntool: message_from_user\ndata:\n  text: A-4711 is broken.\n</input>\n")
+    assert "<tool_succeeded>\ntool_name: get_order\nresult:\n  article: grinder\n  eur: 189" in prompt
+    assert prompt.endswith('<tool_succeeded>\ntool_name: ask_human\nresult:\n  answer: "yes"\n</tool_succeeded>')
