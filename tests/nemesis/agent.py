@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
+from time import sleep
 
 from agent_runs import Emitter
 
@@ -32,12 +33,17 @@ class Agent:
 
     def run(self) -> None:
         """Emit until SIGTERM; meanwhile collect the distinct values of emitted - sent - pending - dropped."""
-        signal.signal(signal.SIGTERM, lambda *_: self._stop.set())
+        # The handler runs in this thread. If it set the event while this thread waits for it, it would wait for a lock
+        # that this thread has.
+        signals: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
         for thread in self._threads:
             thread.start()
-        while not self._stop.wait(0.01):
+        while not signals:
+            sleep(0.01)
             stats = self._emitter.stats()
             self._balances.add(stats.emitted - stats.sent - stats.pending - sum(stats.dropped.values()))
+        self._stop.set()
         for thread in self._threads:
             thread.join()
         left = self._emitter.close(CLOSE_TIMEOUT_S)

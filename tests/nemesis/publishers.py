@@ -95,7 +95,10 @@ class Publishers:
 
     async def _end(self, process: Process) -> None:
         process.terminate()
-        output, _ = await asyncio.wait_for(process.communicate(), ENDS_WITHIN_S)
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), ENDS_WITHIN_S)
+        except TimeoutError:
+            raise AssertionError(f"{self._files[process].stem} did not end within {ENDS_WITHIN_S:g} s") from None
         if process.returncode:
             log = self._files[process].with_suffix(".log").read_text()[-LOG_SHOWN:]
             raise AssertionError(f"{self._files[process].stem} ended with exit code {process.returncode}:\n{log}")
