@@ -24,7 +24,7 @@ from agent_runs.emitter.rate_limited_log import logger
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.settings import Config
 from agent_runs.errors import KafkaUnavailable, SettingsError, TooLargeForTopic
-from agent_runs.kafka.failures import ConnectFailure, failure_behind
+from agent_runs.kafka.failures import ConnectFailure, failure_behind, note_accepted
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.topics import partition_of_key, partitions_of
 
@@ -77,6 +77,7 @@ async def open_producer(config: Config) -> AsyncIterator[Producer]:
         async with _translate_errors(2 * timeout_s):
             await client.start()
             partitions = len(await partitions_of(client.client, topic))
+        note_accepted(config.kafka.bootstrap_servers)
         # aiokafka retries a batch for one timeout, and may then wait for the last answer for another one.
         yield Producer(client, topic, partitions, 3 * timeout_s)
     finally:

@@ -12,6 +12,7 @@ import time
 from threading import local
 from typing import Final, NamedTuple
 
+from aiokafka.conn import collect_hosts
 from aiokafka.errors import (
     IllegalSaslStateError,
     IncompatibleBrokerVersion,
@@ -27,6 +28,7 @@ from aiokafka.errors import (
 _GENERAL: Final = (KafkaConnectionError, NodeNotReadyError, StaleMetadata)
 
 _PROTOCOL: Final = "compare KAFKA_SECURITY_PROTOCOL with the listener of the broker at this port"
+_RESTARTED: Final = "it has accepted this client before; wait until it has restarted, or read its log"
 _CERTIFICATE: Final = "set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE to a client certificate that the broker accepts"
 _CREDENTIALS: Final = "correct KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
 _BOOTSTRAP: Final = "correct KAFKA_BOOTSTRAP_SERVERS, or start the broker"
@@ -58,7 +60,10 @@ class ConnectFailure(NamedTuple):
 
     def __str__(self) -> str:
         """Return the address, the reason and the remedy."""
-        reason, remedy = _refusal(self.error) or _outage(self.error, _ADVERTISED if self.is_advertised else _BOOTSTRAP)
+        # Brokers advertise only addresses of the listener that a client uses.
+        closed = _RESTARTED if self.is_advertised or self.address in _accepted_at else _PROTOCOL
+        remedy = _ADVERTISED if self.is_advertised else _BOOTSTRAP
+        reason, remedy = _refusal(self.error) or _outage(self.error, remedy, closed)
         return f"broker {self.address}: {reason}: {remedy}"
 
 
@@ -67,6 +72,13 @@ class _Thread(local):
 
 
 _thread: Final = _Thread()
+# The addresses of the settings with which a client of this process has connected.
+_accepted_at: Final[set[str]] = set()
+
+
+def note_accepted(bootstrap_servers: str) -> None:
+    """Record that a client has connected: a connection that is closed later does not show a wrong security protocol."""
+    _accepted_at.update(f"{host}:{port}" for host, port, _ in collect_hosts(bootstrap_servers))
 
 
 def keep_failures() -> None:
@@ -133,11 +145,17 @@ def _refusal(error: BaseException) -> tuple[str, str] | None:
             return None
 
 
-def _outage(error: BaseException, remedy: str) -> tuple[str, str]:
-    """Return the reason and the remedy if the broker cannot be reached, or ends the connection."""
+def _outage(error: BaseException, remedy: str, closed: str) -> tuple[str, str]:
+    """Return the reason and the remedy if the broker cannot be reached, or ends the connection.
+
+    Args:
+        error: why.
+        remedy: if the broker cannot be reached.
+        closed: the remedy if the broker closes the connection.
+    """
     match error:
         case KafkaConnectionError() | ConnectionResetError() | asyncio.IncompleteReadError():
-            return f"the connection was closed ({error})" if str(error) else "the connection was closed", _PROTOCOL
+            return f"the connection was closed ({error})" if str(error) else "the connection was closed", closed
         case IncompatibleBrokerVersion():
             return str(error), "use the port of a broker, not of a controller, in KAFKA_BOOTSTRAP_SERVERS"
         case TimeoutError():

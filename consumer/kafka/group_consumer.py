@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from agent_runs.kafka.decompression import decompression_limit
 from agent_runs.kafka.errors import FetchTooLarge
+from agent_runs.kafka.failures import note_accepted
 from agent_runs.kafka.records import Record
 from agent_runs.settings import KafkaSettings
 from consumer.errors import Unavailable
@@ -53,6 +54,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
     """
 
     def __init__(self, kafka: KafkaSettings, config: TopicConfig, token: int | None = None) -> None:
+        self._bootstrap_servers = kafka.bootstrap_servers
         self._config = config
         self.is_member = False
         self._claims: dict[int, Claim] = {}
@@ -84,6 +86,7 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         except (Unavailable, asyncio.CancelledError):
             await self._disconnect()
             raise
+        note_accepted(self._bootstrap_servers)
         self._consumer.subscribe([self._config.topic], listener=self)
 
     async def stop(self) -> None:

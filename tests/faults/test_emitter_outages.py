@@ -120,7 +120,11 @@ async def test_events_emitted_while_the_broker_is_down_arrive_when_it_starts(
 
 
 async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
-    scene_on_killable_kafka: Scene, killable_kafka: Kafka, emitters: list[Emitter], rng: Random
+    scene_on_killable_kafka: Scene,
+    killable_kafka: Kafka,
+    emitters: list[Emitter],
+    rng: Random,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     # Given agents that emit, and a consumer,
     scene = scene_on_killable_kafka
@@ -142,6 +146,7 @@ async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
     assert emitted > 1000
     assert emitter.stats() == Stats(emitted=emitted, sent=emitted, pending=0, dropped={}, recorded=0)
     assert load.balances == {0}
+    assert "KAFKA_SECURITY_PROTOCOL" not in caplog.text  # the broker has accepted the emitter before
     # and in the tables once.
     await scene.wait_until_drained()
     await consumer.terminate()
