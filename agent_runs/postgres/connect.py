@@ -28,7 +28,7 @@ async def connect(
 
     Raises:
         InvalidUrl: a part of the URL cannot be used: the message names it.
-        ssl.SSLCertVerificationError: the certificate of the server is not accepted.
+        ssl.SSLError: one side refuses the certificate of the other one; see `tls.refusal`.
         asyncpg.PostgresError: PostgreSQL refuses the connection.
         OSError, asyncpg.InterfaceError: the server does not answer in time, or ends the connection.
     """
@@ -39,6 +39,14 @@ async def connect(
             return await _first_possible(tls.attempts(url.tls), parameters)
     except asyncpg.exceptions.ClientConfigurationError as error:
         raise InvalidUrl(str(error)) from error
+    except asyncpg.PostgresConnectionError as error:
+        # With TLS 1.3, the server refuses a client certificate after the handshake of the client has ended. What the
+        # client then sees first is the alert of the server, or the end of the connection.
+        if isinstance(error.__cause__, ssl.SSLError):
+            raise error.__cause__ from error
+        if "sslcert" in url.tls:
+            raise type(error)(f"{error}: if this continues, correct sslcert and sslkey in DATABASE_URL") from error
+        raise
 
 
 async def _first_possible(attempts: list[tls.Tls], parameters: dict[str, Any]) -> "asyncpg.Connection[asyncpg.Record]":

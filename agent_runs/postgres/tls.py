@@ -35,6 +35,18 @@ def attempts(parameters: Mapping[str, str]) -> list[Tls]:
     return [context, False] if mode == "prefer" else [context]
 
 
+def refusal(error: ssl.SSLError) -> str:
+    """Return which side refuses the other one, and the remedy; empty if the error is no refusal."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate of PostgreSQL is not accepted: {error.verify_message}: correct the certificate, or "
+            "sslrootcert and the host in DATABASE_URL"
+        )
+    if "ALERT" in (error.reason or ""):
+        return f"PostgreSQL refuses the TLS connection ({error.reason}): correct sslcert and sslkey in DATABASE_URL"
+    return ""
+
+
 def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # As with libpq, `require` verifies the server's certificate if the URL names a root certificate.

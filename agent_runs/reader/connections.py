@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from agent_runs.errors import SettingsError
+from agent_runs.postgres import tls
 from agent_runs.postgres.database_url import InvalidUrl, parse
 from agent_runs.postgres.deadline import DeadlinePassed, cut_at_deadline
 from agent_runs.reader.errors import (
@@ -142,8 +143,10 @@ async def _translated(work: Coroutine[Any, Any, _T]) -> _T:
         return await work
     except asyncpg.PostgresError as error:
         raise translate(error.sqlstate or "", str(error)) from error
-    except ssl.SSLCertVerificationError as error:
-        raise DatabaseNotReady(f"the certificate of PostgreSQL is not accepted: {error.verify_message}") from error
+    except ssl.SSLError as error:
+        if refused := tls.refusal(error):
+            raise DatabaseNotReady(refused) from error
+        raise ConnectionEnded(f"PostgreSQL is unavailable: {error}") from error
     except InvalidUrl as error:
         raise SettingsError([f"DATABASE_URL: {error}"]) from error
     except asyncpg.DataError as error:  # a parameter that cannot be encoded; an InterfaceError too

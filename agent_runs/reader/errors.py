@@ -13,6 +13,7 @@ AgentRunsError
 from typing import Final
 
 from agent_runs.errors import AgentRunsError
+from agent_runs.postgres.login_remedies import LOGIN_REMEDIES
 
 
 class ReaderError(AgentRunsError):
@@ -41,9 +42,7 @@ class InvalidCursor(ReaderError):
 
 # What a user can do about an SQLSTATE. The full code is looked up first, then its class (the first two characters).
 _REMEDIES: Final[dict[str, str]] = {
-    "28P01": "correct the password in DATABASE_URL",
-    "28": "create the login, allow it in pg_hba.conf, or correct the user in DATABASE_URL",
-    "3D": "create the database, or correct its name in DATABASE_URL",
+    **LOGIN_REMEDIES,
     "42P01": "create the tables with `agent-runs-consumer migrate`, or correct the database in DATABASE_URL",
     "42703": "the tables are older than this library: run `agent-runs-consumer migrate`",
     "42501": "let the login read: GRANT agent_runs_reader TO the login",

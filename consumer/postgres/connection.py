@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from agent_runs.postgres import database_url
+from agent_runs.postgres import database_url, tls
 from agent_runs.postgres.connect import connect
 from consumer.errors import ConnectionLost, LoginRefused, UsageError
 from consumer.postgres.sqlstate import translate_login
@@ -32,11 +32,6 @@ async def open_connection(config: DatabaseConfig) -> "asyncpg.Connection[asyncpg
         raise UsageError(f"DATABASE_URL: {error}") from error.__cause__
     except asyncpg.PostgresError as error:
         raise translate_login(error.sqlstate or "", str(error)) from error
-    except ssl.SSLCertVerificationError as error:
-        raise LoginRefused(
-            f"the certificate of PostgreSQL is not accepted: {error.verify_message}: correct the certificate, or "
-            "sslrootcert and the host in DATABASE_URL"
-        ) from error
     except (OSError, EOFError, asyncpg.InterfaceError) as error:
         raise _unreachable(error, config.connect_timeout_s) from error
 
@@ -47,10 +42,8 @@ def _unreachable(error: Exception, timeout_s: float) -> LoginRefused | Connectio
         return LoginRefused(
             f"{error}: the server has no TLS: set ssl = on there, or correct the host or sslmode in DATABASE_URL"
         )
-    if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
-        return LoginRefused(
-            f"PostgreSQL refuses the TLS connection ({error.reason}): correct sslcert and sslkey in DATABASE_URL"
-        )
+    if isinstance(error, ssl.SSLError) and (refused := tls.refusal(error)):
+        return LoginRefused(refused)
     reason = str(error) or type(error).__name__
     if isinstance(error, socket.gaierror):
         reason = f"the host is not known ({error.strerror})"

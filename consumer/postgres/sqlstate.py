@@ -6,6 +6,7 @@ two characters). Codes without an entry are those of a refused row, because a tr
 
 from typing import Final, NamedTuple
 
+from agent_runs.postgres.login_remedies import LOGIN_REMEDIES
 from consumer.errors import (
     Blocked,
     ConnectionLost,
@@ -127,13 +128,8 @@ def _is_of_added_object(sqlstate: str, origin: Origin) -> bool:
             return False
 
 
-# What an operator can do about a refused login. The first ones are codes, the others classes.
-_LOGIN_REMEDIES: Final[dict[str, str]] = {
-    "28P01": "correct the password in DATABASE_URL",
-    "42501": "grant the login CONNECT on the database",
-    "28": "create the login, allow it in pg_hba.conf, or correct the user in DATABASE_URL",
-    "3D": "create the database, or correct its name in DATABASE_URL",
-}
+# What an operator can do about a refused login, by code or class.
+_LOGIN_REMEDIES: Final = {**LOGIN_REMEDIES, "42501": "grant the login CONNECT on the database"}
 
 
 def translate_login(sqlstate: str, message: str) -> StoreError | OperatorNeeded | UsageError:

@@ -1,9 +1,7 @@
 """Connections to PostgreSQL over TLS. The server of the tests has none, so a proxy adds it."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ from consumer.errors import LoginRefused
 from consumer.postgres.store import Store
 from consumer.settings import DatabaseConfig
 from deploy.local.ports import HOST
+from tests.support.certificates import make_certificate
 
 SSL_REQUEST_BYTES = 8
 
@@ -60,15 +59,9 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with `right.crt` and `right.key`, for this host, and `other.crt`, which verifies nothing else."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("the program `openssl` is needed to make certificates")
     directory = tmp_path_factory.mktemp("certificates")
-    for name in ("right", "other"):
-        made = [*("-keyout", f"{directory}/{name}.key"), *("-out", f"{directory}/{name}.crt")]
-        of_host = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=IP:{HOST}"]
-        new = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-        subprocess.run([*new, *made, *of_host], check=True, capture_output=True)
+    make_certificate(directory, "right")
+    make_certificate(directory, "other")
     return directory
 
 

@@ -7,6 +7,8 @@ import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
+import pytest
+
 from deploy.local.jars import class_path
 
 SETTING = "AGENT_RUNS_MATRIX_POSTGRESQL"
@@ -35,6 +37,20 @@ def has_lz4(binaries: Path) -> bool:
     describe = [str(binaries / "postgres"), "--describe-config"]
     done = subprocess.run(describe, capture_output=True, text=True, check=True)
     return any(line.startswith("default_toast_compression") and "lz4" in line for line in done.stdout.splitlines())
+
+
+def binaries_with_tls(directory: Path) -> Path:
+    """The programs of a PostgreSQL with TLS: Debian's, or downloaded ones; skips the test if there are none."""
+    for version, binaries in installed_binaries().items():
+        if int(version.partition(".")[0]) >= min(DOWNLOADABLE) and _has_tls(binaries):
+            return binaries
+    if not can_download():
+        pytest.skip(f"no PostgreSQL 16 or newer with TLS is installed; install one, or name its programs in {SETTING}")
+    return downloaded_binaries(max(DOWNLOADABLE), directory)
+
+
+def _has_tls(binaries: Path) -> bool:
+    return b"ssl_ctx_new" in (binaries / "postgres").read_bytes().lower()
 
 
 def can_download() -> bool:
