@@ -1,7 +1,5 @@
 """Limits of time and memory that an operator has set for PostgreSQL's sessions."""
 
-from urllib.parse import urlsplit
-
 from deploy.local.ports import free_port
 from tests.support.foreign_producer import key_of_partition
 from tests.support.health import wait_until_healthy, wait_until_unhealthy
@@ -39,6 +37,8 @@ SETTINGS_OF_ROLE = {
     "statement_timeout": "200ms",
     "transaction_timeout": "200ms",
     "idle_session_timeout": "200ms",
+    "idle_in_transaction_session_timeout": "200ms",
+    "lock_timeout": "1ms",
     "default_transaction_isolation": "serializable",
     "default_transaction_deferrable": "on",
 }
@@ -47,9 +47,7 @@ SETTINGS_OF_ROLE = {
 async def test_the_timeouts_of_a_role_do_not_end_the_consumers_transactions(scene: Scene) -> None:
     # Given a login with timeouts that are shorter than a transaction,
     await execute(scene.database, SLOW_STATEMENTS)
-    async with login(scene.database, CONSUMER) as url:
-        for name, value in SETTINGS_OF_ROLE.items():
-            await execute(scene.database, f"ALTER ROLE {urlsplit(url).username} SET {name} = '{value}'")
+    async with login(scene.database, CONSUMER, SETTINGS_OF_ROLE) as url:
         consumer = scene.start(DATABASE_URL=url)
         # when it stores events, then the timeouts do not apply to it.
         await scene.publish(*events_of("run", "a", "b"))
