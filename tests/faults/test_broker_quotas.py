@@ -9,7 +9,7 @@ from tests.support.health import wait_until_healthy
 from tests.support.messages import Message, event
 from tests.support.proxy.proxied_kafka import ProxiedKafka
 from tests.support.scene import PARTITIONS, Scene
-from tests.support.servers.quotas import fetch_quota
+from tests.support.servers.quotas import FETCH_RATE, byte_quota
 from tests.support.waiting import until
 
 ONE_RECORD_A_BATCH: dict[str, str | int | bool] = {"compression.type": "none", "batch.num.messages": 1}
@@ -29,7 +29,7 @@ async def test_a_throttled_consumer_makes_steady_progress_in_all_partitions_and_
     numbers = [(number, number % PARTITIONS) for number in range(RECORDS)]
     messages = [Message(b"run-%d" % where, event(f"e{number}", data=data), where) for number, where in numbers]
     publish(foreign_producer(killable_kafka.bootstrap_servers, **ONE_RECORD_A_BATCH), scene.topic, messages)
-    async with fetch_quota(killable_kafka.bootstrap_servers, CLIENT_ID, BYTES_PER_S):
+    async with byte_quota(killable_kafka.bootstrap_servers, CLIENT_ID, FETCH_RATE, BYTES_PER_S):
         # when a consumer stores them,
         consumer = scene.start(**SETTINGS, AGENT_RUNS_HTTP_PORT=str(port))
         offsets: dict[int, int] = {}

@@ -11,13 +11,18 @@ CHANGED_ASYNCIO: Final = f"{ENVIRONMENTS}::test_the_emitter_works_beside_changed
 POOLS: Final = f"{ENVIRONMENTS}::test_the_children_of_a_pool_lose_nothing"
 CELERY: Final = f"{ENVIRONMENTS}::test_the_tasks_of_celery_lose_nothing"
 GUNICORN: Final = f"{ENVIRONMENTS}::test_the_workers_of_gunicorn_lose_nothing"
+KAFKA_LOGINS: Final = "tests/integration/test_kafka_logins.py"
+CLOSED_BY_BROKER: Final = f"{KAFKA_LOGINS}::test_connections_that_the_broker_closes_are_opened_again_without_a_loss"
+POSTGRESQL_LOGINS: Final = "tests/integration/test_postgresql_logins.py"
 POOLERS: Final = "tests/integration/test_poolers.py"
 POOLED_READER: Final = "tests/integration/test_reader_connections.py"
 
 # What differs between versions of Python: asyncio, multiprocessing, the clients, and the installation of the wheel.
 ON_PYTHON: Final = (
     "tests/acceptance/test_readme.py",
-    "tests/unit",
+    "tests/unit/test_emitter.py",
+    "tests/unit/test_decorators.py",
+    "tests/unit/test_copies_of_runs.py",
     "tests/integration/test_emitter_delivery.py",
     f"{ENVIRONMENTS}::test_the_emitter_works_beside_changed_threads_and_loops",
     f"{ENVIRONMENTS}::test_the_children_of_a_pool_lose_nothing",
@@ -43,7 +48,7 @@ ON_POSTGRESQL: Final = (
 def _python(version: str) -> Row:
     tried = (
         "the wheel with its dependencies in a new environment: `migrate`, `create-topic`, the README's agent, `run`; "
-        "the unit tests; the emitter's delivery, pools of processes, changed event loops; the reader; SIGTERM"
+        "the emitter's delivery, pools of processes, changed event loops; the reader; SIGTERM"
     )
     return Row(f"python-{version}", tried, ON_PYTHON, ("aiokafka", "asyncpg", "msgspec"), with_python(version))
 
@@ -54,6 +59,15 @@ def _postgresql(name: str, major: int, *, lz4: bool) -> Row:
         "reader, sample queries, limits of a role"
     )
     return Row(name, tried, ON_POSTGRESQL, open=with_postgresql(major, lz4=lz4))
+
+
+def _kafka_login(name: str, login: str) -> Row:
+    tried = "emitter and consumer, with the rights of [security.md](security.md) and no other"
+    return Row(name, tried, (f"{KAFKA_LOGINS}::test_emitter_and_consumer_log_in[{login}]",))
+
+
+def _kafka(name: str, tried: str, *tests: str) -> Row:
+    return Row(name, tried, tests)
 
 
 def _emitter(name: str, tried: str, test: str, *packages: str) -> Row:
@@ -111,6 +125,27 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
         _postgresql("postgresql-17", 17, lz4=False),
         _postgresql("postgresql-18-lz4", 18, lz4=True),
         Row(
+            "postgresql-scram",
+            "consumer and reader: TLS with a private authority, `sslmode=verify-full`, SCRAM",
+            (
+                f"{POSTGRESQL_LOGINS}::test_consumer_and_reader_log_in_with_a_certificate_or_a_password[test_by_password]",
+            ),
+        ),
+        Row(
+            "postgresql-client-certificate",
+            "consumer and reader: a client certificate with an encrypted key; wrong certificates and passwords",
+            (
+                f"{POSTGRESQL_LOGINS}::test_consumer_and_reader_log_in_with_a_certificate_or_a_password[test_by_certificate]",
+                f"{POSTGRESQL_LOGINS}::test_a_login_that_the_server_refuses_is_told_with_the_remedy",
+            ),
+        ),
+        Row(
+            "postgresql-role-settings",
+            "consumer and reader: a login with other timeouts, isolation level, `search_path`, time zone, date style, "
+            "encoding and formats",
+            ("tests/integration/test_formats_of_a_login.py", "tests/faults/test_limits_of_sessions.py"),
+        ),
+        Row(
             "pgbouncer-session",
             "consumer: `migrate` and `run` behind `pool_mode=session`",
             (f"{POOLERS}::test_in_session_mode_the_service_migrates_and_consumes",),
@@ -125,10 +160,32 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
         ),
     ),
     "Kafka": (
-        Row(
-            "kafka-quota",
-            "consumer: progress in all partitions under `consumer_byte_rate`",
-            ("tests/faults/test_broker_quotas.py",),
+        _kafka_login("kafka-sasl-plain", "SASL PLAIN"),
+        _kafka_login("kafka-scram-sha-256", "SCRAM-SHA-256"),
+        _kafka_login("kafka-scram-sha-512", "SCRAM-SHA-512"),
+        _kafka_login("kafka-tls", "TLS"),
+        _kafka_login("kafka-client-certificate", "client certificate"),
+        _kafka_login("kafka-sasl-tls", "SASL over TLS"),
+        _kafka(
+            "kafka-acls",
+            "a group, a topic or a session timeout that the broker refuses: reported, and tried again",
+            "tests/faults/test_group_refusals.py",
+        ),
+        _kafka(
+            "kafka-idle-connections",
+            "emitter and consumer: the broker closes idle connections (`connections.max.idle.ms`)",
+            f"{CLOSED_BY_BROKER}[idle]",
+        ),
+        _kafka(
+            "kafka-reauthentication",
+            "emitter and consumer: a login lasts two seconds (`connections.max.reauth.ms`)",
+            f"{CLOSED_BY_BROKER}[login-expires]",
+        ),
+        _kafka(
+            "kafka-quotas",
+            "consumer under `consumer_byte_rate`, emitter under `producer_byte_rate`",
+            "tests/faults/test_broker_quotas.py",
+            f"{KAFKA_LOGINS}::test_an_emitter_under_a_quota_delivers_everything",
         ),
     ),
 }

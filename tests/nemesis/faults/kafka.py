@@ -14,7 +14,7 @@ from tests.support.foreign_producer import foreign_producer
 from tests.support.proxy.proxy import Api, KafkaProxy
 from tests.support.scene import Scene
 from tests.support.servers.acls import refused_group
-from tests.support.servers.quotas import fetch_quota
+from tests.support.servers.quotas import FETCH_RATE, byte_quota
 
 ANSWER_S = 10.0
 TRANSACTION_MS = 15_000  # then the broker aborts the transaction, if the producer could not
@@ -64,7 +64,8 @@ class KafkaFaults(NetworkFaults):
 
     async def fetch_quota(self, rng: Random) -> None:
         """Limit what the consumers fetch to between 20 and 500 kB a second."""
-        async with fetch_quota(self._direct.servers.bootstrap_servers, CLIENT_ID, rng.randrange(20_000, 500_000)):
+        bytes_per_s = rng.randrange(20_000, 500_000)
+        async with byte_quota(self._direct.servers.bootstrap_servers, CLIENT_ID, FETCH_RATE, bytes_per_s):
             await pause(rng)
 
     async def group_refused(self, rng: Random) -> None:

@@ -12,6 +12,7 @@ from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schem
 
 ENTITY = Array(("type", String("utf-8")), ("name", String("utf-8")))
 FETCH_RATE = "consumer_byte_rate"
+PRODUCE_RATE = "producer_byte_rate"
 CLOSES_WITHIN_S = 2.0
 
 
@@ -60,13 +61,13 @@ class AlterClientQuotas(Request[AlterClientQuotasStruct]):  # type: ignore[misc]
 
 
 @asynccontextmanager
-async def fetch_quota(bootstrap_servers: str, client_id: str, bytes_per_s: float) -> AsyncIterator[None]:
-    """Limit what all clients of this id together fetch, for the duration of the block."""
-    await _alter(bootstrap_servers, AlterClientQuotas(client_id, (FETCH_RATE, bytes_per_s, False)))
+async def byte_quota(bootstrap_servers: str, client_id: str, rate: str, bytes_per_s: float) -> AsyncIterator[None]:
+    """Limit what all clients of this id together fetch or produce, for the duration of the block."""
+    await _alter(bootstrap_servers, AlterClientQuotas(client_id, (rate, bytes_per_s, False)))
     try:
         yield
     finally:
-        await _alter(bootstrap_servers, AlterClientQuotas(client_id, (FETCH_RATE, 0.0, True)))
+        await _alter(bootstrap_servers, AlterClientQuotas(client_id, (rate, 0.0, True)))
 
 
 async def _alter(bootstrap_servers: str, request: AlterClientQuotas) -> None:

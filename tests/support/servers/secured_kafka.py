@@ -26,9 +26,13 @@ class SecuredKafka(AuthorizingKafka):
 
     LOST advertises a host that does not exist, MOVED a port where nobody listens. The directory `certificates` has
     `ca.crt`, `client.crt`, `client.key` (encrypted), and `other.crt`, which signed nothing else.
+
+    Args:
+        directory: as of `Kafka`.
+        properties: further ones.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, properties: Mapping[str, str] | None = None) -> None:
         self.certificates = directory / "certificates"
         self.certificates.mkdir(parents=True)
         for name, passphrase in (("ca", ""), ("other", "")):
@@ -38,7 +42,8 @@ class SecuredKafka(AuthorizingKafka):
         store = (self.certificates / "broker.key").read_text() + (self.certificates / "broker.crt").read_text()
         (self.certificates / "broker.pem").write_text(store)
         self._ports = {name: free_port() for name in ("TLS", "MTLS", "SCRAM", "SASL_TLS", "LOST", "MOVED")}
-        super().__init__(directory, [self._listener(name) for name in self._ports], self._properties_of_listeners())
+        listeners = [self._listener(name) for name in self._ports]
+        super().__init__(directory, listeners, {**self._properties_of_listeners(), **(properties or {})})
 
     def _listener(self, name: str) -> Listener:
         port = self._ports[name]
