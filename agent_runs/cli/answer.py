@@ -51,13 +51,15 @@ def answer_command(  # noqa: PLR0913  # the options of the command
     """Answer a question of a run, so that its agent goes on.
 
     Publishes a `tool_succeeded` of the request, with the result {"answer": TEXT}. A question that is answered already
-    is refused.
+    is refused, and so is an empty TEXT.
 
     \b
     Examples:
       agent-runs answer booking-7 yes
       agent-runs answer booking-7 --question ask-2 --json '{"approved": true}'
     """
+    if not text.strip():
+        raise click.UsageError("""TEXT is empty; --json '{"answer": ""}' gives an empty answer""")
     result = _parsed(text) if is_json else {"answer": text}
 
     async def work(reader: Reader) -> None:

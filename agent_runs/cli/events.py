@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from agent_runs.cli.event_text import event_text
-from agent_runs.cli.options import output_option, run_argument
+from agent_runs.cli.options import event_number, output_option, run_argument
 from agent_runs.cli.output import print_json
 from agent_runs.cli.source import read, summary_of
 from agent_runs.cli.timeline import Timeline
@@ -20,8 +20,8 @@ _SHORT_NUMBERS: Final = 999  # the width of the first column when the last numbe
 
 @click.command("events")
 @run_argument
-@click.option("--from", "first", type=click.IntRange(min=0), default=0, help="Begin with the event of this number.")
-@click.option("--to", "last", type=click.IntRange(min=0), help="End with the event of this number.")
+@click.option("--from", "first", type=event_number, default=0, help="Begin with the event of this number.")
+@click.option("--to", "last", type=event_number, help="End with the event of this number.")
 @click.option("--type", "types", multiple=True, help="Only events of this type; may be repeated.")
 @click.option("--grep", "pattern", help="Only events whose text or JSON matches this regular expression.")
 @click.option("--follow", is_flag=True, help="Wait for further events, until Ctrl-C.")

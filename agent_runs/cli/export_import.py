@@ -24,8 +24,8 @@ from agent_runs.run_file import export_runs, with_descendants
     "-f",
     "--to",
     "path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write to this file instead of standard output.",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="Write to this file. Default, or with -: standard output.",
 )
 @click.option("--with-children", is_flag=True, help="Also write the runs that they spawned, and those of these runs.")
 def export_command(run_ids: tuple[str, ...], path: Path | None, with_children: bool) -> None:  # noqa: FBT001
@@ -38,6 +38,8 @@ def export_command(run_ids: tuple[str, ...], path: Path | None, with_children: b
       agent-runs export booking-7 -f booking-7.jsonl
       agent-runs export booking-7 booking-8 --with-children
     """
+    if path == Path("-"):
+        path = None
     if path is None and is_terminal():
         raise click.UsageError("the messages may contain terminal control codes: give -f FILE, or redirect the output")
 

@@ -20,6 +20,7 @@ from agent_runs.cli.replay import replay_command
 from agent_runs.cli.runs import runs_command
 from agent_runs.cli.show import show_command
 from agent_runs.cli.status import status_command
+from agent_runs.codec.lossy_json import LONE_SURROGATE
 from agent_runs.errors import AgentRunsError, SettingsError, Undelivered
 from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, InvalidCursor, MissingExtra
@@ -85,8 +86,16 @@ def main() -> NoReturn:
     sys.exit(_run())
 
 
+def _check_encoding(arguments: list[str]) -> None:
+    """Require that each argument is text; Python replaces bytes that are not by lone surrogates."""
+    for argument in arguments:
+        if LONE_SURROGATE.search(argument):
+            raise click.UsageError(f"{argument!a} is no text in the locale's encoding: set LC_ALL=C.UTF-8")
+
+
 def _run() -> int:
     try:
+        _check_encoding(sys.argv)
         result = cli(prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:

@@ -21,7 +21,10 @@ class Duration(click.ParamType[timedelta]):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)
         if match is None:
             self.fail(f"{value!r} is not a duration like 90s, 15m, 1h or 2d", param, ctx)
-        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+        try:
+            return timedelta(**{_UNITS[match[2]]: float(match[1])})
+        except OverflowError:
+            self.fail(f"{value!r} is too long", param, ctx)
 
 
 class Time(click.ParamType[datetime]):
@@ -35,9 +38,9 @@ class Time(click.ParamType[datetime]):
             return value
         try:
             at = datetime.fromisoformat(value)
-        except ValueError:
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a time like 2026-01-31T23:59:59Z", param, ctx)
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class Label(click.ParamType[tuple[str, str]]):
@@ -69,6 +72,7 @@ class Positions(click.ParamType[dict[int, int]]):
         return {int(partition): int(offset) for partition, offset in (part.split(":") for part in value.split(","))}
 
 
+event_number: Final = click.IntRange(0, 2**31 - 1)
 run_argument: Final = click.argument("run_id", metavar="RUN")
 output_option: Final = click.option(
     "-o",

@@ -25,7 +25,9 @@ _NOT_ASCII: Final = re.compile(r"[^\x20-\x7e]")
 _PLAIN_CELL: Final = 400  # characters of a cell, if the output is not a terminal
 _PADDED_CELL: Final = 60  # of longer ones, the columns after them are not aligned
 _WRAPPED_CELL: Final = 200  # characters of a cell on a terminal
-_MIN_WIDTHS: Final = {0: 12}  # the length of the ids that the emitter makes
+_ID_WIDTH: Final = 12  # of the ids that the emitter makes
+_ID_SHARE: Final = 0.3  # of the width of the terminal that longer ids may take
+_CELL_WIDTH: Final = 20  # of a time, the longest cell of known length between the first and the last column
 
 Cell = str | Text
 
@@ -85,15 +87,12 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         _print_plain(headers, rows)
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False, expand=True)
-    for number, header in enumerate(headers):
-        is_wrapped = number in (0, len(headers) - 1)
-        table.add_column(
-            header,
-            overflow="fold" if is_wrapped else "ellipsis",
-            no_wrap=not is_wrapped,
-            min_width=_MIN_WIDTHS.get(number, 0),
-            ratio=1 if number == len(headers) - 1 else None,
-        )
+    first, *between, last = headers
+    widest_id = max(_ID_WIDTH, int(_ID_SHARE * target.width))
+    table.add_column(first, overflow="fold", min_width=_ID_WIDTH, max_width=widest_id)
+    for header in between:
+        table.add_column(header, overflow="ellipsis", no_wrap=True, max_width=max(_CELL_WIDTH, target.width // 5))
+    table.add_column(last, overflow="fold", ratio=1)
     for row in rows:
         table.add_row(*(Text(cut(escape_line(cell), _WRAPPED_CELL)) if isinstance(cell, str) else cell for cell in row))
     Console(highlight=False).print(table)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -189,11 +189,19 @@ def _conditions(filter: RunFilter) -> tuple[object, ...]:
     return (
         *(filter.status, filter.agent, filter.session, filter.parent),
         *(filter.created_from, filter.created_before, filter.updated_from, filter.updated_before),
-        None if filter.stale_for is None else datetime.now(UTC) - filter.stale_for,
+        None if filter.stale_for is None else _ago(filter.stale_for),
         filter.has_dropped_events,
         msgspec.json.encode(filter.labels) if filter.labels else None,
         filter.has_open_questions,
     )
+
+
+def _ago(duration: timedelta) -> datetime:
+    """Return the time so long ago, or the first one that Python has."""
+    try:
+        return datetime.now(UTC) - duration
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _summary(row: Row) -> RunSummary:

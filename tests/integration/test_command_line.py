@@ -149,7 +149,7 @@ async def test_runs_are_exported_read_from_the_file_and_imported(make_scene: Mak
     path = str(tmp_path / "runs.jsonl")
 
     exported = await run(first, "export", "booking-7", "--with-children", "-f", path)
-    piped = await run(first, "export", "booking-7", "booking-8")
+    piped = await run(first, "export", "booking-7", "booking-8", "-f", "-")
     imported = await run(second, "import", path)
     await second.consume()
 
@@ -279,6 +279,11 @@ async def test_what_is_missing_is_one_sentence_with_the_remedy_and_an_exit_code(
         "does not exist: create it with": (environ | {"AGENT_RUNS_TOPIC": "nowhere"}, ("status",), 4),
         "'1 hour' is not a duration like 90s": (environ, ("runs", "--stale", "1 hour"), 2),
         "No such command 'rums'": (environ, ("rums",), 2),
+        "'99999999999999d' is too long": (environ, ("runs", "--stale", "99999999999999d"), 2),
+        "is not a time like": (environ, ("runs", "--since", "0001-01-01T00:00+14:00"), 2),
+        "99999999999 is not in the range": (environ, ("events", "x", "--from", "99999999999"), 2),
+        r"'\udcff' is no text in the locale's encoding": (environ, ("show", "\udcff"), 2),
+        "TEXT is empty": (environ, ("answer", "x", " "), 2),
     }
     for sentence, (given, arguments, exit_code) in cases.items():
         ran = await agent_runs(given, *arguments)

@@ -1,6 +1,8 @@
 """Run files of real tables, imported into another topic and exported again."""
 
 import json
+import re
+import textwrap
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +16,7 @@ from agent_runs.reader import Reader, RunFilter
 from agent_runs.run_file import InvalidRunFile, RunFile, export_runs, import_runs, with_descendants
 from agent_runs.status import RunStatus
 from tests.support.messages import Message, event, event_with_literal
+from tests.support.paths import CHECKOUT
 from tests.support.scene import MakeScene, Scene
 from tests.support.servers.clients import execute
 from tests.support.stored_runs import at, insert_run
@@ -109,7 +112,7 @@ FILTERS: dict[str, list[Any]] = {
     "created_before": [at(0), at(2), at(9)],
     "updated_from": [at(2), at(3), at(99)],
     "updated_before": [at(2), at(3), at(99)],
-    "stale_for": [timedelta(0), timedelta(days=36500)],
+    "stale_for": [timedelta(0), timedelta(days=36500), timedelta.max],
     "has_dropped_events": [False, True],
     "labels": [{}, {"environment": "test"}, {"environment": "test", "version": "2"}, {"environment": ""}],
     "has_open_questions": [False, True],
@@ -169,6 +172,25 @@ async def test_an_event_that_consumers_would_refuse_is_not_imported(scene: Scene
 
     with pytest.raises(InvalidRunFile, match="line 2: the event 'a' cannot be published: expected an object"):
         await import_runs(tmp_path / "runs.jsonl", scene.environ())
+
+
+async def test_the_example_on_the_page_about_run_files_runs_as_written(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.publish(Message(b"RUN", event("a")))
+    await scene.consume()
+    monkeypatch.chdir(tmp_path)
+    for name, value in scene.environ().items():
+        monkeypatch.setenv(name, value)
+    (code,) = re.findall(r"```python\n(.*?)```", (CHECKOUT / "docs" / "run-file.md").read_text("utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(f"async def example():\n{textwrap.indent(code, '    ')}\n    return run", names)
+
+    run = await names["example"]()
+
+    assert [stored.id for stored in run.events] == ["a"]
+    await scene.consume()
+    assert await scene.rows("SELECT repeats FROM consumer_offsets") == [(1,)]
 
 
 async def test_an_import_without_kafka_or_topic_states_why(scene: Scene, tmp_path: Path) -> None:
