@@ -52,9 +52,16 @@ def _of_lists(recorded: list[Any], asked: list[Any], path: str) -> str | None:
 def _of_texts(recorded: str, asked: str) -> str:
     shared = zip(recorded, asked, strict=False)
     at = next((index for index, (left, right) in enumerate(shared) if left != right), min(len(recorded), len(asked)))
-    start = max(0, at - _CONTEXT)
-    shown = [text_of_json(text[start : at + _CONTEXT]) for text in (recorded, asked)]
-    return f"character {at}: recorded …{shown[0]}…, asked …{shown[1]}…"
+    if max(len(recorded), len(asked)) <= 2 * _CONTEXT:
+        return f"recorded {text_of_json(recorded)}, asked {text_of_json(asked)}"
+    shown = [_around(text, at) for text in (recorded, asked)]
+    return f"recorded {shown[0]}, asked {shown[1]}, from character {at} on"
+
+
+def _around(text: str, at: int) -> str:
+    """Return the part of a text around a character, as a JSON string."""
+    start, end = max(0, at - _CONTEXT), at + _CONTEXT
+    return text_of_json(f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}")
 
 
 def text_of_json(text: str) -> str:

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from typing import Any
 
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.replay.differences import first_difference
 from agent_runs.replay.matching import Matcher
-from agent_runs.replay.requests import Request
+from agent_runs.replay.requests import Request, shortened
 from agent_runs.replay.units import Unit
 
 _COMPARED_CANDIDATES = 20
@@ -15,55 +16,62 @@ _COMPARED_CHARACTERS = 2000
 _TIMES = {1: "once", 2: "twice"}
 
 
-def missing_text(request: Request, matcher: Matcher) -> str:
-    """Return the message for a request that no unserved recorded call answers."""
+def missing_text(request: Request, matcher: Matcher, remedy: str) -> str:
+    """Return the message for a request that no unserved recorded call answers.
+
+    Args:
+        request: what the agent asks for.
+        matcher: the recorded calls.
+        remedy: what to write to go on.
+    """
     same = matcher.same_requests(request)
     if same:
-        return _exhausted(request, same, matcher)
+        return _with_end([f"The agent asked for {request.text}. {_exhausted(same)}"], matcher, remedy)
     lines = [f"The agent asked for {request.text}. The recorded run has no such call."]
     closest = closest_unit(request, matcher)
-    if closest is None:
-        lines.append(f"It has no call of the {'model' if request.kind == 'llm' else 'tool'} {request.name!r} at all.")
-    else:
-        is_served = any(unit is closest for unit in matcher.served)
-        lines.append(f"Closest recorded call: {closest.text}{', already served' if is_served else ', not served yet'}.")
-        if closest.name != request.name:
-            lines.append(f"First difference: recorded the name {closest.name!r}, asked {request.name!r}.")
-        elif difference := first_difference(closest.content, request.content):
-            lines.append(f"First difference: {difference}.")
-    return _with_end(lines, request, matcher)
+    if closest is None or (closest.name != request.name and request.kind == "tool"):
+        names = ", ".join(sorted({repr(unit.name) for unit in matcher.calls if unit.kind == request.kind})) or "none"
+        kind = "model" if request.kind == "llm" else "tool"
+        lines.append(f"It never calls a {kind} of this name; the recorded {kind}s are: {names}.")
+        return _with_end(lines, matcher, remedy)
+    is_served = any(unit is closest for unit in matcher.served)
+    lines.append(f"Closest recorded call: {closest.text}{', already served' if is_served else ', not served yet'}.")
+    if closest.name != request.name:
+        lines.append(f"First difference: recorded the model {closest.name!r}, asked {request.name!r}.")
+    elif difference := first_difference(closest.content, request.content):
+        lines.append(f"First difference: {difference}.")
+    return _with_end(lines, matcher, remedy)
 
 
-def _exhausted(request: Request, same: list[Unit], matcher: Matcher) -> str:
+def _exhausted(same: list[Unit]) -> str:
     times = _TIMES.get(len(same), f"{len(same)} times")
-    unanswered = [unit for unit in same if unit.answer is None]
-    if unanswered:
-        text = f"It was recorded {times}, but the run has no answer: it ended before, or waits for it."
-    else:
-        text = f"It was recorded {times}, and all of its answers have been served: the agent asks once more."
-    return _with_end([f"The agent asked for {request.text}. {text}"], request, matcher)
+    if any(unit.answer is None for unit in same):
+        return f"The recorded run has this call {times}, but no answer: it ended before the answer, or waits for it."
+    return f"The recorded run has this call {times}, and this is call number {len(same) + 1}."
 
 
 def ambiguous_text(request: Request, candidates: Iterable[Unit], matcher: Matcher) -> str:
     """Return the message for a changed prompt that may belong to several recorded calls."""
-    names = "; ".join(unit.text for unit in candidates) or "model calls of another task"
+    names = [f"- {unit.text}, user prompt {shortened(unit.content['user_prompt'])!r}" for unit in candidates]
     lines = [
-        f"The agent asked for {request.text}. The prompt differs from all recorded ones, and it is not known which "
-        f"recorded call is meant: {names}.",
-        "To go on: give each parallel part of the agent a name, `lane=…`, when recording and when replaying; or make "
-        "the prompts equal to the recorded ones.",
+        f"The agent asked for {request.text}. No recorded call has the same system prompt and user prompt, and it is "
+        f"not clear which one is meant, because the run has parallel parts{':' if names else '.'}",
+        *names,
     ]
-    return "\n".join([*lines, served_text(matcher)])
+    remedy = (
+        "name each parallel part, `run.llm(…, lane='NAME')`, record the run again, and use the same names in the "
+        "replay; or make the prompt equal to the recorded one."
+    )
+    return _with_end(lines, matcher, remedy)
 
 
-def not_replayable_text(request: Request, unit: Unit, matcher: Matcher) -> str:
+def not_replayable_text(request: Request, unit: Unit, matcher: Matcher, remedy: str) -> str:
     """Return the message for an answer that is not what the model or tool returned."""
-    lines = [
-        f"The agent asked for {request.text}. It is recorded ({unit.text}), but its answer was masked, or it stands "
-        "for an object that JSON cannot express.",
-        _remedy(request, None),
-    ]
-    return "\n".join([*lines, served_text(matcher)])
+    line = (
+        f"The agent asked for {request.text}. It is recorded ({unit.text}), but without the answer that the agent "
+        "got: a mask has hidden a part of it, or it had an object that JSON cannot express."
+    )
+    return _with_end([line], matcher, remedy)
 
 
 def unserved_text(units: Iterable[Unit]) -> str:
@@ -98,22 +106,31 @@ def served_text(matcher: Matcher) -> str:
     )
 
 
-def _with_end(lines: list[str], request: Request, matcher: Matcher) -> str:
-    return "\n".join([*lines, served_text(matcher), _remedy(request, closest_unit(request, matcher))])
+def _with_end(lines: list[str], matcher: Matcher, remedy: str) -> str:
+    return "\n".join([*lines, served_text(matcher), f"To go on: {remedy}"])
 
 
-def _remedy(request: Request, closest: Unit | None) -> str:
-    if request.kind == "llm":
-        return (
-            "To go on: `Recording(…, until=…)` calls the model from there on, or `on_miss=function` answers the "
-            "request. Without `strict`, a changed prompt is answered if it is clear which recorded call is meant."
-        )
-    ignorable = _changed_arguments(request, closest)
-    rule = f"`tools={{{request.name!r}: ToolRule(ignore={ignorable!r})}}`"
-    ignore = f"{rule} does not compare these arguments, " if ignorable else ""
+def llm_remedy(matcher: Matcher, *, strict: bool) -> str:
+    """Return what to write if the recording has no answer of a model."""
+    calls = sum(unit.kind == "llm" for unit in matcher.calls)
+    until = f"`Recording(…, until=NthLlmCall({calls}))`" if calls else "`Recording(…, until=0)`"
+    lenient = "leave out `strict`, and a changed prompt is answered if it is clear which recorded call is meant; "
     return (
-        f'To go on: {ignore}`ToolRule(on_miss="live")` calls the tool, `"error"` lets the agent see a failed call, '
-        "and a function answers it."
+        f"{lenient if strict else ''}{until} calls the real model after the recorded calls; "
+        "`Recording(…, on_miss=function)` answers with what the function returns for the request."
+    )
+
+
+def tool_remedy(request: Request, matcher: Matcher, *, policy: Any) -> str:
+    """Return what to write if the recording has no answer of a tool."""
+    if policy == "live":
+        return "pass the real function, `recording.tool(…, call=function)`: the policy of the tool is `live`."
+    ignorable = _changed_arguments(request, closest_unit(request, matcher))
+    rule = f"Recording(…, tools={{{request.name!r}: ToolRule("
+    ignore = f"`{rule}ignore={ignorable!r})}})` does not compare these arguments; " if ignorable else ""
+    return (
+        f"{ignore}`{rule}on_miss=…)}})` with `'live'` calls the real tool, with `'error'` the agent sees a failed "
+        "call, and a function answers it."
     )
 
 

@@ -7,7 +7,8 @@ from agent_runs.replay.errors import Divergence
 
 NO_CHILD = (
     "The run of a replay has started a child run of the agent {0!r}, which has no recording.\n"
-    "To go on: `recording.children[{0!r}] = Recording(…)` with the events of the recorded child run."
+    "To go on: load the recording with `Recording.load`, which loads the child runs too; or set "
+    "`recording.children[{0!r}] = Recording(…)` with the events of the recorded child run."
 )
 IN_ANOTHER_PROCESS = (
     "The run of a replay continues in another process, which does not have the recording.\n"

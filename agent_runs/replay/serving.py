@@ -11,7 +11,7 @@ import msgspec
 from agent_runs.replay.differences import first_difference
 from agent_runs.replay.errors import Ambiguous, Divergence, NotReplayable, RecordedFailure, recorded_failure
 from agent_runs.replay.matching import Matcher
-from agent_runs.replay.messages import ambiguous_text, missing_text, not_replayable_text
+from agent_runs.replay.messages import ambiguous_text, llm_remedy, missing_text, not_replayable_text, tool_remedy
 from agent_runs.replay.report import Drift, Report
 from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import NthLlmCall, Policy, ToolRule, Until
@@ -74,13 +74,13 @@ class Server:
             return self._go_live(request, has_call=has_call)
         unit = self._matcher.exact(request)
         if unit is not None and unit.answer is not None:
-            return self._answer_of(unit, request)
+            return self._answer_of(unit, request, has_call=has_call)
         if request.kind == "llm" and unit is None:
             drifted = None if self._strict else self._drifted_unit(request)
             if drifted is not None:
                 difference = first_difference(drifted.content, request.content)
                 self._drifted.append(Drift(drifted, request, difference or "the name of the model"))
-                return self._answer_of(drifted, request)
+                return self._answer_of(drifted, request, has_call=has_call)
             if self._until is not None and not (self._strict and any(self._matcher.unserved("llm"))):
                 self._is_live = True
                 return self._go_live(request, has_call=has_call)
@@ -106,15 +106,16 @@ class Server:
             missing_events,
         )
 
-    def _answer_of(self, unit: Unit, request: Request) -> Any:
+    def _answer_of(self, unit: Unit, request: Request, *, has_call: bool) -> Any:
         assert unit.answer is not None  # noqa: S101  # the callers have checked it
-        if not _is_exact(unit.answer.value):
-            raise self.add_divergence(NotReplayable(not_replayable_text(request, unit, self._matcher)))
-        self._matcher.take(unit)
-        self._remember(unit)
-        if unit.answer.error is not None:
-            raise recorded_failure(unit.answer.error, unit.answer.error_type)
-        return unit.answer.value
+        is_exact = _is_exact(unit.answer.value)
+        if is_exact:
+            self._matcher.take(unit)
+            self._remember(unit)
+            if unit.answer.error is not None:
+                raise recorded_failure(unit.answer.error, unit.answer.error_type)
+            return unit.answer.value
+        return self._miss(request, has_call=has_call, not_replayable=unit)
 
     def _remember(self, unit: Unit) -> None:
         last = _last_served.get()
@@ -137,25 +138,38 @@ class Server:
             return None
         raise self.add_divergence(Ambiguous(ambiguous_text(request, candidates, self._matcher)))
 
-    def _miss(self, request: Request, *, has_call: bool) -> Any:
+    def _miss(self, request: Request, *, has_call: bool, not_replayable: Unit | None = None) -> Any:
+        """Do what the policy says, after a request whose recorded answer is missing, or is not what was returned."""
         rule = self._rules.get(request.name) if request.kind == "tool" else None
         policy = rule.on_miss if rule is not None and rule.on_miss is not None else self._on_miss
-        if policy == "live" and has_call:
+        if policy == "raise" or (policy == "live" and not has_call):
+            raise self.add_divergence(self._divergence(request, policy, not_replayable))
+        if not_replayable is not None:
+            self._matcher.take(not_replayable)
+            self._remember(not_replayable)
+        if policy == "live":
             return self._go_live(request, has_call=True)
         if callable(policy):
             self._live.append(request)
             return Live(policy)
-        text = missing_text(request, self._matcher)
-        if policy == "error":
-            self._refused.append(request)
-            raise RecordedFailure(f"{request.name} is not available in this replay")
-        if policy == "live":
-            text += "\nThe policy of the tool is `live`, but the call has no real function: pass `call=`."
-        raise self.add_divergence(Divergence(text))
+        self._refused.append(request)
+        raise RecordedFailure(f"the recording has no answer for this call of {request.name}")
+
+    def _divergence(self, request: Request, policy: Policy, not_replayable: Unit | None) -> Divergence:
+        if request.kind == "llm":
+            remedy = llm_remedy(self._matcher, strict=self._strict)
+        else:
+            remedy = tool_remedy(request, self._matcher, policy=policy)
+        if not_replayable is not None:
+            return NotReplayable(not_replayable_text(request, not_replayable, self._matcher, remedy))
+        return Divergence(missing_text(request, self._matcher, remedy))
 
     def _go_live(self, request: Request, *, has_call: bool) -> Live:
         if not has_call:
-            text = f"The agent asked for {request.text}, after the place that `until` names: pass `call=`."
+            text = (
+                f"The agent asked for {request.text}, after the place that `until` names, where models are called.\n"
+                "To go on: pass the function that calls the model, `recording.llm(…, call=function)`."
+            )
             raise self.add_divergence(Divergence(text))
         self._live.append(request)
         return Live()

@@ -61,7 +61,7 @@ async def test_child_runs_of_one_agent_are_answered_by_content_and_a_changed_pro
     recording = load_recording(path, run_id, {})
     refused = await work(emitter.start_run(agent_id="agent", recording=recording), "v2")
     assert [type(each) for each in refused] == [Ambiguous] * 3
-    with pytest.raises(Divergence, match="it is not known which recorded call is meant"):
+    with pytest.raises(Divergence, match="not clear which one is meant"):
         recording.finish()
 
 

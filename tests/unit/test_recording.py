@@ -145,9 +145,9 @@ def test_a_missing_call_is_described_with_the_closest_one_and_the_remedy(recorde
         "Closest recorded call: event 2, tool 'search', not served yet.",
         "First difference: at id: recorded 1, asked 2.",
         "Served so far: 1 of 1 model calls, 0 of 1 tool calls. The last was event 1, model 'm'.",
-        "To go on: `tools={'search': ToolRule(ignore=('id',))}` does not compare these arguments, "
-        '`ToolRule(on_miss="live")` calls the tool, `"error"` lets the agent see a failed call, and a '
-        "function answers it.",
+        "To go on: `Recording(…, tools={'search': ToolRule(ignore=('id',))})` does not compare these arguments; "
+        "`Recording(…, tools={'search': ToolRule(on_miss=…)})` with `'live'` calls the real tool, with `'error'` the "
+        "agent sees a failed call, and a function answers it.",
     ]
 
 
@@ -158,18 +158,16 @@ def test_a_call_beyond_the_recorded_ones_is_described_as_one_more(recorded: Reco
     for _ in range(2):
         recording.tool("clock", {})
 
-    with pytest.raises(Divergence, match=r"recorded twice, and all of its answers have been served"):
+    with pytest.raises(Divergence, match=r"has this call twice, and this is call number 3"):
         recording.tool("clock", {})
-    with pytest.raises(
-        Divergence, match=r"no call of the tool 'other' at all|recorded the name 'clock', asked 'other'"
-    ):
+    with pytest.raises(Divergence, match=r"never calls a tool of this name; the recorded tools are: 'clock'\."):
         recording.tool("other", {})
 
 
 def test_a_call_whose_answer_was_never_recorded_is_described_so(recorded: Recorded) -> None:
     recorded.run.tool_requested("ask_human", {"question": "ok?"})
 
-    with pytest.raises(Divergence, match=r"the run has no answer: it ended before, or waits for it"):
+    with pytest.raises(Divergence, match=r"but no answer: it ended before the answer, or waits for it"):
         recorded.recording().tool("ask_human", {"question": "ok?"})
 
 
@@ -185,7 +183,7 @@ def test_a_changed_prompt_is_answered_by_the_next_call_of_the_task_and_reported(
         "end",
     )
     (drift,) = recording.finish().drifted
-    assert (drift.unit.seq, drift.difference.startswith("at user_prompt: character 9: recorded")) == (1, True)
+    assert (drift.unit.seq, drift.difference.startswith('at user_prompt: recorded "plan for Ada"')) == (1, True)
 
 
 def test_a_strict_recording_answers_no_changed_prompt_and_requires_all_calls(recorded: Recorded) -> None:
@@ -194,7 +192,7 @@ def test_a_strict_recording_answers_no_changed_prompt_and_requires_all_calls(rec
 
     with pytest.raises(Unserved, match="event 1, model 'm'"):
         recording.finish()
-    with pytest.raises(Divergence, match="First difference: at user_prompt: character 0"):
+    with pytest.raises(Divergence, match="First difference: at user_prompt: recorded"):
         ask(recording, "b")
     with pytest.raises(Divergence, match="First difference"):  # also if the agent has caught it
         recording.finish()
@@ -210,7 +208,7 @@ async def test_changed_prompts_of_parallel_tasks_are_refused_unless_they_name_th
 
     recording = recorded.recording()
     ask(recording, "start")
-    with pytest.raises(Ambiguous, match=r"event 2, model 'm'; event 3, model 'm'"):
+    with pytest.raises(Ambiguous, match=r"- event 2, model 'm', user prompt 'a v1'\n- event 3, model 'm', user"):
         ask(recording, "b v2")
     assert [ask(recording, f"{name} v2", lane=name) for name in ("b", "a")] == ["to b", "to a"]
 
@@ -262,9 +260,9 @@ def test_the_policies_of_a_missing_tool_call(recorded: Recorded) -> None:
 
     assert recording.tool("live", {}, call=lambda: "called") == "called"
     assert recording.tool("function", {"n": 1}) == 2
-    with pytest.raises(RecordedFailure, match="error is not available in this replay"):
+    with pytest.raises(RecordedFailure, match="no answer for this call of error"):
         recording.tool("error", {})
-    with pytest.raises(Divergence, match=r"pass `call=`"):
+    with pytest.raises(Divergence, match=r"To go on: pass the real function"):
         recording.tool("live", {})
     with pytest.raises(Divergence):
         recording.tool("other", {})
@@ -301,8 +299,40 @@ def test_missing_events_are_refused_if_strict_and_warned_about_otherwise(recorde
 def test_an_answer_that_is_not_what_the_tool_returned_is_not_served(recorded: Recorded, result: Any) -> None:
     recorded.tool("t", {}, result)
 
-    with pytest.raises(NotReplayable, match="masked, or it stands for an object that JSON cannot express"):
+    with pytest.raises(NotReplayable, match="a mask has hidden a part of it, or it had an object that JSON"):
         recorded.recording().tool("t", {})
+
+
+def test_a_call_whose_answer_is_masked_follows_the_policy_of_its_tool(recorded: Recorded) -> None:
+    recorded.tool("t", {}, "[masked: the mask raised ValueError]")
+    recording = recorded.recording(strict=True, tools={"t": ToolRule(on_miss="live")})
+
+    assert recording.tool("t", {}, call=lambda: "called") == "called"
+    report = recording.finish()
+    assert ([request.name for request in report.live], report.unserved) == (["t"], [])
+
+
+def test_the_remedy_fits_the_recording(recorded: Recorded) -> None:
+    recorded.llm("a", "to a")
+
+    for strict in (True, False):
+        recording = recorded.recording(strict=strict)
+        ask(recording, "a")
+        with pytest.raises(Divergence) as raised:
+            ask(recording, "a")
+        assert ("leave out `strict`" in str(raised.value)) == strict
+        assert "until=NthLlmCall(1)" in str(raised.value)
+
+
+def test_a_long_text_is_shown_around_its_first_difference(recorded: Recorded) -> None:
+    recorded.llm("word " * 50 + "Ada" + " word" * 50, "answer")
+    recording = recorded.recording()
+    ask(recording, "word " * 50 + "Bob" + " word" * 50)
+
+    (drift,) = recording.report().drifted
+    words = "word word word word word word "
+    recorded_text, asked = (f'"…{words}{name} {words[:-4]}…"' for name in ("Ada", "Bob"))
+    assert drift.difference == f"at user_prompt: recorded {recorded_text}, asked {asked}, from character 250 on"
 
 
 async def test_functions_are_replaced_and_coroutine_functions_awaited(recorded: Recorded) -> None:
