@@ -5,7 +5,6 @@ and numbers beyond its types. A message that msgspec refuses is therefore decode
 (`strict_json`), and the second result counts.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Final, Union, cast
@@ -13,6 +12,7 @@ from typing import Any, ClassVar, Final, Union, cast
 import msgspec
 
 from agent_runs.codec import strict_json
+from agent_runs.codec.decode_fast import decode_fast, match_timestamp
 from agent_runs.codec.json_scan import too_deep
 from agent_runs.errors import InvalidEvent
 from agent_runs.events import EVENT_CLASSES, Event, Json, RunEvent, UnknownEvent
@@ -83,11 +83,6 @@ _TEXT_FIELDS = {
     for name, cls in EVENT_CLASSES.items()
 }
 _QUOTE: Final = ord('"')
-# The pattern bounds the hour: from Python 3.14 on, `fromisoformat` accepts 24:00 as midnight of the next day.
-_HOUR = r"(?:[01]\d|2[0-3])"
-_match_timestamp = re.compile(
-    rf"\d{{4}}-\d\d-\d\dT{_HOUR}:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]{_HOUR}:[0-5]\d)", re.ASCII
-).fullmatch
 
 
 def decode_event(value: bytes) -> RunEvent | UnknownEvent:
@@ -103,6 +98,8 @@ def decode_event(value: bytes) -> RunEvent | UnknownEvent:
         NotJson: `value` is not one JSON value, or is nested more than 512 deep.
         InvalidEvent: `value` is JSON but breaks the contract; the message names the field.
     """
+    if (plain := decode_fast(value)) is not None:
+        return plain
     envelope = read_envelope(value)
     event: RunEvent | UnknownEvent
     if isinstance(envelope, UnknownEnvelope):
@@ -228,7 +225,7 @@ def _validate_fields(envelope: Envelope | UnknownEnvelope, value: bytes) -> None
             raise InvalidEvent(f"`labels` {problem}", value)
     try:
         datetime.fromisoformat(envelope.timestamp)
-        is_timestamp = _match_timestamp(envelope.timestamp) is not None
+        is_timestamp = match_timestamp(envelope.timestamp) is not None
     except ValueError:  # for example the 30th of February
         is_timestamp = False
     if not is_timestamp:

@@ -3,14 +3,16 @@
 The service and `agent_runs.replay.read_topic` use the same function, so that both refuse the same records.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-from agent_runs.codec.decode import Envelope, UnknownEnvelope, read_envelope
 from agent_runs.codec.json_scan import MAX_VALUES, too_many_values
 from agent_runs.errors import NotJson, UnreadableEvent
 from agent_runs.ids import id_problem
+
+_T = TypeVar("_T")
 
 # The range of both `datetime` and timestamptz, in milliseconds since 1970: the years 1 to 9999.
 _EARLIEST_MS: Final = -62_135_596_800_000
@@ -41,15 +43,16 @@ class Refusal(NamedTuple):
 
 
 def judge_record(
-    key: bytes | None, value: bytes | None, timestamp_ms: int, max_event_bytes: int
-) -> tuple[str, Envelope | UnknownEnvelope] | Refusal:
-    """Return the run id and the validated envelope of a record; or the first reason to refuse it, in `Reason`'s order.
+    key: bytes | None, value: bytes | None, timestamp_ms: int, max_event_bytes: int, decode: Callable[[bytes], _T]
+) -> tuple[str, _T] | Refusal:
+    """Return the run id and the decoded value of a record; or the first reason to refuse it, in `Reason`'s order.
 
     Args:
         key: the key of the record.
         value: the value of the record.
         timestamp_ms: its timestamp, in milliseconds since 1970.
         max_event_bytes: the most bytes that a value may have.
+        decode: `read_envelope`, or `decode_event`, which refuses the same messages.
     """
     run_id, refusal = _read_key(key)
     if refusal is not None:
@@ -60,13 +63,13 @@ def judge_record(
     if too_many_values(message):
         return Refusal(Reason.TOO_LARGE, f"the value holds more than {MAX_VALUES} JSON values")
     try:
-        envelope = read_envelope(message)
+        found = decode(message)
     except UnreadableEvent as error:
         reason = Reason.NOT_JSON if isinstance(error, NotJson) else Reason.INVALID_EVENT
         return Refusal(reason, "the value is null" if value is None else str(error))
     if storable_timestamp(timestamp_ms) is None:
         return Refusal(Reason.STORE_REJECTED, f"the record timestamp {timestamp_ms} is outside the years 1 to 9999")
-    return run_id, envelope
+    return run_id, found
 
 
 @lru_cache(_CACHED_KEYS)

@@ -12,6 +12,8 @@ from agent_runs.replay.topic_items import Copied, Progress, TopicEvent, TopicRej
 from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, KafkaSettings, env, read_sections
 
 TopicItem: TypeAlias = TopicEvent | TopicRejection
+# Consecutive items of each partition, to be iterated once, and the progress after them.
+Batch: TypeAlias = tuple[Iterator[TopicItem], Progress]
 
 
 class TopicSettings(Struct, frozen=True, kw_only=True):
@@ -113,7 +115,7 @@ class TopicReading:
         with asyncio.Runner() as runner:
             batches = self._batches()
 
-            async def next_batch() -> tuple[list[TopicItem], Progress] | None:
+            async def next_batch() -> Batch | None:
                 return await anext(batches, None)
 
             try:
@@ -151,7 +153,7 @@ class TopicReading:
         route = Route(kafka=self._kafka, source=self.topic, target=target, rate=rate)
         return await copy_records(route, self._batches(), on_progress)
 
-    def _batches(self) -> AsyncGenerator[tuple[list[TopicItem], Progress], None]:
+    def _batches(self) -> AsyncGenerator[Batch, None]:
         from agent_runs.replay.topic_batches import read_batches  # noqa: PLC0415  # it imports the Kafka client
 
         return read_batches(self._kafka, self._settings, self._selection)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 
+from agent_runs.codec.decode import decode_event
 from agent_runs.codec.records import Reason, Refusal, judge_record
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.decompression import decompression_limit
@@ -14,9 +15,9 @@ from agent_runs.kafka.errors import DamagedBatch
 from agent_runs.kafka.failures import failure_behind
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.records import UnreadableRecord
-from agent_runs.replay.topic import Selection, TopicItem, TopicSettings
+from agent_runs.replay.topic import Batch, Selection, TopicItem, TopicSettings
 from agent_runs.replay.topic_client import CLIENT_ERRORS, TopicClient
-from agent_runs.replay.topic_items import Progress, TopicEvent, TopicRejection
+from agent_runs.replay.topic_items import TopicEvent, TopicRejection
 from agent_runs.settings import KafkaSettings
 
 _CLIENT_ID: Final = "agent-runs-replay"
@@ -25,8 +26,11 @@ _FETCH_BYTES: Final = 1024 * 1024  # for each partition
 
 async def read_batches(
     kafka: KafkaSettings, settings: TopicSettings, selection: Selection
-) -> AsyncGenerator[tuple[list[TopicItem], Progress], None]:
+) -> AsyncGenerator[Batch, None]:
     """Yield the items of a topic in batches, with the progress after each batch.
+
+    The items are decoded one by one: a list of the events of a batch would double the time, because it makes Python's
+    garbage collector scan them.
 
     Raises:
         KafkaUnavailable: no broker answers, the topic or a partition does not exist, or nothing was fetched for 60 s.
@@ -44,12 +48,11 @@ async def read_batches(
     reader = TopicClient(client, settings.topic, selection)
     try:
         await reader.start()
-        yield [], reader.progress()
+        yield iter(()), reader.progress()
         while selection.follow or reader.unfinished():
             records = await reader.fetch()
-            items = [_item(record, settings.max_event_bytes) for record in records]
-            if items or not selection.follow:
-                yield items, reader.progress()
+            if records or not selection.follow:
+                yield (_item(record, settings.max_event_bytes) for record in records), reader.progress()
     except (*CLIENT_ERRORS, DamagedBatch) as error:
         reason = failure_behind(error, began_at) or repr(error)
         raise KafkaUnavailable(f"the topic {settings.topic!r} cannot be read: {reason}") from error
@@ -61,11 +64,11 @@ async def read_batches(
 def _item(record: Any, max_event_bytes: int) -> TopicItem:
     if isinstance(record, UnreadableRecord):
         return _rejection(record, Refusal(Reason.UNREADABLE, record.problem))
-    found = judge_record(record.key, record.value, record.timestamp, max_event_bytes)
+    found = judge_record(record.key, record.value, record.timestamp, max_event_bytes, decode_event)
     if isinstance(found, Refusal):
         return _rejection(record, found)
-    value = record.value or b""
-    return TopicEvent(found[0], record.partition, record.offset, record.timestamp, value, record.headers)
+    run_id, event = found
+    return TopicEvent(run_id, record.partition, record.offset, record.timestamp, event, record.headers)
 
 
 def _rejection(record: Any, refusal: Refusal) -> TopicRejection:

@@ -20,7 +20,7 @@ from agent_runs.errors import KafkaUnavailable, TooLargeForTopic
 from agent_runs.kafka.failures import failure_behind
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.topics import partition_of_key, partitions_of
-from agent_runs.replay.topic import TopicItem
+from agent_runs.replay.topic import Batch, TopicItem
 from agent_runs.replay.topic_items import Copied, Progress, Skipped, TopicEvent
 from agent_runs.settings import KafkaSettings
 
@@ -50,7 +50,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
 async def copy_records(
     route: Route,
-    batches: AsyncGenerator[tuple[list[TopicItem], Progress], None],
+    batches: AsyncGenerator[Batch, None],
     on_progress: Callable[[Copied], None] | None,
 ) -> Copied:
     """Copy the records of batches that `read_batches` reads; see `TopicReading.copy_to`."""
@@ -62,7 +62,7 @@ async def copy_records(
         is_alike = partitions == len(await partitions_of(producer.client, route.source))
         copy = _Copy(producer, route, partitions, is_alike=is_alike)
         async for items, progress in batches:
-            for chunk in copy.chunks(items):
+            for chunk in copy.chunks(list(items)):
                 is_cancelled = await copy.send(chunk)
                 report(copy.copied(progress))
                 if is_cancelled:  # now the positions are those of all records that the target has

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 
 import msgspec
 
-from agent_runs.codec.decode import decode_stored_event
 from agent_runs.codec.records import Reason, storable_timestamp
 from agent_runs.events import RunEvent, UnknownEvent
 
 
-class TopicEvent(msgspec.Struct, frozen=True, dict=True):
+class TopicEvent(msgspec.Struct, frozen=True):
     """A valid record.
 
     Attributes:
@@ -19,7 +17,7 @@ class TopicEvent(msgspec.Struct, frozen=True, dict=True):
         partition: the partition of the record.
         offset: the offset of the record.
         timestamp_ms: the record's timestamp, in milliseconds since 1970. The agent's own time is `event.timestamp`.
-        value: the message, as it was published.
+        event: the typed event; its `original` is the message, as it was published.
         headers: names and values.
     """
 
@@ -27,13 +25,13 @@ class TopicEvent(msgspec.Struct, frozen=True, dict=True):
     partition: int
     offset: int
     timestamp_ms: int
-    value: bytes
+    event: RunEvent | UnknownEvent
     headers: Sequence[tuple[str, bytes | None]] = ()
 
-    @cached_property
-    def event(self) -> RunEvent | UnknownEvent:
-        """The typed event, decoded at the first access."""
-        return decode_stored_event(self.value)
+    @property
+    def value(self) -> bytes:
+        """The message, as it was published."""
+        return self.event.original or b""
 
     @property
     def created_at(self) -> datetime:

@@ -11,7 +11,18 @@ from rich.console import Console
 
 from tests.bench import environment, goals, report
 from tests.bench.records import plan_records
-from tests.bench.scenarios import growth, latency, memory, mixes, readback, repeats, suspicions, takeover, throughput
+from tests.bench.scenarios import (
+    growth,
+    latency,
+    memory,
+    mixes,
+    readback,
+    repeats,
+    reread,
+    suspicions,
+    takeover,
+    throughput,
+)
 from tests.bench.servers import PARTITIONS, publish_dataset, start_servers
 from tests.bench.workload import messages
 
@@ -31,6 +42,7 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "memory": memory.to_table,
     "growth": growth.to_table,
     "readback": readback.to_table,
+    "reread": reread.to_table,
 }
 
 
@@ -78,6 +90,7 @@ async def _measure(figures: dict[str, Any], only: Sequence[str], console: Consol
             "memory": lambda: memory.measure(servers, console),
             "growth": lambda: growth.measure(servers, console, full=full),
             "readback": lambda: readback.measure(servers, console, full=full),
+            "reread": lambda: reread.measure(servers, console, full=full),
         }
         for name, measure in scenarios.items():
             if name in only:

@@ -5,14 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.replay import Progress, TopicEvent, TopicReading, TopicRejection, read_topic
-from tests.support.foreign_producer import foreign_producer, publish, transactional_producer
+from tests.support.foreign_producer import foreign_producer, key_of_partition, publish, transactional_producer
 from tests.support.messages import Message, event, events_of
 from tests.support.servers import MakeTopic, Servers
 from tests.support.servers.topics import delete_records_before
 from tests.support.unreadable_records import publish_batch
+
+FETCH = 1  # Kafka's number of the request
 
 
 class Topic:
@@ -68,6 +71,45 @@ async def test_a_run_is_read_from_its_partition_alone(topic: Topic) -> None:
     assert await ids(reading) == [str(number) for number in range(3, 50, 5)]
     assert len(progress[-1].positions) == 1
     assert progress[-1].records < 50
+
+
+async def test_one_run_costs_a_twelfth_of_the_bytes_of_twelve_partitions(
+    servers: Servers, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = Topic(servers, await make_topic(12))
+    keys = [key_of_partition(number, 12) for number in range(12)]
+    topic.publish(*(Message(keys[number % 12], event(str(number), data="x" * 1000)) for number in range(240)))
+    fetched_bytes: list[int] = []
+    send = AIOKafkaClient.send
+
+    async def counting(self: AIOKafkaClient, *arguments: Any, **keywords: Any) -> Any:
+        response = await send(self, *arguments, **keywords)
+        if response.API_KEY == FETCH:
+            fetched_bytes[-1] += sum(len(batches or b"") for _, found in response.topics for *_, batches in found)
+        return response
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counting)
+    fetched_bytes.append(0)
+    assert len(await ids(topic.read())) == 240
+    fetched_bytes.append(0)
+    assert len(await ids(topic.read(run_id=keys[5].decode()))) == 20
+    all_bytes, run_bytes = fetched_bytes
+    assert 0 < run_bytes <= all_bytes / 11
+
+
+async def test_a_run_is_also_found_in_partitions_that_its_key_does_not_belong_to(topic: Topic) -> None:
+    topic.publish(*(Message(b"run", event(str(number)), number) for number in range(3)), *events_of("other", "x"))
+
+    assert sorted(await ids(topic.read(run_id="run", partitions=range(3)))) == ["0", "1", "2"]
+
+
+async def test_a_position_after_the_end_of_the_log_is_refused(topic: Topic) -> None:
+    topic.publish(*events_of("run", "a"))
+
+    with pytest.raises(KafkaUnavailable, match="offset 2 of partition 0 is after the end of its log, 1"):
+        await ids(topic.read(positions={0: 2}))
+    with pytest.raises(KafkaUnavailable, match="has no partition 7"):
+        await ids(topic.read(positions={7: 0}))
 
 
 async def test_stored_positions_continue_a_reading_that_was_broken_off(topic: Topic) -> None:

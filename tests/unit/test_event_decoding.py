@@ -18,8 +18,8 @@ from agent_runs import (
     UnknownEvent,
     decode_event,
 )
-from agent_runs.codec import decode as decoding
 from agent_runs.codec.decode import read_envelope
+from agent_runs.codec.decode_fast import match_timestamp
 from tests.support.builders import MINIMAL, TIME, message, message_without
 
 LIMIT = 512
@@ -274,8 +274,8 @@ def test_any_other_timestamp_makes_the_event_invalid(event_type: str, text: str)
 
 def test_hour_24_is_refused_under_every_version_of_python() -> None:
     # From Python 3.14 on, `datetime.fromisoformat` accepts it as midnight of the next day.
-    assert decoding._match_timestamp("2026-01-31T24:00:00Z") is None
-    assert decoding._match_timestamp("2026-01-31T23:00:00Z") is not None
+    assert match_timestamp("2026-01-31T24:00:00Z") is None
+    assert match_timestamp("2026-01-31T23:00:00Z") is not None
 
 
 def dropped(count: str) -> bytes:
