@@ -21,7 +21,8 @@ from agent_runs.events import (
     ToolSucceeded,
     UnknownEvent,
 )
-from agent_runs.reader import OpaqueEvent, OpenQuestion
+from agent_runs.reader import OpaqueEvent, OpenQuestion, RunSummary
+from agent_runs.replay import FORKED_FROM, REPLAY_OF
 
 _MAX: Final = 2000  # characters of a value that are worth looking at
 
@@ -32,6 +33,14 @@ def event_text(event: Event | OpaqueEvent) -> str:
         return f"cannot be decoded: {event.error}"
     text = _TEXTS[type(event)](event)
     return " ".join(text[:_MAX].split())
+
+
+def origin_text(run: RunSummary) -> str | None:
+    """Return the run that a replay or a fork comes from, by its label; None if the run is neither."""
+    for name, text in ((REPLAY_OF, "replay of"), (FORKED_FROM, "fork of")):
+        if name in run.labels:
+            return f"{text} {run.labels[name]}"
+    return None
 
 
 def question_text(question: OpenQuestion) -> str:
@@ -47,7 +56,9 @@ def missing_text(event: EventsDropped) -> str:
 
 
 def _started(event: RunStarted) -> str:
-    facts = {"session": event.session_id, "parent": event.parent_run_id}
+    further = event.further_fields
+    origin = {name: further.get(name) for name in ("replay_of", "forked_from", "forked_until")}
+    facts = {"session": event.session_id, "parent": event.parent_run_id, **origin}
     return " ".join([event.agent_id, *(f"{name}={value}" for name, value in facts.items() if value is not None)])
 
 

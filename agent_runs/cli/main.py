@@ -14,6 +14,7 @@ from agent_runs.cli.diff import diff_command
 from agent_runs.cli.emit import emit_command
 from agent_runs.cli.events import events_command
 from agent_runs.cli.export_import import export_command, import_command
+from agent_runs.cli.fork import fork_command
 from agent_runs.cli.prompt import prompt_command
 from agent_runs.cli.questions import questions_command
 from agent_runs.cli.replay import replay_command
@@ -57,7 +58,7 @@ _EXIT_CODES: Final[dict[type[BaseException], int]] = {
 def cli(context: click.Context, file: Path | None) -> None:
     """Read the runs of agents, answer their questions, export and import them.
 
-    Reads the database at DATABASE_URL. The commands answer, emit, import, replay and status need
+    Reads the database at DATABASE_URL. The commands answer, emit, fork, import, replay and status need
     KAFKA_BOOTSTRAP_SERVERS, and publish to the topic AGENT_RUNS_TOPIC (default: run-events).
 
     \b
@@ -73,7 +74,16 @@ def cli(context: click.Context, file: Path | None) -> None:
 
 for command in (
     *(runs_command, show_command, events_command, prompt_command, questions_command, answer_command),
-    *(export_command, import_command, diff_command, replay_command, emit_command, status_command, completion_command),
+    *(
+        export_command,
+        import_command,
+        diff_command,
+        replay_command,
+        fork_command,
+        emit_command,
+        status_command,
+        completion_command,
+    ),
 ):
     cli.add_command(command)
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from agent_runs.cli.event_text import event_text, question_text
+from agent_runs.cli.event_text import event_text, origin_text, question_text
 from agent_runs.cli.options import Duration, Label, Time, output_option
 from agent_runs.cli.output import (
     Cell,
@@ -118,7 +118,9 @@ async def _notes(source: RunSource, runs: list[RunSummary]) -> list[str]:
 
 
 async def _note(source: RunSource, run: RunSummary, questions: list[str]) -> str:
-    notes = [f"{count_text(run.dropped_events, 'event')} dropped"] if run.dropped_events else []
+    notes = [text] if (text := origin_text(run)) else []
+    if run.dropped_events:
+        notes.append(f"{count_text(run.dropped_events, 'event')} dropped")
     if run.status is RunStatus.FAILED:
         notes.append(await _last_text(source, run, "run_failed"))
     elif run.status is RunStatus.WAITING and not questions:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 from rich.text import Text
 
-from agent_runs.cli.event_text import missing_text, question_text
+from agent_runs.cli.event_text import missing_text, origin_text, question_text
 from agent_runs.cli.options import run_argument
 from agent_runs.cli.output import console, print_json, print_line, since, status_text, time_text
 from agent_runs.cli.source import read, summary_of
@@ -80,6 +80,7 @@ def _print_facts(run: RunSummary) -> None:
     facts = {
         "agent": run.agent,
         "session": run.session_id,
+        "origin": origin_text(run),
         "created": time_text(run.created_at),
         "updated": f"{time_text(run.updated_at)} ({since(run.updated_at)} ago)",
         "status": f"{run.status.value} for {since(run.status_changed_at)}",

@@ -33,11 +33,12 @@ def decode_fast(value: bytes) -> RunEvent | None:
     """
     try:
         event: RunEvent = _decode(value)
+        time = _decode_time(value).timestamp
         if not value.isascii():
             value.decode()  # msgspec does not validate the UTF-8 of strings that it skips
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if match_timestamp(_decode_time(value).timestamp) is None or id_problem(event.id):
+    if match_timestamp(time) is None or id_problem(event.id):
         return None
     if event.parent_event_id is not None and id_problem(event.parent_event_id):
         return None

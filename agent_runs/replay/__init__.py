@@ -15,6 +15,8 @@ from agent_runs.replay.errors import (
     ReplayError,
     Unserved,
 )
+from agent_runs.replay.forks import load_fork
+from agent_runs.replay.origins import FORKED_FROM, REPLAY_OF, ForkOrigin, fork_origin, origin_fields
 from agent_runs.replay.recording import Recording
 from agent_runs.replay.render import render
 from agent_runs.replay.report import Drift, Report
@@ -25,10 +27,13 @@ from agent_runs.replay.topic_items import Copied, Progress, Skipped, TopicEvent,
 from agent_runs.replay.units import Unit
 
 __all__ = [
+    "FORKED_FROM",
+    "REPLAY_OF",
     "Ambiguous",
     "Copied",
     "Divergence",
     "Drift",
+    "ForkOrigin",
     "NotReplayable",
     "NthLlmCall",
     "Progress",
@@ -45,6 +50,9 @@ __all__ = [
     "TopicRejection",
     "Unit",
     "Unserved",
+    "fork_origin",
+    "load_fork",
+    "origin_fields",
     "read_topic",
     "render",
 ]

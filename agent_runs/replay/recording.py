@@ -10,17 +10,17 @@ from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.decorators import name_of
 from agent_runs.emitter.instrument import Recorder, instrument
 from agent_runs.events import Input
-from agent_runs.labels import labels_problem
 from agent_runs.reader.run_source import RunSource
 from agent_runs.replay.errors import Divergence, RecordingHasHoles, Unserved
 from agent_runs.replay.loading import load_recording
 from agent_runs.replay.messages import unserved_text
 from agent_runs.replay.no_recording import NO_CHILD, NoRecording
+from agent_runs.replay.origins import origin_fields
 from agent_runs.replay.replay_block import ReplayBlock
 from agent_runs.replay.report import Report
 from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import Policy, ToolRule, Until
-from agent_runs.replay.serving import Live, Server
+from agent_runs.replay.serving import Live, Server, last_seq
 from agent_runs.replay.units import llm_key, read_units
 
 
@@ -70,6 +70,7 @@ class Recording(ReplayBlock):
             self._refuse_holes(strict=strict)
         self.children: dict[str, Recording] = {}
         self._run_id = run_id
+        self._forked_until = None if until is None else last_seq(self._units, until)
         self._strict = strict
         self._lock = Lock()
         self._server = Server(self._units, self._rules, on_miss, until, strict=strict)
@@ -194,12 +195,10 @@ class Recording(ReplayBlock):
     def run_fields(self) -> dict[str, Any]:
         """Return fields for `Emitter.start_run`: `replay_of`, the id of the recorded run, and the label of this name.
 
-        The label is left out if the id is too long for one.
+        With `until`, the new run is a fork: it has `forked_from`, with a label, and `forked_until`, the number of the
+        last event that it has. The label is left out if the id is too long for one.
         """
-        if self._run_id is None:
-            return {}
-        labels = {"replay_of": self._run_id}
-        return {"replay_of": self._run_id} if labels_problem(labels) else {"replay_of": self._run_id, "labels": labels}
+        return {} if self._run_id is None else origin_fields(self._run_id, self._forked_until)
 
     def report(self) -> Report:
         """Return what the replay has done so far."""

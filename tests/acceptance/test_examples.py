@@ -234,3 +234,44 @@ async def test_an_agent_is_paused_and_resumed_in_another_process_from_its_stored
     assert prompt.startswith("<input>\ntool: message_from_user\ndata:\n  text: A-4711 is broken.\n</input>\n")
     assert "<tool_succeeded>\ntool_name: get_order\nresult:\n  article: grinder\n  eur: 189" in prompt
     assert prompt.endswith('<tool_succeeded>\ntool_name: ask_human\nresult:\n  answer: "yes"\n</tool_succeeded>')
+
+
+async def test_a_run_is_forked_before_its_second_model_call_and_goes_on_with_another_prompt(scene: Scene) -> None:
+    # Given a stored run that has booked a slot,
+    output = await run_example(scene, "fork_run.py")
+    assert "booked: Tuesday, 10:00\n" in output
+    (run_id,) = re.findall(r"^run (\w+)$", output, re.MULTILINE)
+    await scene.consume()
+    # when it is forked after the booking, and the fork is taken up with another prompt,
+    forked = await agent_runs(scene.environ(), "fork", run_id, "--until", "4", "--wait", "0")
+    assert forked.exit_code == 0, forked
+    fork_id = forked.output.strip()
+    await scene.consume()
+    output = await run_example(scene, "fork_run.py", fork_id, "Be formal.")
+    # then only the second model call is made, and nothing is booked,
+    assert re.findall("^the model is called: (.*)$", output, re.MULTILINE) == [
+        "Confirm Tuesday, 10:00 to Ada. Be formal."
+    ]
+    assert "booked:" not in output
+    assert "Dear Ada, I confirm our meeting.\n" in output
+    assert "2 served, 0 of them drifted; 0 unserved; 1 live; 0 refused" in output
+    # the fork has all of its events, and names the run that it comes from,
+    runs, events = await stored(scene)
+    assert types(events[fork_id]) == types(events[run_id])
+    assert [runs[fork_id].status, json.loads(runs[fork_id].labels)] == ["completed", {"forked_from": run_id}]
+    started = json.loads(events[fork_id][0].event_data)
+    assert (started["forked_from"], started["forked_until"]) == (run_id, 4)
+    assert json.loads(runs[run_id].labels) == {}
+    # and the command line lists it.
+    listed = await agent_runs(scene.environ(), "runs", "--label", f"forked_from={run_id}")
+    (row,) = listed.output.splitlines()[1:]
+    assert row.startswith(f"{fork_id}  completed  scheduler  ")
+    assert row.endswith(f"  fork of {run_id}")
+    shown = await agent_runs(scene.environ(), "show", fork_id)
+    assert f"origin   fork of {run_id}\n" in shown.output
+    assert f"scheduler forked_from={run_id} forked_until=4\n" in shown.output
+    refused = await agent_runs(scene.environ(), "fork", run_id, "--until", "99")
+    assert (refused.exit_code, refused.errors) == (
+        2,
+        f"error: the run '{run_id}' has no event '99': its events have the numbers 0 to 6\n",
+    )

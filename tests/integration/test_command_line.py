@@ -109,7 +109,7 @@ async def test_each_example_of_each_help_text_works(
             arguments = shlex.split(line.replace("run-events-copy", target))
             if name == "answer" and "--question" not in arguments:
                 arguments += ["--question", "ask-1"]
-            if name == "answer":
+            if name in ("answer", "fork"):
                 arguments += ["--wait", "0"]
             await run(scene, *arguments, stdin=stdin, exit_code=1 if name == "diff" else 0)
 

@@ -1,0 +1,85 @@
+"""The command `fork`."""
+
+import shlex
+
+import click
+
+from agent_runs.cli.errors import Refused
+from agent_runs.cli.options import run_argument
+from agent_runs.cli.output import note, print_line
+from agent_runs.cli.publishing import build_event, publish_event, wait_until_stored
+from agent_runs.cli.source import read_database, summary_of
+from agent_runs.ids import id_problem, new_id
+from agent_runs.labels import labels_problem
+from agent_runs.reader import Reader, RunSummary
+from agent_runs.replay import FORKED_FROM, REPLAY_OF, origin_fields
+
+
+@click.command("fork")
+@run_argument
+@click.option(
+    "--until", required=True, metavar="EVENT", help="The last event that the fork has: its number, or its id."
+)
+@click.option("--as", "fork_id", metavar="RUN", help="The id of the fork. Default: a new one.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until the fork is stored.",
+)
+def fork_command(run_id: str, until: str, fork_id: str | None, wait_s: float) -> None:
+    """Start a run that goes on from an event of another run, and print its id.
+
+    The fork has the agent, session and labels of the other run, which is not changed. An agent takes the fork up
+    with a recording: the calls up to EVENT have their recorded answers, later ones are made. See docs/replay.md.
+
+    \b
+    Examples:
+      agent-runs fork booking-7 --until 4
+      agent-runs fork booking-7 --until found --wait 0
+    """
+    fork_id = fork_id or new_id()
+    if problem := id_problem(fork_id):
+        raise click.UsageError(f"--as: the id of the run {problem}")
+
+    async def work(reader: Reader) -> None:
+        run = await summary_of(reader, run_id)
+        if await reader.get_summary(fork_id) is not None:
+            raise Refused(f"the run {fork_id!r} exists already")
+        started = build_event(_start_of_fork(run, await _number(reader, run, until)))
+        await publish_event(fork_id, started)
+        print_line(fork_id)
+        if await wait_until_stored(reader, fork_id, started.id, -1, wait_s) is None:
+            note("The fork is in Kafka, but not stored yet: is a consumer running?")
+        else:
+            note(f"List the forks of this run with: agent-runs runs --label {shlex.quote(f'{FORKED_FROM}={run_id}')}")
+
+    read_database(work)
+
+
+def _start_of_fork(run: RunSummary, until: int) -> dict[str, object]:
+    """Return the fields of the `run_started`: a fork is no child of the run's parent, and no replay."""
+    fields = origin_fields(run.id, until)
+    kept = {name: value for name, value in run.labels.items() if name not in (REPLAY_OF, FORKED_FROM)}
+    labels = {**kept, **fields.pop("labels", {})}
+    if labels_problem(labels):  # the run has as many labels as a run may have
+        labels = kept
+    session = {} if run.session_id is None else {"session_id": run.session_id}
+    return {"type": "run_started", "agent_id": run.agent, **session, "labels": labels, **fields}
+
+
+async def _number(reader: Reader, run: RunSummary, until: str) -> int:
+    """Return the number of an event that is given by its number or its id.
+
+    Raises:
+        Refused: the run has no such event.
+    """
+    if until.isascii() and until.isdigit() and int(until) < run.event_count:
+        return int(until)
+    async for stored in reader.get_run_events(run.id):
+        if stored.id == until:
+            return stored.seq
+    raise Refused(f"the run {run.id!r} has no event {until!r}: its events have the numbers 0 to {run.event_count - 1}")
