@@ -19,7 +19,7 @@ from tests.support.messages import Message, event, event_with_literal
 from tests.support.paths import CHECKOUT
 from tests.support.scene import MakeScene, Scene
 from tests.support.servers.clients import execute
-from tests.support.stored_runs import at, insert_run
+from tests.support.stored_runs import at, insert_event, insert_run
 from tests.support.workloads import real_runs
 
 # Messages whose text JSONB does not keep: white space, characters that it cannot store, numbers, order of keys.
@@ -172,6 +172,19 @@ async def test_an_event_that_consumers_would_refuse_is_not_imported(scene: Scene
 
     with pytest.raises(InvalidRunFile, match="line 2: the event 'a' cannot be published: expected an object"):
         await import_runs(tmp_path / "runs.jsonl", scene.environ())
+
+
+async def test_a_run_that_grows_while_it_is_exported_is_written_as_it_was(database: str, tmp_path: Path) -> None:
+    # Given a run, and an event that is stored after the row of the run was read,
+    await insert_run(database, "run", 0, [event("a"), event("b")])
+    await insert_event(database, "run", 2, event("later"))
+    # when it is exported, then the file has the events that its first line counts.
+    async with Reader(database) as reader:
+        with (tmp_path / "runs.jsonl").open("wb") as target:
+            assert await export_runs(reader, ["run"], target) == 2
+    found = await RunFile(tmp_path / "runs.jsonl").get_run("run")
+    assert found is not None
+    assert [each.id for each in found.events] == ["a", "b"]
 
 
 async def test_the_example_on_the_page_about_run_files_runs_as_written(
