@@ -85,6 +85,15 @@ class Matcher:
         """Iterate over the units that can still answer a request, of one kind or of both, in order."""
         return (unit for unit in self.calls if not self._closed[unit.number] and kind in (None, unit.kind))
 
+    def is_covered(self, unit: Unit) -> bool:
+        """Whether the unit was called by a tool whose recorded result was served, so that nobody calls it again."""
+        inside = unit.inside
+        while inside is not None:
+            if self._is_served[inside]:
+                return True
+            inside = self.calls[inside].inside
+        return False
+
     def same_requests(self, request: Request) -> list[Unit]:
         """Return all units that would answer the request exactly, served ones included."""
         wanted = (request.kind, request.name, request.key)

@@ -99,7 +99,7 @@ class Server:
         return Report(
             list(self._matcher.served),
             list(self._drifted),
-            list(self._matcher.unserved()),
+            [unit for unit in self._matcher.unserved() if not self._matcher.is_covered(unit)],
             list(self._live),
             list(self._refused),
             list(self._divergences),
@@ -132,7 +132,7 @@ class Server:
             return unit
         after = _last_served.get().get(self._number)
         candidates = self._matcher.next_llm(after)
-        if len(candidates) == 1:
+        if len(candidates) == 1 and not self._matcher.is_covered(candidates[0]):
             return candidates[0]
         if not candidates and (self._until is not None or not any(self._matcher.unserved("llm"))):
             return None

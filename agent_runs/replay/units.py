@@ -42,6 +42,8 @@ class Unit(msgspec.Struct, eq=False):
             first.
         answer: None if the run has none.
         lane: the further field `lane` of the event.
+        inside: the number of the tool call during which the unit was requested and answered; None if there is none. A
+            replay that serves this tool call does not make the unit's call.
     """
 
     number: int
@@ -54,6 +56,7 @@ class Unit(msgspec.Struct, eq=False):
     parent: int | None
     answer: Answer | None = None
     lane: str | None = None
+    inside: int | None = None
 
     @property
     def text(self) -> str:
@@ -101,12 +104,16 @@ class _UnitReader:
         self._first = 0  # the number of the first unit of the run
         self._unit_of_event: dict[str, int | None] = {}
         self._unanswered: dict[str, deque[Unit]] = defaultdict(deque)
+        self._inside: dict[str, int | None] = {}  # by event: the tool call that was not answered yet
+        self._last_inside: int | None = None
 
     def add(self, seq: int, event: Any) -> None:
         """Add the next event of the run."""
         if isinstance(event, RunStarted) and event.parent_event_id is None:
             self._first = len(self.units.calls)
         parent = self._parent(event.parent_event_id)
+        inside = self._inside.get(event.parent_event_id or "", self._last_inside)
+        made = len(self.units.calls)
         match event:
             case LlmCalled() | LlmFailed():
                 parent = self._add_unit(self._llm_unit(seq, event, parent))
@@ -122,8 +129,22 @@ class _UnitReader:
                 self.units.missing_events += event.count
             case _ if hasattr(event, "error") and not hasattr(event, "timestamp"):  # an OpaqueEvent
                 self.units.missing_events += 1
+        self._follow_inside(event, parent, inside, has_unit=len(self.units.calls) > made)
         self._unit_of_event[event.id] = parent
         self.units.seq_by_id[event.id] = seq
+
+    def _follow_inside(self, event: Any, number: int | None, inside: int | None, *, has_unit: bool) -> None:
+        """Note during which tool call an event was emitted, so that the event after it can be."""
+        unit = self.units.calls[number] if number is not None else None
+        if has_unit and unit is not None:
+            unit.inside = inside
+            inside = unit.number if unit.kind == "tool" else inside
+        elif unit is not None and isinstance(event, ToolSucceeded | ToolFailed):
+            inside = unit.inside
+            for nested in self.units.calls[unit.number + 1 :]:
+                if nested.inside == unit.number and nested.answer is None:  # another call at the same time
+                    nested.inside = unit.inside
+        self._inside[event.id] = self._last_inside = inside
 
     def _parent(self, event_id: str | None) -> int | None:
         """Return the unit of an event. Without a parent, the run counts as a sequence of calls."""

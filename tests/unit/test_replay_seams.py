@@ -5,13 +5,14 @@ import copy
 import pickle
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from typing import Any
 
 import pytest
 
-from agent_runs import Run, ToolSucceeded, current_run, tool
-from agent_runs.replay import Divergence, RecordedFailure, Recording, ToolRule
+from agent_runs import LlmCalled, Run, ToolRequested, ToolSucceeded, current_run, tool
+from agent_runs.replay import Ambiguous, Divergence, RecordedFailure, Recording, ToolRule
 from agent_runs.testing import RecordingEmitter
 
 called: list[str] = []
@@ -206,6 +207,65 @@ def test_a_block_that_does_not_ask_for_its_answer_is_reported_as_live(emitter: R
 
     report = recording.finish()
     assert ([request.name for request in report.live], report.unserved) == (["respond", "m"], [])
+
+
+@tool
+def research(topic: str) -> str:
+    with current_run().llm("m", f"research {topic}") as call:
+        answer: str = call.answer(lambda: note("model", f"about {topic}"))
+    return answer + str(add(1, 2))
+
+
+def test_the_calls_of_a_tool_are_not_expected_when_its_result_is_served(emitter: RecordingEmitter) -> None:
+    def agent(run: Run, version: str = "v1") -> str:
+        found = research("tea")
+        with run.llm("m", f"sum up {found}", version) as call:
+            answer: str = call.answer(lambda: note("model", "the end"))
+        return answer
+
+    with emitter.start_run(agent_id="agent") as first:
+        agent(first)
+    called.clear()
+    recording = recording_of(emitter, first, strict=True)
+    with emitter.start_run(agent_id="agent", recording=recording) as second:
+        assert agent(second) == "the end"
+    assert (recording.finish().is_clean, called) == (True, [])
+
+    recording = recording_of(emitter, first)  # a changed prompt is not answered with the call inside the tool
+    with pytest.raises(Ambiguous), emitter.start_run(agent_id="agent", recording=recording) as third:
+        agent(third, "v2")
+
+
+def test_a_changed_prompt_is_not_answered_by_a_call_inside_a_tool_of_a_run_without_parents() -> None:
+    at = datetime(2026, 1, 31, tzinfo=UTC)
+
+    def llm(number: int, prompt: str) -> LlmCalled:
+        texts = {"system_prompt": "", "user_prompt": prompt, "raw_response": f"to {prompt}"}
+        return LlmCalled(id=f"llm {number}", timestamp=at, model="m", **texts)
+
+    events = [
+        ToolRequested(id="request", timestamp=at, tool_name="research", tool_args={}),
+        llm(1, "inside"),
+        ToolSucceeded(id="answer", timestamp=at, tool_name="research", result=1, parent_event_id="request"),
+        llm(2, "after"),
+    ]
+    recording = Recording(events)
+    recording.tool("research", {})
+    with pytest.raises(Ambiguous):
+        recording.llm(model="m", user_prompt="after, changed")
+    assert [unit.seq for unit in recording.report().unserved] == [3]
+
+
+def test_tools_that_run_at_the_same_time_are_not_inside_each_other() -> None:
+    emitter = RecordingEmitter()
+    run = emitter.start_run(agent_id="agent")
+    first, second = run.tool_requested("a"), run.tool_requested("b")
+    run.tool_succeeded("a", 1, parent=first)
+    run.tool_succeeded("b", 2, parent=second)
+    recording = recording_of(emitter, run, strict=True)
+    recording.tool("a")
+
+    assert [unit.name for unit in recording.report().unserved] == ["b"]
 
 
 def test_a_child_run_has_a_recording_of_its_own_or_makes_no_call(emitter: RecordingEmitter) -> None:
