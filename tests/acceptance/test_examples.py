@@ -203,7 +203,7 @@ async def test_stored_runs_are_replayed_against_a_changed_prompt_without_a_side_
     assert "are paid" not in output
     assert f"is a replay of {paid}: 5 served, 3 of them drifted; 0 unserved; 0 live; 0 refused" in output
     assert f"is a replay of {unknown}: 3 served, 2 of them drifted; 0 unserved; 0 live; 0 refused" in output
-    difference = 'recorded "You are the refund desk of a shop. …", asked "You are brief.", from character 8 on'
+    difference = 'recorded "You are the refund desk of a shop. Loo…", asked "You are brief.", from character 8 on'
     assert f"drifted: event 2, model 'example-1': at system_prompt: {difference}\n" in output
     runs, events = await stored(scene)
     replays = dict(re.findall(r"^run (\w+) is a replay of (\w+)", output, re.MULTILINE))
