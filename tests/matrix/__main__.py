@@ -35,12 +35,13 @@ def main(only: tuple[str, ...], list_rows: bool, write: Path | None) -> None:
     if list_rows:
         click.echo("\n".join(row.name for row in chosen))
         return
+    results: dict[str, Result] = {}
     with open_servers(os.environ) as servers:
-        results = [_run(row, servers) for row in chosen]
-    if write:
-        page = update(write.read_text(), SECTIONS, {result.name: result for result in results}, _machine())
-        write.write_text(page)
-    sys.exit(any(result.outcome == "failed" for result in results))
+        for row in chosen:
+            results[row.name] = _run(row, servers)
+            if write:  # after each row: all of them take long, and may be interrupted
+                write.write_text(update(write.read_text(), SECTIONS, results, _machine()))
+    sys.exit(any(result.outcome == "failed" for result in results.values()))
 
 
 def _run(row: Row, servers: Servers) -> Result:
