@@ -1,9 +1,14 @@
-"""Validates the labels of a run."""
+"""Validates the labels of a run, and names those that the library sets."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from agent_runs.event_base import MAX_LABELS
 from agent_runs.ids import id_problem
+
+# The run that a replay, or a fork, comes from.
+REPLAY_OF: Final = "replay_of"
+FORKED_FROM: Final = "forked_from"
 
 
 def labels_problem(labels: Mapping[str, str]) -> str | None:

@@ -8,12 +8,12 @@ import click
 
 from agent_runs.cli.answers import answers_of
 from agent_runs.cli.errors import Refused
-from agent_runs.cli.event_text import event_text, question_text
 from agent_runs.cli.options import run_argument
 from agent_runs.cli.output import note, print_line
 from agent_runs.cli.publishing import build_event, publish_event, wait_until_stored
 from agent_runs.cli.source import read_database, summary_of
 from agent_runs.reader import OpenQuestion, Reader, RunSummary, StoredEvent
+from agent_runs.reader.event_text import event_text, question_text
 
 
 def user_name() -> str | None:

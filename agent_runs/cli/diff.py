@@ -6,12 +6,12 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from agent_runs.cli.event_text import event_text
-from agent_runs.cli.output import console, count_text, cut, print_json, print_line, to_json, width
+from agent_runs.cli.output import console, cut, print_json, print_line, to_json, width
 from agent_runs.cli.prompt import print_changes
 from agent_runs.cli.source import read
 from agent_runs.escaping import escape_line
 from agent_runs.reader import Pair, RunSource, StoredEvent, compare_runs
+from agent_runs.reader.event_text import count_text, event_text
 from agent_runs.run_file import RunNotFound
 
 _DIFFERENCES: Final = 1

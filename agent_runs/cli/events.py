@@ -6,7 +6,6 @@ from typing import Final
 
 import click
 
-from agent_runs.cli.event_text import event_text
 from agent_runs.cli.options import event_number, output_option, run_argument
 from agent_runs.cli.output import print_json
 from agent_runs.cli.source import read, summary_of
@@ -14,6 +13,7 @@ from agent_runs.cli.timeline import Timeline
 from agent_runs.codec import strict_json
 from agent_runs.codec.canonical_json import canonical_json
 from agent_runs.reader import Reader, RunSource, StoredEvent, Stream
+from agent_runs.reader.event_text import event_text
 
 _SHORT_NUMBERS: Final = 999  # the width of the first column when the last number is not known
 

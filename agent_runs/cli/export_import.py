@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 import click
 
-from agent_runs.cli.output import count_text, is_terminal, note, print_line
+from agent_runs.cli.output import is_terminal, note, print_line
 from agent_runs.cli.source import read
 from agent_runs.reader import RunSource
+from agent_runs.reader.event_text import count_text
 from agent_runs.run_file import export_runs, with_descendants
 
 

@@ -1,12 +1,12 @@
 """Options and arguments that several commands share."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import click
 
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from agent_runs.times import parse_duration, parse_time
 
 
 class Duration(click.ParamType[timedelta]):
@@ -18,13 +18,10 @@ class Duration(click.ParamType[timedelta]):
         """Return the duration."""
         if isinstance(value, timedelta):
             return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)
-        if match is None:
-            self.fail(f"{value!r} is not a duration like 90s, 15m, 1h or 2d", param, ctx)
         try:
-            return timedelta(**{_UNITS[match[2]]: float(match[1])})
-        except OverflowError:
-            self.fail(f"{value!r} is too long", param, ctx)
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Time(click.ParamType[datetime]):
@@ -37,10 +34,9 @@ class Time(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            at = datetime.fromisoformat(value)
-            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a time like 2026-01-31T23:59:59Z", param, ctx)
+            return parse_time(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Label(click.ParamType[tuple[str, str]]):

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -14,6 +14,7 @@ from rich.text import Text
 from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.escaping import escape_line
 from agent_runs.status import RunStatus
+from agent_runs.times import duration_text
 
 STATUS_STYLES: Final = {
     RunStatus.RUNNING: "cyan",
@@ -133,16 +134,6 @@ def width() -> int | None:
     return target.width if target.is_terminal else None
 
 
-def count_text(count: int, noun: str) -> str:
-    """Return a number of things, such as `1 run` or `2 runs`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def time_text(at: datetime) -> str:
-    """Return a time in UTC, such as `2026-01-31 23:59:59Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
 def since(at: datetime) -> str:
     """Return how long ago a time is."""
     return duration_text(datetime.now(UTC) - at)
@@ -151,23 +142,6 @@ def since(at: datetime) -> str:
 def age_text(at: datetime) -> str:
     """Return how long ago a time is in one unit, such as `3m`."""
     return since(at).split(" ")[0]
-
-
-def duration_text(duration: timedelta) -> str:
-    """Return a duration in one or two units, such as `40ms`, `4.2s`, `12s`, `3m 5s` or `2d 4h`."""
-    seconds = max(0.0, duration.total_seconds())
-    if seconds < 1:
-        return f"{seconds * 1000:.0f}ms"
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    units = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
-    parts: list[str] = []
-    rest = round(seconds)
-    for name, size in units:
-        if rest >= size or parts:
-            parts.append(f"{rest // size}{name}")
-            rest %= size
-    return " ".join(part for part in parts[:2] if not part.startswith("0"))
 
 
 def is_terminal() -> bool:

@@ -7,10 +7,11 @@ import msgspec
 
 from agent_runs.cli.errors import Refused
 from agent_runs.cli.options import run_argument
-from agent_runs.cli.output import print_json, print_line, print_text, time_text, to_json
+from agent_runs.cli.output import print_json, print_line, print_text, to_json
 from agent_runs.cli.source import read, summary_of
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.reader import Change, LlmCall, RunSource
+from agent_runs.times import time_text
 
 
 @click.command("prompt")

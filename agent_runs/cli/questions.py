@@ -4,11 +4,11 @@ from typing import Final
 
 import click
 
-from agent_runs.cli.event_text import question_text
 from agent_runs.cli.options import output_option
 from agent_runs.cli.output import age_text, note, print_json, print_table
 from agent_runs.cli.source import read
 from agent_runs.reader import OpenQuestion, RunSource
+from agent_runs.reader.event_text import question_text
 
 _PAGE_RUNS: Final = 100
 

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import click
 
-from agent_runs.cli.event_text import event_text
 from agent_runs.cli.options import Positions, Time
-from agent_runs.cli.output import console, cut, is_terminal, print_json, time_text, width
+from agent_runs.cli.output import console, cut, is_terminal, print_json, width
 from agent_runs.cli.replay_progress import ReplayProgress
 from agent_runs.escaping import escape_line
+from agent_runs.reader.event_text import event_text
 from agent_runs.replay import TopicEvent, TopicReading, TopicRejection, read_topic
+from agent_runs.times import time_text
 
 _ID_WIDTH: Final = 12  # the length of the ids that the emitter makes
 _TYPE_WIDTH: Final = 17  # context_assembled

@@ -1,29 +1,16 @@
 """The command `runs`."""
 
-import asyncio
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from agent_runs.cli.event_text import event_text, origin_text, question_text
 from agent_runs.cli.options import Duration, Label, Time, output_option
-from agent_runs.cli.output import (
-    Cell,
-    age_text,
-    count_text,
-    is_terminal,
-    note,
-    print_json,
-    print_table,
-    status_text,
-    time_text,
-    to_json,
-)
+from agent_runs.cli.output import Cell, age_text, is_terminal, note, print_json, print_table, status_text, to_json
 from agent_runs.cli.source import read
 from agent_runs.reader import RunFilter, RunPage, RunSource, RunSummary
+from agent_runs.reader.run_notes import run_notes
 from agent_runs.status import RunStatus
-
-_LAST_EVENTS: Final = 100
+from agent_runs.times import time_text
 
 
 @click.command("runs")
@@ -72,7 +59,7 @@ def runs_command(limit: int, cursor: str | None, output: str, **conditions: Any)
         page = await source.list_runs(filter_, limit=limit, cursor=cursor)
         if output != "table":
             return page, []
-        return page, await _notes(source, page.runs)
+        return page, await run_notes(source, page.runs)
 
     page, notes = read(work)
     _print(page, notes, output)
@@ -107,31 +94,3 @@ def _print(page: RunPage, notes: list[str], output: str) -> None:
 def _row(run: RunSummary, text: str) -> tuple[Cell, ...]:
     created = age_text(run.created_at) if is_terminal() else time_text(run.created_at)
     return run.id, status_text(run.status), run.agent, created, text
-
-
-async def _notes(source: RunSource, runs: list[RunSummary]) -> list[str]:
-    """Return what a reader of the list wants to know about each run."""
-    questions: dict[str, list[str]] = {}
-    for question in await source.questions_of(runs):
-        questions.setdefault(question.run.id, []).append(question_text(question))
-    return await asyncio.gather(*(_note(source, run, questions.get(run.id, [])) for run in runs))
-
-
-async def _note(source: RunSource, run: RunSummary, questions: list[str]) -> str:
-    notes = [text] if (text := origin_text(run)) else []
-    if run.dropped_events:
-        notes.append(f"{count_text(run.dropped_events, 'event')} dropped")
-    if run.status is RunStatus.FAILED:
-        notes.append(await _last_text(source, run, "run_failed"))
-    elif run.status is RunStatus.WAITING and not questions:
-        notes.append(f"waits: {await _last_text(source, run, 'run_waiting')}")
-    return "; ".join([*notes, *questions])
-
-
-async def _last_text(source: RunSource, run: RunSummary, type: str) -> str:
-    """Return what the last event of a type says, which is nearly always among the last events of the run."""
-    for after in (max(-1, run.event_count - _LAST_EVENTS - 1), -1):
-        found = [event async for event in source.get_run_events(run.id, after=after, types=[type])]
-        if found:
-            return event_text(found[-1].event)
-    return ""

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 import click
 from rich.text import Text
 
-from agent_runs.cli.event_text import missing_text, origin_text, question_text
 from agent_runs.cli.options import run_argument
-from agent_runs.cli.output import console, print_json, print_line, since, status_text, time_text
+from agent_runs.cli.output import console, print_json, print_line, since, status_text
 from agent_runs.cli.source import read, summary_of
 from agent_runs.cli.timeline import Timeline
 from agent_runs.escaping import escape_line
 from agent_runs.events import EventsDropped
 from agent_runs.reader import OpaqueEvent, OpenQuestion, RunSource, RunSummary, RunTree, StoredEvent
+from agent_runs.reader.event_text import missing_text, origin_text, question_text
 from agent_runs.reader.llm_calls import LLM_TYPES
 from agent_runs.run_file import RunNotFound
 from agent_runs.status import RunState, fold
+from agent_runs.times import time_text
 
 
 @click.command("show")

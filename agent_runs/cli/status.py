@@ -9,12 +9,13 @@ from typing import Annotated, Any, Final
 import click
 import msgspec
 
-from agent_runs.cli.output import note, print_json, print_line, print_table, since, time_text, to_json
+from agent_runs.cli.output import note, print_json, print_line, print_table, since, to_json
 from agent_runs.cli.source import read_database
 from agent_runs.errors import KafkaUnavailable, SettingsError
 from agent_runs.reader import PartitionStatus, Reader, StatusCount, StoreStatus
 from agent_runs.settings import DEFAULT_TOPIC, KafkaSettings, env, read_sections
 from agent_runs.status import RunStatus
+from agent_runs.times import time_text
 
 _MAX_LETTERS: Final = 10_000
 

@@ -5,11 +5,12 @@ from typing import Final
 
 from rich.text import Text
 
-from agent_runs.cli.event_text import event_text
-from agent_runs.cli.output import STATUS_STYLES, console, cut, duration_text, print_line, width
+from agent_runs.cli.output import STATUS_STYLES, console, cut, print_line, width
 from agent_runs.escaping import escape_line
 from agent_runs.reader import StoredEvent
+from agent_runs.reader.event_text import event_text
 from agent_runs.status import RunStatus
+from agent_runs.times import duration_text
 
 _TYPE_WIDTH: Final = 17  # context_assembled
 _STATUS_WIDTH: Final = 9

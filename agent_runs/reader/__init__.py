@@ -3,7 +3,7 @@
 Install it with the extra `reader`: `pip install 'agent-runs[reader]'`. Importing it loads no PostgreSQL client; the
 first call does.
 
-May import: codec, errors, events, named_queries, postgres, questions, settings, status, asyncpg.
+May import: codec, errors, events, labels, named_queries, postgres, questions, settings, status, asyncpg.
 """
 
 from agent_runs.questions import Question

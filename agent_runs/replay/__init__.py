@@ -6,6 +6,7 @@ this package loads no Kafka client; the iteration of `read_topic` does.
 May import: codec, emitter, errors, events, kafka, labels, reader, run_file, settings, status, aiokafka.
 """
 
+from agent_runs.labels import FORKED_FROM, REPLAY_OF
 from agent_runs.replay.errors import (
     Ambiguous,
     Divergence,
@@ -16,7 +17,7 @@ from agent_runs.replay.errors import (
     Unserved,
 )
 from agent_runs.replay.forks import load_fork
-from agent_runs.replay.origins import FORKED_FROM, REPLAY_OF, ForkOrigin, fork_origin, origin_fields
+from agent_runs.replay.origins import ForkOrigin, fork_origin, origin_fields
 from agent_runs.replay.recording import Recording
 from agent_runs.replay.render import render
 from agent_runs.replay.report import Drift, Report

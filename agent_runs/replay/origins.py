@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from agent_runs.events import RunStarted
-from agent_runs.labels import labels_problem
+from agent_runs.labels import FORKED_FROM, REPLAY_OF, labels_problem
 
-REPLAY_OF: Final = "replay_of"
-FORKED_FROM: Final = "forked_from"
 _FORKED_UNTIL: Final = "forked_until"
 
 

@@ -21,8 +21,10 @@ from agent_runs.events import (
     ToolSucceeded,
     UnknownEvent,
 )
-from agent_runs.reader import OpaqueEvent, OpenQuestion, RunSummary
-from agent_runs.replay import FORKED_FROM, REPLAY_OF
+from agent_runs.labels import FORKED_FROM, REPLAY_OF
+from agent_runs.reader.inbox import OpenQuestion
+from agent_runs.reader.runs import RunSummary
+from agent_runs.reader.stored_events import OpaqueEvent
 
 _MAX: Final = 2000  # characters of a value that are worth looking at
 
@@ -47,6 +49,11 @@ def question_text(question: OpenQuestion) -> str:
     """Return the tool and what it asks; not escaped, and without line breaks."""
     text = " ".join(question.text[:_MAX].split())
     return f"{question.tool_name}: {text}" if text else question.tool_name
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return a number of things, such as `1 run` or `2 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def missing_text(event: EventsDropped) -> str:
