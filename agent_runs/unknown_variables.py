@@ -44,6 +44,9 @@ SERVICE_VARIABLES: Final = frozenset(
     )
 )
 
+# The settings that only the viewer has, which the others ignore for the same reason. A test proves the names, too.
+VIEWER_VARIABLES: Final = frozenset(f"{_PREFIX}VIEWER_{name}" for name in ("HOST", "PORT", "TOKEN"))
+
 # What Kubernetes sets in every pod for a Service whose name begins with `agent-runs`.
 _SERVICE_LINK: Final = re.compile(
     r"AGENT_RUNS_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)"

@@ -23,7 +23,7 @@ from agent_runs.settings import (
     read_sections,
     variables,
 )
-from agent_runs.unknown_variables import unknown_variables
+from agent_runs.unknown_variables import VIEWER_VARIABLES, unknown_variables
 
 CLIENT_ID: Final = "agent-runs-consumer"  # in brokers' logs and quotas
 
@@ -140,7 +140,7 @@ def read_config(environ: Mapping[str, str], *sections: str) -> Config:
     types = {field.name: field.type for field in fields(Config)}
     wanted = {name: type_ for name, type_ in types.items() if not sections or name in sections}
     known = {name for section in types.values() for name in variables(section)} | EMITTER_VARIABLES
-    problems = unknown_variables(environ, known)
+    problems = unknown_variables(environ, known | VIEWER_VARIABLES)
     try:
         loaded = read_sections(wanted, environ)
     except SettingsError as error:

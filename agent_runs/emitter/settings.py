@@ -20,7 +20,7 @@ from agent_runs.settings import (
     variable_of,
     variables,
 )
-from agent_runs.unknown_variables import SERVICE_VARIABLES, unknown_variables
+from agent_runs.unknown_variables import SERVICE_VARIABLES, VIEWER_VARIABLES, unknown_variables
 
 _MAX_TIMEOUT_S = 86_400
 
@@ -102,7 +102,7 @@ def read_config(environ: Mapping[str, str], overrides: Mapping[str, object]) -> 
     except SettingsError as error:
         problems += error.problems
     defaults, ignored = _defaults_of_invalid(environ, overrides)
-    ignored += unknown_variables(environ, EMITTER_VARIABLES | SERVICE_VARIABLES)
+    ignored += unknown_variables(environ, EMITTER_VARIABLES | SERVICE_VARIABLES | VIEWER_VARIABLES)
     sections: dict[str, type[Struct]] = {"kafka": KafkaSettings, "emitter": EmitterSettings}
     try:
         loaded = read_sections(sections, environ, {**overrides, **defaults})

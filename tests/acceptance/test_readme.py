@@ -3,7 +3,9 @@
 import os
 import re
 from asyncio import create_subprocess_exec
-from collections.abc import Mapping
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.support.installed_wheel import InstalledWheel, install_wheel
 from tests.support.paths import CHECKOUT
 from tests.support.servers import Servers, delete_topics
 from tests.support.servers.clients import connect
+from tests.support.viewer_process import get
 
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.slow)], ids=["wheel", "wheel-and-dependencies"])
@@ -27,6 +30,21 @@ def python_blocks(path: Path) -> list[str]:
 async def run(folder: Path, environ: Mapping[str, str], *command: str) -> int:
     process = await create_subprocess_exec(*command, cwd=folder, env={**os.environ, **environ})
     return await process.wait()
+
+
+@asynccontextmanager
+async def viewer_of(installed: InstalledWheel, folder: Path, environ: Mapping[str, str]) -> AsyncIterator[int]:
+    """Run the command of the wheel, and return the port; it must end with exit code 0 after SIGTERM."""
+    environ = {**os.environ, **environ, "AGENT_RUNS_VIEWER_PORT": "0"}
+    process = await create_subprocess_exec(installed.program("agent-runs-viewer"), cwd=folder, env=environ, stdout=PIPE)
+    try:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        assert line.startswith("The viewer is at http://127.0.0.1:"), line
+        yield int(line.rstrip("/\n").rpartition(":")[2])
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
 
 
 async def test_the_run_of_the_readme_is_stored_by_the_installed_wheel(
@@ -49,6 +67,9 @@ async def test_the_run_of_the_readme_is_stored_by_the_installed_wheel(
         row = await connection.fetchrow("SELECT agent_id, status, event_count FROM agent_runs")
     assert row is not None
     assert tuple(row) == ("scheduler", "completed", 6)
+    # and shown by the viewer, whose files are in the wheel too,
+    async with viewer_of(installed, tmp_path, environ) as port:
+        assert [(await get(port, path)).status for path in ("/", "/api/runs", "/static/transcript.js")] == [200] * 3
     # and the wheel has installed no other top-level package than the library.
     packages = {path.name for path in installed.site_packages.iterdir() if path.suffix != ".dist-info"}
-    assert {"agent_runs"} == packages & {"agent_runs", "consumer", "schema", "tests", "deploy"}
+    assert {"agent_runs"} == packages & {"agent_runs", "consumer", "viewer", "schema", "tests", "deploy"}

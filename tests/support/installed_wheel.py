@@ -27,7 +27,7 @@ class InstalledWheel:
 
 
 def install_wheel(folder: Path, *, with_dependencies: bool) -> InstalledWheel:
-    """Build the wheel, and install it with the extra `service` into an environment in `folder`.
+    """Build the wheel, and install it with the extras `service` and `viewer` into an environment in `folder`.
 
     With dependencies, pip's index provides them. Without, the environment uses those of the running tests.
     """
@@ -36,7 +36,7 @@ def install_wheel(folder: Path, *, with_dependencies: bool) -> InstalledWheel:
     (wheel,) = (folder / "dist").iterdir()
     installed = InstalledWheel(folder / "venv")
     _run([*uv, "venv", "--python", sys.executable, str(installed.folder)])
-    requirements = [f"{wheel}[service]"] if with_dependencies else ["--no-deps", str(wheel)]
+    requirements = [f"{wheel}[service,viewer]"] if with_dependencies else ["--no-deps", str(wheel)]
     _run([*uv, "pip", "install", "--python", installed.program("python"), *requirements])
     if not with_dependencies:
         # The path of the packages only: Python ignores the file in it that adds the checkout to the path.

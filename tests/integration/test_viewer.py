@@ -1,0 +1,302 @@
+"""The viewer: its JSON API and its pages, from a real process and real tables."""
+
+import json
+import socket
+from base64 import b64encode
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from agent_runs.reader import LlmCall, Reader, RunFilter
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.messages import event
+from tests.support.proxy.proxy import DatabaseProxy
+from tests.support.servers.clients import execute
+from tests.support.servers.logins import READER, login
+from tests.support.stored_runs import insert_event, insert_run
+from tests.support.viewer_process import Answer, get, running_viewer, stream
+from tests.support.waiting import until
+from viewer.server import run
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&\x1b[31m\u202egnp\u202c\r\n/../%2F?#"
+ESCAPES = ("\\x1b", "\\u202e", "\\u202c")
+TOKEN = "open-sesame-open-sesame"
+
+
+def call(event_id: str, prompt: str) -> bytes:
+    return event(event_id, "llm_called", model="m", system_prompt="s", user_prompt=prompt, raw_response="r")
+
+
+def chat(*texts: str) -> str:
+    return json.dumps([{"role": "user", "content": text} for text in texts])
+
+
+def path_of(run_id: str, rest: str = "") -> str:
+    return f"/runs/{quote(run_id, safe='')}{rest}"
+
+
+async def test_the_api_has_the_json_of_the_reader(database: str, tmp_path: Path) -> None:
+    # Given three runs, one of which waits for an answer,
+    messages = [event("a"), call("b", chat("x")), call("c", chat("x", "y")), event("d", "ask", tool_name="t")]
+    question = [{"id": "q", "tool_name": "ask_human"}]
+    asked = event("q", "tool_requested", tool_name="ask_human", tool_args={"question": "Yes?"})
+    await insert_run(database, "one", 1, messages, agent="planner", labels={"env": "test"})
+    await insert_run(database, "two/a b", 2, [asked], status="waiting", questions=question)
+    await insert_run(database, "three", 3, [], dropped=2)
+    async with (
+        login(database, READER) as url,
+        running_viewer(url, tmp_path) as port,
+        Reader(url) as reader,
+    ):
+        # then the pages of the list are those of the reader,
+        first = (await get(port, "/api/runs?limit=2")).json
+        second = (await get(port, f"/api/runs?limit=2&cursor={first['cursor']}")).json
+        stored = [json.loads(each.to_json()) for each in (await reader.list_runs()).runs]
+        assert first["runs"] + second["runs"] == stored
+        assert second["cursor"] is None
+        # with its conditions,
+        for query, condition in {
+            "agent=planner&label=env%3Dtest": RunFilter(agent="planner", labels={"env": "test"}),
+            "status=waiting&has_open_questions=1": RunFilter(has_open_questions=True),
+            "has_dropped_events=1&created_from=2026-01-01&stale_for=1d": RunFilter(has_dropped_events=True),
+        }.items():
+            found = (await get(port, f"/api/runs?{query}")).json["runs"]
+            assert [each["id"] for each in found] == [each.id for each in (await reader.list_runs(condition)).runs]
+        # as are a run, its events, its prompts and the open questions.
+        assert (await get(port, "/api" + path_of("two/a b"))).json["id"] == "two/a b"
+        assert (await get(port, "/api/runs/one/events/1")).json["event"] == json.loads(messages[1])
+        assert [line["seq"] for line in (await get(port, "/api/runs/one/events?after=0&limit=2")).json["events"]] == [
+            1,
+            2,
+        ]
+        of_type = (await get(port, "/api/runs/one/events?type=llm_called")).json
+        assert ([line["id"] for line in of_type["events"]], of_type["after"]) == (["b", "c"], None)
+        stored_call = await reader.llm_call("one", 2)
+        assert isinstance(stored_call, LlmCall)
+        answered = (await get(port, "/api/runs/one/calls/2")).json
+        assert answered["user_prompt"] == stored_call.user_prompt
+        assert [change["path"] for change in answered["changes"]] == [["user_prompt", 1]]
+        (asked_question,) = (await get(port, "/api/questions")).json["questions"]
+        assert (asked_question["run_id"], asked_question["text"]) == ("two/a b", "Yes?")
+        assert (await get(port, "/api/status")).json["runs"]["waiting"] == {"count": 1, "is_estimate": False}
+        # Every path of the OpenAPI document exists.
+        paths = (await get(port, "/api/openapi.json")).json["paths"]
+        for path in set(paths) - {"/api/runs/{id}/events/stream"}:
+            address = path.replace("{id}", "one").replace("{seq}", "0").replace("{n}", "1")
+            assert (await get(port, address)).status == 200, path
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def assert_harmless(answer: Answer) -> None:
+    """Require that a page has no script, style, or address of its own content, and shows what is not printable."""
+    page = Tags(answer.text)
+    assert "script-src 'self';" in answer.headers["content-security-policy"]
+    for tag, attributes in page.tags:
+        assert tag not in ("style", "iframe", "object", "img", "base")
+        assert not any(name.startswith("on") or name == "style" for name in attributes)
+        for name in ("src", "href", "action"):
+            assert (attributes.get(name) or "/").startswith(("/", "#")), attributes
+    assert {attributes["src"] for tag, attributes in page.tags if tag == "script"} <= {
+        f"/static/{name}.js" for name in ("page", "runs", "transcript", "prompt")
+    }
+    assert not set("\x1b\u202e\u202c") & set(page.text)
+    assert all(escape in page.text for escape in ESCAPES)
+    assert "<script>alert(1)</script>" in page.text
+
+
+async def test_hostile_content_is_shown_harmless_and_visible_on_every_page(database: str, tmp_path: Path) -> None:
+    text = HOSTILE + "\ud800\0"  # which JSONB cannot hold
+    fields = {"model": text, "system_prompt": text, "user_prompt": text, "raw_response": text}
+    messages = [
+        event("a", "llm_called", **fields),
+        event("b", "llm_called", **{**fields, "user_prompt": chat(text), "usage": text}),
+        event("c", "tool_requested", tool_name=HOSTILE, tool_args={"question": text}),
+        event("d", "run_failed", error=text),
+    ]
+    columns = {"agent": HOSTILE, "session": HOSTILE, "labels": {HOSTILE: HOSTILE}}
+    await insert_run(
+        database, HOSTILE, 1, messages, status="failed", questions=[{"id": "c", "tool_name": HOSTILE}], **columns
+    )
+    async with running_viewer(database, tmp_path) as port:
+        for path in (
+            "/",
+            f"/?agent={quote(HOSTILE)}&label={quote(f'a={HOSTILE}')}",
+            path_of(HOSTILE),
+            path_of(HOSTILE, f"?type={quote(HOSTILE)}"),
+            path_of(HOSTILE, "/calls/1"),
+            path_of(HOSTILE, "/calls/2"),
+            path_of(HOSTILE, "/calls/2?view=whole"),
+        ):
+            answer = await get(port, path)
+            assert answer.status == 200, path
+            if path == "/" or not path.startswith("/?"):
+                assert_harmless(answer)
+        # The API has the exact texts.
+        lines = (await get(port, "/api" + path_of(HOSTILE, "/events"))).json["events"]
+        assert "\ud800" in lines[3]["summary"]
+        assert (await get(port, "/api" + path_of(HOSTILE, "/events/3"))).json["event"]["error"] == text
+        assert (await get(port, "/api" + path_of(HOSTILE, "/calls/1"))).json["user_prompt"] == text
+        # An event leads to its prompt, and a page of an error quotes what it was asked for.
+        answer = await get(port, path_of(HOSTILE, "/events/1/prompt"))
+        assert (answer.status, answer.headers["location"]) == (307, path_of(HOSTILE, "/calls/2"))
+        missing = await get(port, path_of(HOSTILE + "2"))
+        assert missing.status == 404
+        assert "<script>alert" not in missing.text
+        assert "nosniff" in missing.headers["x-content-type-options"]
+
+
+REFUSED = {
+    "/nothing": 404,
+    "/runs/none": 404,
+    "/runs/one/calls/1": 404,
+    "/runs/one/calls/x": 404,
+    "/runs/%FF": 404,
+    "/runs/a%00b": 404,
+    "/api/runs/one/events/99": 404,
+    "/api/runs/one/events/-1": 404,
+    "/api/runs/none/events": 404,
+    "/api/runs?limit=0": 400,
+    "/api/runs?limit=1e3": 400,
+    "/api/runs?status=lost": 400,
+    "/api/runs?cursor=AAAA": 400,
+    "/api/runs?stale_for=1y": 400,
+    "/api/runs?created_from=yesterday": 400,
+    "/api/runs?agent=a%00b": 400,
+    "/api/runs?agent=" + "a" * 1001: 400,
+    "/api/runs?label=x": 400,
+    "/api/runs?limt=1": 400,
+    "/api/runs/one/events?after=9999999999": 400,
+    "/api/runs?" + "agent=a&" * 1100: 414,
+    "/static/../settings.py": 404,
+    "/static/%2e%2e/settings.py": 404,
+    "/static/..%2fsettings.py": 404,
+}
+
+
+async def test_requests_that_are_not_for_it_are_refused_with_a_sentence(database: str, tmp_path: Path) -> None:
+    await insert_run(database, "one", 1, [event("a")])
+    async with running_viewer(database, tmp_path) as port:
+        for path, status in REFUSED.items():
+            answer = await get(port, path)
+            assert (path[:60], answer.status) == (path[:60], status)
+            if path.startswith("/api"):
+                assert len(answer.json["error"]) > 10
+        # A page of another site may have a name that leads here.
+        for host, status in {"evil.org": 421, "127.0.0.1.evil.org": 421, "localhost:1": 200, "[::1]": 200}.items():
+            assert ((await get(port, "/", Host=host)).status, host) == (status, host)
+        assert (await get(port, "/api/runs", "POST", b"{}")).status == 405
+        assert (await get(port, "/api/runs", "GET", b"{}")).status == 413
+        head = await get(port, "/", "HEAD")
+        assert (head.status, head.body) == (200, b"")
+        assert ("set-cookie" in head.headers, head.headers["cache-control"]) == (False, "no-store")
+        assert (await get(port, "/api/runs/one/events/stream", "HEAD")).status == 200
+        assert (await get(port, "/static/viewer.css")).headers["cache-control"] == "no-cache"
+
+
+async def test_with_a_token_only_requests_that_have_it_are_answered(database: str, tmp_path: Path) -> None:
+    def basic(user: str, password: str) -> str:
+        return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+
+    async with running_viewer(database, tmp_path, AGENT_RUNS_VIEWER_TOKEN=TOKEN) as port:
+        for wrong in (
+            "",
+            "Bearer",
+            f"Bearer {TOKEN}x",
+            basic("a", "b"),
+            "Basic ?",
+            f"Digest {TOKEN}",
+            f"Basic {TOKEN}",
+        ):
+            answer = await get(port, "/api/status", Authorization=wrong)
+            assert (answer.status, answer.headers["www-authenticate"][:12]) == (401, "Basic realm=")
+        assert (await get(port, "/static/viewer.css")).status == 401
+        for right in (f"Bearer {TOKEN}", f"bearer  {TOKEN}", basic("", TOKEN), basic("ada", TOKEN)):
+            assert (await get(port, "/api/status", Authorization=right, Host="runs.example.org")).status == 200
+
+
+async def test_new_events_come_to_all_watchers_and_a_watcher_goes_on_where_it_was(
+    database: str, tmp_path: Path
+) -> None:
+    await insert_run(database, "run", 1, [event("a"), event("b")])
+    async with running_viewer(database, tmp_path) as port:
+        # Given two watchers, one of which has no event yet,
+        path = "/api/runs/run/events/stream?after="
+        late, early = stream(port, path + "1"), stream(port, path + "-1")
+        first = await anext(early)
+        assert (first.name, first.id, [line["id"] for line in first.data]) == ("lines", "1", ["a", "b"])
+        assert [(await anext(each)).name for each in (early, late)] == ["run", "run"]
+        # when an event is stored, then both get it, and the run after it.
+        await insert_event(database, "run", 2, event("c", "run_failed", error="lost"))
+        await execute(database, "UPDATE agent_runs SET status = 'failed', event_count = 3")
+        for each in (early, late):
+            lines = await anext(each)
+            assert (lines.id, [line["summary"] for line in lines.data]) == ("2", ["lost"])
+            assert (await anext(each)).name == "run"
+            await each.aclose()
+        # A client that connects again names its last event.
+        again = stream(port, path + "-1", Last_Event_ID="1")
+        assert (await anext(again)).id == "2"
+    # SIGTERM has ended its stream.
+    await again.aclose()
+
+
+async def test_without_postgresql_pages_say_so_and_recover(database: str, tmp_path: Path) -> None:
+    await insert_run(database, "run", 1, [event("a")])
+    async with (
+        DatabaseProxy(database) as proxy,
+        running_viewer(proxy.database_url, tmp_path, AGENT_RUNS_DATABASE_TIMEOUT_S="0.5") as port,
+    ):
+        proxy.silent_from = b"BEGIN"
+        document, page = await get(port, "/api/runs"), await get(port, "/runs/run")
+        for answer in (document, page):
+            assert (answer.status, answer.headers["retry-after"]) == (503, "3")
+            assert "PostgreSQL" in answer.text
+        assert ("meta", {"http-equiv": "refresh", "content": "3"}) in Tags(page.text).tags
+        proxy.heal()
+
+        async def is_back() -> bool:
+            return (await get(port, "/runs/run")).status == 200
+
+        await until(is_back, "the page is back")
+
+
+async def test_a_database_without_tables_is_refused_with_the_remedy(empty_database: str, tmp_path: Path) -> None:
+    environ = {"DATABASE_URL": empty_database, "AGENT_RUNS_VIEWER_PORT": "0"}
+    process = ConsumerProcess("viewer", (), environ, tmp_path / "viewer.log")
+    assert await process.wait_for_exit() == 2
+    assert process.output.startswith("error: ")
+    assert "agent-runs-consumer migrate" in process.output
+    assert process.output.count("\n") == 1
+
+
+async def test_a_port_in_use_is_refused_with_the_name_of_its_setting(database: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environ = {"DATABASE_URL": database, "AGENT_RUNS_VIEWER_PORT": port}
+        process = ConsumerProcess("viewer", (), environ, tmp_path / "viewer.log")
+        assert await process.wait_for_exit() == 2
+    assert process.output == f"error: AGENT_RUNS_VIEWER_PORT: port {port} of 127.0.0.1 is in use: set another one\n"
+
+
+def test_missing_settings_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run({"AGENT_RUNS_VIEWER_HOST": "0.0.0.0"}) == 2
+    lines = capsys.readouterr().err.splitlines()
+
+    assert [line.split(":")[1].strip() for line in lines] == ["AGENT_RUNS_VIEWER_TOKEN", "DATABASE_URL"]

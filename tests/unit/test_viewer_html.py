@@ -1,0 +1,73 @@
+"""Pages are trees: nothing in them is taken for HTML."""
+
+import json
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from viewer.chat import chat_of_text, message_of
+from viewer.html import document, el
+
+SCRIPT = "<script>alert(1)</script>\"'&"
+
+
+def test_text_and_attributes_are_escaped() -> None:
+    page = document(el("p", SCRIPT, title=SCRIPT, data_x=SCRIPT)).decode()
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert re.fullmatch(r'<!doctype html>\n<p title="[^"]*" data-x="[^"]*">[^<]*</p>', page)
+
+
+def test_characters_that_are_not_printable_are_shown_as_escapes_in_their_place() -> None:
+    page = document(el("p", "a\x1b[31mb\u202ec\n\td\ud800e\0")).decode()
+
+    assert page == (
+        '<!doctype html>\n<p>a<span class="escape">\\x1b</span>[31mb<span class="escape">\\u202e</span>c\n\td'
+        '<span class="escape">\\ud800</span>e<span class="escape">\\x00</span></p>'
+    )
+
+
+def test_a_text_after_an_element_follows_it_and_nothing_stands_for_none() -> None:
+    page = document(
+        el("p", "a", el("b", "c"), "d", None, ["e", [el("br")]], hidden=True, id=None, title=False)
+    ).decode()
+
+    assert page == '<!doctype html>\n<p hidden="hidden">a<b>c</b>de<br></p>'
+
+
+def test_the_messages_of_the_common_chat_formats_are_recognized() -> None:
+    call = {"function": {"name": "f", "arguments": "{}"}}
+    openai = [{"role": "user", "content": "a"}, {"role": "assistant", "content": None, "tool_calls": [call]}]
+    parts = [{"type": "text", "text": "a"}, {"type": "tool_use", "name": "f", "input": 1}]
+    anthropic = {"model": "m", "messages": [{"role": "user", "content": parts}]}
+    gemini = {"contents": [{"role": "user", "parts": [{"text": "a"}]}]}
+
+    assert chat_of_text(json.dumps(openai)) == [("user", [("text", "a")]), ("assistant", [("tool call", "f {}")])]
+    tool_use = ("tool use", '{\n  "input": 1,\n  "name": "f"\n}')
+    assert chat_of_text(json.dumps(anthropic)) == [("user", [("text", "a"), tool_use])]
+    assert chat_of_text(json.dumps(gemini)) == [("user", [("text", "a")])]
+
+
+def test_other_prompts_are_no_chat() -> None:
+    for text in ("hello", "[]", "{}", '[{"role":7}]', '["a"]', '[{"role":"user"},1]', "[" * 2000, '{"messages":"a"}'):
+        assert chat_of_text(text) is None
+
+
+NAMES = ("role", "content", "parts", "type", "text", "tool_calls", "function", "name", "arguments", "messages", "input")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+@settings(max_examples=25)
+def test_any_json_is_a_chat_or_none_and_can_be_shown(value: object) -> None:
+    message = message_of({"role": "user", "content": value, "tool_calls": value})
+
+    assert message is not None
+    assert document(el("div", message.role, [[kind, text] for kind, text in message.parts]))
+    chat_of_text(json.dumps([value]))
+    chat_of_text(json.dumps({"messages": [value], "input": value}))

@@ -1,0 +1,130 @@
+"""Following runs: one read for all watchers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
+
+import pytest
+
+from agent_runs.reader import DatabaseUnavailable, Reader, RunSummary, StoredEvent, Stream, event_of_message
+from agent_runs.status import RunStatus
+from tests.support.messages import event
+from tests.support.stored_runs import START
+from viewer.errors import Failure
+from viewer.live import LiveRuns
+
+
+class FakeReader:
+    """A run in memory, and how often its events were read."""
+
+    def __init__(self) -> None:
+        self.events: list[StoredEvent] = []
+        self.reads = 0
+        self.problem: Exception | None = None
+
+    def store(self, count: int) -> None:
+        for _ in range(count):
+            seq = len(self.events)
+            stored = event_of_message(event(f"e{seq}"))
+            self.events.append(StoredEvent(seq=seq, created_at=START, partition=0, offset=seq, event=stored))
+
+    async def get_summary(self, run_id: str) -> RunSummary:
+        if self.problem:
+            raise self.problem
+        return RunSummary(
+            id=run_id,
+            agent="a",
+            status=RunStatus.RUNNING,
+            event_count=len(self.events),
+            created_at=START,
+            updated_at=START,
+            status_changed_at=START,
+        )
+
+    def get_run_events(
+        self, run_id: str, *, after: int, until: int | None = None, types: None = None
+    ) -> Stream[StoredEvent]:
+        return Stream(self._pages(after, until))
+
+    async def _pages(self, after: int, until: int | None) -> AsyncIterator[list[StoredEvent]]:
+        self.reads += 1
+        if self.problem:
+            raise self.problem
+        if found := self.events[after + 1 : None if until is None else until + 1]:
+            yield found
+
+
+@pytest.fixture
+def reader() -> FakeReader:
+    return FakeReader()
+
+
+@pytest.fixture
+def live(reader: FakeReader) -> LiveRuns:
+    return LiveRuns(cast("Reader", reader), timeout_s=1)
+
+
+async def next_data(messages: AsyncIterator[bytes], name: str) -> Any:
+    """Return the data of the next message of this name."""
+    async with asyncio.timeout(30):
+        async for message in messages:
+            fields = dict(line.split(": ", 1) for line in message.decode().splitlines() if line)
+            if fields.get("event") == name:
+                return json.loads(fields["data"])
+    raise AssertionError("the stream has ended")
+
+
+async def test_a_hundred_watchers_of_a_run_share_its_reads(reader: FakeReader, live: LiveRuns) -> None:
+    watchers = [live.follow("run", -1) for _ in range(100)]
+    await asyncio.gather(*(next_data(each, "run") for each in watchers))
+    before = reader.reads
+
+    reader.store(3)
+    found = await asyncio.gather(*(next_data(each, "lines") for each in watchers))
+
+    assert {tuple(line["seq"] for line in lines) for lines in found} == {(0, 1, 2)}
+    assert reader.reads - before < 50
+    live.close()
+
+
+async def test_a_watcher_that_is_behind_gets_every_event_once_in_order(reader: FakeReader, live: LiveRuns) -> None:
+    reader.store(1200)
+    watcher = live.follow("run", 99)
+    seqs: list[int] = []
+    while len(seqs) < 1100:
+        seqs += [line["seq"] for line in await next_data(watcher, "lines")]
+    reader.store(700)
+    while len(seqs) < 1800:
+        seqs += [line["seq"] for line in await next_data(watcher, "lines")]
+
+    assert seqs == list(range(100, 1900))
+    live.close()
+
+
+async def test_watchers_are_told_that_postgresql_is_unavailable_and_that_it_is_back(
+    reader: FakeReader, live: LiveRuns
+) -> None:
+    watcher = live.follow("run", -1)
+    await next_data(watcher, "run")
+
+    reader.problem = DatabaseUnavailable("PostgreSQL is unavailable")
+    assert await next_data(watcher, "problem") == "PostgreSQL is unavailable"
+    reader.problem = None
+    assert await next_data(watcher, "problem") == ""
+    live.close()
+
+
+async def test_there_is_a_limit_of_watchers_and_one_that_has_gone_does_not_count(
+    live: LiveRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viewer.live.MAX_WATCHERS", 1)
+    async with aclosing(cast("Any", live.follow("run", -1))) as first:
+        await next_data(first, "run")
+        with pytest.raises(Failure) as refused:
+            live.follow("other", -1)
+        assert refused.value.status == 503
+
+    async with aclosing(cast("Any", live.follow("other", -1))) as second:
+        await next_data(second, "run")

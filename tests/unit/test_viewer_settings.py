@@ -1,0 +1,68 @@
+"""The settings of the viewer."""
+
+import pytest
+
+from agent_runs.errors import SettingsError
+from agent_runs.settings import variables
+from agent_runs.unknown_variables import SERVICE_VARIABLES, VIEWER_VARIABLES
+from viewer.settings import ViewerSettings, is_loopback, read_viewer_settings
+
+DATABASE = {"DATABASE_URL": "postgresql://u@h/d"}
+
+
+def problems(**environ: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read_viewer_settings(DATABASE | environ)
+    return caught.value.problems
+
+
+def test_the_library_knows_the_names_of_the_viewer_s_settings() -> None:
+    assert variables(ViewerSettings) - SERVICE_VARIABLES == VIEWER_VARIABLES
+
+
+def test_it_listens_on_the_loopback_address_without_a_token() -> None:
+    settings = read_viewer_settings(DATABASE | {"AGENT_RUNS_LANES": "2", "AGENT_RUNS_ENABLED": "0"})
+
+    assert (settings.host, settings.port, settings.token, settings.timeout_s) == ("127.0.0.1", 8020, None, 10.0)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.org", "127.0.0.1.example.org"])
+def test_listening_for_other_machines_without_a_token_is_refused(host: str) -> None:
+    (problem,) = problems(AGENT_RUNS_VIEWER_HOST=host)
+
+    assert problem.startswith("AGENT_RUNS_VIEWER_TOKEN: is not set")
+
+
+def test_listening_for_other_machines_with_a_token_is_accepted_and_the_token_is_not_shown() -> None:
+    token = "open-sesame-open-sesame"
+    settings = read_viewer_settings(DATABASE | {"AGENT_RUNS_VIEWER_HOST": "::", "AGENT_RUNS_VIEWER_TOKEN": token})
+
+    assert settings.token == token
+    assert token not in repr(settings)
+
+
+@pytest.mark.parametrize("token", ["short", "a" * 15, "a\tb" * 10])
+def test_a_token_that_can_be_guessed_or_typed_wrongly_is_refused_without_being_shown(token: str) -> None:
+    (problem,) = problems(AGENT_RUNS_VIEWER_TOKEN=token)
+
+    assert "at least 16 characters" in problem
+    assert token not in problem
+
+
+def test_every_problem_is_reported_once() -> None:
+    found = problems(DATABASE_URL="", AGENT_RUNS_DATABASE_TIMEOUT_S="0", AGENT_RUNS_VIEWER_PROT="1")
+
+    assert [problem.split(":")[0] for problem in found] == [
+        "AGENT_RUNS_DATABASE_TIMEOUT_S",
+        "DATABASE_URL",
+        "AGENT_RUNS_VIEWER_PROT",
+    ]
+    assert "did you mean AGENT_RUNS_VIEWER_PORT?" in found[-1]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", True), ("127.9.9.9", True), ("[::1]", True), ("localhost.evil.org", False), ("", False)],
+)
+def test_a_loopback_host_is_recognized(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

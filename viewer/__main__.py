@@ -1,0 +1,5 @@
+"""`python -m viewer`."""
+
+from viewer.command import main
+
+main()

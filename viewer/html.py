@@ -1,0 +1,90 @@
+"""Builds a page as a tree of elements: text and attributes are escaped when the tree is written, whatever they hold.
+
+`xml.etree` of the standard library writes the tree as HTML. Characters of a text that are not printable, such as
+terminal controls and characters that change the reading direction, are shown as their escapes in a `<span>`.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+from xml.etree.ElementTree import Element, tostring
+
+from agent_runs.escaping import escape_line
+from agent_runs.times import time_text
+
+Child = Element | str | None | Iterable["Child"]
+
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def el(tag: str, /, *children: Child, **attributes: str | int | bool | None) -> Element:
+    """Return an element.
+
+    Args:
+        tag: its name.
+        children: elements, and texts, whose unprintable characters are escaped; None is left out.
+        attributes: its attributes; `_` stands for `-`, and a final one is dropped (`class_`). True is an attribute
+            without a value; None and False are left out.
+    """
+    element = Element(tag)
+    for name, value in attributes.items():
+        if value is not None and value is not False:
+            text = name if value is True else _LONE_SURROGATE.sub("\ufffd", str(value))
+            element.set(name.rstrip("_").replace("_", "-"), text)
+    _append(element, children)
+    return element
+
+
+def text_block(text: str) -> Element:
+    """Return a text of several lines as it is, with unprintable characters escaped."""
+    return el("pre", text, class_="text")
+
+
+def time_element(at: datetime) -> Element:
+    """Return a time, which the browser shows as the time since then; the time itself is its title."""
+    return el("time", time_text(at), datetime=at.astimezone(UTC).isoformat(), title=time_text(at))
+
+
+def both_times(at: datetime) -> Element:
+    """Return a time as it is, and the time since then."""
+    return el("span", el("span", time_text(at), class_="absolute"), " ", time_element(at), class_="times")
+
+
+def document(root: Element) -> bytes:
+    """Return a page as HTML in UTF-8."""
+    return b"<!doctype html>\n" + tostring(root, encoding="unicode", method="html").encode()
+
+
+def _append(element: Element, children: Iterable[Child]) -> None:
+    for child in children:
+        if isinstance(child, str):
+            _append_text(element, child)
+        elif isinstance(child, Element):
+            element.append(child)
+        elif child is not None:
+            _append(element, child)
+
+
+def _append_text(element: Element, text: str) -> None:
+    if text.isprintable():
+        _append_exact(element, text)
+        return
+    start = 0
+    for at, character in enumerate(text):
+        if not character.isprintable() and character not in "\n\t":
+            _append_exact(element, text[start:at])
+            escape = Element("span", {"class": "escape"})
+            escape.text = escape_line(character)
+            element.append(escape)
+            start = at + 1
+    _append_exact(element, text[start:])
+
+
+def _append_exact(element: Element, text: str) -> None:
+    if not text:
+        return
+    if len(element):
+        element[-1].tail = (element[-1].tail or "") + text
+    else:
+        element.text = (element.text or "") + text

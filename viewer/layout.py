@@ -1,0 +1,92 @@
+"""The frame of every page: the head, the bar at the top, and the list of keys."""
+
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from agent_runs.escaping import escape_line
+from agent_runs.status import RunStatus
+from viewer.html import Child, document, el
+
+# Each status has a shape of its own, so that it can be told without its colour.
+_SHAPES: Final = {
+    RunStatus.RUNNING: "M8 1.5a6.5 6.5 0 1 1-6.5 6.5M8 5a3 3 0 1 0 3 3",
+    RunStatus.WAITING: "M8 1.5 14.5 8 8 14.5 1.5 8ZM6.3 6v4M9.7 6v4",
+    RunStatus.COMPLETED: "M14.5 8a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0ZM5 8.2l2.2 2.2L11 6",
+    RunStatus.FAILED: "M2 2h12v12H2ZM5.5 5.5l5 5M10.5 5.5l-5 5",
+}
+_KEYS: Final = (
+    ("j", "next row"),
+    ("k", "row before"),
+    ("Enter", "open the row"),
+    ("/", "go to the filter"),
+    ("n", "next prompt or page"),
+    ("p", "prompt or page before"),
+    ("g", "first row"),
+    ("G", "last row"),
+    ("Esc", "close"),
+    ("?", "this list"),
+)
+
+
+def page(title: str, *content: Child, script: str | None = None, refresh_s: int | None = None) -> bytes:
+    """Return a page.
+
+    Args:
+        title: its title.
+        content: what `<main>` holds.
+        script: the name of its module in `static`.
+        refresh_s: load the page again after so many seconds.
+    """
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("meta", http_equiv="refresh", content=refresh_s) if refresh_s else None,
+        el("title", f"{escape_line(title)} · Agent Runs"),  # it has no elements, so no `<span>` of an escape
+        el("link", rel="icon", href="/static/icon.svg", type="image/svg+xml"),
+        el("link", rel="stylesheet", href="/static/viewer.css"),
+        [el("script", type="module", src=f"/static/{name}.js") for name in ("page", script) if name],
+    )
+    bar = el(
+        "header",
+        el("a", el("span", class_="logo", aria_hidden="true"), "Agent Runs", href="/", class_="brand"),
+        el(
+            "nav",
+            el("a", "Runs", href="/"),
+            el("a", "Questions", href="/?has_open_questions=1"),
+            aria_label="Pages",
+        ),
+        el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),
+        class_="bar",
+    )
+    skip = el("a", "Skip to the content", href="#main", class_="skip")
+    body = el("body", skip, bar, el("main", *content, id="main", tabindex="-1"), _keys())
+    return document(el("html", head, body, lang="en"))
+
+
+def status_badge(status: RunStatus) -> Element:
+    """Return a status as its shape and its name."""
+    shape = el("svg", el("path", d=_SHAPES[status]), viewBox="0 0 16 16", aria_hidden="true")
+    return el("span", shape, status.value, class_=f"status {status.value}")
+
+
+def facts(*pairs: tuple[str, Child]) -> Element:
+    """Return names and values as a list; a value of None is left out."""
+    return el(
+        "dl",
+        [el("div", el("dt", name), el("dd", value)) for name, value in pairs if value is not None],
+        class_="facts",
+    )
+
+
+def _keys() -> Element:
+    rows = [el("div", el("dt", el("kbd", key)), el("dd", meaning)) for key, meaning in _KEYS]
+    return el(
+        "dialog",
+        el("h2", "Keyboard", id="keys-title"),
+        el("dl", rows),
+        el("form", el("button", "Close", type="submit"), method="dialog"),
+        id="keys",
+        aria_labelledby="keys-title",
+    )

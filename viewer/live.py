@@ -1,0 +1,179 @@
+"""Follows runs for the browsers that show them: one query a tick for all watchers of a run, however many they are.
+
+The messages are server-sent events:
+
+- `lines`: new events without their payloads; its id is the number of the last one, with which a client goes on.
+- `run`: the run after them.
+- `problem`: PostgreSQL cannot be read, and why; empty if it can again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Final
+
+from agent_runs.codec.lossy_json import dump_struct
+from agent_runs.reader import Reader, ReaderError, RunSummary
+from agent_runs.reader.follow import Poll
+from viewer.errors import RETRY_S, Failure
+from viewer.event_lines import MAX_LINES, EventLine, line_of, read_lines
+
+MAX_WATCHERS: Final = 1000
+_KEPT_LINES: Final = MAX_LINES  # of each run; a slower watcher reads the events from PostgreSQL itself
+_KEEP_ALIVE_S: Final = 15.0
+_KEEP_ALIVE: Final = b": keep-alive\n\n"
+
+
+class _LiveRun:
+    """The new events of one run, read once for all its watchers."""
+
+    def __init__(self, reader: Reader, run_id: str, timeout_s: float) -> None:
+        self._reader = reader
+        self._run_id = run_id
+        self._poll = Poll(timeout_s)
+        self._news = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+        self.watchers = 0
+        self.lines: deque[EventLine] = deque(maxlen=_KEPT_LINES)
+        self.last_seq: int | None = None  # None: the run was not read yet
+        self.summary: RunSummary | None = None
+        self._is_summary_old = False
+        self.problem = ""
+
+    def close(self) -> None:
+        self._task.cancel()
+        self._wake()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._task.done() or self._task.cancelling() > 0
+
+    async def wait(self) -> bool:
+        """Wait for news; return False if there was none for a while."""
+        news = self._news
+        try:
+            async with asyncio.timeout(_KEEP_ALIVE_S):
+                await news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                has_news = await self._read()
+                problem = ""
+            except ReaderError as error:
+                has_news, problem = False, str(error)
+            if problem != self.problem:
+                self.problem = problem
+                self._wake()
+            if has_news:
+                self._poll.has_news()
+                self._wake()
+            await self._poll.wait()
+
+    async def _read(self) -> bool:
+        """Read what is new; return whether anything is."""
+        if self.last_seq is None:
+            self.summary = await self._reader.get_summary(self._run_id)
+            self.last_seq = -1 if self.summary is None else self.summary.event_count - 1
+            return True
+        async for page in self._reader.get_run_events(self._run_id, after=self.last_seq).pages:
+            self.lines.extend(map(line_of, page))
+            self.last_seq = page[-1].seq
+            self._is_summary_old = True
+        if not self._is_summary_old:
+            return False
+        self.summary = await self._reader.get_summary(self._run_id)
+        self._is_summary_old = False
+        return True
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class LiveRuns:
+    """The runs that are followed.
+
+    Args:
+        reader: reads them.
+        timeout_s: the deadline of one read.
+    """
+
+    def __init__(self, reader: Reader, timeout_s: float) -> None:
+        self._reader = reader
+        self._timeout_s = timeout_s
+        self._runs: dict[str, _LiveRun] = {}
+        self._watchers = 0
+
+    def close(self) -> None:
+        """End all streams."""
+        for run in self._runs.values():
+            run.close()
+
+    def follow(self, run_id: str, after: int) -> AsyncIterator[bytes]:
+        """Return the messages for a watcher who has the events up to number `after`.
+
+        Raises:
+            Failure: there are too many watchers.
+        """
+        if self._watchers >= MAX_WATCHERS:
+            raise Failure(
+                503, f"{MAX_WATCHERS} pages follow runs already: close some.", headers={"Retry-After": str(RETRY_S)}
+            )
+        return self._follow(run_id, after)
+
+    async def _follow(self, run_id: str, after: int) -> AsyncIterator[bytes]:
+        run = self._runs.get(run_id)
+        if run is None or run.is_closed:
+            run = self._runs[run_id] = _LiveRun(self._reader, run_id, self._timeout_s)
+        run.watchers += 1
+        self._watchers += 1
+        try:
+            async for message in self._messages(run, run_id, after):
+                yield message
+        finally:
+            self._watchers -= 1
+            run.watchers -= 1
+            if run.watchers == 0:
+                run.close()
+                if self._runs.get(run_id) is run:
+                    del self._runs[run_id]
+
+    async def _messages(self, run: _LiveRun, run_id: str, after: int) -> AsyncIterator[bytes]:
+        yield b"retry: 2000\n\n"
+        summary, problem = None, ""
+        while not run.is_closed:
+            if problem != run.problem:
+                problem = run.problem
+                yield _message("problem", problem)
+            lines = await self._next_lines(run, run_id, after)
+            if lines:
+                after = lines[-1].seq
+                yield _message("lines", lines, after)
+                continue
+            if summary is not run.summary:
+                summary = run.summary
+                yield _message("run", summary)
+            elif not await run.wait():
+                yield _KEEP_ALIVE
+
+    async def _next_lines(self, run: _LiveRun, run_id: str, after: int) -> list[EventLine]:
+        """Return the next events after a number: those that were read for all, or the watcher's own if it is behind."""
+        if run.last_seq is None or after >= run.last_seq:
+            return []
+        if run.lines and run.lines[0].seq <= after + 1:
+            return [line for line in run.lines if line.seq > after][:MAX_LINES]
+        try:
+            return (await read_lines(self._reader, run_id, after, MAX_LINES, None)).events
+        except ReaderError:
+            await run.wait()  # the run reports the problem
+            return []
+
+
+def _message(name: str, data: object, id: int | None = None) -> bytes:
+    # JSON has no line break, which would end the field.
+    head = b"" if id is None else b"id: %d\n" % id
+    return head + b"event: %s\ndata: %s\n\n" % (name.encode(), dump_struct(data))

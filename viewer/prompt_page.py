@@ -1,0 +1,178 @@
+"""The page of a call of a language model: its prompt as a conversation, and the difference to the prompt before."""
+
+from typing import Any, Final
+from xml.etree.ElementTree import Element
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from agent_runs.codec.canonical_json import text_of
+from agent_runs.reader import Change, LlmCall
+from agent_runs.reader.event_text import count_text
+from viewer.api import reader_of, summary_of
+from viewer.calls import FoundCall, find_call
+from viewer.chat import ChatMessage, chat_of_text, indented, message_of, parsed
+from viewer.errors import Failure
+from viewer.html import Child, both_times, el, text_block
+from viewer.layout import facts, page
+from viewer.parameters import Address, Parameters, path_number, with_query
+
+_VIEWS: Final = ("changes", "whole")
+_MAX_SHOWN: Final = 200_000  # characters of one text; the JSON has all of them
+_MAX_CHANGES: Final = 500
+
+
+async def prompt_page(request: Request) -> Response:
+    """Return the page of a call."""
+    view = Parameters(request, ("view",)).text("view") or _VIEWS[0]
+    if view not in _VIEWS:
+        raise Failure(400, f"view: must be one of {', '.join(_VIEWS)}.")
+    run = await summary_of(request)
+    found = await find_call(reader_of(request), run.id, number=path_number(request, "number", 1))
+    call, address = found.call, Address(run.id)
+    is_whole = view == "whole" or call.number == 1
+    return HTMLResponse(
+        page(
+            f"Prompt {call.number} of {run.id}",
+            _heading(found, address),
+            _views(address, call, view) if call.number > 1 else None,
+            _whole(call) if is_whole else _changes(call),
+            _answer(call),
+            script="prompt",
+        )
+    )
+
+
+async def prompt_of_event(request: Request) -> Response:
+    """Redirect to the page of the call that an event is."""
+    Parameters(request, ())
+    run = await summary_of(request)
+    found = await find_call(reader_of(request), run.id, seq=path_number(request, "seq", 0))
+    return RedirectResponse(Address(run.id).page(f"/calls/{found.call.number}"), 307)
+
+
+def _heading(found: FoundCall, address: Address) -> Element:
+    call = found.call
+    before = _neighbour("Previous", "prev", address, call.number - 1) if call.number > 1 else None
+    after = _neighbour("Next", "next", address, call.number + 1) if found.has_next else None
+    api = address.api(f"/calls/{call.number}")
+    return el(
+        "section",
+        el("nav", el("a", address.run_id, href=address.page()), aria_label="Run", class_="crumb"),
+        el("div", el("h1", f"Prompt {call.number}"), el("nav", before, after, aria_label="Prompts"), class_="title"),
+        facts(
+            ("Model", call.model),
+            ("Event", el("a", str(call.seq), href=address.page(f"#{call.seq}"))),
+            ("Time", both_times(call.created_at)),
+            ("Usage", _usage(call.usage)),
+            (
+                "JSON",
+                [el("a", "call", href=api), " ", el("button", "Copy", type="button", class_="copy", data_copy=api)],
+            ),
+        ),
+        class_="heading",
+    )
+
+
+def _neighbour(label: str, rel: str, address: Address, number: int) -> Element:
+    return el("a", label, href=address.page(f"/calls/{number}"), rel=rel, class_="button")
+
+
+def _usage(usage: Any) -> str | None:
+    if isinstance(usage, dict) and all(isinstance(value, int) for value in usage.values()):
+        return ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in usage.items())
+    return None if usage is None else text_of(usage)
+
+
+def _views(address: Address, call: LlmCall, view: str) -> Element:
+    here = address.page(f"/calls/{call.number}")
+    labels = {"changes": f"Difference to prompt {call.number - 1}", "whole": "Whole prompt"}
+    return el(
+        "nav",
+        [
+            el("a", label, href=with_query(here, [("view", name)]), aria_current="page" if name == view else None)
+            for name, label in labels.items()
+        ],
+        class_="tabs",
+        aria_label="View",
+    )
+
+
+def _whole(call: LlmCall) -> list[Child]:
+    return [
+        el("section", el("h2", "System prompt"), _text(call.system_prompt), class_="prompt"),
+        el("section", el("h2", "User prompt"), _text(call.user_prompt), class_="prompt"),
+    ]
+
+
+def _answer(call: LlmCall) -> Element:
+    if call.raw_response is None:
+        return el("section", el("h2", "Error"), _shown(call.error or ""), class_="prompt failure")
+    return el("section", el("h2", "Answer"), _text(call.raw_response), class_="prompt answer")
+
+
+def _text(text: str) -> list[Child]:
+    """A prompt or an answer: the messages of a chat, else JSON on indented lines, else the text."""
+    messages = chat_of_text(text)
+    if messages is not None:
+        return [_message(message) for message in messages]
+    value = parsed(text)
+    if isinstance(value, dict) and (message := message_of(value)):
+        return [_message(message)]
+    return [_shown(text if value is None else indented(value))]
+
+
+def _message(message: ChatMessage, change: str = "") -> Element:
+    role = message.role.split(" ")[0]
+    known = role if role in ("system", "user", "assistant", "tool", "model", "developer") else "other"
+    parts = [[el("p", kind, class_="part") if kind != "text" else None, _shown(text)] for kind, text in message.parts]
+    return el(
+        "article",
+        el("h3", message.role),
+        parts or el("p", "no content", class_="dim"),
+        class_=f"message {known} {change}".strip(),
+    )
+
+
+def _shown(text: str) -> Element:
+    if not text:
+        return el("p", "empty", class_="dim")
+    if len(text) <= _MAX_SHOWN:
+        return text_block(text)
+    rest = f"{len(text) - _MAX_SHOWN:,} more characters are in the JSON."
+    return el("div", text_block(text[:_MAX_SHOWN]), el("p", rest, class_="dim"))
+
+
+def _changes(call: LlmCall) -> Element:
+    if not call.changes:
+        text = f"The prompt is the same as prompt {call.number - 1}."
+        return el("section", el("p", text, class_="dim"), class_="prompt")
+    more = len(call.changes) - _MAX_CHANGES
+    return el(
+        "section",
+        el("h2", f"{count_text(len(call.changes), 'difference')} to prompt {call.number - 1}"),
+        [_change(change) for change in call.changes[:_MAX_CHANGES]],
+        el("p", f"{more:,} more differences are in the JSON.", class_="dim") if more > 0 else None,
+        class_="prompt",
+    )
+
+
+def _change(change: Change) -> Element:
+    head = el(
+        "p", el("span", _path_text(change.path), class_="path"), el("span", change.kind, class_="kind"), class_="where"
+    )
+    before = None if change.kind == "added" else _side(change.before, "removed")
+    after = None if change.kind == "removed" else _side(change.after, "added")
+    return el("div", head, before, after, class_="change")
+
+
+def _side(value: Any, side: str) -> Element:
+    mark = el("span", "−" if side == "removed" else "+", class_="mark", aria_label=side)
+    if message := message_of(value):
+        return el("div", mark, _message(message), class_=f"side {side}")
+    return el("div", mark, _shown(value if isinstance(value, str) else indented(value)), class_=f"side {side}")
+
+
+def _path_text(path: list[str | int]) -> str:
+    """Return a path such as `user_prompt[3].content`; the number of a line counts from 1."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")

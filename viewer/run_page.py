@@ -1,0 +1,194 @@
+"""The page of a run: what it is, what it waits for, and its events, which the browser fetches as they are shown."""
+
+import asyncio
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from agent_runs.escaping import escape_line
+from agent_runs.events import EVENT_CLASSES
+from agent_runs.reader import OpenQuestion, RunSummary, RunTree
+from agent_runs.reader.event_text import count_text
+from agent_runs.reader.run_notes import failure_text
+from agent_runs.status import FINISHED, RunStatus
+from agent_runs.times import duration_text
+from viewer.api import reader_of, summary_of
+from viewer.html import Child, both_times, el, time_element
+from viewer.layout import facts, page, status_badge
+from viewer.parameters import Address, Parameters, with_query
+
+_TREE_RUNS: Final = 100
+_MAX_QUESTION: Final = 20_000  # characters; the event has all of them
+_GROUPS: Final = {
+    "Failures": ("llm_failed", "tool_failed", "run_failed"),
+    "Model calls": ("llm_called", "llm_failed"),
+    "Tools": ("tool_requested", "tool_succeeded", "tool_failed"),
+    "Missing events": ("events_dropped",),
+}
+
+
+async def run_page(request: Request) -> Response:
+    """Return the page of a run."""
+    types = Parameters(request, ("type",)).all("type")
+    run = await summary_of(request)
+    reader = reader_of(request)
+    tree, questions = await asyncio.gather(reader.get_tree(run.id, limit=_TREE_RUNS), reader.questions_of([run]))
+    failure = await failure_text(reader, run) if run.status is RunStatus.FAILED else ""
+    return HTMLResponse(
+        page(
+            run.id,
+            _heading(run),
+            el("p", failure, class_="failure") if failure else None,
+            _holes(run),
+            [_question(question) for question in questions],
+            _tree(tree, run),
+            _transcript(run, types),
+            script="transcript",
+        )
+    )
+
+
+def _heading(run: RunSummary) -> Element:
+    lasted = "ran" if run.status in FINISHED else "so far"
+    labels = [el("span", f"{name}={value}", class_="label") for name, value in run.labels.items()]
+    return el(
+        "section",
+        el(
+            "div",
+            el("h1", run.id),
+            el("span", _badges(run), id="run-status", role="status"),
+            class_="title",
+        ),
+        facts(
+            ("Agent", el("a", run.agent, href=with_query("/", [("agent", run.agent)]))),
+            ("Session", _session(run)),
+            ("Created", both_times(run.created_at)),
+            ("Last event", el("span", both_times(run.updated_at), id="run-updated")),
+            ("Duration", f"{duration_text(run.updated_at - run.created_at)} {lasted}"),
+            ("Events", el("span", f"{run.event_count:,}", id="run-events")),
+            ("Labels", labels or None),
+            ("JSON", el("a", "run", href=Address(run.id).api())),
+        ),
+        class_="heading",
+    )
+
+
+def _badges(run: RunSummary) -> list[Element]:
+    """The badges of all statuses, of which one is shown: a page that follows the run shows another one later."""
+    return [
+        el("span", status_badge(status), data_status=status.value, hidden=status is not run.status)
+        for status in RunStatus
+    ]
+
+
+def _session(run: RunSummary) -> Child:
+    if run.session_id is None:
+        return None
+    return el("a", run.session_id, href=with_query("/", [("session", run.session_id)]))
+
+
+def _holes(run: RunSummary) -> Element | None:
+    if not run.dropped_events:
+        return None
+    missing = (
+        f"{count_text(run.dropped_events, 'event')} of this run {'is' if run.dropped_events == 1 else 'are'} missing"
+    )
+    link = el("a", "Show where", href=with_query(Address(run.id).page(), [("type", "events_dropped")]))
+    return el("p", f"{missing}: its producer dropped them. ", link, class_="hole")
+
+
+def _question(question: OpenQuestion) -> Element:
+    seq = None if question.request is None else question.request.seq
+    where = None if seq is None else el("a", f"event {seq}", href=f"#{seq}")
+    return el(
+        "section",
+        el("h2", "Open question"),
+        el("p", (question.text or question.tool_name)[:_MAX_QUESTION], class_="asked"),
+        el("p", [question.tool_name, ", asked ", time_element(question.asked_at), " "], where, class_="dim"),
+        class_="question",
+    )
+
+
+def _tree(tree: RunTree | None, run: RunSummary) -> Element | None:
+    if tree is None or len(tree.ancestors) + len(tree.nodes) == 1:
+        return None
+    lines = [(depth, each) for depth, each in enumerate(tree.ancestors)]
+    lines += [(len(tree.ancestors) + node.depth, node.run) for node in tree.nodes]
+    items = [_tree_item(depth, each, is_current=each.id == run.id) for depth, each in lines]
+    more = None if tree.is_complete else el("p", f"More than {_TREE_RUNS} runs; not all are shown.", class_="dim")
+    return el(
+        "details",
+        el("summary", f"Tree of {count_text(len(lines), 'run')}"),
+        el("ul", items),
+        more,
+        class_="tree",
+        open=len(lines) <= 12,
+    )
+
+
+def _tree_item(depth: int, run: RunSummary, *, is_current: bool) -> Element:
+    name = el("strong", run.id) if is_current else el("a", run.id, href=Address(run.id).page())
+    return el(
+        "li", status_badge(run.status), name, el("span", run.agent, class_="dim"), class_=f"depth-{min(depth, 8)}"
+    )
+
+
+def _transcript(run: RunSummary, types: list[str]) -> Element:
+    address = Address(run.id)
+    return el(
+        "section",
+        el(
+            "div",
+            el("h2", "Events"),
+            _type_filter(types),
+            el("a", "The status has changed: reload", href="", id="changed", hidden=True),
+            el("span", "", id="live", role="status", class_="live"),
+            class_="toolbar",
+        ),
+        el(
+            "div",
+            el(
+                "noscript",
+                el(
+                    "p", "The list of events needs JavaScript. ", el("a", "Events as JSON", href=address.api("/events"))
+                ),
+            ),
+            id="events",
+            class_="events",
+            role="list",
+            aria_label="Events",
+            tabindex="0",
+            data_api=address.api(),
+            data_page=address.page(),
+            data_count=run.event_count,
+        ),
+        el("button", "", type="button", id="to-end", hidden=True),
+        class_="transcript",
+        aria_label="Events",
+    )
+
+
+def _type_filter(types: list[str]) -> Element:
+    chosen = " ".join(types)
+    groups = [_option(name, " ".join(members), chosen) for name, members in _GROUPS.items()]
+    single = [_option(name, name, chosen) for name in EVENT_CLASSES]
+    known = {" ".join(members) for members in _GROUPS.values()} | set(EVENT_CLASSES)
+    other = [_option(escape_line(", ".join(types)), chosen, chosen)] if types and chosen not in known else None
+    return el(
+        "label",
+        el("span", "Type", class_="hidden"),
+        el(
+            "select",
+            _option("All events", "", chosen),
+            other,
+            groups,
+            el("optgroup", single, label="One type"),
+            id="types",
+        ),
+    )
+
+
+def _option(label: str, value: str, chosen: str) -> Element:
+    return el("option", label, value=value, selected=value == chosen)

@@ -1,0 +1,152 @@
+"""The page with the list of runs. Its filter and its place are in the address."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from agent_runs.escaping import escape_line
+from agent_runs.reader import RunPage, RunSummary, StatusCount
+from agent_runs.reader.run_notes import run_notes
+from agent_runs.status import RunStatus
+from agent_runs.times import duration_text
+from viewer.api import reader_of
+from viewer.html import Child, both_times, el
+from viewer.layout import page, status_badge
+from viewer.parameters import FILTER_PARAMETERS, Address, Parameters, run_filter, with_query
+
+PAGE_RUNS: Final = 50
+_MAX_NOTE: Final = 300
+# The fields of the form: the parameter, its label, and an example.
+_FIELDS: Final = (
+    ("agent", "Agent", "scheduler"),
+    ("session", "Session", "session-1"),
+    ("label", "Label", "env=test"),
+    ("created_from", "Created from", "2026-01-31"),
+    ("created_before", "Created before", "2026-02-01"),
+    ("stale_for", "Silent for", "15m"),
+)
+_SWITCHES: Final = (("has_open_questions", "Open questions"), ("has_dropped_events", "Missing events"))
+
+
+async def runs_page(request: Request) -> Response:
+    """Return a page of the runs that meet the conditions of the parameters."""
+    parameters = Parameters(request, (*FILTER_PARAMETERS, "cursor"))
+    reader = reader_of(request)
+    runs, counts = await asyncio.gather(
+        reader.list_runs(run_filter(parameters), limit=PAGE_RUNS, cursor=parameters.text("cursor")),
+        reader.count_by_status(),
+    )
+    notes = await run_notes(reader, runs.runs)
+    filters = [(name, text) for name in FILTER_PARAMETERS for text in parameters.all(name)]
+    return HTMLResponse(
+        page(
+            "Runs",
+            el("h1", "Runs", class_="hidden"),
+            _statuses(counts, filters),
+            _form(filters),
+            _table(runs.runs, notes, has_filter=bool(filters)),
+            _pages(runs, filters, is_first=parameters.text("cursor") is None),
+            script="runs",
+        )
+    )
+
+
+def _statuses(counts: Mapping[RunStatus, StatusCount], filters: Sequence[tuple[str, str]]) -> Element:
+    others = [(name, text) for name, text in filters if name != "status"]
+    current = dict(filters).get("status")
+    links: list[Child] = [_tab("All", with_query("/", others), is_current=current is None)]
+    for status in RunStatus:
+        count = counts.get(status)
+        number = "" if count is None else f"{'~' if count.is_estimate else ''}{count.count:,}"
+        label: Child = [status_badge(status), el("span", number, class_="count")]
+        links.append(
+            _tab(label, with_query("/", [*others, ("status", status.value)]), is_current=current == status.value)
+        )
+    return el("nav", links, class_="tabs", aria_label="Status")
+
+
+def _tab(label: Child, href: str, *, is_current: bool) -> Element:
+    return el("a", label, href=href, aria_current="page" if is_current else None)
+
+
+def _form(filters: Sequence[tuple[str, str]]) -> Element:
+    values = dict(filters)
+    shown = {*(name for name, *_ in _FIELDS), *(name for name, _ in _SWITCHES)}
+    # What the form does not show, such as the status or a second label, stays part of the filter.
+    hidden = [(name, text) for name, text in filters if name not in shown]
+    hidden += [(name, text) for name, text in filters if name == "label"][:-1]
+    clear = el("a", "Clear", href="/", class_="button plain") if filters else None
+    return el(
+        "form",
+        [_field(name, label, example, values.get(name, "")) for name, label, example in _FIELDS],
+        [_switch(name, label, is_on="1" in values.get(name, "")) for name, label in _SWITCHES],
+        [el("input", type="hidden", name=name, value=text) for name, text in hidden],
+        el("span", el("button", "Filter", type="submit"), clear, class_="actions"),
+        method="get",
+        action="/",
+        role="search",
+        aria_label="Filter",
+        class_="filter",
+    )
+
+
+def _field(name: str, label: str, example: str, value: str) -> Element:
+    field = el("input", name=name, value=value, placeholder=example, spellcheck="false", autocomplete="off")
+    return el("label", el("span", label), field)
+
+
+def _switch(name: str, label: str, *, is_on: bool) -> Element:
+    box = el("input", type="checkbox", name=name, value="1", checked=is_on)
+    return el("label", box, el("span", label), class_="switch")
+
+
+def _table(runs: Sequence[RunSummary], notes: Sequence[str], *, has_filter: bool) -> Element:
+    if not runs:
+        text = "No run matches this filter." if has_filter else "No runs are stored yet."
+        return el("section", el("p", text), class_="empty")
+    head = el("tr", [el("th", name, scope="col", class_=style) for name, style in _COLUMNS])
+    rows = [_row(run, note) for run, note in zip(runs, notes, strict=True)]
+    return el("div", el("table", el("thead", head), el("tbody", rows), class_="runs", data_rows=True), class_="wide")
+
+
+_COLUMNS: Final = (
+    ("Status", "c-status"),
+    ("Run", "c-run"),
+    ("Agent", "c-agent"),
+    ("Session", "c-session"),
+    ("Note", "c-note"),
+    ("Events", "c-events number"),
+    ("Took", "c-took number"),
+    ("Created", "c-created number"),
+)
+
+
+def _row(run: RunSummary, note: str) -> Element:
+    took = duration_text(run.updated_at - run.created_at)
+    session = el("a", run.session_id, href=with_query("/", [("session", run.session_id)])) if run.session_id else None
+    cells: tuple[Child, ...] = (
+        status_badge(run.status),
+        el("a", run.id, href=Address(run.id).page(), class_="row-link", title=escape_line(run.id)),
+        el("a", run.agent, href=with_query("/", [("agent", run.agent)])),
+        session,
+        note if len(note) <= _MAX_NOTE else f"{note[:_MAX_NOTE]}…",
+        [f"{run.event_count:,}", el("span", " event" if run.event_count == 1 else " events", class_="unit")],
+        took,
+        both_times(run.created_at),
+    )
+    columns = zip(_COLUMNS, cells, strict=True)
+    return el("tr", [el("td", cell, class_=style) for (_, style), cell in columns], class_=run.status.value)
+
+
+def _pages(runs: RunPage, filters: Sequence[tuple[str, str]], *, is_first: bool) -> Element | None:
+    if is_first and runs.cursor is None:
+        return None
+    newest = None if is_first else el("a", "Newest", href=with_query("/", filters), class_="button", rel="first")
+    older = None
+    if runs.cursor is not None:
+        older = el("a", "Older", href=with_query("/", [*filters, ("cursor", runs.cursor)]), class_="button", rel="next")
+    return el("nav", newest, older, class_="pages", aria_label="Pages of the list")

@@ -1,0 +1,36 @@
+// Shows text that may be hostile: never as HTML, and with unprintable characters as escapes.
+
+// Python's str.isprintable, as agent_runs.escaping uses it; line breaks and tabs are shown as they are.
+const UNPRINTABLE = /(?![\n\t ])[\p{C}\p{Z}]/u;
+const EACH_UNPRINTABLE = new RegExp(`(${UNPRINTABLE.source})`, "gu");
+
+function escaped(character) {
+  const code = character.codePointAt(0);
+  if (character === "\r") return "\\r";
+  const [letter, width] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+  return `\\${letter}${code.toString(16).padStart(width, "0")}`;
+}
+
+export function element(tag, className, ...children) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  for (const child of children) {
+    if (child instanceof Node) made.append(child);
+    else if (child !== null && child !== undefined) appendText(made, String(child));
+  }
+  return made;
+}
+
+export function appendText(parent, text) {
+  for (const part of text.split(EACH_UNPRINTABLE)) {
+    if (part === "") continue;
+    if (UNPRINTABLE.test(part)) {
+      const span = document.createElement("span");
+      span.className = "escape";
+      span.textContent = escaped(part);
+      parent.append(span);
+    } else {
+      parent.append(part);
+    }
+  }
+}
