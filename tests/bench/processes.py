@@ -68,8 +68,15 @@ def run_json_module(module: str, arguments: Sequence[str], environment: Mapping[
     return json.loads(done.stdout)
 
 
+def peak_memory_mib(pid: int) -> float:
+    """Return the peak memory of a running process in MiB.
+
+    Not the maximum that `wait4` and `getrusage` return: it includes the memory of the parent before the child's exec.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return max(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
 def _append_peak_memory(pid: int, peaks_mib: list[float]) -> None:
-    # Not the maximum that `wait4` returns, which includes the memory of this process before the child's exec.
-    with suppress(OSError):
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        peaks_mib.extend(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    with suppress(OSError, ValueError):  # the process has ended; a zombie has no peak
+        peaks_mib.append(peak_memory_mib(pid))

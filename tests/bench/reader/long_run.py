@@ -6,7 +6,7 @@ own, for its memory.
 
 import asyncio
 import json
-import resource
+import os
 import sys
 import time
 
@@ -14,6 +14,7 @@ import asyncpg
 
 from agent_runs.reader import Reader
 from tests.bench.database import queries
+from tests.bench.processes import peak_memory_mib
 from tests.bench.reader.tables import QUERIES
 
 
@@ -40,14 +41,12 @@ async def read_bare(url: str, run_id: str) -> int:
 def main() -> None:
     """Measure one of the two."""
     what, url, run_id = sys.argv[1:]
-    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, cpu_started = time.perf_counter(), time.process_time()
     count = asyncio.run({"reader": read, "cursor": read_bare}[what](url, run_id))
     figures = {
         "events_per_s": count / (time.perf_counter() - started),
         "cpu_us": (time.process_time() - cpu_started) / count * 1e6,
-        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "memory_before_mib": before_kib / 1024,
+        "memory_mib": peak_memory_mib(os.getpid()),
     }
     print(json.dumps(figures))
 
