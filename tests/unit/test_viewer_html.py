@@ -3,7 +3,7 @@
 import json
 import re
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from viewer.chat import chat_of_text, message_of
@@ -63,6 +63,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@example(5)
 @settings(max_examples=25)
 def test_any_json_is_a_chat_or_none_and_can_be_shown(value: object) -> None:
     message = message_of({"role": "user", "content": value, "tool_calls": value})
