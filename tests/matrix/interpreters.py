@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.matrix.row import Absent, Environment
 from tests.support.paths import CHECKOUT
 
-SETTING = "AGENT_RUNS_MATRIX_PYTHONS"
+SETTING = "AGENT_RUNS_TEST_PYTHONS"
 ENVIRONMENTS = CHECKOUT / ".venv-matrix"
 PYENV = Path.home() / ".pyenv" / "versions"
 

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.jars import class_path
 
-SETTING = "AGENT_RUNS_MATRIX_POSTGRESQL"
+SETTING = "AGENT_RUNS_TEST_POSTGRESQL"
 INSTALLED = Path("/usr/lib/postgresql")  # Debian's packages
 DOWNLOADABLE = (16, 17)  # without LZ4; io.zonky.test.postgres of Maven Central, locked beside this file
 
