@@ -88,6 +88,7 @@ def test_a_demo_that_is_interrupted_cleans_up(tmp_path: Path, number: signal.Sig
     assert _processes_of(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
     with _started_demo(tmp_path) as demo:
         _wait_for(demo, "agents begin")

@@ -27,6 +27,7 @@ def other_process() -> Iterator["subprocess.Popen[bytes]"]:
         process.kill()
 
 
+@pytest.mark.slow
 async def test_both_servers_end_when_their_starter_is_killed(tmp_path: Path) -> None:
     # Given a program that runs both servers, and a session that keeps a backend busy,
     starter = Starter(tmp_path)
@@ -49,6 +50,7 @@ def test_a_server_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
         assert wait_until(lambda: not any(map(alive, servers)), timeout_s=10)
 
 
+@pytest.mark.slow
 async def test_a_crash_loses_no_row_and_no_record(own_servers: OwnServers) -> None:
     # Given a committed row and an acknowledged record,
     stack = own_servers()
