@@ -27,15 +27,16 @@ def missing_text(request: Request, matcher: Matcher, remedy: str) -> str:
     same = matcher.same_requests(request)
     if same:
         return _with_end([f"The agent asked for {request.text}. {_exhausted(same)}"], matcher, remedy)
-    lines = [f"The agent asked for {request.text}. The recorded run has no such call."]
     closest = closest_unit(request, matcher)
     if closest is None or (closest.name != request.name and request.kind == "tool"):
         names = ", ".join(sorted({repr(unit.name) for unit in matcher.calls if unit.kind == request.kind})) or "none"
         kind = "model" if request.kind == "llm" else "tool"
-        lines.append(f"It never calls a {kind} of this name; the recorded {kind}s are: {names}.")
-        return _with_end(lines, matcher, remedy)
+        missing = f"The recorded run never calls a {kind} of this name. It calls: {names}."
+        return _with_end([f"The agent asked for {request.text}. {missing}"], matcher, remedy)
+    missing = "model call has the same prompts" if request.kind == "llm" else "call of this tool has the same arguments"
+    lines = [f"The agent asked for {request.text}. No recorded {missing}."]
     is_served = any(unit is closest for unit in matcher.served)
-    lines.append(f"Closest recorded call: {closest.text}{', already served' if is_served else ', not served yet'}.")
+    lines.append(f"Closest recorded call: {closest.text}{', used already' if is_served else ', not used yet'}.")
     if closest.name != request.name:
         lines.append(f"First difference: recorded the model {closest.name!r}, asked {request.name!r}.")
     elif difference := first_difference(closest.content, request.content):
@@ -47,7 +48,7 @@ def _exhausted(same: list[Unit]) -> str:
     times = _TIMES.get(len(same), f"{len(same)} times")
     if any(unit.answer is None for unit in same):
         return f"The recorded run has this call {times}, but no answer: it ended before the answer, or waits for it."
-    return f"The recorded run has this call {times}, and this is call number {len(same) + 1}."
+    return f"The recorded run makes this call {times}; the agent has now made it {len(same) + 1} times."
 
 
 def ambiguous_text(request: Request, candidates: Iterable[Unit], matcher: Matcher) -> str:
@@ -78,7 +79,8 @@ def unserved_text(units: Iterable[Unit]) -> str:
     """Return the message for recorded calls that the agent did not make."""
     names = "\n".join(f"- {unit.text}: {text_of(unit.content)[:200]}" for unit in units)
     return (
-        f"The agent ended without these calls of the recorded run:\n{names}\nTo accept this: replay without `strict`."
+        f"The agent ended, but the recorded run has calls that it did not make:\n{names}\n"
+        "To accept this: replay without `strict=True`. Then a model call with a changed prompt is answered, too."
     )
 
 
@@ -99,10 +101,10 @@ def closest_unit(request: Request, matcher: Matcher) -> Unit | None:
 def served_text(matcher: Matcher) -> str:
     """Return how many recorded calls have been served."""
     served, all_calls = (Counter(unit.kind for unit in units) for units in (matcher.served, matcher.calls))
-    last = f" The last was {matcher.served[-1].text}." if matcher.served else ""
+    last = f", the last one {matcher.served[-1].text}" if matcher.served else ""
     return (
-        f"Served so far: {served['llm']} of {all_calls['llm']} model calls, {served['tool']} of {all_calls['tool']} "
-        f"tool calls.{last}"
+        f"Answered from the recording so far: {served['llm']} of {all_calls['llm']} model calls, {served['tool']} of "
+        f"{all_calls['tool']} tool calls{last}."
     )
 
 
@@ -113,25 +115,33 @@ def _with_end(lines: list[str], matcher: Matcher, remedy: str) -> str:
 def llm_remedy(matcher: Matcher, *, strict: bool) -> str:
     """Return what to write if the recording has no answer of a model."""
     calls = sum(unit.kind == "llm" for unit in matcher.calls)
-    until = f"`Recording(…, until=NthLlmCall({calls}))`" if calls else "`Recording(…, until=0)`"
-    lenient = "leave out `strict`, and a changed prompt is answered if it is clear which recorded call is meant; "
-    return (
-        f"{lenient if strict else ''}{until} calls the real model after the recorded calls; "
-        "`Recording(…, on_miss=function)` answers with what the function returns for the request."
-    )
+    choices = ["`Recording(…, on_miss=function)`: the agent gets what `function(request)` returns."]
+    if any(matcher.unserved("llm")):
+        if strict:
+            choices.insert(0, "Without `strict=True`: the recorded answer, although the prompt differs.")
+    else:
+        until = f"NthLlmCall({calls})" if calls else "0"
+        choices.append(f"`Recording(…, until={until})`: the real model answers the calls after the recorded ones.")
+    return _listed(choices)
 
 
 def tool_remedy(request: Request, matcher: Matcher, *, policy: Any) -> str:
     """Return what to write if the recording has no answer of a tool."""
     if policy == "live":
         return "pass the real function, `recording.tool(…, call=function)`: the policy of the tool is `live`."
-    ignorable = _changed_arguments(request, closest_unit(request, matcher))
-    rule = f"Recording(…, tools={{{request.name!r}: ToolRule("
-    ignore = f"`{rule}ignore={ignorable!r})}})` does not compare these arguments; " if ignorable else ""
-    return (
-        f"{ignore}`{rule}on_miss=…)}})` with `'live'` calls the real tool, with `'error'` the agent sees a failed "
-        "call, and a function answers it."
-    )
+    rule = f"`Recording(…, tools={{{request.name!r}: ToolRule("
+    choices = [
+        f"{rule}on_miss='error')}})`: the agent sees a failed call.",
+        f"{rule}on_miss=function)}})`: the agent gets what `function(request)` returns.",
+        f"{rule}on_miss='live')}})`: the real tool is called, with its side effects.",
+    ]
+    if ignorable := _changed_arguments(request, closest_unit(request, matcher)):
+        choices.insert(0, f"{rule}ignore={ignorable!r})}})`: the recorded answer, although these arguments differ.")
+    return _listed(choices)
+
+
+def _listed(choices: list[str]) -> str:
+    return "\n".join(["one of these", *(f"- {choice}" for choice in choices)])
 
 
 def _changed_arguments(request: Request, closest: Unit | None) -> tuple[str, ...]:

@@ -141,13 +141,18 @@ def test_a_missing_call_is_described_with_the_closest_one_and_the_remedy(recorde
     with pytest.raises(Divergence) as raised:
         recording.tool("search", {"city": "Rome", "id": 2})
     assert str(raised.value).splitlines() == [
-        """The agent asked for the tool 'search' with {"city":"Rome","id":2}. The recorded run has no such call.""",
-        "Closest recorded call: event 2, tool 'search', not served yet.",
+        """The agent asked for the tool 'search' with {"city":"Rome","id":2}. """
+        "No recorded call of this tool has the same arguments.",
+        "Closest recorded call: event 2, tool 'search', not used yet.",
         "First difference: at id: recorded 1, asked 2.",
-        "Served so far: 1 of 1 model calls, 0 of 1 tool calls. The last was event 1, model 'm'.",
-        "To go on: `Recording(…, tools={'search': ToolRule(ignore=('id',))})` does not compare these arguments; "
-        "`Recording(…, tools={'search': ToolRule(on_miss=…)})` with `'live'` calls the real tool, with `'error'` the "
-        "agent sees a failed call, and a function answers it.",
+        "Answered from the recording so far: 1 of 1 model calls, 0 of 1 tool calls, the last one event 1, model 'm'.",
+        "To go on: one of these",
+        "- `Recording(…, tools={'search': ToolRule(ignore=('id',))})`: the recorded answer, although these arguments "
+        "differ.",
+        "- `Recording(…, tools={'search': ToolRule(on_miss='error')})`: the agent sees a failed call.",
+        "- `Recording(…, tools={'search': ToolRule(on_miss=function)})`: the agent gets what `function(request)` "
+        "returns.",
+        "- `Recording(…, tools={'search': ToolRule(on_miss='live')})`: the real tool is called, with its side effects.",
     ]
 
 
@@ -158,9 +163,9 @@ def test_a_call_beyond_the_recorded_ones_is_described_as_one_more(recorded: Reco
     for _ in range(2):
         recording.tool("clock", {})
 
-    with pytest.raises(Divergence, match=r"has this call twice, and this is call number 3"):
+    with pytest.raises(Divergence, match=r"makes this call twice; the agent has now made it 3 times"):
         recording.tool("clock", {})
-    with pytest.raises(Divergence, match=r"never calls a tool of this name; the recorded tools are: 'clock'\."):
+    with pytest.raises(Divergence, match=r"never calls a tool of this name. It calls: 'clock'\."):
         recording.tool("other", {})
 
 
@@ -314,13 +319,19 @@ def test_a_call_whose_answer_is_masked_follows_the_policy_of_its_tool(recorded: 
 
 def test_the_remedy_fits_the_recording(recorded: Recorded) -> None:
     recorded.llm("a", "to a")
+    # A changed prompt, while a recorded answer is left.
+    with pytest.raises(Divergence) as raised:
+        ask(recorded.recording(strict=True), "b")
+    assert "Without `strict=True`" in str(raised.value)
+    assert "until=" not in str(raised.value)
 
     for strict in (True, False):
         recording = recorded.recording(strict=strict)
         ask(recording, "a")
+        # A call beyond the recorded ones.
         with pytest.raises(Divergence) as raised:
             ask(recording, "a")
-        assert ("leave out `strict`" in str(raised.value)) == strict
+        assert "strict" not in str(raised.value)
         assert "until=NthLlmCall(1)" in str(raised.value)
 
 
