@@ -46,6 +46,7 @@ class Publishers:
         self._agents: list[Process] = []
         self._producers: list[Process] = []
         self._ending: set[asyncio.Task[None]] = set()
+        self._changing = asyncio.Lock()
 
     async def start(self) -> None:
         """Start all publishers."""
@@ -55,14 +56,18 @@ class Publishers:
 
     async def replace_agent(self) -> None:
         """Send SIGTERM to the oldest agent and start another one. The old one ends after Kafka has all its events."""
-        self._ending.add(asyncio.create_task(self._end(self._agents.pop(0))))
-        self._agents.append(await self._start(AGENT, self._rate * AGENTS_SHARE / AGENTS))
+        async with self._changing:  # `stop` must not miss an agent that is being started
+            if not self._agents:
+                return
+            self._ending.add(asyncio.create_task(self._end(self._agents.pop(0))))
+            self._agents.append(await self._start(AGENT, self._rate * AGENTS_SHARE / AGENTS))
 
     async def stop(self) -> None:
         """Send SIGTERM to all, and wait until each has the outcome of all its messages and ends."""
-        while self._agents or self._producers:
-            process = (self._agents or self._producers).pop()
-            self._ending.add(asyncio.create_task(self._end(process)))
+        async with self._changing:
+            while self._agents or self._producers:
+                process = (self._agents or self._producers).pop()
+                self._ending.add(asyncio.create_task(self._end(process)))
         await asyncio.gather(*self._ending)
 
     def kill(self) -> None:
