@@ -4,9 +4,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from agent_runs.codec import strict_json
 from agent_runs.codec.canonical_json import canonical_json, text_of
-from agent_runs.errors import NotJson
+from agent_runs.codec.strict_json import container_of
 
 _LISTS: Final = ("messages", "contents", "input")  # of OpenAI and Anthropic, of Gemini, of OpenAI's responses
 _TEXTS: Final = ("text", "content", "input_text", "output_text", "thinking", "refusal")
@@ -26,7 +25,7 @@ class ChatMessage(NamedTuple):
 
 def chat_of_text(text: str) -> list[ChatMessage] | None:
     """Return the messages that a prompt holds; None if it is not a chat in JSON."""
-    value = parsed(text)
+    value = container_of(text)
     if isinstance(value, dict):
         value = next((value[name] for name in _LISTS if isinstance(value.get(name), list)), None)
     if not isinstance(value, list) or not value:
@@ -34,16 +33,6 @@ def chat_of_text(text: str) -> list[ChatMessage] | None:
     messages = [message_of(item) for item in value]
     found = [message for message in messages if message is not None]
     return found if len(found) == len(messages) else None
-
-
-def parsed(text: str) -> Any:
-    """Return the JSON object or array that a text is; None for any other text."""
-    if not text.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        return strict_json.parse(text.encode("utf-8", "surrogatepass"))
-    except NotJson:
-        return None
 
 
 def message_of(value: Any) -> ChatMessage | None:

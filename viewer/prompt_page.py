@@ -7,11 +7,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_runs.codec.canonical_json import text_of
+from agent_runs.codec.strict_json import container_of
 from agent_runs.reader import Change, LlmCall
 from agent_runs.reader.event_text import count_text
 from viewer.api import reader_of, summary_of
 from viewer.calls import FoundCall, find_call
-from viewer.chat import ChatMessage, chat_of_text, indented, message_of, parsed
+from viewer.chat import ChatMessage, chat_of_text, indented, message_of
 from viewer.errors import Failure
 from viewer.html import Child, both_times, el, text_block
 from viewer.layout import facts, page
@@ -116,7 +117,7 @@ def _text(text: str) -> list[Child]:
     messages = chat_of_text(text)
     if messages is not None:
         return [_message(message) for message in messages]
-    value = parsed(text)
+    value = container_of(text)
     if isinstance(value, dict) and (message := message_of(value)):
         return [_message(message)]
     return [_shown(text if value is None else indented(value))]

@@ -8,7 +8,7 @@ import click
 
 from agent_runs.cli.answers import answers_of
 from agent_runs.cli.errors import Refused
-from agent_runs.cli.options import run_argument
+from agent_runs.cli.options import run_argument, wait_option
 from agent_runs.cli.output import note, print_line
 from agent_runs.cli.publishing import build_event, publish_event, wait_until_stored
 from agent_runs.cli.source import read_database, summary_of
@@ -30,15 +30,7 @@ def user_name() -> str | None:
 @click.option("--question", "question_id", metavar="ID", help="Which question; required if the run has several.")
 @click.option("--json", "is_json", is_flag=True, help="TEXT is the JSON of the tool's whole result.")
 @click.option("--by", default=user_name, help="Who answers, stored in the event. Default: the login name.")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0),
-    default=10,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait until the answer is stored.",
-)
+@wait_option("answer")
 def answer_command(  # noqa: PLR0913  # the options of the command
     *,
     run_id: str,

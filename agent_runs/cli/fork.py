@@ -5,7 +5,7 @@ import shlex
 import click
 
 from agent_runs.cli.errors import Refused
-from agent_runs.cli.options import run_argument
+from agent_runs.cli.options import run_argument, wait_option
 from agent_runs.cli.output import note, print_line
 from agent_runs.cli.publishing import build_event, publish_event, wait_until_stored
 from agent_runs.cli.source import read_database, summary_of
@@ -21,15 +21,7 @@ from agent_runs.replay import FORKED_FROM, REPLAY_OF, origin_fields
     "--until", required=True, metavar="EVENT", help="The last event that the fork has: its number, or its id."
 )
 @click.option("--as", "fork_id", metavar="RUN", help="The id of the fork. Default: a new one.")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0),
-    default=10,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait until the fork is stored.",
-)
+@wait_option("fork")
 def fork_command(run_id: str, until: str, fork_id: str | None, wait_s: float) -> None:
     """Start a run that goes on from an event of another run, and print its id.
 

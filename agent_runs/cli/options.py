@@ -1,6 +1,7 @@
 """Options and arguments that several commands share."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -78,3 +79,16 @@ output_option: Final = click.option(
     show_default=True,
     help="Text, one JSON document, or JSON lines.",
 )
+
+
+def wait_option(what: str) -> Callable[[Any], Any]:
+    """Return the option `--wait` of a command that publishes: how long it waits until `what` is stored."""
+    return click.option(
+        "--wait",
+        "wait_s",
+        type=click.FloatRange(min=0),
+        default=10,
+        show_default=True,
+        metavar="SECONDS",
+        help=f"How long to wait until the {what} is stored.",
+    )

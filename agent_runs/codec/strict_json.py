@@ -54,3 +54,13 @@ def _real(literal: str) -> float | Decimal:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+def container_of(text: str) -> Any:
+    """Return the JSON object or array that a text is; None for any other text."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return parse(text.encode("utf-8", "surrogatepass"))
+    except NotJson:
+        return None

@@ -9,9 +9,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from agent_runs.codec import strict_json
 from agent_runs.codec.lossy_json import dump_lossy
-from agent_runs.errors import NotJson
+from agent_runs.codec.strict_json import container_of
 
 # `SequenceMatcher` takes quadratic time; longer texts differ as a whole between their common start and end.
 _MAX_LINES: Final = 2000
@@ -44,20 +43,10 @@ def text_changes(before: str, after: str, path: list[str | int]) -> list[Change]
     """
     if before == after:
         return []
-    one, other = _container(before), _container(after)
+    one, other = container_of(before), container_of(after)
     if one is not None and type(one) is type(other):
         return list(value_changes(one, other, path))
     return list(_line_changes(before.splitlines(keepends=True), after.splitlines(keepends=True), path))
-
-
-def _container(text: str) -> Any:
-    """Return the JSON object or array that a text is; None for any other text."""
-    if not text.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        return strict_json.parse(text.encode("utf-8", "surrogatepass"))
-    except NotJson:
-        return None
 
 
 def value_changes(before: Any, after: Any, path: list[str | int]) -> Iterator[Change]:
