@@ -20,8 +20,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# VIEW=1 shows its runs in the viewer, until Enter.
 demo: setup  ## run agents, Kafka, the consumer and PostgreSQL on this machine
-	@$(RUN) -m examples.demo
+	@$(RUN) -m examples.demo $(if $(VIEW),--view)
 
 # Three processes, also on two cores: most tests wait for servers more than they compute.
 test: setup  ## run the tests
@@ -75,15 +76,16 @@ $(VENV)/.matrix: requirements/matrix.txt $(VENV)/.ready
 	$(RUN) -m pip install --quiet --require-hashes -r requirements/matrix.txt
 	@touch $@
 
-up: setup  ## start Kafka and PostgreSQL in the background
-	@$(RUN) -m deploy.local up $(if $(KAFKA_PORT),--kafka-port $(KAFKA_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT))
+up: setup  ## start Kafka, PostgreSQL and the viewer in the background
+	@$(RUN) -m deploy.local up $(if $(KAFKA_PORT),--kafka-port $(KAFKA_PORT)) $(if $(POSTGRES_PORT),--postgres-port $(POSTGRES_PORT)) \
+		$(if $(VIEWER_PORT),--viewer-port $(VIEWER_PORT))
 
 down: setup  ## stop them, and keep their data
 	@$(RUN) -m deploy.local down
 
 # UPGRADE=1 also takes the newest version of each package.
 lock: setup  ## update the lock files after a change of the dependencies in pyproject.toml
-	@for lock in "service --extra service" "dev --all-extras --group dev" "peers --group peers" \
+	@for lock in "service --extra service --extra viewer" "dev --all-extras --group dev" "peers --group peers" \
 		"matrix --group matrix"; do \
 		set -- $$lock; file=$$1; shift; \
 		$(RUN) -m uv pip compile --quiet $(if $(UPGRADE),--upgrade) pyproject.toml $$@ --universal --python-version 3.11 \

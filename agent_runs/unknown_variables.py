@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from typing import Final
 
 _PREFIX: Final = "AGENT_RUNS_"
-# Read by `make up`, the tests and docker-compose.yml. A container may inherit them.
-_OF_OTHER_PROGRAMS: Final = ("AGENT_RUNS_CACHE", "AGENT_RUNS_IMAGE", "AGENT_RUNS_REAL_RUNS")
+# Read by `make up`, the tests and docker-compose.yml, or written by `make up`. A container may inherit them.
+_OF_OTHER_PROGRAMS: Final = ("AGENT_RUNS_CACHE", "AGENT_RUNS_IMAGE", "AGENT_RUNS_REAL_RUNS", "AGENT_RUNS_VIEWER_URL")
 _TESTS: Final = "AGENT_RUNS_TEST_"
 
 # The settings of the service. The emitter ignores them: a service and its agents may share their environment. The

@@ -15,7 +15,7 @@ import uvicorn
 
 from agent_runs.errors import AgentRunsError, SettingsError
 from agent_runs.escaping import escape_line, escape_lines
-from agent_runs.reader import DatabaseUnavailable, Reader
+from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, Reader
 from viewer.app import create_app
 from viewer.live import LiveRuns
 from viewer.settings import ViewerSettings, read_viewer_settings
@@ -105,16 +105,15 @@ def _set_up_logging() -> None:
 
 
 async def _check_database(reader: Reader) -> None:
-    """Require that the tables exist and can be read; an unavailable PostgreSQL is waited for by the pages.
+    """Warn if the tables cannot be read: the pages wait for PostgreSQL, and for an operator who creates the tables.
 
     Raises:
-        ReaderError: they cannot be read; the message has the remedy.
         SettingsError: DATABASE_URL cannot be used.
     """
     try:
         await reader.list_runs(limit=1)
-    except DatabaseUnavailable as error:
-        sys.stderr.write(f"warning: {escape_line(str(error))}; the pages say so until it answers\n")
+    except (DatabaseUnavailable, DatabaseNotReady) as error:
+        sys.stderr.write(f"warning: {escape_line(str(error))}; until then, the pages say so\n")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -5,16 +5,17 @@
         stack.postgres.url              # postgresql://agent_runs@127.0.0.1:PORT/postgres
 
 The servers stop when the process that started them ends, also when it is killed. `python -m deploy.local up` starts
-servers that keep running until `down`.
+servers that keep running until `down`, and the viewer beside them.
 
-`stack` starts both servers. `kafka` and `postgresql` are one server each, on top of `server`, which starts a process
-under a `supervisor`, waits until it is ready and remembers it in a `state_file`. `jars` downloads Kafka, `binaries`
-finds PostgreSQL's programs, `lock` changes the locked version of Kafka.
+`stack` starts both servers. `kafka`, `postgresql` and `viewer` are one server each, on top of `server`, which starts a
+process under a `supervisor`, waits until it is ready and remembers it in a `state_file`. `jars` downloads Kafka,
+`binaries` finds PostgreSQL's programs, `lock` changes the locked version of Kafka.
 """
 
 from deploy.local.errors import LocalStackError
 from deploy.local.kafka import Kafka
 from deploy.local.postgresql import PostgreSQL
 from deploy.local.stack import LocalStack
+from deploy.local.viewer import Viewer
 
-__all__ = ["Kafka", "LocalStack", "LocalStackError", "PostgreSQL"]
+__all__ = ["Kafka", "LocalStack", "LocalStackError", "PostgreSQL", "Viewer"]

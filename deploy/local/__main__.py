@@ -1,4 +1,4 @@
-"""`python -m deploy.local up | down | status`: Kafka and PostgreSQL in the background, one pair for each checkout."""
+"""`python -m deploy.local up | down | status`: Kafka, PostgreSQL and the viewer in the background, per checkout."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Run Kafka and PostgreSQL in the background. `up` starts them, `down` stops them, `status` shows their state."""
+"""Run Kafka, PostgreSQL and the viewer in the background. `up` starts them, `down` stops them, `status` shows them."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from deploy.local.cache import file_lock
 from deploy.local.errors import AlreadyRunning, LocalStackError, NotStarted
 from deploy.local.server import CHECKOUT, Server
 from deploy.local.stack import LocalStack, run_in_parallel
+from deploy.local.viewer import Viewer
 
 DIRECTORY = CHECKOUT / ".local"
 
@@ -19,43 +20,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stack = LocalStack(DIRECTORY, kafka_port=options.kafka_port, postgres_port=options.postgres_port)
     try:
         with file_lock(DIRECTORY / "lock"):  # two `up` at the same time would start each server twice
-            COMMANDS[options.command](stack)
+            COMMANDS[options.command](stack, options.viewer_port)
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def up(stack: LocalStack) -> None:
-    """Start the servers that are not running; print their addresses and write them to `.local/env`."""
+def up(stack: LocalStack, viewer_port: int) -> None:
+    """Start what is not running; print the addresses and write them to `.local/env`."""
     run_in_parallel(stack.servers, _ensure_up)
-    environment = "".join(f"{name}={value}\n" for name, value in addresses(stack).items())
+    addresses = {"KAFKA_BOOTSTRAP_SERVERS": stack.kafka.bootstrap_servers, "DATABASE_URL": stack.postgres.url}
+    viewer = Viewer(DIRECTORY / "viewer", viewer_port, addresses)
+    _ensure_up(viewer)
+    addresses["AGENT_RUNS_VIEWER_URL"] = viewer.url
+    environment = "".join(f"{name}={value}\n" for name, value in addresses.items())
     environment_file = DIRECTORY / "env"
     environment_file.write_text(environment)
     print(
-        f"{environment}Both servers are running. "
+        f"{environment}Kafka, PostgreSQL and the viewer are running. Open {viewer.url} in a browser.\n"
         f"To set these variables in your shell: set -a; . {_relative(environment_file)}; set +a"
     )
 
 
-def down(stack: LocalStack) -> None:
-    """Stop the servers that are running, and keep their data."""
-    run_in_parallel(stack.servers, lambda server: server.stop())
+def down(stack: LocalStack, viewer_port: int) -> None:
+    """Stop what is running, and keep the data."""
+    run_in_parallel([*stack.servers, Viewer(DIRECTORY / "viewer", viewer_port)], lambda server: server.stop())
     print(
-        f"Both servers are stopped. The next `up` continues with their data in {_relative(DIRECTORY)}; "
-        f"delete that directory to start with empty servers."
+        f"Kafka, PostgreSQL and the viewer are stopped. The next `up` continues with their data in "
+        f"{_relative(DIRECTORY)}; delete that directory to start with empty servers."
     )
 
 
-def status(stack: LocalStack) -> None:
+def status(stack: LocalStack, viewer_port: int) -> None:
     """Print for each server whether it is running and ready."""
-    for server in stack.servers:
+    for server in (*stack.servers, Viewer(DIRECTORY / "viewer", viewer_port)):
         print(f"{server.name}: {_state(server)}")
-
-
-def addresses(stack: LocalStack) -> dict[str, str]:
-    """The addresses of both servers, by the name of the service's setting."""
-    return {"KAFKA_BOOTSTRAP_SERVERS": stack.kafka.bootstrap_servers, "DATABASE_URL": stack.postgres.url}
 
 
 COMMANDS = {"up": up, "down": down, "status": status}
@@ -92,4 +92,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--kafka-port", type=int, default=0, metavar="N", help="0 (the default): any free port.")
     parser.add_argument("--postgres-port", type=int, default=0, metavar="N", help="0 (the default): any free port.")
+    parser.add_argument("--viewer-port", type=int, default=0, metavar="N", help="0 (the default): any free port.")
     return parser

@@ -12,7 +12,7 @@ import asyncpg
 from rich.console import Console
 from rich.text import Text
 
-from deploy.local import LocalStack, LocalStackError
+from deploy.local import LocalStack, LocalStackError, Viewer
 from examples.demo.checks import check
 from examples.demo.consumers import run_command
 from examples.demo.display import Display
@@ -49,7 +49,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="agent-runs-demo-"))
     exit_code = FAILED  # in case of an unexpected exception
     try:
-        exit_code = _run(Plan(options.conversations, options.seconds), directory, console)
+        exit_code = _run(Plan(options.conversations, options.seconds), directory, console, has_viewer=options.view)
     finally:
         if options.keep or exit_code == FAILED:
             console.print(f"\nLogs and data files are in {directory}", soft_wrap=True)
@@ -61,12 +61,14 @@ def main() -> int:
     return exit_code
 
 
-def _run(plan: Plan, directory: Path, console: Console) -> int:
+def _run(plan: Plan, directory: Path, console: Console, *, has_viewer: bool) -> int:
     console.print(INTRODUCTION)
     try:
         console.print("Starting Kafka and PostgreSQL on this machine …")
         with LocalStack(directory, fast_start=True) as stack:
             asyncio.run(_perform(plan, _environment(stack), directory, console))
+            if has_viewer:
+                _view(stack, directory, console)
     except KeyboardInterrupt:
         console.print("\nInterrupted.")
         return INTERRUPTED
@@ -91,6 +93,15 @@ async def _perform(plan: Plan, environment: dict[str, str], directory: Path, con
         verify_output = run_command(environment, "verify", "--topic", TOPIC)
         await check(outcome, database)
         await print_report(console, outcome, database, verify_output)
+
+
+def _view(stack: LocalStack, directory: Path, console: Console) -> None:
+    """Show the runs in the viewer until a line, or the end, of standard input."""
+    with Viewer(directory / "viewer", environment={"DATABASE_URL": stack.postgres.url}) as viewer:
+        console.print(
+            f"\nThe viewer shows these runs at [bold]{viewer.url}[/]\nPress Enter to end it …", soft_wrap=True
+        )
+        sys.stdin.readline()
 
 
 def _environment(stack: LocalStack) -> dict[str, str]:
@@ -123,6 +134,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
     parser.add_argument("--conversations", type=int, default=260, help="number of top-level runs (default: 260)")
     parser.add_argument("--seconds", type=float, default=14, help="seconds during which the runs start (default: 14)")
+    parser.add_argument("--view", action="store_true", help="show the runs in the viewer at the end, until Enter")
     parser.add_argument("--keep", action="store_true", help="keep the logs and data files")
     return parser.parse_args()
 

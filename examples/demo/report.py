@@ -22,7 +22,8 @@ NOT_SHOWN = {"id", "parent_event_id", "timestamp", "session_id", "system_prompt"
 NEXT_STEPS = """
 [bold]What next[/]
   README.md    how your agent publishes, and what is guaranteed
-  make up      Kafka and PostgreSQL that stay; .local/env has their addresses
+  make demo VIEW=1   the same, and then these runs in a browser
+  make up      Kafka, PostgreSQL and the viewer, which stay; .local/env has their addresses
   agent-runs   reads what agents did (in .venv/bin; docs/command-line.md). With an agent that asks,
                .venv/bin/python examples/ask_human.py wait, try
                  agent-runs questions             who waits for an answer

@@ -22,12 +22,14 @@ from aiokafka import AIOKafkaProducer
 from deploy.local import jars
 from deploy.local.ports import free_port
 from tests.support.paths import CHECKOUT
+from tests.support.viewer_process import get
 
 UP_TIMEOUT_S = 600  # includes downloads and the build
 DEADLINE_S = 60
 STOP_GRACE_S = 20  # the consumer's `stop_grace_period`: after it comes SIGKILL, and exit code 137
 
 RUNS, EVENTS_A_RUN = 5, 20
+VIEWER_TOKEN = "a-token-for-this-test"
 
 pytestmark = pytest.mark.timeout(UP_TIMEOUT_S + 120)
 
@@ -38,13 +40,16 @@ class Project:
     def __init__(self) -> None:
         self.name = f"agent-runs-test-{secrets.token_hex(4)}"
         self.image = f"{self.name}:test"
-        self.kafka_port, self.postgres_port = free_port(), free_port()
+        self.kafka_port, self.postgres_port, self.viewer_port = free_port(), free_port(), free_port()
         self._environment = {
             **os.environ,
             "AGENT_RUNS_IMAGE": self.image,
             "KAFKA_PORT": str(self.kafka_port),
             "POSTGRES_PORT": str(self.postgres_port),
             "POSTGRES_PASSWORD": "secret",
+            "VIEWER_PORT": str(self.viewer_port),
+            "AGENT_RUNS_VIEWER_TOKEN": VIEWER_TOKEN,
+            "COMPOSE_PROFILES": "viewer",
         }
 
     @property
@@ -137,6 +142,12 @@ def test_events_emitted_on_this_machine_become_rows_in_order(project: Project) -
     expected = {(run, number): f"event-{number}" for number in range(EVENTS_A_RUN) for run in runs}
     _wait_until(lambda: len(asyncio.run(_stored(project, runs))) >= len(expected), "all events are rows")
     assert dict(asyncio.run(_stored(project, runs))) == expected
+
+
+async def test_the_viewer_shows_the_runs_to_those_who_have_its_token(project: Project) -> None:
+    assert (await get(project.viewer_port, "/api/status")).status == 401
+    answer = await get(project.viewer_port, "/api/status", Authorization=f"Bearer {VIEWER_TOKEN}")
+    assert answer.json["runs"]["running"]["count"] == RUNS
 
 
 def test_the_jobs_succeed_when_they_run_again(project: Project) -> None:

@@ -1,5 +1,6 @@
 """The demo runs without a terminal and without other programs, checks its result, and leaves nothing behind."""
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -37,9 +39,14 @@ def _demos_receive_hangups() -> Iterator[None]:
 
 def test_the_demo_accounts_for_every_record_without_a_terminal_and_with_an_empty_path(tmp_path: Path) -> None:
     # Given an environment with no program but this repository's Python, and with addresses that must not be used,
-    with _started_demo(tmp_path) as demo:
-        # when the demo has ended,
-        output, _ = demo.communicate(timeout=WHOLE_DEMO_TIMEOUT_S)
+    with _started_demo(tmp_path, "--view") as demo:
+        # when its runs were seen in the viewer, and the demo has ended after Enter,
+        output = _wait_for(demo, "Press Enter")
+        address = re.search(r"The viewer shows these runs at (\S+)", output)
+        assert address, output
+        with urlopen(f"{address[1]}api/status") as response:
+            stored_runs = {status: found["count"] for status, found in json.load(response)["runs"].items()}
+        output += demo.communicate("\n", timeout=END_TIMEOUT_S)[0]
     # then it has shown the kill, the takeover, and that nothing is missing,
     assert demo.returncode == 0, output
     assert "consumer-1 killed with SIGKILL" in output
@@ -52,6 +59,7 @@ def test_the_demo_accounts_for_every_record_without_a_terminal_and_with_an_empty
     # runs have ended or wait for a human, and none is running,
     ended = _runs(output)
     assert ended["running"] == 0
+    assert ended == stored_runs
     assert min(ended["waiting"], ended["completed"], ended["failed"]) > 0
     # the output has every reason of a rejection, no escape sequence, and no line of more than 100 columns,
     assert [reason for reason in rejections() if reason not in output] == []
@@ -59,6 +67,7 @@ def test_the_demo_accounts_for_every_record_without_a_terminal_and_with_an_empty
     assert max(len(line) for line in output.splitlines() if "downloading" not in line) <= 100
     # the end names the commands of the tour,
     tour = (
+        "make demo VIEW=1",
         "examples/ask_human.py wait",
         "questions",
         "answer RUN",
@@ -121,7 +130,7 @@ async def _forty_conversations() -> tuple[list[float], list[dict[str, object]]]:
 
 
 @contextmanager
-def _started_demo(directory: Path) -> Iterator["subprocess.Popen[str]"]:
+def _started_demo(directory: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
     """A short demo whose every file is below the directory."""
     environment = {
         **os.environ,
@@ -131,9 +140,15 @@ def _started_demo(directory: Path) -> Iterator["subprocess.Popen[str]"]:
         "DATABASE_URL": "postgresql://localhost:1/nobody",
         "AGENT_RUNS_TOPIC": "not.for.demos",
     }
-    command = [sys.executable, "-m", "examples.demo", *SHORT]
+    command = [sys.executable, "-m", "examples.demo", *SHORT, *options]
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as demo:
         try:
             yield demo
@@ -141,14 +156,15 @@ def _started_demo(directory: Path) -> Iterator["subprocess.Popen[str]"]:
             demo.kill()
 
 
-def _wait_for(demo: "subprocess.Popen[str]", words: str) -> None:
+def _wait_for(demo: "subprocess.Popen[str]", words: str) -> str:
+    """Wait until the demo says something, and return its output up to the end of that line."""
     assert demo.stdout is not None
     deadline = time.monotonic() + START_TIMEOUT_S
     seen = ""
     for line in demo.stdout:
         seen += line
         if words in line:
-            return
+            return seen
         assert time.monotonic() < deadline, seen
     pytest.fail(f"the demo ended before it said {words!r}:\n{seen}")
 

@@ -12,6 +12,7 @@ from tests.support.paths import CHECKOUT
 from tests.support.servers import LOG_APPEND_TIME, create_topic
 from tests.support.servers.clients import execute, fetch_value, first_record, produce
 from tests.support.servers.programs import local_stack, shell_environment
+from tests.support.viewer_process import get
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ async def test_up_after_down_brings_back_the_data_at_the_same_addresses(checkout
     await produce(kafka, "kept", b"record")
     # when they are stopped and started again,
     local_stack(checkout, "down")
-    assert local_stack(checkout, "status").stdout == "Kafka: down\nPostgreSQL: down\n"
+    assert local_stack(checkout, "status").stdout == "Kafka: down\nPostgreSQL: down\nViewer: down\n"
     local_stack(checkout, "up")
     # then they have the same addresses and the same data.
     assert shell_environment(checkout) == addresses
@@ -41,10 +42,14 @@ async def test_up_after_down_brings_back_the_data_at_the_same_addresses(checkout
     assert await first_record(kafka, "kept") == b"record"
 
 
-def test_up_leaves_running_servers_alone(checkout: Path) -> None:
-    local_stack(checkout, "up")
+async def test_up_leaves_running_servers_alone_and_the_viewer_says_what_is_missing(checkout: Path) -> None:
+    output = local_stack(checkout, "up").stdout
     before = local_stack(checkout, "status").stdout
-    assert before.count("up, ready") == 2
+    assert before.count("up, ready") == 3
+    viewer = shell_environment(checkout)["AGENT_RUNS_VIEWER_URL"]
+    assert f"Open {viewer} in a browser" in output
+    page = await get(int(viewer.rstrip("/").rpartition(":")[2]), "/")
+    assert "create the tables with `agent-runs-consumer migrate`" in page.text
     local_stack(checkout, "up")
     assert local_stack(checkout, "status").stdout == before
 
@@ -54,10 +59,11 @@ def test_down_without_running_servers_succeeds(checkout: Path) -> None:
 
 
 def test_up_uses_the_requested_ports_but_moves_no_running_server(checkout: Path) -> None:
-    kafka, postgres, another = (str(free_port()) for _ in range(3))
-    local_stack(checkout, "up", "--kafka-port", kafka, "--postgres-port", postgres)
+    kafka, postgres, viewer, another = (str(free_port()) for _ in range(4))
+    local_stack(checkout, "up", "--kafka-port", kafka, "--postgres-port", postgres, "--viewer-port", viewer)
     assert shell_environment(checkout)["KAFKA_BOOTSTRAP_SERVERS"] == f"{HOST}:{kafka}"
     assert f":{postgres}/" in shell_environment(checkout)["DATABASE_URL"]
+    assert shell_environment(checkout)["AGENT_RUNS_VIEWER_URL"] == f"http://{HOST}:{viewer}/"
     error = local_stack(checkout, "up", "--kafka-port", another, expect=1).stderr
     assert f"Kafka is already running on port {kafka}" in error
 

@@ -12,6 +12,7 @@ import pytest
 from agent_runs.reader import LlmCall, Reader, RunFilter
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.messages import event
+from tests.support.paths import CHECKOUT
 from tests.support.proxy.proxy import DatabaseProxy
 from tests.support.servers.clients import execute
 from tests.support.servers.logins import READER, login
@@ -277,13 +278,13 @@ async def test_without_postgresql_pages_say_so_and_recover(database: str, tmp_pa
         await until(is_back, "the page is back")
 
 
-async def test_a_database_without_tables_is_refused_with_the_remedy(empty_database: str, tmp_path: Path) -> None:
-    environ = {"DATABASE_URL": empty_database, "AGENT_RUNS_VIEWER_PORT": "0"}
-    process = ConsumerProcess("viewer", (), environ, tmp_path / "viewer.log")
-    assert await process.wait_for_exit() == 2
-    assert process.output.startswith("error: ")
-    assert "agent-runs-consumer migrate" in process.output
-    assert process.output.count("\n") == 1
+async def test_without_the_tables_pages_name_the_remedy_until_they_exist(empty_database: str, tmp_path: Path) -> None:
+    async with running_viewer(empty_database, tmp_path) as port:
+        for path in ("/", "/api/runs"):
+            answer = await get(port, path)
+            assert (answer.status, "agent-runs-consumer migrate" in answer.text) == (503, True)
+        await execute(empty_database, (CHECKOUT / "schema" / "schema.sql").read_text(encoding="utf-8"))
+        assert (await get(port, "/")).status == 200
 
 
 async def test_a_port_in_use_is_refused_with_the_name_of_its_setting(database: str, tmp_path: Path) -> None:
