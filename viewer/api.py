@@ -84,9 +84,8 @@ async def get_event(request: Request) -> Response:
 async def get_call(request: Request) -> Response:
     """Return a call of a language model: its prompt, its answer, and the difference to the prompt before."""
     Parameters(request, ())
-    found = await find_call(
-        reader_of(request), (await summary_of(request)).id, number=path_number(request, "number", 1)
-    )
+    run = await summary_of(request)
+    found = await find_call(reader_of(request), run.id, path_number(request, "number", 1))
     return _json(dump_struct(found.call))
 
 

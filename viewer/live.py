@@ -1,4 +1,7 @@
-"""Follows runs for the browsers that show them: one query a tick for all watchers of a run, however many they are.
+"""Follows runs for the browsers that show them: one query a tick for all followed runs, however many watch them.
+
+A tick reads the number of events of each followed run by its key. Then the new events of those runs are read that have
+some, once for all watchers.
 
 The messages are server-sent events:
 
@@ -10,15 +13,19 @@ The messages are server-sent events:
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.reader import Reader, ReaderError, RunSummary
-from agent_runs.reader.follow import Poll
 from viewer.errors import RETRY_S, Failure
 from viewer.event_lines import MAX_LINES, EventLine, line_of, read_lines
 
 MAX_WATCHERS: Final = 1000
+_TICK_S: Final = 0.1
+# The wait is at least so many times as long as the reads before it, so that busy runs do not keep PostgreSQL busy.
+_WAIT_FOR_READS: Final = 3
+_RETRY_S: Final = 1.0  # after an error
 _KEPT_LINES: Final = MAX_LINES  # of each run; a slower watcher reads the events from PostgreSQL itself
 _KEEP_ALIVE_S: Final = 15.0
 _KEEP_ALIVE: Final = b": keep-alive\n\n"
@@ -27,26 +34,21 @@ _KEEP_ALIVE: Final = b": keep-alive\n\n"
 class _LiveRun:
     """The new events of one run, read once for all its watchers."""
 
-    def __init__(self, reader: Reader, run_id: str, timeout_s: float) -> None:
+    def __init__(self, reader: Reader, run_id: str) -> None:
         self._reader = reader
         self._run_id = run_id
-        self._poll = Poll(timeout_s)
         self._news = asyncio.Event()
-        self._task = asyncio.create_task(self._run())
+        self._is_summary_old = False
+        self.is_closed = False
         self.watchers = 0
         self.lines: deque[EventLine] = deque(maxlen=_KEPT_LINES)
         self.last_seq: int | None = None  # None: the run was not read yet
         self.summary: RunSummary | None = None
-        self._is_summary_old = False
         self.problem = ""
 
     def close(self) -> None:
-        self._task.cancel()
+        self.is_closed = True
         self._wake()
-
-    @property
-    def is_closed(self) -> bool:
-        return self._task.done() or self._task.cancelling() > 0
 
     async def wait(self) -> bool:
         """Wait for news; return False if there was none for a while."""
@@ -58,36 +60,37 @@ class _LiveRun:
             return False
         return True
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                has_news = await self._read()
-                problem = ""
-            except ReaderError as error:
-                has_news, problem = False, str(error)
-            if problem != self.problem:
-                self.problem = problem
-                self._wake()
-            if has_news:
-                self._poll.has_news()
-                self._wake()
-            await self._poll.wait()
+    def tell(self, problem: str) -> None:
+        """Tell the watchers why PostgreSQL cannot be read, or with an empty text that it can."""
+        if problem != self.problem:
+            self.problem = problem
+            self._wake()
 
-    async def _read(self) -> bool:
-        """Read what is new; return whether anything is."""
-        if self.last_seq is None:
-            self.summary = await self._reader.get_summary(self._run_id)
-            self.last_seq = -1 if self.summary is None else self.summary.event_count - 1
-            return True
-        async for page in self._reader.get_run_events(self._run_id, after=self.last_seq).pages:
+    async def read(self, event_count: int) -> str:
+        """Read what is new; return why that failed, or an empty text.
+
+        Args:
+            event_count: how many events the run has now.
+        """
+        try:
+            if self.last_seq is None:
+                self.summary = await self._reader.get_summary(self._run_id)
+                self.last_seq = -1 if self.summary is None else self.summary.event_count - 1
+                self._wake()
+            elif event_count - 1 > self.last_seq or self._is_summary_old:
+                await self._read_events(self.last_seq)
+        except ReaderError as error:
+            return str(error)
+        return ""
+
+    async def _read_events(self, after: int) -> None:
+        async for page in self._reader.get_run_events(self._run_id, after=after).pages:
             self.lines.extend(map(line_of, page))
             self.last_seq = page[-1].seq
             self._is_summary_old = True
-        if not self._is_summary_old:
-            return False
         self.summary = await self._reader.get_summary(self._run_id)
         self._is_summary_old = False
-        return True
+        self._wake()
 
     def _wake(self) -> None:
         self._news.set()
@@ -99,19 +102,21 @@ class LiveRuns:
 
     Args:
         reader: reads them.
-        timeout_s: the deadline of one read.
     """
 
-    def __init__(self, reader: Reader, timeout_s: float) -> None:
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._timeout_s = timeout_s
         self._runs: dict[str, _LiveRun] = {}
         self._watchers = 0
+        self._added = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     def close(self) -> None:
         """End all streams."""
         for run in self._runs.values():
             run.close()
+        if self._task is not None:
+            self._task.cancel()
 
     def follow(self, run_id: str, after: int) -> AsyncIterator[bytes]:
         """Return the messages for a watcher who has the events up to number `after`.
@@ -128,7 +133,10 @@ class LiveRuns:
     async def _follow(self, run_id: str, after: int) -> AsyncIterator[bytes]:
         run = self._runs.get(run_id)
         if run is None or run.is_closed:
-            run = self._runs[run_id] = _LiveRun(self._reader, run_id, self._timeout_s)
+            run = self._runs[run_id] = _LiveRun(self._reader, run_id)
+            self._added.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._read_while_watched())
         run.watchers += 1
         self._watchers += 1
         try:
@@ -141,6 +149,28 @@ class LiveRuns:
                 run.close()
                 if self._runs.get(run_id) is run:
                     del self._runs[run_id]
+
+    async def _read_while_watched(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._runs:
+            self._added.clear()
+            started = loop.time()
+            has_problem = await self._read(dict(self._runs))
+            wait_s = max(_TICK_S, _WAIT_FOR_READS * (loop.time() - started), _RETRY_S * has_problem)
+            with suppress(TimeoutError):  # a run that is added is read at once
+                await asyncio.wait_for(self._added.wait(), wait_s)
+
+    async def _read(self, runs: dict[str, _LiveRun]) -> bool:
+        """Read what is new in these runs; return whether anything could not be read."""
+        try:
+            counts = await self._reader.event_counts(list(runs))
+        except ReaderError as error:
+            problems = [str(error)] * len(runs)
+        else:
+            problems = await asyncio.gather(*(run.read(counts.get(run_id, 0)) for run_id, run in runs.items()))
+        for run, problem in zip(runs.values(), problems, strict=True):
+            run.tell(problem)
+        return any(problems)
 
     async def _messages(self, run: _LiveRun, run_id: str, after: int) -> AsyncIterator[bytes]:
         yield b"retry: 2000\n\n"

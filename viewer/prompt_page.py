@@ -11,7 +11,7 @@ from agent_runs.codec.strict_json import container_of
 from agent_runs.reader import Change, LlmCall
 from agent_runs.reader.event_text import count_text
 from viewer.api import reader_of, summary_of
-from viewer.calls import FoundCall, find_call
+from viewer.calls import FoundCall, find_call, number_of_call
 from viewer.chat import ChatMessage, chat_of_text, indented, message_of
 from viewer.errors import Failure
 from viewer.html import Child, both_times, el, text_block
@@ -29,7 +29,7 @@ async def prompt_page(request: Request) -> Response:
     if view not in _VIEWS:
         raise Failure(400, f"view: must be one of {', '.join(_VIEWS)}.")
     run = await summary_of(request)
-    found = await find_call(reader_of(request), run.id, number=path_number(request, "number", 1))
+    found = await find_call(reader_of(request), run.id, path_number(request, "number", 1))
     call, address = found.call, Address(run.id)
     is_whole = view == "whole" or call.number == 1
     return HTMLResponse(
@@ -48,8 +48,8 @@ async def prompt_of_event(request: Request) -> Response:
     """Redirect to the page of the call that an event is."""
     Parameters(request, ())
     run = await summary_of(request)
-    found = await find_call(reader_of(request), run.id, seq=path_number(request, "seq", 0))
-    return RedirectResponse(Address(run.id).page(f"/calls/{found.call.number}"), 307)
+    number = await number_of_call(reader_of(request), run.id, path_number(request, "seq", 0))
+    return RedirectResponse(Address(run.id).page(f"/calls/{number}"), 307)
 
 
 def _heading(found: FoundCall, address: Address) -> Element:

@@ -72,7 +72,7 @@ async def _serve(settings: ViewerSettings) -> None:
     async with Reader(timeout_s=settings.timeout_s, pool_size=_CONNECTIONS) as reader:
         await _check_database(reader)
         listener = listen(settings.host, settings.port)
-        live = LiveRuns(reader, settings.timeout_s)
+        live = LiveRuns(reader)
         config = uvicorn.Config(
             create_app(reader, live, settings.token),
             log_config=None,

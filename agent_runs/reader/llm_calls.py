@@ -81,6 +81,20 @@ async def nth_call(pages: AsyncIterator[list[StoredEvent]], wanted: int | None) 
     return _call(*found) if found is not None and wanted is None else None
 
 
+def call_of_events(number: int, event: StoredEvent, before: StoredEvent | None) -> LlmCall | None:
+    """Return the call that an event is; None if it cannot be decoded.
+
+    Args:
+        number: its number among the calls of the run, from 1.
+        event: the event.
+        before: the last call before it that can be decoded; None if there is none.
+    """
+    if not isinstance(event.event, LlmCalled | LlmFailed):
+        return None
+    earlier = before.event if before is not None and isinstance(before.event, LlmCalled | LlmFailed) else None
+    return _call(number, event, event.event, earlier)
+
+
 def _call(
     number: int, stored: StoredEvent, event: LlmCalled | LlmFailed, before: LlmCalled | LlmFailed | None
 ) -> LlmCall:

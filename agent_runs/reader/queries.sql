@@ -15,6 +15,10 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
   FROM agent_runs
  WHERE id = ANY ($1::text[])
 
+-- event_counts --
+-- $1 ids
+SELECT id, event_count FROM agent_runs WHERE id = ANY ($1::text[])
+
 -- list_runs --
 -- A page of runs, newest first.
 -- $1 status, $2 agent, $3 session, $4 parent, $5 $6 created from and before, $7 $8 updated from and before, $9 running, and
@@ -66,6 +70,29 @@ SELECT event_seq, id, parent_event_id, event_type, created_at, source_partition,
        ) AS sized
  WHERE size_up_to <= $6 OR size_up_to = size
  ORDER BY event_seq
+
+-- numbers_of_events --
+-- The numbers of the next events of some types. Reads the rows of the events that are passed over, without their messages.
+-- $1 run, $2 types, $3 number of the last event before them, $4 how many of these types are passed over, $5 how many are returned
+SELECT event_seq
+  FROM run_events
+ WHERE run_id = $1 AND event_type = ANY ($2::text[]) AND event_seq > $3
+ ORDER BY event_seq
+OFFSET $4
+ LIMIT $5
+
+-- last_numbers_of_events --
+-- The same from the end, and how many there are.
+-- $1 run, $2 types, $3 how many are returned
+SELECT event_seq, count(*) OVER () AS count
+  FROM run_events
+ WHERE run_id = $1 AND event_type = ANY ($2::text[])
+ ORDER BY event_seq DESC
+ LIMIT $3
+
+-- count_events --
+-- $1 run, $2 types, $3 number of the last event that counts
+SELECT count(*) AS count FROM run_events WHERE run_id = $1 AND event_type = ANY ($2::text[]) AND event_seq <= $3
 
 -- event_without_message --
 -- The next event of a run, without its message, which PostgreSQL could not return.

@@ -13,6 +13,7 @@ from agent_runs.reader.connections import Connections, Row
 from agent_runs.reader.counts import EXACT_UP_TO, StatusCount, count_of_row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages, follow_pages
+from agent_runs.reader.event_structure import EventStructure
 from agent_runs.reader.follow import Poll, RunChange, changes
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.run_filter import RunFilter
@@ -30,7 +31,7 @@ _decode_questions = msgspec.json.Decoder(list[Question]).decode
 _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
 
-class Reader(RunSource):
+class Reader(EventStructure, RunSource):
     """Reads runs and their events from PostgreSQL.
 
     Every call has a deadline, sees whole batches of the consumer only, and raises a `ReaderError`. The login needs the
@@ -64,7 +65,7 @@ class Reader(RunSource):
         given = {"url": url, "timeout_s": timeout_s, "connect_timeout_s": connect_timeout_s}
         overrides = {name: value for name, value in given.items() if value is not None}
         self._settings = read_settings(ReaderSettings, os.environ, overrides)
-        self._connections = Connections(self._settings, pool_size)
+        super().__init__(Connections(self._settings, pool_size))
 
     async def __aenter__(self) -> Self:
         """Return the reader. The first call opens a connection."""

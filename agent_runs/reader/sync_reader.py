@@ -140,9 +140,13 @@ class SyncReader(SyncRunSource[Reader]):
     """
 
     get_run_events: Callable[..., Iterator[StoredEvent]] = _iterating(Reader.get_run_events)  # with `follow`
+    event_counts = _blocking(Reader.event_counts)
     follow_runs = _iterating(Reader.follow_runs)
     store_status = _blocking(Reader.store_status)
     count_by_status = _blocking(Reader.count_by_status)
+    llm_call = _blocking(Reader.llm_call)
+    count_llm_calls = _blocking(Reader.count_llm_calls)
+    has_llm_call = _blocking(Reader.has_llm_call)
 
     def __init__(
         self,

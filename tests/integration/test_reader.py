@@ -267,8 +267,33 @@ async def test_the_calls_of_a_run_have_their_exact_prompts_and_what_is_new_in_th
     assert [each.path for each in found[2].changes] == [["system_prompt", 1], ["user_prompt", 1]]
     assert await reader.llm_call("run", 3) == await reader.llm_call("run") == found[2]
     assert await reader.llm_call("run", 2) == found[1]
+    assert await reader.llm_call("run", 1) == found[0]
     assert await reader.llm_call("none") is None
     assert await reader.llm_call("run", 4) is None
+    assert await reader.llm_call("run", 0) is None
+    assert [await reader.count_llm_calls("run", until) for until in (0, 1, 2, 9)] == [1, 1, 2, 3]
+    assert [await reader.has_llm_call("run", after) for after in (-1, 2, 3)] == [True, True, False]
+
+
+async def test_a_call_is_compared_with_the_last_call_before_it_that_can_be_decoded(
+    database: str, reader: Reader
+) -> None:
+    prompts = {"model": "m", "system_prompt": "s", "raw_response": "r"}
+    broken = [[event(f"{name}{number}", "llm_called") for number in range(3)] for name in "ab"]
+    first, last = (event(name, "llm_called", user_prompt=name, **prompts) for name in ("first", "last"))
+    await insert_run(database, "run", 0, [*broken[0], first, *broken[1], last])
+
+    for number in (4, 8):
+        (from_all,) = [call async for call in reader.llm_calls("run") if call.number == number]
+        assert await reader.llm_call("run", number) == from_all
+    assert await reader.llm_call("run", 5) is None
+
+
+async def test_the_numbers_of_events_of_many_runs_are_read_at_once(database: str, reader: Reader) -> None:
+    await insert_run(database, "one", 0, [event("a"), event("b")])
+    await insert_run(database, "two", 0)
+
+    assert await reader.event_counts(["one", "two", "none"]) == {"one": 2, "two": 0}
 
 
 async def test_labels_and_open_questions_are_read_and_filter_lists(database: str, reader: Reader) -> None:

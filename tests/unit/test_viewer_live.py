@@ -17,11 +17,12 @@ from viewer.live import LiveRuns
 
 
 class FakeReader:
-    """A run in memory, and how often its events were read."""
+    """Runs in memory with the same events, and how often their events and their numbers of events were read."""
 
     def __init__(self) -> None:
         self.events: list[StoredEvent] = []
         self.reads = 0
+        self.polls = 0
         self.problem: Exception | None = None
 
     def store(self, count: int) -> None:
@@ -29,6 +30,12 @@ class FakeReader:
             seq = len(self.events)
             stored = event_of_message(event(f"e{seq}"))
             self.events.append(StoredEvent(seq=seq, created_at=START, partition=0, offset=seq, event=stored))
+
+    async def event_counts(self, run_ids: list[str]) -> dict[str, int]:
+        self.polls += 1
+        if self.problem:
+            raise self.problem
+        return dict.fromkeys(run_ids, len(self.events))
 
     async def get_summary(self, run_id: str) -> RunSummary:
         if self.problem:
@@ -63,7 +70,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def live(reader: FakeReader) -> LiveRuns:
-    return LiveRuns(cast("Reader", reader), timeout_s=1)
+    return LiveRuns(cast("Reader", reader))
 
 
 async def next_data(messages: AsyncIterator[bytes], name: str) -> Any:
@@ -86,6 +93,18 @@ async def test_a_hundred_watchers_of_a_run_share_its_reads(reader: FakeReader, l
 
     assert {tuple(line["seq"] for line in lines) for lines in found} == {(0, 1, 2)}
     assert reader.reads - before < 50
+    live.close()
+
+
+async def test_the_runs_that_are_followed_share_one_query_a_tick(reader: FakeReader, live: LiveRuns) -> None:
+    watchers = [live.follow(f"run-{number}", -1) for number in range(50)]
+    await asyncio.gather(*(next_data(each, "run") for each in watchers))
+    before = reader.polls
+
+    reader.store(1)
+    await asyncio.gather(*(next_data(each, "lines") for each in watchers))
+
+    assert reader.polls - before < 50
     live.close()
 
 

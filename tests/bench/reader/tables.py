@@ -55,8 +55,8 @@ async def fill(url: str, size: Size) -> None:
     try:
         for statement in ("disable_foreign_keys", "drop_keys"):
             await connection.execute(queries(QUERIES)[statement])
-        await _copy(connection, "agent_runs", RUN_COLUMNS, _runs(size))
-        await _copy(connection, "run_events", EVENT_COLUMNS, _events(size))
+        await copy(connection, "agent_runs", RUN_COLUMNS, _runs(size))
+        await copy(connection, "run_events", EVENT_COLUMNS, _events(size))
         for statement in ("add_keys", "analyze_runs", "analyze_events"):
             await connection.execute(queries(QUERIES)[statement])
     finally:
@@ -107,7 +107,7 @@ def _as_csv(messages: Sequence[Message]) -> list[str]:
     return ['{},"{}"'.format(text.split('"', 4)[3], text.replace('"', '""')) for text in texts]
 
 
-async def _copy(
+async def copy(
     connection: "asyncpg.Connection[asyncpg.Record]", table: str, columns: Sequence[str], rows: Iterator[str]
 ) -> None:
     await connection.copy_to_table(table, source=_chunks(rows), columns=columns, format="csv")
