@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from agent_runs.escaping import escape_line
 from agent_runs.events import EVENT_CLASSES
-from agent_runs.reader import OpenQuestion, RunSummary, RunTree
+from agent_runs.reader import OpenQuestion, RunSource, RunSummary, RunTree
 from agent_runs.reader.event_text import count_text
 from agent_runs.reader.run_notes import failure_text
 from agent_runs.status import FINISHED, RunStatus
@@ -33,21 +33,27 @@ async def run_page(request: Request) -> Response:
     """Return the page of a run."""
     types = Parameters(request, ("type",)).all("type")
     run = await summary_of(request)
-    reader = reader_of(request)
-    tree, questions = await asyncio.gather(reader.get_tree(run.id, limit=_TREE_RUNS), reader.questions_of([run]))
-    failure = await failure_text(reader, run) if run.status is RunStatus.FAILED else ""
-    return HTMLResponse(
-        page(
-            run.id,
-            _heading(run),
-            el("p", failure, class_="failure") if failure else None,
-            _holes(run),
-            [_question(question) for question in questions],
-            _tree(tree, run),
-            _transcript(run, types),
-            script="transcript",
-        )
-    )
+    return HTMLResponse(page(run.id, *await run_content(reader_of(request), run, types), script="transcript"))
+
+
+async def run_content(source: RunSource, run: RunSummary, types: list[str]) -> list[Child]:
+    """Return what the page of a run shows: everything but the events, which its script fetches.
+
+    Args:
+        source: reads the run.
+        run: the run.
+        types: the types of events that are chosen; empty for all.
+    """
+    tree, questions = await asyncio.gather(source.get_tree(run.id, limit=_TREE_RUNS), source.questions_of([run]))
+    failure = await failure_text(source, run) if run.status is RunStatus.FAILED else ""
+    return [
+        _heading(run),
+        el("p", failure, class_="failure") if failure else None,
+        _holes(run),
+        [_question(question) for question in questions],
+        _tree(tree, run),
+        _transcript(run, types),
+    ]
 
 
 def _heading(run: RunSummary) -> Element:

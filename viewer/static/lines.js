@@ -1,14 +1,9 @@
 // The lines of a run, fetched in blocks as they are needed. A block that was not shown for long is dropped.
 
+import { getJson } from "./api.js";
+
 const BLOCK = 200;
 const MAX_BLOCKS = 60;
-
-async function getJson(url) {
-  const response = await fetch(url, { headers: { Accept: "application/json" } });
-  const document = await response.json();
-  if (!response.ok) throw new Error(document.error);
-  return document;
-}
 
 // Every event of the run: the line at an index has the number `index`.
 export class AllLines {

@@ -1,11 +1,11 @@
 // The button that copies a call as JSON.
 
+import { getText } from "./api.js";
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     try {
-      const response = await fetch(button.dataset.copy);
-      if (!response.ok) throw new Error(String(response.status));
-      await navigator.clipboard.writeText(await response.text());
+      await navigator.clipboard.writeText(await getText(button.dataset.copy));
       button.textContent = "Copied";
     } catch {
       button.textContent = "Could not copy";

@@ -1,5 +1,7 @@
 // The events of a run: a virtual list, payloads when a line is opened, a filter by type, and new events as they come.
 
+import { getText } from "./api.js";
+import { eventLinks } from "./event_links.js";
 import { follow } from "./follow.js";
 import { AllLines, FilteredLines } from "./lines.js";
 import { isTyping } from "./page.js";
@@ -99,10 +101,8 @@ async function open(index) {
   opened.set(line.seq, content);
   list.refresh(index);
   try {
-    const response = await fetch(`${api}/events/${line.seq}`);
-    const text = await response.text();
-    if (!response.ok) throw new Error(JSON.parse(text).error);
-    content.replaceChildren(links(line), payload(message(parse(text))));
+    const text = await getText(`${api}/events/${line.seq}`);
+    content.replaceChildren(eventLinks(line, page, api), payload(message(parse(text))));
   } catch (error) {
     content.replaceChildren(element("p", "problem", error.message));
     opened.delete(line.seq); // so that the next click tries again
@@ -115,14 +115,6 @@ function message(document) {
   const { type, parent_event_id: parent, ...rest } = document.event;
   const record = `partition ${document.partition}, offset ${document.offset}`;
   return { ...rest, ...(parent === null ? {} : { parent_event_id: parent }), record };
-}
-
-function links(line) {
-  const made = element("p", "links");
-  const add = (text, href) => { const link = element("a", "", text); link.href = href; made.append(link, " "); };
-  if (line.type.startsWith("llm_")) add("Prompt", `${page}/events/${line.seq}/prompt`);
-  add("JSON", `${api}/events/${line.seq}`);
-  return made;
 }
 
 function select(index) {
@@ -151,7 +143,7 @@ document.addEventListener("keydown", (event) => {
 
 document.getElementById("types").addEventListener("change", (event) => {
   const query = new URLSearchParams(event.target.value.split(" ").filter(Boolean).map((type) => ["type", type]));
-  location.assign(query.size ? `${page}?${query}` : page);
+  location.assign(query.size ? `?${query}` : location.pathname);
 });
 
 // Opens the event that the address names.
