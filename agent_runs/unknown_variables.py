@@ -45,7 +45,9 @@ SERVICE_VARIABLES: Final = frozenset(
 )
 
 # The settings that only the viewer has, which the others ignore for the same reason. A test proves the names, too.
-VIEWER_VARIABLES: Final = frozenset(f"{_PREFIX}VIEWER_{name}" for name in ("HOST", "PORT", "TOKEN"))
+VIEWER_VARIABLES: Final = frozenset(
+    f"{_PREFIX}VIEWER_{name}" for name in ("ALLOWED_HOSTS", "HOST", "PORT", "TOKEN", "USER_HEADER")
+)
 
 # What Kubernetes sets in every pod for a Service whose name begins with `agent-runs`.
 _SERVICE_LINK: Final = re.compile(

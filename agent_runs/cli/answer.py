@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from agent_runs.cli.answers import answers_of
 from agent_runs.cli.errors import Refused
 from agent_runs.cli.options import run_argument, wait_option
 from agent_runs.cli.output import note, print_line
-from agent_runs.cli.publishing import build_event, publish_event, wait_until_stored
 from agent_runs.cli.source import read_database, summary_of
+from agent_runs.publishing.answers import answer_event, answers_of
+from agent_runs.publishing.single_events import publish_event, wait_until_stored
 from agent_runs.reader import OpenQuestion, Reader, RunSummary, StoredEvent
 from agent_runs.reader.event_text import event_text, question_text
 
@@ -57,8 +57,7 @@ def answer_command(  # noqa: PLR0913  # the options of the command
     async def work(reader: Reader) -> None:
         run = await summary_of(reader, run_id)
         question = await _choose(reader, run, question_id)
-        fields = {"parent_event_id": question.id, "tool_name": question.tool_name, "result": result}
-        event = build_event({"type": "tool_succeeded", **fields, **({"answered_by": by} if by else {})})
+        event = answer_event(question, result, by)
         await publish_event(run_id, event)
         stored = await wait_until_stored(reader, run_id, event.id, run.event_count - 1, wait_s)
         await _report(reader, run_id, question.id, stored)

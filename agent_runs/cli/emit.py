@@ -8,10 +8,10 @@ import click
 
 from agent_runs.cli.options import run_argument
 from agent_runs.cli.output import print_line
-from agent_runs.cli.publishing import build_event, publish_event
 from agent_runs.errors import UnreadableEvent
 from agent_runs.events import EVENT_CLASSES
 from agent_runs.ids import id_problem
+from agent_runs.publishing.single_events import build_event, publish_event
 
 
 @click.command("emit")

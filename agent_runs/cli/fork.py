@@ -7,10 +7,10 @@ import click
 from agent_runs.cli.errors import Refused
 from agent_runs.cli.options import run_argument, wait_option
 from agent_runs.cli.output import note, print_line
-from agent_runs.cli.publishing import build_event, publish_event, wait_until_stored
 from agent_runs.cli.source import read_database, summary_of
 from agent_runs.ids import id_problem, new_id
 from agent_runs.labels import labels_problem
+from agent_runs.publishing.single_events import build_event, publish_event, wait_until_stored
 from agent_runs.reader import Reader, RunSummary
 from agent_runs.replay import FORKED_FROM, REPLAY_OF, origin_fields
 

@@ -79,7 +79,7 @@ async def _read(reader: Reader) -> tuple[dict[RunStatus, StatusCount], StoreStat
 
 
 def _with_lag(partitions: list[PartitionStatus], topic: str) -> list[_Lag]:
-    from agent_runs.cli.topic_ends import read_lag  # noqa: PLC0415  # loads the Kafka client
+    from agent_runs.kafka.topic_ends import read_lag  # noqa: PLC0415  # loads the Kafka client
 
     settings = read_sections({"kafka": KafkaSettings}, os.environ)["kafka"]
     stored = {partition.partition: partition for partition in partitions}

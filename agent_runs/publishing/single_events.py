@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from agent_runs.codec.canonical_json import canonical_json
 from agent_runs.codec.decode import decode_event
+from agent_runs.emitter.settings import Config
 from agent_runs.events import RunEvent, UnknownEvent
 from agent_runs.ids import new_id
 from agent_runs.reader import Reader, StoredEvent
@@ -25,8 +26,13 @@ def build_event(fields: dict[str, Any]) -> RunEvent | UnknownEvent:
     return decode_event(canonical_json({**common, **fields}).encode())
 
 
-async def publish_event(run_id: str, event: RunEvent | UnknownEvent) -> None:
+async def publish_event(run_id: str, event: RunEvent | UnknownEvent, config: Config | None = None) -> None:
     """Publish an event, and return when Kafka has acknowledged it.
+
+    Args:
+        run_id: the run.
+        event: the event, which has its message.
+        config: how to reach Kafka. Default: the environment.
 
     Raises:
         SettingsError: a setting is missing or not valid.
@@ -34,7 +40,7 @@ async def publish_event(run_id: str, event: RunEvent | UnknownEvent) -> None:
     """
     from agent_runs.run_file.publish import kafka_config, publish  # noqa: PLC0415  # loads the Kafka client
 
-    await publish(kafka_config(environ), run_id, [event.original or b""])
+    await publish(config or kafka_config(environ), run_id, [event.original or b""])
 
 
 async def wait_until_stored(

@@ -1,8 +1,10 @@
-"""Which event answered each question of a run."""
+"""The event that answers a question, and which event answered each question of a run."""
 
 from typing import Final
 
-from agent_runs.reader import OpaqueEvent, RunSource, StoredEvent
+from agent_runs.events import Json, RunEvent, UnknownEvent
+from agent_runs.publishing.single_events import build_event
+from agent_runs.reader import OpaqueEvent, OpenQuestion, RunSource, StoredEvent
 from agent_runs.status import RunState, fold
 
 # The events that the fold reads. The others, above all prompts, need not be loaded.
@@ -11,6 +13,21 @@ _FOLDED_TYPES: Final = (
     *("run_waiting", "run_resumed", "run_completed", "run_failed"),
 )
 _ANSWERS: Final = ("input", "tool_succeeded", "tool_failed")
+
+
+def answer_event(question: OpenQuestion, result: Json, by: str | None) -> RunEvent | UnknownEvent:
+    """Return a new event that answers a question: a `tool_succeeded` of its request.
+
+    Args:
+        question: the question.
+        result: the result of the tool; `{"answer": …}` by convention.
+        by: who answers, stored as the further field `answered_by`. None: the event does not say.
+
+    Raises:
+        UnreadableEvent: the result cannot be in an event.
+    """
+    fields = {"parent_event_id": question.id, "tool_name": question.tool_name, "result": result}
+    return build_event({"type": "tool_succeeded", **fields, **({"answered_by": by} if by else {})})
 
 
 async def answers_of(source: RunSource, run_id: str) -> dict[str, StoredEvent]:
