@@ -11,8 +11,12 @@ from starlette.types import ASGIApp
 from agent_runs.errors import AgentRunsError
 from agent_runs.reader import Reader
 from viewer import api
+from viewer.access import Access
+from viewer.answer_page import answer_page, get_answer, post_answer, post_form
+from viewer.answers import Answers
 from viewer.checks import Checks
 from viewer.errors import on_error, on_unknown_address
+from viewer.inbox_page import inbox_page
 from viewer.live import LiveRuns
 from viewer.prompt_page import prompt_of_event, prompt_page
 from viewer.run_page import run_page
@@ -21,18 +25,22 @@ from viewer.runs_page import runs_page
 _STATIC = Path(__file__).parent / "static"
 
 
-def create_app(reader: Reader, live: LiveRuns, token: str | None) -> ASGIApp:
+def create_app(reader: Reader, live: LiveRuns, answers: Answers, access: Access) -> ASGIApp:
     """Return the web application.
 
     Args:
         reader: reads the runs.
         live: follows runs, with the same reader.
-        token: see `Checks`.
+        answers: publishes answers.
+        access: who may use it.
     """
     app = Starlette(
         routes=[
             Route("/", runs_page),
+            Route("/inbox", inbox_page),
             Route("/runs/{run}", run_page),
+            Route("/runs/{run}/answers", post_form, methods=["POST"]),
+            Route("/runs/{run}/answers/{question}", answer_page),
             Route("/runs/{run}/calls/{number}", prompt_page),
             Route("/runs/{run}/events/{seq}/prompt", prompt_of_event),
             Route("/api/runs", api.list_runs),
@@ -40,6 +48,8 @@ def create_app(reader: Reader, live: LiveRuns, token: str | None) -> ASGIApp:
             Route("/api/runs/{run}/events", api.list_events),
             Route("/api/runs/{run}/events/stream", api.follow_events),
             Route("/api/runs/{run}/events/{seq}", api.get_event),
+            Route("/api/runs/{run}/answers", post_answer, methods=["POST"]),
+            Route("/api/runs/{run}/answers/{question}", get_answer),
             Route("/api/runs/{run}/calls/{number}", api.get_call),
             Route("/api/questions", api.list_questions),
             Route("/api/status", api.get_status),
@@ -51,4 +61,5 @@ def create_app(reader: Reader, live: LiveRuns, token: str | None) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.reader = reader
     app.state.live = live
-    return Checks(app, token)  # outermost, so that the page of an unexpected error has its headers too
+    app.state.answers = answers
+    return Checks(app, access)  # outermost, so that the page of an unexpected error has its headers too

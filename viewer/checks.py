@@ -3,9 +3,7 @@
 Pure ASGI instead of Starlette's middleware classes, which wrap a response's stream.
 """
 
-import binascii
-import hmac
-from base64 import b64decode
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,8 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from viewer.access import Access
 from viewer.errors import Failure, failure_response
-from viewer.settings import is_loopback
 
 # No script or style of a page is inline, and nothing is loaded from elsewhere. `require-trusted-types-for` refuses
 # `innerHTML` and its like, so that no script of ours can make HTML of a payload.
@@ -26,13 +24,21 @@ _HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: with it, a browser sends `Origin: null` with the form of our own page.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_REALM: Final = {"WWW-Authenticate": 'Basic realm="Agent Runs", charset="UTF-8"'}
 _MAX_TARGET: Final = 8192  # bytes of the path and the query
+MAX_BODY: Final = 256 * 1024  # bytes
+JSON_TYPE: Final = "application/json"
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+# The addresses that take a POST, and the type of its body.
+_POSTS: Final = (
+    (re.compile(r"/api/runs/[^/]+/answers"), JSON_TYPE),
+    (re.compile(r"/runs/[^/]+/answers"), FORM_TYPE),
+)
 
 
 class Checks:
@@ -40,14 +46,12 @@ class Checks:
 
     Args:
         app: the application behind it.
-        token: what a request must have as its Bearer token or as the password of HTTP Basic authentication. None: it
-            needs neither, but its Host must be a loopback name, so that a page of another site cannot read the viewer
-            by a name of its own that it points to 127.0.0.1 (DNS rebinding).
+        access: who may use it.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
-        self._token = None if token is None else token.encode()
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -63,6 +67,8 @@ class Checks:
                 headers.update(_HEADERS)
                 # What runs contain is not kept on disk; a script is asked for again, and sent if it has changed.
                 headers.setdefault("Cache-Control", "no-cache" if is_static else "no-store")
+                if failure is not None and scope["method"] not in ("GET", "HEAD"):
+                    headers["Connection"] = "close"  # the body of the request is not read
             await send(message)
 
         # The path is routed as it was sent, so that an id may have an encoded slash; handlers decode its parts.
@@ -73,38 +79,60 @@ class Checks:
 
     def _failure(self, scope: Scope) -> Failure | None:
         """Return why a request is not answered; None if it is."""
-        headers = Headers(scope=scope)
         if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_TARGET:
             return Failure(414, f"The address is longer than {_MAX_TARGET} bytes.")
-        if self._token is None:
-            if not _is_local(headers.get("host", "")):
-                return Failure(421, "Without a token, the viewer answers only to 127.0.0.1, [::1] and localhost.")
-        elif not _has_token(headers.get("authorization", ""), self._token):
-            return Failure(401, "The viewer needs its token: as the password, with any user name.", headers=_REALM)
-        if scope["method"] not in ("GET", "HEAD"):
-            return Failure(405, "The viewer only reads: use GET.", headers={"Allow": "GET, HEAD"})
+        return self._access.failure(scope) or _wrong_method(scope)
+
+
+def _wrong_method(scope: Scope) -> Failure | None:
+    """Return why the method of a request, or its body, is refused; None if it is not."""
+    headers = Headers(scope=scope)
+    if scope["method"] in ("GET", "HEAD"):
         if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
-            return Failure(413, "A request to the viewer has no body.")
+            return Failure(413, "A request with GET has no body.", headers={"Connection": "close"})
         return None
+    type_of_body = next((kind for path, kind in _POSTS if path.fullmatch(scope["path"])), None)
+    if scope["method"] != "POST" or type_of_body is None:
+        methods = "GET, HEAD" if type_of_body is None else "POST"
+        return Failure(405, f"This address answers only to {methods}.", headers={"Allow": methods})
+    return _unacceptable_post(headers, type_of_body)
 
 
-def _is_local(host: str) -> bool:
+def _unacceptable_post(headers: Headers, type_of_body: str) -> Failure | None:
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != type_of_body:
+        return Failure(415, f"The body must be {type_of_body}.")
+    if not _is_same_origin(headers, needs_proof=type_of_body == FORM_TYPE):
+        return Failure(403, "Answers are accepted from the pages of this viewer only, not from those of another site.")
+    length = headers.get("content-length")
+    if length is None or "transfer-encoding" in headers:
+        return Failure(411, "A request with POST needs a Content-Length.")
+    if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
+        return Failure(413, f"The body is larger than {MAX_BODY} bytes.")
+    return None
+
+
+def _is_same_origin(headers: Headers, *, needs_proof: bool) -> bool:
+    """Whether a request that writes does not come from a page of another site.
+
+    A browser adds its credentials to a request of any page. But it says in `Sec-Fetch-Site` or, for pages without
+    TLS, in `Origin` whose page it was; both are headers that no page can set.
+
+    Args:
+        headers: of the request.
+        needs_proof: whether a request with neither header is refused. A form of any site can be sent without asking
+            the viewer first, JSON cannot: only a client that is no browser sends JSON without `Origin`.
+    """
+    site, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
+    if site:
+        return site == ["same-origin"]
+    if origins:
+        return len(origins) == 1 and _host_of(origins[0]) == headers.get("host", "").lower()
+    return not needs_proof
+
+
+def _host_of(origin: str) -> str | None:
+    """Return the host and the port of an origin; None if it has no host."""
     try:
-        return is_loopback(urlsplit(f"//{host}").hostname or "")
+        return urlsplit(origin).netloc.lower() or None
     except ValueError:
-        return False
-
-
-def _has_token(authorization: str, token: bytes) -> bool:
-    """Whether a header has the token. The comparison takes equally long for every wrong one."""
-    scheme, _, credentials = authorization.partition(" ")
-    given = b""
-    match scheme.lower():
-        case "bearer":
-            given = credentials.strip().encode("latin-1", "replace")
-        case "basic":
-            try:
-                given = b64decode(credentials.strip(), validate=True).partition(b":")[2]
-            except (binascii.Error, ValueError):
-                given = b""
-    return hmac.compare_digest(given, token)
+        return None

@@ -9,6 +9,7 @@ from viewer.layout import page
 _TITLES: Final = {
     404: "Not found",
     421: "Wrong host",
+    502: "The answer is not confirmed",
     503: "PostgreSQL cannot be read",
 }
 

@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.errors import AgentRunsError, SettingsError
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, InvalidCursor, ReaderError
 from viewer.error_page import error_page
@@ -60,7 +61,7 @@ def failure_response(request: Request, failure: Failure) -> Response:
     """Return the response for a failure."""
     headers = dict(failure.headers)
     if request.scope["path"].startswith("/api"):
-        content = msgspec.json.encode(ErrorDocument(failure.sentence))
+        content = dump_struct(ErrorDocument(failure.sentence))  # it may quote a lone surrogate
         return Response(content, failure.status, headers, "application/json")
     page = error_page(failure.status, failure.sentence, RETRY_S if failure.status == 503 else None)
     return Response(page, failure.status, headers, "text/html; charset=utf-8")

@@ -54,7 +54,7 @@ def page(title: str, *content: Child, script: str | None = None, refresh_s: int 
         el(
             "nav",
             el("a", "Runs", href="/"),
-            el("a", "Questions", href="/?has_open_questions=1"),
+            el("a", "Inbox", href="/inbox"),
             aria_label="Pages",
         ),
         el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),

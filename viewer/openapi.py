@@ -9,6 +9,8 @@ import msgspec
 
 from agent_runs.events import Json
 from agent_runs.reader import LlmCall, PartitionStatus, RunFilter, RunSummary, StatusCount
+from viewer.answer_document import AnswerDocument
+from viewer.answer_requests import NewAnswerDocument
 from viewer.errors import ErrorDocument
 from viewer.event_lines import EventLines
 
@@ -109,6 +111,7 @@ _PATHS: Final[tuple[tuple[str, str, type | None, dict[str, str]], ...]] = (
     ("/api/runs/{id}/events/{seq}", "An event with its payload.", EventDocument, {}),
     ("/api/runs/{id}/events/stream", "New events as server-sent events; `Last-Event-ID` continues.", None, _AFTER),
     ("/api/runs/{id}/calls/{n}", "A call of a language model, counted from 1.", LlmCall, {}),
+    ("/api/runs/{id}/answers/{question}", "What has become of a question.", AnswerDocument, {}),
     ("/api/questions", "The questions that nobody has answered.", QuestionPageDocument, _PAGE),
     ("/api/status", "The number of runs, and how far the topics are stored.", StatusDocument, {}),
 )
@@ -118,6 +121,7 @@ _PATHS: Final[tuple[tuple[str, str, type | None, dict[str, str]], ...]] = (
 def openapi_document() -> bytes:
     """Return the OpenAPI document as JSON."""
     structs: list[Any] = [*(answer for _, _, answer, _ in _PATHS if answer is not None), RunFilter, ErrorDocument]
+    structs.append(NewAnswerDocument)
     schemas, definitions = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(structs, schemas, strict=True))
     conditions = [
@@ -125,17 +129,20 @@ def openapi_document() -> bytes:
         _in_query("label", {"type": "string"}, "A label as name=value; may be repeated."),
     ]
     conditions = [parameter for parameter in conditions if parameter["name"] != "labels"]
-    failure = {"description": "Why not.", "content": {"application/json": {"schema": schema_of[ErrorDocument]}}}
+    failure = {"description": "Why not.", "content": _json_content(schema_of[ErrorDocument])}
     paths = {}
     for path, text, answer, query in _PATHS:
-        parameters = [_in_path(name) for name in ("id", "seq", "n") if f"{{{name}}}" in path]
+        parameters = [_in_path(name) for name in ("id", "seq", "n", "question") if f"{{{name}}}" in path]
         parameters += [_in_query(name, {"type": "string"}, meaning) for name, meaning in query.items()]
         parameters += conditions if answer is RunPageDocument else []
         content = {"text/event-stream": {"schema": {"type": "string"}}}
         if answer is not None:
-            content = {"application/json": {"schema": schema_of[answer]}}
+            content = _json_content(schema_of[answer])
         responses = {"200": {"description": text, "content": content}, "default": failure}
         paths[path] = {"get": {"summary": text, "parameters": parameters, "responses": responses}}
+    paths["/api/runs/{id}/answers"] = {
+        "post": _answers(schema_of[NewAnswerDocument], schema_of[AnswerDocument], failure)
+    }
     for definition in definitions.values():
         definition["description"] = cleandoc(definition.get("description", ""))
     document = {
@@ -147,8 +154,32 @@ def openapi_document() -> bytes:
     return msgspec.json.encode(document)
 
 
+def _answers(body: Any, answer: Any, failure: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of the operation that publishes an answer."""
+    return {
+        "summary": "Publish the answer to an open question.",
+        "parameters": [_in_path("id")],
+        "requestBody": {"required": True, "content": _json_content(body)},
+        "responses": {
+            "202": {"description": "Kafka has the answer.", "content": _json_content(answer)},
+            "409": {**failure, "description": "The question is answered already."},
+            "502": {**failure, "description": "Kafka did not acknowledge the answer."},
+            "default": failure,
+        },
+    }
+
+
+def _json_content(schema: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
 def _in_path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string" if name == "id" else "integer"}}
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "integer" if name in ("seq", "n") else "string"},
+    }
 
 
 def _in_query(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:

@@ -152,6 +152,11 @@ class Address(NamedTuple):
         """Return the path of a document of the run."""
         return f"/api{self.page(rest)}"
 
+    @staticmethod
+    def answer(question_id: str) -> str:
+        """Return the path of what has become of a question, below the address of its run."""
+        return f"/answers/{quote(question_id, safe='')}"
+
 
 def with_query(path: str, pairs: Collection[tuple[str, str]]) -> str:
     """Return a path with query parameters."""

@@ -1,6 +1,8 @@
 """The page of a run: what it is, what it waits for, and its events, which the browser fetches as they are shown."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -14,6 +16,7 @@ from agent_runs.reader.event_text import count_text
 from agent_runs.reader.run_notes import failure_text
 from agent_runs.status import FINISHED, RunStatus
 from agent_runs.times import duration_text
+from viewer.answer_form import answer_form
 from viewer.api import reader_of, summary_of
 from viewer.html import Child, both_times, el, time_element
 from viewer.layout import facts, page, status_badge
@@ -33,16 +36,25 @@ async def run_page(request: Request) -> Response:
     """Return the page of a run."""
     types = Parameters(request, ("type",)).all("type")
     run = await summary_of(request)
-    return HTMLResponse(page(run.id, *await run_content(reader_of(request), run, types), script="transcript"))
+    return HTMLResponse(
+        page(
+            run.id,
+            *await run_content(reader_of(request), run, types, partial(answer_form, request)),
+            script="transcript",
+        )
+    )
 
 
-async def run_content(source: RunSource, run: RunSummary, types: list[str]) -> list[Child]:
+async def run_content(
+    source: RunSource, run: RunSummary, types: list[str], answer: Callable[[OpenQuestion], Element] | None = None
+) -> list[Child]:
     """Return what the page of a run shows: everything but the events, which its script fetches.
 
     Args:
         source: reads the run.
         run: the run.
         types: the types of events that are chosen; empty for all.
+        answer: returns the form that answers a question; None if the page cannot answer.
     """
     tree, questions = await asyncio.gather(source.get_tree(run.id, limit=_TREE_RUNS), source.questions_of([run]))
     failure = await failure_text(source, run) if run.status is RunStatus.FAILED else ""
@@ -50,7 +62,7 @@ async def run_content(source: RunSource, run: RunSummary, types: list[str]) -> l
         _heading(run),
         el("p", failure, class_="failure") if failure else None,
         _holes(run),
-        [_question(question) for question in questions],
+        [_question(question, answer and answer(question)) for question in questions],
         _tree(tree, run),
         _transcript(run, types),
     ]
@@ -105,7 +117,7 @@ def _holes(run: RunSummary) -> Element | None:
     return el("p", f"{missing}: its producer dropped them. ", link, class_="hole")
 
 
-def _question(question: OpenQuestion) -> Element:
+def _question(question: OpenQuestion, form: Element | None) -> Element:
     seq = None if question.request is None else question.request.seq
     where = None if seq is None else el("a", f"event {seq}", href=f"#{seq}")
     return el(
@@ -113,6 +125,7 @@ def _question(question: OpenQuestion) -> Element:
         el("h2", "Open question"),
         el("p", (question.text or question.tool_name)[:_MAX_QUESTION], class_="asked"),
         el("p", [question.tool_name, ", asked ", time_element(question.asked_at), " "], where, class_="dim"),
+        form,
         class_="question",
     )
 

@@ -13,12 +13,15 @@ from typing import Final
 
 import uvicorn
 
+from agent_runs.emitter.settings import Config
 from agent_runs.errors import AgentRunsError, SettingsError
 from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, Reader
+from viewer.access import Access
+from viewer.answers import Answers
 from viewer.app import create_app
 from viewer.live import LiveRuns
-from viewer.settings import ViewerSettings, read_viewer_settings
+from viewer.settings import ViewerSettings, read_kafka_config, read_viewer_settings
 
 _DONE, _USAGE, _UNEXPECTED = 0, 2, 3
 _CONNECTIONS: Final = 4  # to PostgreSQL
@@ -55,7 +58,7 @@ class _Server(uvicorn.Server):
 def run(environ: Mapping[str, str]) -> int:
     """Serve until a signal, and return the exit code; print one line for each problem."""
     try:
-        asyncio.run(_serve(read_viewer_settings(environ)))
+        asyncio.run(_serve(read_viewer_settings(environ), read_kafka_config(environ)))
     except AgentRunsError as error:  # settings, the address or the database
         for line in str(error).split("\n"):
             sys.stderr.write(f"error: {escape_line(line)}\n")
@@ -68,13 +71,13 @@ def run(environ: Mapping[str, str]) -> int:
     return _DONE
 
 
-async def _serve(settings: ViewerSettings) -> None:
+async def _serve(settings: ViewerSettings, kafka: Config | None) -> None:
     async with Reader(timeout_s=settings.timeout_s, pool_size=_CONNECTIONS) as reader:
         await _check_database(reader)
         listener = listen(settings.host, settings.port)
         live = LiveRuns(reader)
         config = uvicorn.Config(
-            create_app(reader, live, settings.token),
+            create_app(reader, live, Answers(reader, kafka), Access(settings)),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -86,7 +86,9 @@ async def test_the_api_has_the_json_of_the_reader(database: str, tmp_path: Path)
         paths = (await get(port, "/api/openapi.json")).json["paths"]
         for path in set(paths) - {"/api/runs/{id}/events/stream"}:
             address = path.replace("{id}", "one").replace("{seq}", "0").replace("{n}", "1")
-            assert (await get(port, address)).status == 200, path
+            if "get" in paths[path] and "{question}" not in path:
+                assert (await get(port, address)).status == 200, path
+        assert (await get(port, "/api" + path_of("two/a b", "/answers/q"))).json["state"] == "open"
 
 
 class Tags(HTMLParser):
@@ -115,7 +117,7 @@ def assert_harmless(answer: Answer) -> None:
         for name in ("src", "href", "action"):
             assert (attributes.get(name) or "/").startswith(("/", "#")), attributes
     assert {attributes["src"] for tag, attributes in page.tags if tag == "script"} <= {
-        f"/static/{name}.js" for name in ("page", "runs", "transcript", "prompt")
+        f"/static/{name}.js" for name in ("page", "runs", "transcript", "prompt", "inbox")
     }
     assert not set("\x1b\u202e\u202c") & set(page.text)
     assert all(escape in page.text for escape in ESCAPES)
@@ -141,6 +143,7 @@ async def test_hostile_content_is_shown_harmless_and_visible_on_every_page(datab
             f"/?agent={quote(HOSTILE)}&label={quote(f'a={HOSTILE}')}",
             path_of(HOSTILE),
             path_of(HOSTILE, f"?type={quote(HOSTILE)}"),
+            "/inbox",
             path_of(HOSTILE, "/calls/1"),
             path_of(HOSTILE, "/calls/2"),
             path_of(HOSTILE, "/calls/2?view=whole"),
@@ -190,6 +193,36 @@ REFUSED = {
     "/static/..%2fsettings.py": 404,
 }
 
+HOSTS = {
+    "evil.org": 421,
+    "127.0.0.1.evil.org": 421,
+    "localhost.": 421,
+    "evil.org@127.0.0.1": 421,
+    "127.0.0.1:80@evil.org": 421,
+    "2130706433": 421,
+    "[::1": 421,
+    "": 421,
+    "localhost:1": 200,
+    "LOCALHOST": 200,
+    "[::1]:8020": 200,
+}
+# The headers of a request that writes, and the status of a form and of JSON. 400: it was accepted, but is no answer.
+ORIGINS: list[tuple[dict[str, str], int, int]] = [
+    ({}, 403, 400),
+    ({"Sec_Fetch_Site": "same-origin"}, 400, 400),
+    ({"Sec_Fetch_Site": "same-site"}, 403, 403),
+    ({"Sec_Fetch_Site": "cross-site"}, 403, 403),
+    ({"Sec_Fetch_Site": "none"}, 403, 403),
+    ({"Sec_Fetch_Site": "cross-site", "Origin": "http://127.0.0.1:PORT"}, 403, 403),
+    ({"Origin": "http://127.0.0.1:PORT"}, 400, 400),
+    ({"Origin": "null"}, 403, 403),
+    ({"Origin": ""}, 403, 403),
+    ({"Origin": "http://127.0.0.1:1"}, 403, 403),
+    ({"Origin": "http://evil.org"}, 403, 403),
+    ({"Origin": "http://[evil"}, 403, 403),
+    ({"Origin": "http://evil.org@127.0.0.1:PORT"}, 403, 403),
+]
+
 
 async def test_requests_that_are_not_for_it_are_refused_with_a_sentence(database: str, tmp_path: Path) -> None:
     await insert_run(database, "one", 1, [event("a")])
@@ -200,8 +233,25 @@ async def test_requests_that_are_not_for_it_are_refused_with_a_sentence(database
             if path.startswith("/api"):
                 assert len(answer.json["error"]) > 10
         # A page of another site may have a name that leads here.
-        for host, status in {"evil.org": 421, "127.0.0.1.evil.org": 421, "localhost:1": 200, "[::1]": 200}.items():
+        for host, status in HOSTS.items():
             assert ((await get(port, "/", Host=host)).status, host) == (status, host)
+        # It may also send a form, with the credentials of the browser.
+        for headers, form_status, json_status in ORIGINS:
+            named = {name: text.replace("PORT", str(port)) for name, text in headers.items()}
+            for path, kind, status in (
+                ("/runs/one/answers", "application/x-www-form-urlencoded", form_status),
+                ("/api/runs/one/answers", "application/json; charset=utf-8", json_status),
+            ):
+                answer = await get(port, path, "POST", b"{}", Content_Type=kind, **named)
+                is_other_site = "another site" in answer.text
+                assert (headers, path, answer.status, is_other_site) == (headers, path, status, status == 403)
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+            assert (await get(port, "/api/runs/one/answers", "POST", b"{}", Content_Type=kind)).status == 415
+        for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"):
+            answer = await get(port, "/api/runs/one/answers", method, X_HTTP_Method_Override="POST")
+            assert (answer.status, answer.headers.get("access-control-allow-origin")) == (405, None)
+        large = b'{"question": "q", "answer": "%s"}' % (b"a" * 300_000)
+        assert (await get(port, "/api/runs/one/answers", "POST", large, Content_Type="application/json")).status == 413
         assert (await get(port, "/api/runs", "POST", b"{}")).status == 405
         assert (await get(port, "/api/runs", "GET", b"{}")).status == 413
         head = await get(port, "/", "HEAD")

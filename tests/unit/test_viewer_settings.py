@@ -5,7 +5,7 @@ import pytest
 from agent_runs.errors import SettingsError
 from agent_runs.settings import variables
 from agent_runs.unknown_variables import SERVICE_VARIABLES, VIEWER_VARIABLES
-from viewer.settings import ViewerSettings, is_loopback, read_viewer_settings
+from viewer.settings import ViewerSettings, is_loopback, read_kafka_config, read_viewer_settings
 
 DATABASE = {"DATABASE_URL": "postgresql://u@h/d"}
 
@@ -47,6 +47,33 @@ def test_a_token_that_can_be_guessed_or_typed_wrongly_is_refused_without_being_s
 
     assert "at least 16 characters" in problem
     assert token not in problem
+
+
+def test_a_header_that_names_the_user_does_not_replace_the_token_for_other_machines() -> None:
+    (problem,) = problems(AGENT_RUNS_VIEWER_HOST="0.0.0.0", AGENT_RUNS_VIEWER_USER_HEADER="X-User")
+
+    assert problem.startswith("AGENT_RUNS_VIEWER_TOKEN: is not set")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [("AGENT_RUNS_VIEWER_USER_HEADER", "X User"), ("AGENT_RUNS_VIEWER_ALLOWED_HOSTS", "http://a/")],
+)
+def test_what_is_no_header_and_no_host_is_refused(variable: str, text: str) -> None:
+    (problem,) = problems(**{variable: text})
+
+    assert problem.startswith(f"{variable}: ")
+
+
+def test_without_the_address_of_kafka_nothing_is_published_and_its_settings_are_checked() -> None:
+    assert read_kafka_config(DATABASE | {"AGENT_RUNS_TOPIC": "t"}) is None
+    config = read_kafka_config(DATABASE | {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"})
+    assert config is not None
+    assert (config.emitter.topic, config.emitter.request_timeout_s) == ("run-events", 3.0)
+
+    (problem,) = problems(KAFKA_BOOTSTRAP_SERVERS="kafka:9092", AGENT_RUNS_TOPIC="a/b")
+
+    assert problem.startswith("AGENT_RUNS_TOPIC: ")
 
 
 def test_every_problem_is_reported_once() -> None:

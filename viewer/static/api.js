@@ -1,13 +1,23 @@
 // Requests to the API of the viewer.
 
 // Resolves to the text at an address; fails with the sentence of the viewer.
-export async function getText(address) {
-  const response = await fetch(address, { headers: { Accept: "application/json" } });
-  const text = await response.text();
-  if (!response.ok) throw new Error(JSON.parse(text).error);
-  return text;
+export function getText(address) {
+  return request(address, {});
 }
 
 export async function getJson(address) {
   return JSON.parse(await getText(address));
+}
+
+// Sends JSON text; resolves to the document of the answer.
+export async function postJson(address, text) {
+  const headers = { "Content-Type": "application/json" };
+  return JSON.parse(await request(address, { method: "POST", headers, body: text }));
+}
+
+async function request(address, options) {
+  const response = await fetch(address, { ...options, headers: { Accept: "application/json", ...options.headers } });
+  const text = await response.text();
+  if (!response.ok) throw Object.assign(new Error(JSON.parse(text).error), { status: response.status });
+  return text;
 }

@@ -26,7 +26,7 @@ document.getElementById("show-keys").addEventListener("click", () => keys.showMo
 
 document.addEventListener("keydown", (event) => {
   if (isTyping(event)) {
-    if (event.key === "Escape" && event.target.matches("input, select")) event.target.blur();
+    if (event.key === "Escape" && event.target.matches("input, select, textarea")) event.target.blur();
     return;
   }
   const link = { n: "next", p: "prev" }[event.key];

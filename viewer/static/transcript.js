@@ -1,5 +1,6 @@
 // The events of a run: a virtual list, payloads when a line is opened, a filter by type, and new events as they come.
 
+import "./answer.js";
 import { getText } from "./api.js";
 import { eventLinks } from "./event_links.js";
 import { follow } from "./follow.js";

@@ -1,0 +1,75 @@
+"""The page with the questions that wait for an answer, those first whose run waits longest."""
+
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from agent_runs.escaping import escape_line
+from agent_runs.reader import OpenQuestion, QuestionPage
+from viewer.answer_form import answer_form
+from viewer.api import reader_of
+from viewer.html import Child, el, time_element
+from viewer.layout import page
+from viewer.parameters import Address, Parameters, with_query
+
+PAGE_RUNS: Final = 20
+MAX_QUESTION: Final = 20_000  # characters; the event has all of them
+
+
+async def inbox_page(request: Request) -> Response:
+    """Return a page of the open questions."""
+    cursor = Parameters(request, ("cursor",)).text("cursor")
+    questions = await reader_of(request).open_questions(limit=PAGE_RUNS, cursor=cursor)
+    return HTMLResponse(
+        page(
+            "Inbox",
+            el("h1", "Inbox"),
+            _list(request, questions, is_first=cursor is None),
+            _pages(questions, is_first=cursor is None),
+            script="inbox",
+        )
+    )
+
+
+def _list(request: Request, questions: QuestionPage, *, is_first: bool) -> Element:
+    if not questions.questions:
+        text = "No agent waits for an answer." if is_first else "No further question waits."
+        return el("section", el("p", text), class_="empty")
+    return el("div", [_entry(request, question) for question in questions.questions], class_="inbox")
+
+
+def _entry(request: Request, question: OpenQuestion) -> Element:
+    run, address = question.run, Address(question.run.id)
+    seq = None if question.request is None else question.request.seq
+    event = None if seq is None else el("a", f"event {seq}", href=f"{address.page()}#{seq}")
+    session: Child = None
+    if run.session_id is not None:
+        session = [" in ", el("a", run.session_id, href=with_query("/", [("session", run.session_id)]))]
+    return el(
+        "article",
+        el(
+            "h2",
+            el("a", run.agent, href=with_query("/", [("agent", run.agent)])),
+            " asks in ",
+            el("a", run.id, href=address.page(), title=escape_line(run.id)),
+        ),
+        el("p", (question.text or question.tool_name)[:MAX_QUESTION], class_="asked"),
+        el("p", [question.tool_name, ", asked ", time_element(question.asked_at), session, ", "], event, class_="dim"),
+        answer_form(request, question),
+        class_="question",
+        tabindex="-1",
+        data_run=run.id,
+        data_question=question.id,
+    )
+
+
+def _pages(questions: QuestionPage, *, is_first: bool) -> Element | None:
+    if is_first and questions.cursor is None:
+        return None
+    oldest = None if is_first else el("a", "Oldest", href="/inbox", class_="button", rel="first")
+    newer = None
+    if questions.cursor is not None:
+        newer = el("a", "Newer", href=with_query("/inbox", [("cursor", questions.cursor)]), class_="button", rel="next")
+    return el("nav", oldest, newer, class_="pages", aria_label="Pages of the inbox")
