@@ -1,6 +1,8 @@
 """The addresses of the viewer, and what answers each."""
 
+import asyncio
 from pathlib import Path
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,7 +12,7 @@ from starlette.types import ASGIApp
 
 from agent_runs.errors import AgentRunsError
 from agent_runs.reader import Reader
-from viewer import api
+from viewer import api, run_api
 from viewer.access import Access
 from viewer.answer_page import answer_page, get_answer, post_answer, post_form
 from viewer.answers import Answers
@@ -22,7 +24,31 @@ from viewer.prompt_page import prompt_of_event, prompt_page
 from viewer.run_page import run_page
 from viewer.runs_page import runs_page
 
-_STATIC = Path(__file__).parent / "static"
+_STATIC: Final = Path(__file__).parent / "static"
+_ROUTES: Final = (
+    Route("/", runs_page),
+    Route("/inbox", inbox_page),
+    Route("/runs/{run}", run_page),
+    Route("/runs/{run}/answers", post_form, methods=["POST"]),
+    Route("/runs/{run}/answers/{question}", answer_page),
+    Route("/runs/{run}/calls/{number}", prompt_page),
+    Route("/runs/{run}/events/{seq}/prompt", prompt_of_event),
+    Route("/api/runs", api.list_runs),
+    Route("/api/runs/{run}", api.get_run),
+    Route("/api/runs/{run}/events", api.list_events),
+    Route("/api/runs/{run}/events/stream", api.follow_events),
+    Route("/api/runs/{run}/events/{seq}", api.get_event),
+    Route("/api/runs/{run}/answers", post_answer, methods=["POST"]),
+    Route("/api/runs/{run}/answers/{question}", get_answer),
+    Route("/api/runs/{run}/structure", run_api.get_structure),
+    Route("/api/runs/{run}/search", run_api.search_events),
+    Route("/api/runs/{run}/usage", run_api.get_usage),
+    Route("/api/runs/{run}/calls/{number}", api.get_call),
+    Route("/api/questions", api.list_questions),
+    Route("/api/status", api.get_status),
+    Route("/api/openapi.json", api.get_openapi),
+    Mount("/static", StaticFiles(directory=_STATIC)),
+)
 
 
 def create_app(reader: Reader, live: LiveRuns, answers: Answers, access: Access) -> ASGIApp:
@@ -35,31 +61,12 @@ def create_app(reader: Reader, live: LiveRuns, answers: Answers, access: Access)
         access: who may use it.
     """
     app = Starlette(
-        routes=[
-            Route("/", runs_page),
-            Route("/inbox", inbox_page),
-            Route("/runs/{run}", run_page),
-            Route("/runs/{run}/answers", post_form, methods=["POST"]),
-            Route("/runs/{run}/answers/{question}", answer_page),
-            Route("/runs/{run}/calls/{number}", prompt_page),
-            Route("/runs/{run}/events/{seq}/prompt", prompt_of_event),
-            Route("/api/runs", api.list_runs),
-            Route("/api/runs/{run}", api.get_run),
-            Route("/api/runs/{run}/events", api.list_events),
-            Route("/api/runs/{run}/events/stream", api.follow_events),
-            Route("/api/runs/{run}/events/{seq}", api.get_event),
-            Route("/api/runs/{run}/answers", post_answer, methods=["POST"]),
-            Route("/api/runs/{run}/answers/{question}", get_answer),
-            Route("/api/runs/{run}/calls/{number}", api.get_call),
-            Route("/api/questions", api.list_questions),
-            Route("/api/status", api.get_status),
-            Route("/api/openapi.json", api.get_openapi),
-            Mount("/static", StaticFiles(directory=_STATIC)),
-        ],
+        routes=_ROUTES,
         exception_handlers={AgentRunsError: on_error, HTTPException: on_unknown_address, Exception: on_error},
     )
     app.router.redirect_slashes = False
     app.state.reader = reader
     app.state.live = live
+    app.state.scans = asyncio.Semaphore(run_api.MAX_SCANS)
     app.state.answers = answers
     return Checks(app, access)  # outermost, so that the page of an unexpected error has its headers too

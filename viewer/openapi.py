@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from agent_runs.events import Json
-from agent_runs.reader import LlmCall, PartitionStatus, RunFilter, RunSummary, StatusCount
+from agent_runs.reader import Hits, LlmCall, PartitionStatus, RunFilter, RunSummary, StatusCount, Structure, Usage
 from viewer.answer_document import AnswerDocument
 from viewer.answer_requests import NewAnswerDocument
 from viewer.errors import ErrorDocument
@@ -110,6 +110,19 @@ _PATHS: Final[tuple[tuple[str, str, type | None, dict[str, str]], ...]] = (
     ),
     ("/api/runs/{id}/events/{seq}", "An event with its payload.", EventDocument, {}),
     ("/api/runs/{id}/events/stream", "New events as server-sent events; `Last-Event-ID` continues.", None, _AFTER),
+    (
+        "/api/runs/{id}/structure",
+        "The types, parents and times of events, by column.",
+        Structure,
+        {**_AFTER, "limit": "At most so many, from 1 to 5000."},
+    ),
+    (
+        "/api/runs/{id}/search",
+        "The next events whose message has a text; go on until it is complete.",
+        Hits,
+        {"q": "The text, whatever its case.", **_AFTER, "type": "Only of this type; may be repeated."},
+    ),
+    ("/api/runs/{id}/usage", "What the next model calls used; go on until it is complete.", Usage, _AFTER),
     ("/api/runs/{id}/calls/{n}", "A call of a language model, counted from 1.", LlmCall, {}),
     ("/api/runs/{id}/answers/{question}", "What has become of a question.", AnswerDocument, {}),
     ("/api/questions", "The questions that nobody has answered.", QuestionPageDocument, _PAGE),

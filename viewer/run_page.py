@@ -34,7 +34,8 @@ _GROUPS: Final = {
 
 async def run_page(request: Request) -> Response:
     """Return the page of a run."""
-    types = Parameters(request, ("type",)).all("type")
+    parameters = Parameters(request, ("type", "q"))  # the script reads q
+    types = parameters.all("type")
     run = await summary_of(request)
     return HTMLResponse(
         page(
@@ -86,6 +87,7 @@ def _heading(run: RunSummary) -> Element:
             ("Last event", el("span", both_times(run.updated_at), id="run-updated")),
             ("Duration", f"{duration_text(run.updated_at - run.created_at)} {lasted}"),
             ("Events", el("span", f"{run.event_count:,}", id="run-events")),
+            ("Tokens", el("span", "…", id="run-usage", data_api=Address(run.id).api("/usage"))),
             ("Labels", labels or None),
             ("JSON", el("a", "run", href=Address(run.id).api())),
         ),
@@ -162,6 +164,9 @@ def _transcript(run: RunSummary, types: list[str]) -> Element:
             "div",
             el("h2", "Events"),
             _type_filter(types),
+            _search(),
+            _steps("Failures", "failure", hidden=bool(types)),
+            None if types else el("button", "Fold tool calls", type="button", id="fold", aria_pressed="false"),
             el("a", "The status has changed: reload", href="", id="changed", hidden=True),
             el("span", "", id="live", role="status", class_="live"),
             class_="toolbar",
@@ -187,6 +192,25 @@ def _transcript(run: RunSummary, types: list[str]) -> Element:
         class_="transcript",
         aria_label="Events",
     )
+
+
+def _search() -> Element:
+    field = el("input", type="search", id="search", placeholder="Search payloads", aria_label="Search in this run")
+    status = el("span", "", id="hits", role="status")
+    return el("span", field, status, _step("hit", -1, hidden=True), _step("hit", 1, hidden=True), class_="search")
+
+
+def _steps(label: str, what: str, *, hidden: bool) -> Element:
+    status = el("span", "", id="failures", role="status")
+    buttons = _step(what, -1, hidden=False), _step(what, 1, hidden=False)
+    return el("span", el("span", label, class_="dim"), buttons, status, class_="steps", hidden=hidden)
+
+
+def _step(what: str, step: int, *, hidden: bool) -> Element:
+    """A button that goes to the next hit or failure, or to the one before."""
+    label = f"Next {what}" if step > 0 else f"Previous {what}"
+    arrow = "↓" if step > 0 else "↑"
+    return el("button", arrow, type="button", title=label, aria_label=label, hidden=hidden, **{f"data_{what}": step})
 
 
 def _type_filter(types: list[str]) -> Element:

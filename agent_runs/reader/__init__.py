@@ -22,6 +22,7 @@ from agent_runs.reader.prompt_diff import Change
 from agent_runs.reader.reader import Reader
 from agent_runs.reader.run_diff import Pair, compare_runs
 from agent_runs.reader.run_filter import RunFilter
+from agent_runs.reader.run_scan import Hits, Structure, Usage
 from agent_runs.reader.run_source import RunSource
 from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
 from agent_runs.reader.store_status import PartitionStatus, StoreStatus
@@ -34,6 +35,7 @@ __all__ = [
     "Change",
     "DatabaseNotReady",
     "DatabaseUnavailable",
+    "Hits",
     "InvalidCursor",
     "LlmCall",
     "MissingExtra",
@@ -57,9 +59,11 @@ __all__ = [
     "StoredEvent",
     "StoredRun",
     "Stream",
+    "Structure",
     "SyncReader",
     "SyncRunSource",
     "TreeNode",
+    "Usage",
     "compare_runs",
     "event_of_message",
 ]

@@ -6,6 +6,7 @@ from typing import Final
 from agent_runs.reader.connections import Connections
 from agent_runs.reader.event_pages import EventQuery, event_pages
 from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, call_of_events
+from agent_runs.reader.run_scan import Hits, Structure, Usage, read_structure, search, sum_usage
 from agent_runs.reader.stored_events import OpaqueEvent, StoredEvent
 
 _CALLS_BEFORE: Final = 8  # a call is compared with the one before it; if that cannot be decoded, with an earlier one
@@ -52,6 +53,37 @@ class EventStructure:
     async def has_llm_call(self, run_id: str, after: int) -> bool:
         """Return whether a run has a call of a language model after the event of this number."""
         return bool(await self._connections.fetch("numbers_of_events", run_id, LLM_TYPES, after, 0, 1))
+
+    async def structure(self, run_id: str, *, after: int = -1, limit: int = 5000) -> Structure:
+        """Return the types, parents and times of at most `limit` events after a number."""
+        return await read_structure(self._connections, run_id, after, limit)
+
+    async def search_events(
+        self, run_id: str, text: str, *, after: int = -1, types: Collection[str] | None = None, budget_s: float = 0.5
+    ) -> Hits:
+        """Search the messages of the next events of a run for a text, whatever its case.
+
+        Returns after about `budget_s` seconds, or with at least 100 hits if there are as many. See `Hits.searched_to`.
+
+        Args:
+            run_id: the run.
+            text: what to find: as it is in a text of the message, or as it is in the message's JSON.
+            after: begin with the event after this number.
+            types: only events of these types. None: of all types.
+            budget_s: the time to search.
+
+        Example:
+            from agent_runs.reader import Reader
+
+            async with Reader() as reader:
+                found = await reader.search_events("run-1", "connection refused")
+                print(found.hits, found.is_complete)
+        """
+        return await search(self._connections, EventQuery(run_id, types=types), text, after, budget_s)
+
+    async def usage(self, run_id: str, *, after: int = -1, budget_s: float = 1.0) -> Usage:
+        """Sum the field `usage` of the next calls of models of a run. Returns after about `budget_s` seconds."""
+        return await sum_usage(self._connections, run_id, after, budget_s)
 
     async def _call(self, run_id: str, number: int, seqs: list[int]) -> LlmCall | None:
         """Return the call that the last of these events is, compared with the last readable one before it."""

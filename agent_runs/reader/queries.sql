@@ -94,6 +94,71 @@ SELECT event_seq, count(*) OVER () AS count
 -- $1 run, $2 types, $3 number of the last event that counts
 SELECT count(*) AS count FROM run_events WHERE run_id = $1 AND event_type = ANY ($2::text[]) AND event_seq <= $3
 
+-- structure_of_events --
+-- What the next events of a run are, without their messages.
+-- $1 run, $2 number of the last event before them, $3 how many
+SELECT event_seq, id, parent_event_id, event_type, created_at
+  FROM run_events
+ WHERE run_id = $1 AND event_seq > $2
+ ORDER BY event_seq
+ LIMIT $3
+
+-- numbers_of_ids --
+-- $1 run, $2 ids of events in it
+SELECT id, event_seq FROM run_events WHERE run_id = $1 AND id = ANY ($2::text[])
+
+-- search_events --
+-- Which of the next events have a text in their message, in lower case. Bounded as `page_of_events` is.
+-- $1 run, $2 number of the last event before them, $3 types or NULL, $4 $5 number and bytes of the events that are searched, $6 the text
+-- as JSON has it, $7 the text as it is
+SELECT array_agg(event_seq) FILTER (WHERE is_hit) AS hits, max(event_seq) AS searched_to
+  FROM (
+        SELECT event_seq, strpos(message, $6) > 0 OR ($6 <> $7 AND strpos(message, $7) > 0) AS is_hit
+          FROM (
+                SELECT event_seq, lower(event_data::text) AS message
+                  FROM (
+                        SELECT *, sum(size) OVER (ORDER BY event_seq ROWS UNBOUNDED PRECEDING) AS size_up_to
+                          FROM (
+                                SELECT event_seq, event_data, pg_column_size(event_data) AS size
+                                  FROM run_events
+                                 WHERE run_id = $1
+                                   AND event_seq > $2
+                                   AND ($3::text[] IS NULL OR event_type = ANY ($3))
+                                 ORDER BY event_seq
+                                 LIMIT $4
+                               ) AS next
+                       ) AS sized
+                 WHERE size_up_to <= $5 OR size_up_to = size
+                OFFSET 0  -- each message becomes text once
+               ) AS texts
+       ) AS searched
+
+-- usage_of_calls --
+-- The sums of the numbers in the field `usage` of the next calls of models, how many calls these are, and the number of the last one.
+-- Bounded as `page_of_events` is.
+-- $1 run, $2 number of the last event before them, $3 types, $4 $5 number and bytes of the events
+WITH calls AS MATERIALIZED (
+    SELECT event_seq, event_data -> 'usage' AS usage
+      FROM (
+            SELECT *, sum(size) OVER (ORDER BY event_seq ROWS UNBOUNDED PRECEDING) AS size_up_to
+              FROM (
+                    SELECT event_seq, event_data, pg_column_size(event_data) AS size
+                      FROM run_events
+                     WHERE run_id = $1 AND event_seq > $2 AND event_type = ANY ($3::text[])
+                     ORDER BY event_seq
+                     LIMIT $4
+                   ) AS next
+           ) AS sized
+     WHERE size_up_to <= $5 OR size_up_to = size
+), numbers AS (
+    SELECT name, CASE WHEN jsonb_typeof(value) = 'number' THEN value::numeric END AS number
+      FROM calls
+           CROSS JOIN LATERAL jsonb_each(CASE WHEN jsonb_typeof(usage) = 'object' THEN usage ELSE '{}' END) AS field (name, value)
+)
+SELECT NULL AS name, count(*)::double precision AS number, max(event_seq) AS searched_to FROM calls
+ UNION ALL
+(SELECT name, sum(number)::double precision, NULL FROM numbers WHERE number BETWEEN 0 AND 1e12 GROUP BY name ORDER BY 2 DESC LIMIT 20)
+
 -- event_without_message --
 -- The next event of a run, without its message, which PostgreSQL could not return.
 -- $1 run, $2 number of the last event before it, $3 number of the last event or NULL, $4 types or NULL

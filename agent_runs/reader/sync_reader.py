@@ -147,6 +147,9 @@ class SyncReader(SyncRunSource[Reader]):
     llm_call = _blocking(Reader.llm_call)
     count_llm_calls = _blocking(Reader.count_llm_calls)
     has_llm_call = _blocking(Reader.has_llm_call)
+    structure = _blocking(Reader.structure)
+    search_events = _blocking(Reader.search_events)
+    usage = _blocking(Reader.usage)
 
     def __init__(
         self,

@@ -23,6 +23,8 @@ from viewer.server import run
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&\x1b[31m\u202egnp\u202c\r\n/../%2F?#"
 ESCAPES = ("\\x1b", "\\u202e", "\\u202c")
+ASKED = {"model": "m", "system_prompt": "s", "user_prompt": "u"}
+PROMPT = {**ASKED, "raw_response": "r"}
 TOKEN = "open-sesame-open-sesame"
 
 
@@ -86,6 +88,7 @@ async def test_the_api_has_the_json_of_the_reader(database: str, tmp_path: Path)
         paths = (await get(port, "/api/openapi.json")).json["paths"]
         for path in set(paths) - {"/api/runs/{id}/events/stream"}:
             address = path.replace("{id}", "one").replace("{seq}", "0").replace("{n}", "1")
+            address += "?q=x" if path.endswith("/search") else ""
             if "get" in paths[path] and "{question}" not in path:
                 assert (await get(port, address)).status == 200, path
         assert (await get(port, "/api" + path_of("two/a b", "/answers/q"))).json["state"] == "open"
@@ -166,7 +169,51 @@ async def test_hostile_content_is_shown_harmless_and_visible_on_every_page(datab
         assert "nosniff" in missing.headers["x-content-type-options"]
 
 
+async def test_the_structure_the_search_and_the_tokens_of_a_run_are_read_in_parts(
+    database: str, tmp_path: Path
+) -> None:
+    # Given two calls of a tool that interleave, two calls of a model, and texts that JSON escapes,
+    messages = [
+        event("s", "run_started"),
+        event("l", "llm_called", parent_event_id="s", **PROMPT, usage={"input_tokens": 5, "cost": 0.25, "x": "y"}),
+        event("a", "tool_requested", parent_event_id="l", tool_args={"q": 'a "Needle"\n\N{SNOWMAN}'}),
+        event("b", "tool_requested", parent_event_id="l", tool_args={"q": "back\\slash\0"}),
+        event("y", "tool_succeeded", parent_event_id="b", tool_name="t", result=None),
+        event("x", "tool_failed", parent_event_id="a", tool_name="t", error="needle"),
+        event("m", "llm_failed", parent_event_id="none", **ASKED, error="e", usage={"input_tokens": 7}),
+    ]
+    await insert_run(database, "run", 1, messages)
+    async with running_viewer(database, tmp_path) as port:
+        # then the structure has the numbers of the parents, also of those in an earlier part,
+        found = (await get(port, "/api/runs/run/structure?after=3")).json
+        assert [found["types"][index] for index in found["type"]] == ["tool_succeeded", "tool_failed", "llm_failed"]
+        assert (found["after"], found["parent"]) == (3, [3, 2, -1])
+        assert [at - found["at"][0] for at in found["at"]] == [0, 1000, 2000]
+        assert (await get(port, "/api/runs/run/structure?limit=2")).json["parent"] == [-1, 0]
+        # a text is found whatever its case, as it is in a text, or as it is in the JSON,
+        for text, hits in {
+            "needle": [2, 5],
+            'A "needle"\n\N{SNOWMAN}': [2],
+            "back\\slash": [3],
+            '"tool_name": "t"': [4, 5],
+            "nothing": [],
+        }.items():
+            answer = (await get(port, f"/api/runs/run/search?q={quote(text)}")).json
+            assert (text, answer) == (text, {"hits": hits, "searched_to": 6, "is_complete": True})
+        assert (await get(port, "/api/runs/run/search?q=needle&after=2&type=tool_failed")).json["hits"] == [5]
+        # and the tokens are the sums of what the calls say.
+        assert (await get(port, "/api/runs/run/usage")).json == {
+            "calls": 2,
+            "numbers": {"input_tokens": 12, "cost": 0.25},
+            "searched_to": 6,
+            "is_complete": True,
+        }
+
+
 REFUSED = {
+    "/api/runs/one/search": 400,
+    "/api/runs/one/structure?limit=5001": 400,
+    "/api/runs/none/usage": 404,
     "/nothing": 404,
     "/runs/none": 404,
     "/runs/one/calls/1": 404,

@@ -1,12 +1,12 @@
 // Requests to the API of the viewer.
 
 // Resolves to the text at an address; fails with the sentence of the viewer.
-export function getText(address) {
-  return request(address, {});
+export function getText(address, signal) {
+  return request(address, { signal });
 }
 
-export async function getJson(address) {
-  return JSON.parse(await getText(address));
+export async function getJson(address, signal) {
+  return JSON.parse(await getText(address, signal));
 }
 
 // Sends JSON text; resolves to the document of the answer.

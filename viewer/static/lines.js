@@ -17,6 +17,8 @@ export class AllLines {
 
   indexOf(seq) { return seq; }
 
+  async reach() { /* every line has its place already */ }
+
   get(index) {
     const number = Math.floor(index / BLOCK);
     const block = this.blocks.get(number);
@@ -87,6 +89,11 @@ export class FilteredLines {
 
   get(index) { return this.events[index]; }
 
+  // Fetches lines until that of the event `seq` is there.
+  async reach(seq) {
+    while (!this.isComplete && !(this.events.at(-1)?.seq >= seq)) await this.ensure(this.length, this.length + 1);
+  }
+
   async ensure(from, to) {
     if (this.isComplete || to + BLOCK / 2 < this.length) return false;
     this.fetching ??= this.fetchNext().finally(() => { this.fetching = null; });
@@ -115,4 +122,3 @@ export class FilteredLines {
     }
   }
 }
-

@@ -34,7 +34,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "?") {
     keys.showModal();
   } else if (event.key === "/") {
-    document.querySelector("form.filter input:not([type=hidden]), .toolbar select")?.focus();
+    document.querySelector("form.filter input:not([type=hidden]), #search")?.focus();
   } else if (target) {
     target.click();
   } else if (event.key === "p" && document.querySelector('main a[rel~="first"]')) {

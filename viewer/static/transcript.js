@@ -1,21 +1,30 @@
-// The events of a run: a virtual list, payloads when a line is opened, a filter by type, and new events as they come.
+// The events of a run: a virtual list, payloads when a line is opened, filter, search, folding, and new events.
 
 import "./answer.js";
-import { getText } from "./api.js";
-import { eventLinks } from "./event_links.js";
 import { follow } from "./follow.js";
 import { AllLines, FilteredLines } from "./lines.js";
+import { mark, unmark } from "./marks.js";
+import { openPayload } from "./opened.js";
 import { isTyping } from "./page.js";
-import { parse, payload } from "./payload.js";
+import { row } from "./row.js";
+import { openEvents, preference, rememberOpen, setPreference } from "./state.js";
+import { Structure } from "./structure.js";
 import { element } from "./text.js";
+import { toolbar } from "./toolbar.js";
+import { showUsage } from "./usage.js";
 import { VirtualList } from "./virtual_list.js";
 
 const root = document.getElementById("events");
 const { api, page } = root.dataset;
+const count = Number(root.dataset.count);
 const types = new URLSearchParams(location.search).getAll("type");
-const lines = types.length ? new FilteredLines(api, types) : new AllLines(api, Number(root.dataset.count));
+const lines = types.length ? new FilteredLines(api, types) : new AllLines(api, count);
+const structure = new Structure(api, count);
 const opened = new Map(); // by number: the element with the payload
+const remembered = new Set(openEvents(page));
 const list = new VirtualList(root, makeRow, loadSoon);
+const tools = toolbar({ api, types, count, goTo, lineAt: () => lines.get(selected)?.seq ?? -1, showHits, structure });
+let isFolded = false;
 let selected = -1;
 let wanted = null;
 
@@ -25,18 +34,28 @@ function loadSoon(from, to) {
   wanted = [from, to];
 }
 
-// Fetches the lines of the rows in view, and shows them.
+// Fetches the lines of the rows in view, and shows them; then which of them belong together.
 async function load(from, to) {
   try {
     const hasNew = await lines.ensure(from, to);
     showWhetherEmpty();
-    if (!hasNew) return;
+    if (hasNew) {
+      list.setLength(lines.length);
+      for (const [index, made] of list.rows) if (made.classList.contains("blank")) list.refresh(index);
+    }
+    const first = lines.get(from)?.seq ?? 0;
+    const last = lines.get(Math.min(to, lines.length) - 1)?.seq ?? first;
+    if (await structure.ensurePairs(types.length ? first : from, (types.length ? last : to) + 1) || hasNew) showPairs();
   } catch (error) {
     showProblem(error.message);
-    return;
   }
-  list.setLength(lines.length);
-  for (const [index, row] of list.rows) if (row.classList.contains("blank")) list.refresh(index);
+}
+
+function showPairs() {
+  for (const [index, made] of list.rows) {
+    const seq = lines.get(index)?.seq;
+    if (seq !== undefined && made.querySelector("span.partner") && structure.pair(seq)) list.refresh(index);
+  }
 }
 
 function showWhetherEmpty() {
@@ -52,92 +71,116 @@ function showProblem(text) {
 
 function makeRow(index) {
   const line = lines.get(index);
-  const row = element("div", "event blank");
-  row.setAttribute("role", "listitem");
-  row.tabIndex = -1;
-  if (!line) return row;
-  const kind = line.type.split("_")[0];
-  row.className = `event ${["llm", "tool", "run", "input"].includes(kind) ? kind : "other"}`;
-  if (line.type.endsWith("_failed")) row.classList.add("failed");
-  if (line.type === "events_dropped") row.classList.add("dropped");
-  if (line.type === "run_completed") row.classList.add("completed");
-  if (index === selected) row.classList.add("selected");
-  const content = opened.get(line.seq);
-  row.append(head(line, index, content !== undefined));
-  if (content) { row.classList.add("open"); row.append(content); }
-  return row;
+  if (line && remembered.delete(line.seq)) setTimeout(() => toggle(index, true));
+  const content = line && opened.get(line.seq);
+  const pair = line && structure.pair(line.seq);
+  const made = row(line, { pair, isOpen: content !== undefined, onToggle: () => { select(index); toggle(index); } });
+  if (index === selected) made.classList.add("selected");
+  if (line && tools.search?.has(line.seq)) { made.classList.add("hit"); mark(made, tools.search.text); }
+  if (content) { made.classList.add("open"); made.append(content); }
+  return made;
 }
 
-function head(line, index, isOpen) {
-  const at = new Date(line.created_at);
-  const time = element("time", "", at.toISOString().slice(11, 23));
-  time.dateTime = ""; // not replaced by the time since then
-  time.title = at.toISOString();
-  const number = element("a", "seq", line.seq);
-  number.href = `#${line.seq}`;
-  number.title = "Link to this event";
-  const toggle = element("button", "toggle", element("span", "type", line.type), element("span", "says", line.summary));
-  toggle.type = "button";
-  toggle.setAttribute("aria-expanded", String(isOpen));
-  toggle.addEventListener("click", () => void open(index));
-  return element("div", "line", number, time, toggle, element("span", "size", sizeText(line.size)));
-}
-
-function sizeText(bytes) {
-  if (bytes < 1000) return `${bytes} B`;
-  return bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-async function open(index) {
+// Opens or closes a row; with `isOpen`, opens it only. A folded request shows its answer too.
+function toggle(index, isOpen = false) {
   const line = lines.get(index);
-  select(index);
-  if (!line) return;
-  if (opened.has(line.seq)) {
-    opened.delete(line.seq);
+  if (!line || (isOpen && opened.has(line.seq))) return;
+  if (opened.delete(line.seq)) {
     list.refresh(index);
     list.close(index);
-    return;
+  } else {
+    opened.set(line.seq, contentOf(line, index));
+    list.refresh(index);
   }
-  const content = element("div", "payload", element("p", "dim", "Loading…"));
-  opened.set(line.seq, content);
-  list.refresh(index);
-  try {
-    const text = await getText(`${api}/events/${line.seq}`);
-    content.replaceChildren(eventLinks(line, page, api), payload(message(parse(text))));
-  } catch (error) {
-    content.replaceChildren(element("p", "problem", error.message));
-    opened.delete(line.seq); // so that the next click tries again
-  }
+  rememberOpen(page, opened.keys());
 }
 
-// What is worth showing of an event: its message, without what its line has.
-function message(document) {
-  if (document.event === null) return document;
-  const { type, parent_event_id: parent, ...rest } = document.event;
-  const record = `partition ${document.partition}, offset ${document.offset}`;
-  return { ...rest, ...(parent === null ? {} : { parent_event_id: parent }), record };
+function contentOf(line, index) {
+  const content = openPayload({ api, page }, line, (isFilled) => {
+    if (!isFilled) opened.delete(line.seq); // so that the next click tries again
+    else if (tools.search) mark(content, tools.search.text);
+  });
+  content.addEventListener("toggle", () => { if (tools.search) mark(content, tools.search.text); }, true);
+  const pair = structure.pair(line.seq);
+  if (!isFolded || pair?.request !== line.seq || !list.isHidden(index + pair.answer - pair.request)) return content;
+  const answer = openPayload({ api, page }, { seq: pair.answer, type: "answer" }, () => {
+    if (tools.search) mark(answer, tools.search.text);
+  });
+  return element("div", "both", content, element("p", "part", `Answer, event ${pair.answer}`), answer);
 }
 
-function select(index) {
+function select(index, step = 1) {
   if (lines.length === 0) return;
   const before = selected;
-  selected = Math.max(0, Math.min(index, lines.length - 1));
+  const inside = Math.max(0, Math.min(index, lines.length - 1));
+  selected = list.visible(inside, step) < lines.length ? Math.max(0, list.visible(inside, step)) : list.visible(inside, -1);
   list.rows.get(before)?.classList.remove("selected");
   list.scrollTo(selected);
-  const row = list.rows.get(selected);
-  row?.classList.add("selected");
-  row?.focus({ preventScroll: true });
+  const made = list.rows.get(selected);
+  made?.classList.add("selected");
+  if (!tools.isSearching) made?.focus({ preventScroll: true }); // Enter in the search goes to the next hit
+  showPartner();
 }
+
+// Marks the other side of the selected call: calls that run in parallel interleave.
+function showPartner() {
+  const seq = lines.get(selected)?.seq;
+  const pair = seq === undefined ? undefined : structure.pair(seq);
+  const other = pair && (seq === pair.request ? pair.answer : pair.request);
+  for (const [index, made] of list.rows) {
+    made.classList.toggle("related", other !== undefined && lines.get(index)?.seq === other);
+  }
+}
+
+let shown = null; // the event that was opened to be shown; it closes when the next one is shown
+
+// Shows the event `seq`: scrolls to it, selects it, and opens it.
+async function goTo(seq) {
+  await lines.reach(seq);
+  if (shown !== null && shown !== seq && opened.has(shown)) toggle(lines.indexOf(shown));
+  shown = opened.has(seq) ? null : seq;
+  const index = lines.indexOf(seq);
+  if (index < 0 || index >= lines.length) return;
+  if (list.isHidden(index)) await fold(false);
+  list.scrollTo(index, "center");
+  await load(index, index + 1);
+  toggle(index, true);
+  select(index);
+}
+
+function showHits() {
+  for (const content of opened.values()) {
+    unmark(content);
+    if (tools.search) mark(content, tools.search.text);
+  }
+  for (const index of [...list.rows.keys()]) list.refresh(index);
+}
+
+async function fold(isOn) {
+  isFolded = isOn;
+  tools.showFolded(isOn);
+  if (isOn) await structure.ensureAll();
+  if (isOn === isFolded) list.setHidden(isOn ? structure.foldable() : []);
+}
+
+const keys = {
+  j: () => select(selected + 1),
+  k: () => select(selected - 1, -1),
+  g: () => select(0),
+  G: () => select(lines.length - 1, -1),
+  e: () => tools.goToFailure(1),
+  E: () => tools.goToFailure(-1),
+  n: () => tools.goToHit(1),
+  p: () => tools.goToHit(-1),
+  f: () => tools.fold?.click(),
+};
 
 document.addEventListener("keydown", (event) => {
   if (isTyping(event)) return;
   const isOnRow = event.target === document.body || event.target.matches(".event, .events, main");
-  if (event.key === "j") select(selected + 1);
-  else if (event.key === "k") select(selected - 1);
-  else if (event.key === "g") select(0);
-  else if (event.key === "G") select(lines.length - 1);
-  else if (event.key === "Enter" && isOnRow && selected >= 0) void open(selected);
-  else if (event.key === "Escape" && opened.has(lines.get(selected)?.seq)) void open(selected);
+  if (keys[event.key]) keys[event.key]();
+  else if (event.key === "Enter" && isOnRow && selected >= 0) toggle(selected);
+  else if (event.key === "Escape" && opened.has(lines.get(selected)?.seq)) toggle(selected);
   else return;
   event.preventDefault();
 });
@@ -147,16 +190,12 @@ document.getElementById("types").addEventListener("change", (event) => {
   location.assign(query.size ? `?${query}` : location.pathname);
 });
 
+tools.fold?.addEventListener("click", () => { setPreference("fold", !isFolded); void fold(!isFolded); });
+
 // Opens the event that the address names.
 async function showTarget() {
   const seq = /^#(\d+)$/.exec(location.hash)?.[1];
-  if (seq === undefined) return;
-  const index = lines.indexOf(Number(seq));
-  if (index < 0 || index >= lines.length) return;
-  list.scrollTo(index, "center");
-  await load(index, index + 1);
-  if (opened.has(Number(seq))) select(index);
-  else await open(index);
+  if (seq !== undefined) await goTo(Number(seq));
 }
 
 const toEnd = document.getElementById("to-end");
@@ -166,10 +205,15 @@ function addLines(events) {
   const before = lines.length;
   const wasAtEnd = before > 0 && list.isAtEnd;
   lines.add(events);
+  structure.add(events);
   list.setLength(lines.length);
+  if (isFolded) list.setHidden(structure.foldable());
   for (const event of events) {
-    const index = lines.indexOf(event.seq);
-    if (index >= 0) list.refresh(index);
+    const pair = structure.pair(event.seq);
+    for (const seq of pair ? [pair.request, pair.answer] : [event.seq]) {
+      const index = lines.indexOf(seq);
+      if (index >= 0) list.refresh(index);
+    }
   }
   if (lines.length === before) return;
   showWhetherEmpty();
@@ -188,7 +232,10 @@ function hideUnseen() {
 }
 
 list.setLength(lines.length);
-follow(`${api}/events/stream`, Number(root.dataset.count) - 1, addLines);
+follow(`${api}/events/stream`, count - 1, addLines);
 addEventListener("hashchange", () => void showTarget());
 await load(0, 50);
+if (tools.fold && preference("fold")) await fold(true);
 await showTarget();
+await tools.start();
+await showUsage();

@@ -1,5 +1,5 @@
 // A list of which only the rows in view are in the document. The page scrolls, not a box in it. A closed row has a
-// fixed height; an open one has the height of its content, which is measured when it changes.
+// fixed height; an open one has the height of its content, which is measured when it changes; a hidden one has none.
 
 const ROW = 30;
 const OVERSCAN = 12;
@@ -13,6 +13,7 @@ export class VirtualList {
     this.length = 0;
     this.rows = new Map();
     this.extra = new Map(); // by index: how much higher than ROW an open row is
+    this.hidden = []; // the indices of the hidden rows, ascending
     this.observer = new ResizeObserver((entries) => this.measure(entries));
     this.body = document.createElement("div");
     this.body.className = "rows";
@@ -38,11 +39,40 @@ export class VirtualList {
     if (hadFocus) made.focus({ preventScroll: true });
   }
 
-  reset(length) {
-    for (const row of this.rows.values()) { this.observer.unobserve(row); row.remove(); }
-    this.rows.clear();
-    this.extra.clear();
-    this.setLength(length);
+  drop(index, row) {
+    this.observer.unobserve(row);
+    row.remove();
+    this.rows.delete(index);
+  }
+
+  // Hides these rows, given as ascending indices, and shows all others. The row at the top of the window stays there.
+  setHidden(indices) {
+    const top = this.visible(this.at(Math.max(0, -this.root.getBoundingClientRect().top)), 1);
+    const before = this.top(top);
+    this.hidden = indices;
+    for (const [index, row] of this.rows) if (this.isHidden(index)) { this.drop(index, row); this.extra.delete(index); }
+    this.body.style.height = `${this.height}px`;
+    if (this.root.getBoundingClientRect().top < 0) scrollBy(0, this.top(top) - before);
+    this.schedule();
+  }
+
+  // How many of the rows before this one are hidden.
+  hiddenBefore(index) {
+    let low = 0;
+    for (let high = this.hidden.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if (this.hidden[middle] < index) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  isHidden(index) { return this.hidden[this.hiddenBefore(index)] === index; }
+
+  // The first row from this one on that is not hidden, downwards or, if `step` is -1, upwards.
+  visible(index, step) {
+    while (this.isHidden(index)) index += step;
+    return index;
   }
 
   close(index) {
@@ -51,21 +81,20 @@ export class VirtualList {
   }
 
   top(index) {
-    let top = index * ROW;
+    let top = (index - this.hiddenBefore(index)) * ROW;
     for (const [open, height] of this.extra) if (open < index) top += height;
     return top;
   }
 
   // The index of the row at a distance from the top of the list.
   at(distance) {
-    let passed = 0;
-    for (const [open, height] of [...this.extra].sort(([a], [b]) => a - b)) {
-      const top = open * ROW + passed;
-      if (distance < top) break;
-      if (distance < top + ROW + height) return open;
-      passed += height;
+    let low = 0;
+    for (let high = this.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if (this.top(middle + 1) <= distance) low = middle + 1;
+      else high = middle;
     }
-    return Math.floor((distance - passed) / ROW);
+    return low;
   }
 
   get height() { return this.top(this.length); }
@@ -76,7 +105,7 @@ export class VirtualList {
 
   scrollTo(index, block = "nearest") {
     this.body.style.height = `${this.height}px`; // the page cannot be scrolled to rows that are not in it yet
-    const head = 96; // the bars that stay at the top
+    const head = this.root.previousElementSibling.offsetHeight + 44; // the bars that stay at the top
     const start = this.root.getBoundingClientRect().top + scrollY + this.top(index);
     if (block === "center") scrollTo({ top: start - innerHeight / 3 });
     else if (start < scrollY + head) scrollTo({ top: start - head });
@@ -96,14 +125,10 @@ export class VirtualList {
     const from = Math.max(0, this.at(top) - OVERSCAN);
     const to = Math.min(this.length, this.at(top + innerHeight) + OVERSCAN);
     for (const [index, row] of this.rows) {
-      if ((index < from || index >= to) && !row.contains(document.activeElement)) {
-        this.observer.unobserve(row);
-        row.remove();
-        this.rows.delete(index);
-      }
+      if ((index < from || index >= to) && !row.contains(document.activeElement)) this.drop(index, row);
     }
     for (let index = from; index < to; index++) {
-      if (!this.rows.has(index)) {
+      if (!this.rows.has(index) && !this.isHidden(index)) {
         const row = this.make(index);
         this.rows.set(index, row);
         this.body.append(row);

@@ -1,0 +1,32 @@
+// The payloads of the events that are open: fetched when a row opens, kept while it is open.
+
+import { getText } from "./api.js";
+import { eventLinks } from "./event_links.js";
+import { parse, payload } from "./payload.js";
+import { element } from "./text.js";
+
+// Returns an element that is filled with the payload of an event; `onFilled` is called then, with false after an error.
+export function openPayload({ api, page }, line, onFilled) {
+  const content = element("div", "payload", element("p", "dim", "Loading…"));
+  void fill();
+  return content;
+
+  async function fill() {
+    try {
+      const text = await getText(`${api}/events/${line.seq}`);
+      content.replaceChildren(eventLinks(line, page, api), payload(message(parse(text))));
+      onFilled(true);
+    } catch (error) {
+      content.replaceChildren(element("p", "problem", error.message));
+      onFilled(false);
+    }
+  }
+}
+
+// What is worth showing of an event: its message, without what its line has.
+function message(document) {
+  if (document.event === null) return document;
+  const { type, parent_event_id: parent, ...rest } = document.event;
+  const record = `partition ${document.partition}, offset ${document.offset}`;
+  return { ...rest, ...(parent === null ? {} : { parent_event_id: parent }), record };
+}
