@@ -10,6 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from agent_runs.emitter.settings import Config
 from agent_runs.errors import AgentRunsError
 from agent_runs.reader import Reader
 from viewer import api, run_api
@@ -17,9 +18,12 @@ from viewer.access import Access
 from viewer.answer_page import answer_page, get_answer, post_answer, post_form
 from viewer.answers import Answers
 from viewer.checks import Checks
+from viewer.dead_letter_page import dead_letter_page
 from viewer.errors import on_error, on_unknown_address
 from viewer.inbox_page import inbox_page
 from viewer.live import LiveRuns
+from viewer.operations import Operations
+from viewer.operations_page import get_operations, operations_page
 from viewer.prompt_page import prompt_of_event, prompt_page
 from viewer.run_page import run_page
 from viewer.runs_page import runs_page
@@ -28,6 +32,8 @@ _STATIC: Final = Path(__file__).parent / "static"
 _ROUTES: Final = (
     Route("/", runs_page),
     Route("/inbox", inbox_page),
+    Route("/operations", operations_page),
+    Route("/operations/dead-letters/{number}", dead_letter_page),
     Route("/runs/{run}", run_page),
     Route("/runs/{run}/answers", post_form, methods=["POST"]),
     Route("/runs/{run}/answers/{question}", answer_page),
@@ -45,19 +51,20 @@ _ROUTES: Final = (
     Route("/api/runs/{run}/usage", run_api.get_usage),
     Route("/api/runs/{run}/calls/{number}", api.get_call),
     Route("/api/questions", api.list_questions),
+    Route("/api/operations", get_operations),
     Route("/api/status", api.get_status),
     Route("/api/openapi.json", api.get_openapi),
     Mount("/static", StaticFiles(directory=_STATIC)),
 )
 
 
-def create_app(reader: Reader, live: LiveRuns, answers: Answers, access: Access) -> ASGIApp:
+def create_app(reader: Reader, live: LiveRuns, kafka: Config | None, access: Access) -> ASGIApp:
     """Return the web application.
 
     Args:
         reader: reads the runs.
         live: follows runs, with the same reader.
-        answers: publishes answers.
+        kafka: how to reach Kafka; None: answers cannot be published, and the lag is not known.
         access: who may use it.
     """
     app = Starlette(
@@ -68,5 +75,6 @@ def create_app(reader: Reader, live: LiveRuns, answers: Answers, access: Access)
     app.state.reader = reader
     app.state.live = live
     app.state.scans = asyncio.Semaphore(run_api.MAX_SCANS)
-    app.state.answers = answers
+    app.state.answers = Answers(reader, kafka)
+    app.state.operations = Operations(reader, kafka)
     return Checks(app, access)  # outermost, so that the page of an unexpected error has its headers too

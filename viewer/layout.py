@@ -58,6 +58,7 @@ def page(title: str, *content: Child, script: str | None = None, refresh_s: int 
             "nav",
             el("a", "Runs", href="/"),
             el("a", "Inbox", href="/inbox"),
+            el("a", "Operations", href="/operations"),
             aria_label="Pages",
         ),
         el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),

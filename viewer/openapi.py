@@ -13,6 +13,7 @@ from viewer.answer_document import AnswerDocument
 from viewer.answer_requests import NewAnswerDocument
 from viewer.errors import ErrorDocument
 from viewer.event_lines import EventLines
+from viewer.operations import OperationsDocument
 
 _VERSION: Final = "3.1.0"
 
@@ -126,6 +127,7 @@ _PATHS: Final[tuple[tuple[str, str, type | None, dict[str, str]], ...]] = (
     ("/api/runs/{id}/calls/{n}", "A call of a language model, counted from 1.", LlmCall, {}),
     ("/api/runs/{id}/answers/{question}", "What has become of a question.", AnswerDocument, {}),
     ("/api/questions", "The questions that nobody has answered.", QuestionPageDocument, _PAGE),
+    ("/api/operations", "The lag of each partition, and the open dead letters by reason.", OperationsDocument, {}),
     ("/api/status", "The number of runs, and how far the topics are stored.", StatusDocument, {}),
 )
 

@@ -18,7 +18,6 @@ from agent_runs.errors import AgentRunsError, SettingsError
 from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, Reader
 from viewer.access import Access
-from viewer.answers import Answers
 from viewer.app import create_app
 from viewer.live import LiveRuns
 from viewer.settings import ViewerSettings, read_kafka_config, read_viewer_settings
@@ -77,7 +76,7 @@ async def _serve(settings: ViewerSettings, kafka: Config | None) -> None:
         listener = listen(settings.host, settings.port)
         live = LiveRuns(reader)
         config = uvicorn.Config(
-            create_app(reader, live, Answers(reader, kafka), Access(settings)),
+            create_app(reader, live, kafka, Access(settings)),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -105,6 +104,7 @@ def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised, and pages show them
 
 
 async def _check_database(reader: Reader) -> None:

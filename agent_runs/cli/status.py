@@ -86,7 +86,7 @@ def _with_lag(partitions: list[PartitionStatus], topic: str) -> list[_Lag]:
     lag = asyncio.run(read_lag(settings, topic, {number: each.next_offset for number, each in stored.items()}))
     now = datetime.now(UTC)
     rows = []
-    for number, (records, oldest_at) in sorted(lag.items()):
+    for number, (records, oldest_at, *_) in sorted(lag.items()):
         seconds = max(0.0, (now - oldest_at).total_seconds()) if oldest_at else None if records else 0.0
         known = stored.get(number)
         rows.append(

@@ -24,10 +24,14 @@ class Lag(NamedTuple):
     Attributes:
         records: how many offsets.
         oldest_at: the timestamp of the first of them; None if there is none, or if it could not be read.
+        log_start: the first offset of the log.
+        log_end: the offset after its last record.
     """
 
     records: int
     oldest_at: datetime | None
+    log_start: int
+    log_end: int
 
 
 async def read_lag(settings: KafkaSettings, topic: str, next_offsets: Mapping[int, int]) -> dict[int, Lag]:
@@ -41,7 +45,8 @@ async def read_lag(settings: KafkaSettings, topic: str, next_offsets: Mapping[in
     Raises:
         KafkaUnavailable: Kafka does not answer in time, or the topic does not exist.
     """
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # its warnings would be printed; errors are raised
+    if not (log := logging.getLogger("aiokafka")).handlers:
+        log.addHandler(logging.NullHandler())  # its warnings would be printed; errors are raised
     began_at = time.monotonic()
     options = {**client_options(settings, "agent-runs-status"), "request_timeout_ms": int(_TIMEOUT_S * 1000)}
     consumer = AIOKafkaConsumer(**options, enable_auto_commit=False)
@@ -51,14 +56,17 @@ async def read_lag(settings: KafkaSettings, topic: str, next_offsets: Mapping[in
         starts = await consumer.beginning_offsets([TopicPartition(topic, number) for number in partitions])
         ends = await consumer.end_offsets(list(starts))
         stored = {place: next_offsets.get(place.partition, start) for place, start in starts.items()}
-        behind = {place: offset for place, offset in stored.items() if offset < ends[place]}
+        behind = {place: max(offset, starts[place]) for place, offset in stored.items() if offset < ends[place]}
         times = await _times(consumer, behind)
     except (KafkaError, OSError, TimeoutError) as error:
         reason = failure_behind(error, began_at) or error or type(error).__name__
         raise KafkaUnavailable(f"Kafka is unavailable: {reason}") from error
     finally:
         await consumer.stop()
-    return {place.partition: Lag(max(0, ends[place] - offset), times.get(place)) for place, offset in stored.items()}
+    return {
+        place.partition: Lag(max(0, ends[place] - offset), times.get(place), starts[place], ends[place])
+        for place, offset in stored.items()
+    }
 
 
 async def _times(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, datetime]:

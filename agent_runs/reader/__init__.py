@@ -8,6 +8,7 @@ May import: codec, errors, events, labels, named_queries, postgres, questions, s
 
 from agent_runs.questions import Question
 from agent_runs.reader.counts import StatusCount
+from agent_runs.reader.dead_letters import DeadLetter, DeadLetterPage
 from agent_runs.reader.errors import (
     DatabaseNotReady,
     DatabaseUnavailable,
@@ -35,6 +36,8 @@ __all__ = [
     "Change",
     "DatabaseNotReady",
     "DatabaseUnavailable",
+    "DeadLetter",
+    "DeadLetterPage",
     "Hits",
     "InvalidCursor",
     "LlmCall",

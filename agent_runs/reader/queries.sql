@@ -242,3 +242,33 @@ SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type, e.created_a
        CASE WHEN e.raw IS NULL THEN e.event_data END AS message
   FROM unnest($1::text[], $2::text[]) AS wanted (run_id, id)
   JOIN run_events AS e ON e.run_id = wanted.run_id AND e.id = wanted.id
+
+-- list_dead_letters --
+-- A page of open dead letters, newest first, without their values.
+-- $1 reason or NULL, $2 $3 time and id of the last dead letter of the previous page or NULL, $4 number of dead letters
+SELECT id, topic, partition, record_offset, record_timestamp, substring(key FOR 1000) AS key,
+       octet_length(value) AS value_bytes, NULL::bytea AS value, reason, left(detail, 1000) AS detail, state, retries,
+       created_at, updated_at, offset_count
+  FROM dead_letters
+ WHERE state = 'open'
+   AND ($1::text IS NULL OR reason = $1)
+   AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::bigint))
+ ORDER BY created_at DESC, id DESC
+ LIMIT $4
+
+-- dead_letter --
+-- A dead letter, with the beginning of its value.
+-- $1 id, $2 bytes of the value
+SELECT id, topic, partition, record_offset, record_timestamp, substring(key FOR 1000) AS key,
+       octet_length(value) AS value_bytes, substring(value FOR $2::integer) AS value, reason, left(detail, 20000) AS detail,
+       state, retries, created_at, updated_at, offset_count
+  FROM dead_letters
+ WHERE id = $1
+
+-- count_dead_letters --
+-- The number of open dead letters by reason, of those that are counted.
+-- $1 number of dead letters that are counted
+SELECT reason, count(*) AS open
+  FROM (SELECT reason FROM dead_letters WHERE state = 'open' LIMIT $1) AS letters
+ GROUP BY reason
+ ORDER BY count(*) DESC, reason

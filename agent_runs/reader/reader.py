@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
@@ -12,6 +12,7 @@ from agent_runs.questions import Question
 from agent_runs.reader.connections import Connections, Row
 from agent_runs.reader.counts import EXACT_UP_TO, StatusCount, count_of_row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
+from agent_runs.reader.dead_letters import DeadLetters
 from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages, follow_pages
 from agent_runs.reader.event_structure import EventStructure
 from agent_runs.reader.follow import Poll, RunChange, changes
@@ -35,7 +36,8 @@ class Reader(EventStructure, RunSource):
     """Reads runs and their events from PostgreSQL.
 
     Every call has a deadline, sees whole batches of the consumer only, and raises a `ReaderError`. The login needs the
-    role `agent_runs_reader`. A reader belongs to the event loop in which it is used first.
+    role `agent_runs_reader`. A reader belongs to the event loop in which it is used first. Its attribute `dead_letters`
+    reads the records that were refused.
 
     Args:
         url: where PostgreSQL is, as DATABASE_URL. Default: the environment.
@@ -66,6 +68,7 @@ class Reader(EventStructure, RunSource):
         overrides = {name: value for name, value in given.items() if value is not None}
         self._settings = read_settings(ReaderSettings, os.environ, overrides)
         super().__init__(Connections(self._settings, pool_size))
+        self.dead_letters: Final = DeadLetters(self._connections)
 
     async def __aenter__(self) -> Self:
         """Return the reader. The first call opens a connection."""
