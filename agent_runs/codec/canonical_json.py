@@ -24,22 +24,23 @@ def canonical_json(value: Any) -> str:
     Numbers have the shortest form that gives the same number. A character is escaped only if JSON requires it, or if
     it is a lone surrogate. What JSON cannot express becomes `{"$repr": "…"}`, as in a payload. Never raises.
     """
-    check_texts = False
     try:
-        text = dump_sorted(value)
         if is_plain(value, MAX_DEPTH):
-            return text.decode()
+            return dump_sorted(value).decode()
+        return _dump_copy(value, PlainCopy(MAX_DEPTH - 1, canonical=True))
     except Exception as error:  # noqa: BLE001  # msgspec refuses some values, and an agent's objects may raise anything
         reraise_from_signal_handler(error)
-        check_texts = True
     try:
-        plain = PlainCopy(MAX_DEPTH - 1, canonical=True, check_texts=check_texts)
-        text = dump_sorted(plain.of(value))
-        if not plain.is_certain:
-            if too_deep(text):
-                return dump_lossy(value, canonical=True)
-            msgspec.json.decode(text, type=msgspec.Raw)  # raises if an object's own encoding is not JSON
-        return text.decode()
+        return _dump_copy(value, PlainCopy(MAX_DEPTH - 1, canonical=True, check_texts=True))
     except Exception as error:  # noqa: BLE001  # as above
         reraise_from_signal_handler(error)
-    return dump_lossy(value, canonical=True)
+        return dump_lossy(value, canonical=True)
+
+
+def _dump_copy(value: Any, plain: PlainCopy) -> str:
+    text = dump_sorted(plain.of(value))
+    if not plain.is_certain:
+        if too_deep(text):
+            return dump_lossy(value, canonical=True)
+        msgspec.json.decode(text, type=msgspec.Raw)  # raises if an object's own encoding is not JSON
+    return text.decode()

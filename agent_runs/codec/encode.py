@@ -66,28 +66,26 @@ def encode_checked(
         further_fields: fields to add to the message. None of them may have the name of a field of the event's class,
             or `type`. None: those that the event was decoded with.
     """
-    check_texts = False
     try:
-        text = dump_fast(event.message if isinstance(event, UnknownEvent) else event)
-        if further_fields is None:
-            further_fields = _decoded_further_fields(event, text)
-        if further_fields:
-            text = text[:-1] + b"," + dump_fast(further_fields)[1:]
-        if _has_plain_payload(event, further_fields):
-            return text, _has_valid_fields(event)
+        if _has_plain_payload(event):
+            text = dump_fast(event.message if isinstance(event, UnknownEvent) else event)
+            if further_fields is None:
+                further_fields = _decoded_further_fields(event, text)
+            if not further_fields:
+                return text, _has_valid_fields(event)
+            if is_plain(further_fields, MAX_DEPTH):
+                return text[:-1] + b"," + dump_fast(further_fields)[1:], _has_valid_fields(event)
+        return _encode_copy(event, further_fields, PlainCopy(MAX_DEPTH - 2))
     except Exception as error:  # noqa: BLE001  # msgspec refuses some values, and an agent's objects may raise anything
         reraise_from_signal_handler(error)
-        check_texts = True
     try:
-        return _encode_copy(event, further_fields, PlainCopy(MAX_DEPTH - 2, check_texts=check_texts))
+        return _encode_copy(event, further_fields, PlainCopy(MAX_DEPTH - 2, check_texts=True))
     except Exception as error:  # noqa: BLE001  # as above
         reraise_from_signal_handler(error)
         return encode_lossy(event, further_fields), False
 
 
-def _has_plain_payload(event: RunEvent | UnknownEvent, further_fields: Mapping[str, Json]) -> bool:
-    if further_fields and not is_plain(further_fields, MAX_DEPTH):
-        return False
+def _has_plain_payload(event: RunEvent | UnknownEvent) -> bool:
     for field in _PAYLOAD_FIELDS[type(event)]:  # noqa: SIM110  # `all` takes longer, and this runs for every event
         if not is_plain(getattr(event, field), MAX_DEPTH - 1):
             return False
@@ -102,7 +100,8 @@ def _encode_copy(
         further_fields = event.further_fields
     if isinstance(event, UnknownEvent):
         return dump_fast(plain.of({**event.message, **further_fields})), False
-    fields = {field: getattr(event, field) for field in event.__struct_fields__ if field != "timestamp"}
+    names = event.__struct_fields__ if plain.checks_texts else _PAYLOAD_FIELDS[type(event)]
+    fields = {field: getattr(event, field) for field in names if field != "timestamp"}
     copies = {field: plain.of(value) for field, value in fields.items() if value is not UNSET}
     text = dump_fast(structs.replace(event, **copies))
     if further_fields:

@@ -15,17 +15,14 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import partial
-from operator import index, itemgetter
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from agent_runs.codec.json_scan import MAX_DEPTH
+from agent_runs.codec.numbers import MAX_DIGITS, fits_numeric, number_of
 from agent_runs.signal_safety import reraise_from_signal_handler
-
-# PostgreSQL's `numeric`, and therefore its JSONB, stores at most so many digits before and after the decimal point.
-MAX_DIGITS: Final = 131_072
-_MAX_DECIMALS: Final = 16_383
 
 # msgspec encodes these itself. It passes a value of these types to `_enc_hook` only if the value is an object's key.
 _MSGSPEC_TYPES: Final = (bool, type(None), tuple, list, dict, set, frozenset)
@@ -36,13 +33,13 @@ def _enc_hook(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of 
     kind = type(value)  # `isinstance` reads `__class__`, which may be a property that raises
     if issubclass(kind, _MSGSPEC_TYPES):
         raise TypeError(f"{kind.__name__} as a key")  # if the hook returned it, msgspec would call the hook endlessly
+    if (number := number_of(value, kind)) is not None:
+        return number
     for base in (float, int, str, bytes, Decimal):
-        if issubclass(kind, base):  # a subclass, such as numpy's float64
+        if issubclass(kind, base):
             return base(value)
     if issubclass(kind, timedelta):
         return timedelta(value.days, value.seconds, value.microseconds)
-    if (number := _number_of(value, kind)) is not None:
-        return number
     try:
         if issubclass(kind, Mapping):
             return dict(value)
@@ -54,28 +51,6 @@ def _enc_hook(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of 
     except Exception as error:  # noqa: BLE001  # most types have no such method; one that raises must not lose the event
         reraise_from_signal_handler(error)
         return {"$repr": safe_repr(value)}
-
-
-def _number_of(value: Any, kind: type) -> float | None:
-    """Return the number that an object is, such as a scalar of numpy or a tensor without dimensions, or None.
-
-    Such objects have a method `item`, or `__index__` if they are integers. An array of one item has both, but its
-    `shape` is not empty.
-    """
-    try:
-        if getattr(value, "shape", ()) != ():
-            return None
-        if not hasattr(kind, "item"):
-            return index(value) if hasattr(kind, "__index__") else None
-        number: Any = value.item()
-        if type(number) is kind:  # numpy's longdouble, which no type of Python can express
-            return float(value)
-        # The integer of numpy's `datetime64` and `timedelta64` is a number of nanoseconds.
-        is_time = getattr(getattr(value, "dtype", None), "kind", None) in ("m", "M")
-        return None if is_time or type(number) not in (int, float, bool) else number
-    except Exception as error:  # noqa: BLE001  # an object of another kind, with an `item` of its own
-        reraise_from_signal_handler(error)
-        return None
 
 
 # Encodes nearly every value. It writes a NaN as null if it is a float, and as NaN, which is not JSON, if a Decimal.
@@ -208,16 +183,6 @@ def _is_storable(value: Any) -> bool:
     if isinstance(value, Decimal):
         return fits_numeric(value)
     return not isinstance(value, float) or math.isfinite(value)
-
-
-def fits_numeric(value: Decimal) -> bool:
-    """Whether PostgreSQL's `numeric`, and so its JSONB, can store the number."""
-    return value.is_finite() and value.adjusted() < MAX_DIGITS and -_exponent(value) <= _MAX_DECIMALS
-
-
-def _exponent(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
-    return exponent if isinstance(exponent, int) else 0  # NaN and infinities have a letter as their exponent
 
 
 def key_text(key: Any) -> str:

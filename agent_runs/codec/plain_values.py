@@ -5,11 +5,13 @@ nearly all plain. They are replaced, and msgspec encodes the rest. `dump_lossy` 
 takes a step in Python for each value.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from math import isfinite
 from operator import itemgetter
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -19,21 +21,25 @@ from agent_runs.codec.lossy_json import (
     dump_fast,
     dump_sorted,
     dump_text,
-    fits_numeric,
     key_text,
     may_hide_numbers,
     safe_repr,
     sorted_items,
     to_builtins,
 )
+from agent_runs.codec.numbers import fits_numeric, number_type
 from agent_runs.signal_safety import reraise_from_signal_handler
 
-PLAIN_TYPES: Final = frozenset({str, int, bool, type(None)})
-_SAFE_INTEGER: Final = 2**64  # Python refuses to convert an integer of more than 4,300 digits to text
+# msgspec encodes any object of these types without loss, except texts with lone surrogates and integers of more than
+# 4,300 digits, which it refuses.
+PLAIN_TYPES: Final = frozenset({str, int, bool, type(None), bytes, datetime, date, time, timedelta, UUID})
+_SAFE_INTEGER: Final = 2**64
+_MANY: Final = 50  # of fewer items, the conversion one by one takes less time than a look at the types of all
+_SEQUENCES: Final = frozenset({list, tuple, set, frozenset})
 
 
 def is_plain(value: Any, levels: int) -> bool:
-    """Whether the value consists of JSON's own types and finite numbers, nested at most `levels` deep.
+    """Whether the value consists of plain types and finite numbers, nested at most `levels` deep.
 
     This runs for every event. The loop calls the function only for items that are not scalars, which takes a third of
     the time of a call for every item.
@@ -41,8 +47,8 @@ def is_plain(value: Any, levels: int) -> bool:
     kind = type(value)
     if kind is dict:
         value = value.values()
-    elif kind is not list and kind is not tuple:
-        return kind in PLAIN_TYPES or (kind is float and math.isfinite(value))
+    elif kind not in _SEQUENCES:
+        return kind in PLAIN_TYPES or (kind is float and isfinite(value))
     for item in value:
         if type(item) not in PLAIN_TYPES and not is_plain(item, levels - 1):
             return False
@@ -50,22 +56,23 @@ def is_plain(value: Any, levels: int) -> bool:
 
 
 def _has_only_scalars(items: Iterable[Any]) -> bool:
-    for item in items:
-        if type(item) not in PLAIN_TYPES and not (type(item) is float and math.isfinite(item)):
+    for item in items:  # noqa: SIM110  # `all` takes longer
+        if type(item) not in PLAIN_TYPES and not (type(item) is float and isfinite(item)):
             return False
     return True
 
 
 class PlainCopy:
-    """Makes copies that msgspec encodes without loss. Containers that need no replacement are not copied.
+    """Makes copies that msgspec encodes without loss. A container of plain scalars is not copied.
 
     Args:
         max_depth: the deepest nesting of a copy. A container that is nested deeper, or contains itself, becomes its
             Python representation.
         canonical: sort sets, and write texts as in canonical JSON.
-        check_texts: also look for texts and integers that msgspec refuses.
+        check_texts: also look for what msgspec refuses: texts, integers, keys, and times with a faulty time zone.
 
     Attributes:
+        checks_texts: the argument `check_texts`.
         is_certain: whether all parts of the copies are known to be JSON with numbers that PostgreSQL can store.
     """
 
@@ -73,8 +80,9 @@ class PlainCopy:
         self.is_certain = True
         self._max_depth = max_depth
         self._canonical = canonical
-        self._check_texts = check_texts
+        self.checks_texts = check_texts
         self._plain_types = frozenset({bool, type(None)}) if check_texts else PLAIN_TYPES
+        self._converters: dict[type, Callable[[Any], Any]] = {}
         self._open: set[int] = set()
 
     def of(self, value: Any) -> Any:
@@ -84,57 +92,66 @@ class PlainCopy:
             RecursionError: only `dump_lossy` encodes this value.
         """
         kind = type(value)
-        if kind is float:
-            return value if math.isfinite(value) else {"$repr": repr(value)}
-        if kind in self._plain_types:
-            return value
-        if kind in (dict, list, tuple, set, frozenset):
-            return self._of_container(value, kind)
-        if kind is str:
-            return self._of_text(value)
-        if kind is int:
-            return _of_integer(value)
-        return self._of_object(value, kind)
+        return value if kind in self._plain_types else (self._converters.get(kind) or self._converter(kind))(value)
 
-    def _of_container(self, value: Any, kind: type) -> Any:
-        if id(value) in self._open or len(self._open) >= self._max_depth:
+    def _converter(self, kind: type) -> Callable[[Any], Any]:
+        """Return the function that copies the objects of a type that is not plain."""
+        if kind is dict or kind in _SEQUENCES:
+            convert: Callable[[Any], Any] = self._of_container
+        elif (number := number_type(kind)) is not None:
+            convert = _of_float if number is float else number
+        elif kind is Decimal:
+            convert = _of_decimal
+        elif kind is str:
+            convert = self._of_text
+        else:
+            convert = _of_integer if kind is int else self._of_object
+        self._converters[kind] = convert
+        return convert
+
+    def _of_container(self, value: Any) -> Any:
+        kind, number, open_containers = type(value), id(value), self._open
+        if number in open_containers or len(open_containers) >= self._max_depth:
             return {"$repr": safe_repr(value)}
-        self._open.add(id(value))
-        if self._canonical and kind in (set, frozenset):
-            value, kind = sorted_items(value), list
-        replaced = self._replaced(value.items() if kind is dict else enumerate(value))
-        self._open.discard(id(value))
+        if not self.checks_texts and _has_only_scalars(value.values() if kind is dict else value):
+            return value
+        open_containers.add(number)
         if kind is dict:
-            copied = {**value, **replaced} if replaced else value
-            return self._with_safe_keys(copied) if self._check_texts else copied
-        return [replaced.get(index, item) for index, item in enumerate(value)] if replaced else value
+            copied = self._of_dict(value)
+        elif self._canonical and kind in (set, frozenset):
+            copied = self._of_items(sorted_items(value))
+        else:
+            copied = self._of_items(value)
+        open_containers.discard(number)
+        return copied
 
-    def _replaced(self, items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-        """Return the items that have a replacement. The loop calls a function only for items that may have one."""
-        replaced = {}
-        plain_types, is_finite = self._plain_types, math.isfinite
-        can_skip = not self._check_texts and len(self._open) < self._max_depth
-        for key, item in items:
-            kind = type(item)
-            if (
-                kind in plain_types
-                or (kind is float and is_finite(item))
-                or (kind is str and item.isascii())
-                or (kind is int and -_SAFE_INTEGER < item < _SAFE_INTEGER)
-            ):
-                continue
-            if kind is dict or kind is list:
-                if can_skip and _has_only_scalars(item.values() if kind is dict else item):
-                    continue
-                copied = self._of_container(item, kind)
-            else:
-                copied = self.of(item)
-            if copied is not item:
-                replaced[key] = copied
-        return replaced
+    # Of these two functions, the parts that run for each item are written out: a payload may have thousands of items.
+
+    def _of_dict(self, value: dict[Any, Any]) -> Any:
+        if len(value) > _MANY and number_type(type(next(iter(value.values())))) is not None:
+            snapshot = dict(value)  # another thread may change the dictionary
+            copied = dict(zip(snapshot, self._of_items(snapshot.values()), strict=True))
+        else:
+            types, converters = self._plain_types, self._converters
+            copied = {
+                key: item if (kind := type(item)) in types else (converters.get(kind) or self._converter(kind))(item)
+                for key, item in value.items()
+            }
+        return self._with_safe_keys(copied) if self.checks_texts else copied
+
+    def _of_items(self, items: Collection[Any]) -> list[Any]:
+        number = number_type(type(next(iter(items), None)))
+        if number is not None and len(set(map(type, items))) == 1:
+            numbers = list(map(number, items))
+            return numbers if number is not float or all(map(isfinite, numbers)) else list(map(_of_float, items))
+        types, converters = self._plain_types, self._converters
+        return [
+            item if (kind := type(item)) in types else (converters.get(kind) or self._converter(kind))(item)
+            for item in items
+        ]
 
     def _with_safe_keys(self, value: dict[Any, Any]) -> Any:
-        if all(type(key) is str and key.isascii() for key in value):
+        if {str}.issuperset(map(type, value)) and all(map(str.isascii, value)):
             return value
         named = {key_text(key): item for key, item in value.items()}
         if not any(map(LONE_SURROGATE.search, named)):
@@ -150,10 +167,11 @@ class PlainCopy:
             return text
         return msgspec.Raw(dump_text(text, canonical=self._canonical).encode())
 
-    def _of_object(self, value: Any, kind: type) -> Any:
+    def _of_object(self, value: Any) -> Any:
+        kind = type(value)
         try:
             if issubclass(kind, Decimal):
-                return value if fits_numeric(value) else {"$repr": safe_repr(value)}
+                return _of_decimal(value)
             if kind is msgspec.Raw:
                 self.is_certain = False
                 return value
@@ -178,7 +196,19 @@ class PlainCopy:
         return msgspec.Raw(text)
 
 
+def _of_float(value: Any) -> Any:
+    """Return a float of Python or numpy as a float; NaN and infinities as their representation."""
+    number = float(value)
+    return number if isfinite(number) else {"$repr": repr(number)}
+
+
+def _of_decimal(value: Decimal) -> Any:
+    return value if fits_numeric(value) else {"$repr": safe_repr(value)}
+
+
 def _of_integer(value: int) -> Any:
+    if -_SAFE_INTEGER < value < _SAFE_INTEGER:
+        return value
     try:
         str(value)
     except ValueError:

@@ -13,7 +13,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # not in type
 from typing import Final, NamedTuple
 
 from agent_runs.codec.json_scan import MAX_DEPTH, STRING
-from agent_runs.codec.lossy_json import fits_numeric
+from agent_runs.codec.numbers import fits_numeric
 from agent_runs.codec.records import Reason
 from agent_runs.ids import MAX_ID_BYTES
 from agent_runs.kafka.records import Record

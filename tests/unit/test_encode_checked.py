@@ -1,12 +1,15 @@
 """`read_envelope` accepts every message for which `encode_checked` returns True."""
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -116,6 +119,59 @@ def test_a_rare_value_does_not_slow_down_the_encoding_of_the_others(
     assert is_valid  # so that the message is not parsed
     read_envelope(value)
     assert canonical_json.canonical_json(payload) == dump_lossy(payload, canonical=True)
+
+
+NUMBERS = [
+    *(np.int8(-1), np.uint64(2**64 - 1), np.float16(0.5), np.float32(0.1), np.float64(1e300), np.longdouble(0.5)),
+    *(np.bool_(True), np.float64("inf"), np.float32("nan"), 0.5, 7, None, np.timedelta64(5, "s"), np.str_("é")),
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: f"{type(number).__name__} {number}")
+def test_many_numbers_are_encoded_as_one_is(number: Any) -> None:
+    one = msgspec.json.decode(_message(number))["result"]
+    other = msgspec.json.decode(_message(np.float64(2.5)))["result"]
+    many = {"list": [number] * 100, "mixed": (number, np.float64(2.5), "x"), "object": dict.fromkeys(KEYS, number)}
+
+    decoded = msgspec.json.decode(_message(many))["result"]
+    assert decoded == {"list": [one] * 100, "mixed": [one, other, "x"], "object": dict.fromkeys(KEYS, one)}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        *([kind(1) for _ in range(1000)] for kind in (np.int64, np.float64, np.float32, np.bool_)),
+        *([{1, 2}, b"a", AT, timedelta(1), UUID(int=1)] * 200, [2**70 + number for number in range(1000)]),
+    ],
+    ids=lambda items: f"{type(items[0]).__name__}",
+)
+def test_frequent_kinds_of_rare_values_need_no_function_call_each(items: list[Any]) -> None:
+    _message(items[:1])  # the type of numpy is examined once
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        _message(items)
+    finally:
+        sys.setprofile(None)
+    assert calls < 300  # one for each set
+
+
+def test_the_keys_of_many_numbers_are_escaped_too() -> None:
+    assert b'"\\ud800":1' in _message(dict.fromkeys([*KEYS, "\ud800"], np.int64(1)))
+
+
+KEYS = [f"key-{number}" for number in range(100)]
+
+
+def _message(result: Any) -> bytes:
+    value, is_valid = encode_checked(ToolSucceeded(id="e", timestamp=AT, tool_name="t", result=result), {})
+    assert is_valid
+    return value
 
 
 @pytest.mark.parametrize(("levels", "valid"), [(510, True), (511, True), (512, False)])

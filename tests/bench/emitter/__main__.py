@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 from deploy.local import Kafka
 from tests.bench import environment
+from tests.bench.emitter.rare_values import CASES
 from tests.bench.emitter.targets import TARGETS, TOPIC, message
 from tests.bench.processes import run_json_module
 from tests.bench.servers import PARTITIONS
@@ -57,7 +58,7 @@ Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures as JSON to this file.")
 def main(rounds: int, events: int, json_file: Path | None) -> None:
-    """Measure the duration of an emitter's call, the rate of delivery, and the duration of the import.
+    """Measure the duration of an emitter's call, with common and rare values, the rate of delivery, and the import.
 
     Starts its own Kafka server.
     """
@@ -95,7 +96,8 @@ def _measurements(bootstrap_servers: str, events: int) -> list[Measurement]:
         for name in ("aiokafka", "emitter")
     ]
     imports = [Measurement("import", name, "import_time", (name,)) for name in ("msgspec", "agent_runs")]
-    return [*calls, *rates, *imports]
+    rare = [Measurement("calls with rare values, and without", name, "rare_values", (name,)) for name in CASES]
+    return [*calls, *rare, *rates, *imports]
 
 
 def _run_round(measurements: Sequence[Measurement], number: int, console: Console) -> list[Result]:
@@ -124,7 +126,7 @@ def _print(console: Console, figures: Figures) -> None:
     for title, rows in figures.items():
         columns = list(next(iter(rows.values())))
         unit = ", microseconds" if title.startswith("calls") else ""
-        table = Table(Column(f"{title}{unit}", no_wrap=True, min_width=34), *columns)
+        table = Table(Column(f"{title}{unit}", no_wrap=True, min_width=42), *columns)
         for name, values in rows.items():
             table.add_row(name, *(f"{values[column]:,.1f}" for column in columns))
         console.print(table)
