@@ -18,6 +18,7 @@ from viewer.access import Access
 from viewer.answer_page import answer_page, get_answer, post_answer, post_form
 from viewer.answers import Answers
 from viewer.checks import Checks
+from viewer.compare_page import compare_page
 from viewer.dead_letter_page import dead_letter_page
 from viewer.errors import on_error, on_unknown_address
 from viewer.inbox_page import inbox_page
@@ -27,6 +28,7 @@ from viewer.operations_page import get_operations, operations_page
 from viewer.prompt_page import prompt_of_event, prompt_page
 from viewer.run_page import run_page
 from viewer.runs_page import runs_page
+from viewer.timeline_page import timeline_page
 
 _STATIC: Final = Path(__file__).parent / "static"
 _ROUTES: Final = (
@@ -37,6 +39,8 @@ _ROUTES: Final = (
     Route("/runs/{run}", run_page),
     Route("/runs/{run}/answers", post_form, methods=["POST"]),
     Route("/runs/{run}/answers/{question}", answer_page),
+    Route("/runs/{run}/timeline", timeline_page),
+    Route("/compare", compare_page),
     Route("/runs/{run}/calls/{number}", prompt_page),
     Route("/runs/{run}/events/{seq}/prompt", prompt_of_event),
     Route("/api/runs", api.list_runs),

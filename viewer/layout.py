@@ -24,6 +24,7 @@ _KEYS: Final = (
     ("e", "next failure of the run"),
     ("E", "failure before"),
     ("f", "fold tool calls"),
+    ("+ −", "zoom the timeline"),
     ("g", "first row"),
     ("G", "last row"),
     ("Esc", "close"),

@@ -7,19 +7,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from agent_runs.codec.canonical_json import text_of
-from agent_runs.codec.strict_json import container_of
-from agent_runs.reader import Change, LlmCall
+from agent_runs.reader import LlmCall
 from agent_runs.reader.event_text import count_text
 from viewer.api import reader_of, summary_of
 from viewer.calls import FoundCall, find_call, number_of_call
-from viewer.chat import ChatMessage, chat_of_text, indented, message_of
 from viewer.errors import Failure
-from viewer.html import Child, both_times, el, text_block
+from viewer.html import Child, both_times, el
 from viewer.layout import facts, page
 from viewer.parameters import Address, Parameters, path_number, with_query
+from viewer.texts import shown_change, shown_prompt, shown_text
 
 _VIEWS: Final = ("changes", "whole")
-_MAX_SHOWN: Final = 200_000  # characters of one text; the JSON has all of them
 _MAX_CHANGES: Final = 500
 
 
@@ -101,47 +99,15 @@ def _views(address: Address, call: LlmCall, view: str) -> Element:
 
 def _whole(call: LlmCall) -> list[Child]:
     return [
-        el("section", el("h2", "System prompt"), _text(call.system_prompt), class_="prompt"),
-        el("section", el("h2", "User prompt"), _text(call.user_prompt), class_="prompt"),
+        el("section", el("h2", "System prompt"), shown_prompt(call.system_prompt), class_="prompt"),
+        el("section", el("h2", "User prompt"), shown_prompt(call.user_prompt), class_="prompt"),
     ]
 
 
 def _answer(call: LlmCall) -> Element:
     if call.raw_response is None:
-        return el("section", el("h2", "Error"), _shown(call.error or ""), class_="prompt failure")
-    return el("section", el("h2", "Answer"), _text(call.raw_response), class_="prompt answer")
-
-
-def _text(text: str) -> list[Child]:
-    """A prompt or an answer: the messages of a chat, else JSON on indented lines, else the text."""
-    messages = chat_of_text(text)
-    if messages is not None:
-        return [_message(message) for message in messages]
-    value = container_of(text)
-    if isinstance(value, dict) and (message := message_of(value)):
-        return [_message(message)]
-    return [_shown(text if value is None else indented(value))]
-
-
-def _message(message: ChatMessage, change: str = "") -> Element:
-    role = message.role.split(" ")[0]
-    known = role if role in ("system", "user", "assistant", "tool", "model", "developer") else "other"
-    parts = [[el("p", kind, class_="part") if kind != "text" else None, _shown(text)] for kind, text in message.parts]
-    return el(
-        "article",
-        el("h3", message.role),
-        parts or el("p", "no content", class_="dim"),
-        class_=f"message {known} {change}".strip(),
-    )
-
-
-def _shown(text: str) -> Element:
-    if not text:
-        return el("p", "empty", class_="dim")
-    if len(text) <= _MAX_SHOWN:
-        return text_block(text)
-    rest = f"{len(text) - _MAX_SHOWN:,} more characters are in the JSON."
-    return el("div", text_block(text[:_MAX_SHOWN]), el("p", rest, class_="dim"))
+        return el("section", el("h2", "Error"), shown_text(call.error or ""), class_="prompt failure")
+    return el("section", el("h2", "Answer"), shown_prompt(call.raw_response), class_="prompt answer")
 
 
 def _changes(call: LlmCall) -> Element:
@@ -152,28 +118,7 @@ def _changes(call: LlmCall) -> Element:
     return el(
         "section",
         el("h2", f"{count_text(len(call.changes), 'difference')} to prompt {call.number - 1}"),
-        [_change(change) for change in call.changes[:_MAX_CHANGES]],
+        [shown_change(change) for change in call.changes[:_MAX_CHANGES]],
         el("p", f"{more:,} more differences are in the JSON.", class_="dim") if more > 0 else None,
         class_="prompt",
     )
-
-
-def _change(change: Change) -> Element:
-    head = el(
-        "p", el("span", _path_text(change.path), class_="path"), el("span", change.kind, class_="kind"), class_="where"
-    )
-    before = None if change.kind == "added" else _side(change.before, "removed")
-    after = None if change.kind == "removed" else _side(change.after, "added")
-    return el("div", head, before, after, class_="change")
-
-
-def _side(value: Any, side: str) -> Element:
-    mark = el("span", "−" if side == "removed" else "+", class_="mark", aria_label=side)
-    if message := message_of(value):
-        return el("div", mark, _message(message), class_=f"side {side}")
-    return el("div", mark, _shown(value if isinstance(value, str) else indented(value)), class_=f"side {side}")
-
-
-def _path_text(path: list[str | int]) -> str:
-    """Return a path such as `user_prompt[3].content`; the number of a line counts from 1."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from agent_runs.escaping import escape_line
 from agent_runs.events import EVENT_CLASSES
+from agent_runs.labels import REPLAY_OF
 from agent_runs.reader import OpenQuestion, RunSource, RunSummary, RunTree
 from agent_runs.reader.event_text import count_text
 from agent_runs.reader.run_notes import failure_text
@@ -20,6 +21,7 @@ from viewer.answer_form import answer_form
 from viewer.api import reader_of, summary_of
 from viewer.html import Child, both_times, el, time_element
 from viewer.layout import facts, page, status_badge
+from viewer.origins import origin_link, read_replays, related_links, replays_section
 from viewer.parameters import Address, Parameters, with_query
 
 _TREE_RUNS: Final = 100
@@ -57,7 +59,9 @@ async def run_content(
         types: the types of events that are chosen; empty for all.
         answer: returns the form that answers a question; None if the page cannot answer.
     """
-    tree, questions = await asyncio.gather(source.get_tree(run.id, limit=_TREE_RUNS), source.questions_of([run]))
+    tree, questions, replays = await asyncio.gather(
+        source.get_tree(run.id, limit=_TREE_RUNS), source.questions_of([run]), read_replays(source, run)
+    )
     failure = await failure_text(source, run) if run.status is RunStatus.FAILED else ""
     return [
         _heading(run),
@@ -65,6 +69,7 @@ async def run_content(
         _holes(run),
         [_question(question, answer and answer(question)) for question in questions],
         _tree(tree, run),
+        replays_section(run, replays),
         _transcript(run, types),
     ]
 
@@ -78,11 +83,13 @@ def _heading(run: RunSummary) -> Element:
             "div",
             el("h1", run.id),
             el("span", _badges(run), id="run-status", role="status"),
+            related_links(run),
             class_="title",
         ),
         facts(
             ("Agent", el("a", run.agent, href=with_query("/", [("agent", run.agent)]))),
             ("Session", _session(run)),
+            ("Replay of" if REPLAY_OF in run.labels else "Fork of", origin_link(run)),
             ("Created", both_times(run.created_at)),
             ("Last event", el("span", both_times(run.updated_at), id="run-updated")),
             ("Duration", f"{duration_text(run.updated_at - run.created_at)} {lasted}"),

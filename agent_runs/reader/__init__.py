@@ -30,6 +30,7 @@ from agent_runs.reader.store_status import PartitionStatus, StoreStatus
 from agent_runs.reader.stored_events import OpaqueEvent, StoredEvent, event_of_message
 from agent_runs.reader.stream import Stream
 from agent_runs.reader.sync_reader import SyncReader, SyncRunSource
+from agent_runs.reader.timeline import Step, Timeline
 from agent_runs.reader.tree import RelatedRuns, RunTree, TreeNode
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "RunSummary",
     "RunTree",
     "StatusCount",
+    "Step",
     "StoreStatus",
     "StoredEvent",
     "StoredRun",
@@ -65,6 +67,7 @@ __all__ = [
     "Structure",
     "SyncReader",
     "SyncRunSource",
+    "Timeline",
     "TreeNode",
     "Usage",
     "compare_runs",

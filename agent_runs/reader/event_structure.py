@@ -1,6 +1,7 @@
 """What can be asked about the events of a run without reading their messages, or by reading few of them."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
 from agent_runs.reader.connections import Connections
@@ -8,6 +9,7 @@ from agent_runs.reader.event_pages import EventQuery, event_pages
 from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, call_of_events
 from agent_runs.reader.run_scan import Hits, Structure, Usage, read_structure, search, sum_usage
 from agent_runs.reader.stored_events import OpaqueEvent, StoredEvent
+from agent_runs.reader.timeline import Timeline, read_timeline
 
 _CALLS_BEFORE: Final = 8  # a call is compared with the one before it; if that cannot be decoded, with an earlier one
 
@@ -84,6 +86,26 @@ class EventStructure:
     async def usage(self, run_id: str, *, after: int = -1, budget_s: float = 1.0) -> Usage:
         """Sum the field `usage` of the next calls of models of a run. Returns after about `budget_s` seconds."""
         return await sum_usage(self._connections, run_id, after, budget_s)
+
+    async def timeline(
+        self,
+        run_ids: Collection[str],
+        *,
+        begin: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 1000,
+    ) -> Timeline:
+        """Return the longest calls of models and tools in some runs, with their begins and ends.
+
+        Reads the structure of all events of these runs: half a second for 200,000 events.
+
+        Args:
+            run_ids: the runs.
+            begin: only steps that end at this time or later. None: all.
+            end: only steps that begin at this time or earlier. None: all.
+            limit: how many steps.
+        """
+        return await read_timeline(self._connections, list(run_ids), begin, end, limit)
 
     async def _call(self, run_id: str, number: int, seqs: list[int]) -> LlmCall | None:
         """Return the call that the last of these events is, compared with the last readable one before it."""

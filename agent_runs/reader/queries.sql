@@ -159,6 +159,42 @@ SELECT NULL AS name, count(*)::double precision AS number, max(event_seq) AS sea
  UNION ALL
 (SELECT name, sum(number)::double precision, NULL FROM numbers WHERE number BETWEEN 0 AND 1e12 GROUP BY name ORDER BY 2 DESC LIMIT 20)
 
+-- longest_steps --
+-- The calls of models and of tools in some runs, the longest first: from the request to its answer; a call of a model, which is one event,
+-- from its parent. A request without an answer has no end. No message is read.
+-- $1 runs, $2 $3 begin and end of a span of time that they touch, or NULL, $4 how many
+WITH events AS MATERIALIZED (
+    SELECT run_id, event_seq, id, parent_event_id, event_type, created_at FROM run_events WHERE run_id = ANY ($1::text[])
+), steps AS (
+    SELECT event.run_id, began.event_seq AS began_seq, event.event_seq, event.event_type,
+           least(began.created_at, event.created_at) AS began_at, event.created_at AS ended_at
+      FROM events AS event
+           LEFT JOIN events AS began ON began.run_id = event.run_id AND began.id = event.parent_event_id
+     WHERE event.event_type IN ('llm_called', 'llm_failed', 'tool_succeeded', 'tool_failed')
+     UNION ALL
+    SELECT run_id, event_seq, event_seq, event_type, created_at, NULL
+      FROM events AS request
+     WHERE event_type = 'tool_requested'
+       AND NOT EXISTS (SELECT
+                         FROM events AS answer
+                        WHERE answer.run_id = request.run_id AND answer.parent_event_id = request.id
+                          AND answer.event_type IN ('tool_succeeded', 'tool_failed'))
+)
+SELECT *, count(*) OVER () AS total
+  FROM steps
+ WHERE ($2::timestamptz IS NULL OR ended_at IS NULL OR ended_at >= $2)
+   AND ($3::timestamptz IS NULL OR began_at <= $3)
+ ORDER BY ended_at - began_at DESC NULLS FIRST, run_id, event_seq
+ LIMIT $4
+
+-- names_of_steps --
+-- The tool or the model of some events, unless the message is long.
+-- $1 runs, $2 numbers of events in them, $3 bytes of the longest message that is read, as stored
+SELECT event.run_id, event.event_seq, coalesce(event_data ->> 'tool_name', event_data ->> 'model') AS name
+  FROM unnest($1::text[], $2::integer[]) AS wanted (run_id, event_seq)
+  JOIN run_events AS event ON event.run_id = wanted.run_id AND event.event_seq = wanted.event_seq
+ WHERE pg_column_size(event_data) <= $3
+
 -- event_without_message --
 -- The next event of a run, without its message, which PostgreSQL could not return.
 -- $1 run, $2 number of the last event before it, $3 number of the last event or NULL, $4 types or NULL

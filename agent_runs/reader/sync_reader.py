@@ -150,6 +150,7 @@ class SyncReader(SyncRunSource[Reader]):
     structure = _blocking(Reader.structure)
     search_events = _blocking(Reader.search_events)
     usage = _blocking(Reader.usage)
+    timeline = _blocking(Reader.timeline)
 
     def __init__(
         self,

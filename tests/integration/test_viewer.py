@@ -16,7 +16,7 @@ from tests.support.paths import CHECKOUT
 from tests.support.proxy.proxy import DatabaseProxy
 from tests.support.servers.clients import execute
 from tests.support.servers.logins import READER, login
-from tests.support.stored_runs import insert_event, insert_run
+from tests.support.stored_runs import at, insert_event, insert_run
 from tests.support.viewer_process import Answer, get, running_viewer, stream
 from tests.support.waiting import until
 from viewer.server import run
@@ -120,7 +120,7 @@ def assert_harmless(answer: Answer) -> None:
         for name in ("src", "href", "action"):
             assert (attributes.get(name) or "/").startswith(("/", "#")), attributes
     assert {attributes["src"] for tag, attributes in page.tags if tag == "script"} <= {
-        f"/static/{name}.js" for name in ("page", "runs", "transcript", "prompt", "inbox")
+        f"/static/{name}.js" for name in ("page", "runs", "transcript", "prompt", "inbox", "timeline", "compare")
     }
     assert not set("\x1b\u202e\u202c") & set(page.text)
     assert all(escape in page.text for escape in ESCAPES)
@@ -150,6 +150,8 @@ async def test_hostile_content_is_shown_harmless_and_visible_on_every_page(datab
             path_of(HOSTILE, "/calls/1"),
             path_of(HOSTILE, "/calls/2"),
             path_of(HOSTILE, "/calls/2?view=whole"),
+            path_of(HOSTILE, "/timeline"),
+            f"/compare?a={quote(HOSTILE)}&b={quote(HOSTILE)}",
         ):
             answer = await get(port, path)
             assert answer.status == 200, path
@@ -167,6 +169,63 @@ async def test_hostile_content_is_shown_harmless_and_visible_on_every_page(datab
         assert missing.status == 404
         assert "<script>alert" not in missing.text
         assert "nosniff" in missing.headers["x-content-type-options"]
+
+
+async def test_the_timeline_of_a_run_shows_calls_that_overlap_and_those_of_its_children(
+    database: str, tmp_path: Path
+) -> None:
+    # Given a run with two calls of a tool that overlap and one without an answer, and a child,
+    messages = [
+        event("l", "llm_called", **PROMPT),
+        event("a", "tool_requested", parent_event_id="l"),
+        event("b", "tool_requested", parent_event_id="l"),
+        event("x", "tool_failed", parent_event_id="a", tool_name="fetch", error="e"),
+        event("y", "tool_succeeded", parent_event_id="b", tool_name="search", result=1),
+        event("c", "tool_requested", parent_event_id="y"),
+    ]
+    await insert_run(database, "run", 1, messages)
+    await insert_run(database, "child", 1.5, [event("l", "llm_called", **PROMPT)], parent="run", status="completed")
+    async with running_viewer(database, tmp_path) as port:
+        answer = await get(port, "/runs/run/timeline")
+        # then each call is a link to its event, with its duration, also in a table,
+        page = Tags(answer.text)
+        links = {each["href"]: each["aria-label"] for _, each in page.tags if {"href", "aria-label"} <= each.keys()}
+        assert links == {
+            "/runs/run#0": "model m, 0ms, +0ms",
+            "/runs/run#3": "tool fetch, 2.0s until it failed, +1.0s",
+            "/runs/run#4": "tool search, 2.0s, +2.0s",
+            "/runs/run#5": "tool search, not answered, +5.0s",
+            "/runs/child#0": "model m, 0ms, +30s",
+        }
+        assert sum(each.get("class") == "column" for _, each in page.tags) == 8
+        # those that overlap in lanes of their own,
+        tops = [each["y"] for tag, each in page.tags if tag == "svg" and "y" in each]
+        assert tops == ["2", "2", "22", "2", "2"]
+        # and a part of the time shows what is in it.
+        begin = round(at(1).timestamp() * 1000)
+        part = await get(port, f"/runs/run/timeline?from={begin + 2500}&to={begin + 3500}")
+        assert [link for link in links if f'"{link}"' in part.text] == ["/runs/run#3", "/runs/run#4"]
+        assert (await get(port, "/runs/run/timeline?from=5&to=5")).status == 400
+
+
+async def test_two_runs_are_compared_and_a_replay_leads_to_its_original_and_back(database: str, tmp_path: Path) -> None:
+    first = [event("a", "input", data="x"), event("b", "tool_requested", tool_args={"q": [1, 2]}), event("c")]
+    second = [event("a2", "input", data="x"), event("b2", "tool_requested", tool_args={"q": [1, 3]})]
+    await insert_run(database, "one", 1, first)
+    await insert_run(database, "two", 2, second, labels={"replay_of": "one"})
+    async with running_viewer(database, tmp_path) as port:
+        compare = "/compare?a=one&b=two"
+        for path in ("/runs/one", "/runs/two"):
+            assert any(each.get("href") == compare for _, each in Tags((await get(port, path)).text).tags), path
+        text = Tags((await get(port, compare)).text).text
+        assert "1 event equal, 1 different, 1 only in the first run, 0 only in the second" in text
+        assert "tool_args.q[1]" in text
+        assert "No differences: 2 events in both" in (await get(port, "/compare?a=two&b=two")).text
+        assert (await get(port, "/compare?a=one&b=none")).status == 404
+        assert (await get(port, "/compare?a=one")).status == 200
+        await execute(database, "UPDATE agent_runs SET event_count = 5001 WHERE id = 'one'")
+        refused = await get(port, compare)
+        assert (refused.status, "agent-runs diff" in refused.text) == (413, True)
 
 
 async def test_the_structure_the_search_and_the_tokens_of_a_run_are_read_in_parts(
