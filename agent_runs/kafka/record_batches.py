@@ -1,4 +1,4 @@
-"""Parses record batches that the Kafka client refuses: it gives up a whole batch over one record.
+"""Parses the headers of record batches, and batches that the Kafka client refuses because of one record.
 
 The format: https://kafka.apache.org/documentation/#recordbatch
 """
@@ -52,6 +52,18 @@ def first_batch(data: bytes) -> RecordBatch:
     if magic != _MAGIC or not _HEADER.size <= end <= len(data) or last_offset_delta < 0:
         raise DamagedBatch("the header of the record batch is damaged: the offset of the next batch is not known")
     return RecordBatch(offset, offset + last_offset_delta + 1, timestamp, data[:end])
+
+
+def offset_after(data: bytes, offset: int) -> int:
+    """Return the offset after the last complete batch of a fetch response; `offset` if it has none."""
+    position = 0
+    while position + _HEADER.size <= len(data):
+        base_offset, length, _, magic, _, _, last_offset_delta, *_ = _HEADER.unpack_from(data, position)
+        position += _BYTES_BEFORE_LENGTH_COUNTS + length
+        if magic != _MAGIC or length < 0 or position > len(data):
+            break  # the rest is incomplete, of an older format, or damaged
+        offset = max(offset, base_offset + last_offset_delta + 1)
+    return offset
 
 
 def parse_batch(partition: int, batch: RecordBatch, start_offset: int) -> list[Record]:

@@ -53,7 +53,7 @@ def read_topic(  # noqa: PLR0913  # keywords with defaults
     """Return the events and rejections of a topic, for `for` and `async for`.
 
     The reading joins no consumer group and commits no offsets. The order of the records is kept within a partition, and
-    so within a run. Memory is bounded: about 1 MiB for each partition, or one record batch if that is larger.
+    so within a run. Memory is bounded: two responses of 4 MiB from each broker, or of one record batch if that is more.
 
     Args:
         topic: the name of the topic. None: `AGENT_RUNS_TOPIC`.
@@ -62,7 +62,8 @@ def read_topic(  # noqa: PLR0913  # keywords with defaults
         positions: by partition, the offset to begin at, such as `TopicReading.positions` of an earlier reading. A
             partition without one is read from the start of its log.
         since: begin with the first records that are not older, by the records' timestamps. Not with `positions`.
-        follow: continue with new records. False: end with the last record that is in the topic now.
+        follow: continue with new records, also of partitions that are added. False: end with the last record that is in
+            the topic now.
         on_progress: called about once for each thousand records, in the thread of the iteration.
         environ: the settings. None: the environment of the process.
 

@@ -1,7 +1,7 @@
 """Reads a topic in batches of events and rejections, without a consumer group."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -16,12 +16,12 @@ from agent_runs.kafka.failures import failure_behind
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.records import UnreadableRecord
 from agent_runs.replay.topic import Batch, Selection, TopicItem, TopicSettings
-from agent_runs.replay.topic_client import CLIENT_ERRORS, TopicClient
+from agent_runs.replay.topic_client import CLIENT_ERRORS, Records, TopicClient
 from agent_runs.replay.topic_items import TopicEvent, TopicRejection
 from agent_runs.settings import KafkaSettings
 
 _CLIENT_ID: Final = "agent-runs-replay"
-_FETCH_BYTES: Final = 1024 * 1024  # for each partition
+_METADATA_MAX_AGE_MS: Final = 30_000  # how soon added partitions are noticed
 
 
 async def read_batches(
@@ -43,37 +43,41 @@ async def read_batches(
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",
-        max_partition_fetch_bytes=_FETCH_BYTES,
+        metadata_max_age_ms=_METADATA_MAX_AGE_MS,
     )
     reader = TopicClient(client, settings.topic, selection)
     try:
         await reader.start()
         yield iter(()), reader.progress()
         while selection.follow or reader.unfinished():
-            records = await reader.fetch()
-            if records or not selection.follow:
-                yield (_item(record, settings.max_event_bytes) for record in records), reader.progress()
+            if (found := await reader.fetch()) is not None:
+                yield _items(found, settings.max_event_bytes), reader.progress()
     except (*CLIENT_ERRORS, DamagedBatch) as error:
         reason = failure_behind(error, began_at) or repr(error)
         raise KafkaUnavailable(f"the topic {settings.topic!r} cannot be read: {reason}") from error
     finally:
+        await reader.close()
         with suppress(*CLIENT_ERRORS):
             await client.stop()
 
 
-def _item(record: Any, max_event_bytes: int) -> TopicItem:
-    if isinstance(record, UnreadableRecord):
-        return _rejection(record, Refusal(Reason.UNREADABLE, record.problem))
-    found = judge_record(record.key, record.value, record.timestamp, max_event_bytes, decode_event)
-    if isinstance(found, Refusal):
-        return _rejection(record, found)
-    run_id, event = found
-    return TopicEvent(run_id, record.partition, record.offset, record.timestamp, event, record.headers)
+def _items(found: Records, max_event_bytes: int) -> Iterator[TopicItem]:
+    partition = found.partition
+    for record in found.records:
+        if isinstance(record, UnreadableRecord):
+            yield _rejection(partition, record, Refusal(Reason.UNREADABLE, record.problem))
+            continue
+        timestamp_ms = record.timestamp
+        judged = judge_record(record.key, record.value, timestamp_ms, max_event_bytes, decode_event)
+        if isinstance(judged, Refusal):
+            yield _rejection(partition, record, judged)
+        else:
+            yield TopicEvent(judged[0], partition, record.offset, timestamp_ms, judged[1], record.headers)
 
 
-def _rejection(record: Any, refusal: Refusal) -> TopicRejection:
+def _rejection(partition: int, record: Any, refusal: Refusal) -> TopicRejection:
     return TopicRejection(
-        record.partition,
+        partition,
         record.offset,
         record.timestamp,
         refusal.reason,

@@ -1,33 +1,34 @@
-"""Fetches the records of a topic, and follows its partitions from their start to their end."""
+"""Follows the partitions of a topic from their start to their end, and returns their records."""
 
+import asyncio
 import time
-from collections.abc import Iterable
-from typing import Any, Final
+from collections import deque
+from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
-from aiokafka.errors import (
-    CorruptRecordException,
-    KafkaError,
-    OffsetOutOfRangeError,
-    RecordTooLargeError,
-    UnsupportedCodecError,
-)
+from aiokafka.errors import KafkaError
 
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.batch_reader import fetch_batch_bytes, read_unreadable
-from agent_runs.kafka.records import UnreadableRecord
 from agent_runs.kafka.topics import partition_of_key, partitions_of
 from agent_runs.replay.topic import Selection
+from agent_runs.replay.topic_fetches import Fetched, TopicFetches
 from agent_runs.replay.topic_items import Progress
+from agent_runs.replay.topic_records import FetchedRecords
 
 CLIENT_ERRORS: Final = (KafkaError, OSError, TimeoutError)
-# Those of the client's errors that a record causes. Parsing a record batch raises many others too, such as ValueError.
-_RECORD_ERRORS: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
-_FETCH_RECORDS: Final = 1000
-_FETCH_WAIT_S: Final = 0.2  # until the positions are compared with the ends
+_ENOUGH_RECORDS: Final = 1000
+_FETCH_WAIT_S: Final = 0.2  # until the topic's partitions are compared with those that are read
 _TRIES: Final = 3  # of a record that cannot be parsed: a bit flipped in transit is correct in the next fetch
 _TIMEOUT_S: Final = 60.0  # without any record although the log has some
 _SHOWN_CHARACTERS: Final = 500
+
+
+class Records(NamedTuple):
+    """Consecutive records of a partition: those of the client, and unreadable ones."""
+
+    partition: int
+    records: list[Any]
 
 
 class TopicClient:
@@ -38,18 +39,22 @@ class TopicClient:
         self._topic = topic
         self._selection = selection
         self._key = None if selection.run_id is None else selection.run_id.encode()
+        self._fetches = TopicFetches(client._client, topic)  # noqa: SLF001
+        self._received: deque[FetchedRecords] = deque()
         self._positions: dict[int, int] = {}
         self._starts: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         self._lost: dict[int, int] = {}
+        self._known = 0  # how many partitions the topic has
         self._records = 0
-        self._single = 0  # how many records are fetched one by one, because one of them cannot be parsed
-        self._moved_at = time.monotonic()
+        self._failures: dict[tuple[int, int], int] = {}  # by partition and offset
+        self._waited_s = 0.0
 
     async def start(self) -> None:
         """Connect, and find where to begin and where to end."""
         await self._client.start()
         tps = [TopicPartition(self._topic, number) for number in await self._chosen_partitions()]
+        await self._client._client.set_topics([self._topic])  # noqa: SLF001
         self._starts = {tp.partition: offset for tp, offset in (await self._client.beginning_offsets(tps)).items()}
         self._ends = {tp.partition: offset for tp, offset in (await self._client.end_offsets(tps)).items()}
         wanted = await self._wanted_offsets(tps)
@@ -60,10 +65,14 @@ class TopicClient:
             if wanted.get(partition, start) < start:
                 self._lost[partition] = wanted[partition]
             self._positions[partition] = max(wanted.get(partition, start), start)
-        self._assign(self._starts if self._selection.follow else self.unfinished())
+
+    async def close(self) -> None:
+        """Abandon the outstanding requests."""
+        await self._fetches.close()
 
     async def _chosen_partitions(self) -> list[int]:
         known = await partitions_of(self._client._client, self._topic)  # noqa: SLF001
+        self._known = len(known)
         if self._key is not None and self._selection.partitions is None:
             return [partition_of_key(self._key, len(known))]
         chosen = known if self._selection.partitions is None else sorted(self._selection.partitions)
@@ -78,13 +87,6 @@ class TopicClient:
         found = await self._client.offsets_for_times(dict.fromkeys(tps, timestamp_ms))
         return {tp.partition: at.offset if at else self._ends[tp.partition] for tp, at in found.items()}
 
-    def _assign(self, partitions: Iterable[int]) -> None:
-        """Read these partitions, from their positions on."""
-        tps = [TopicPartition(self._topic, partition) for partition in partitions]
-        self._client.assign(tps)
-        for tp in tps:
-            self._client.seek(tp, self._positions[tp.partition])
-
     def unfinished(self) -> list[int]:
         """Return the partitions that have not been read to their end."""
         return [partition for partition, end in self._ends.items() if self._positions[partition] < end]
@@ -93,83 +95,78 @@ class TopicClient:
         """Return how far the reading is."""
         return Progress(dict(self._positions), self._starts, self._ends, dict(self._lost), self._records)
 
-    async def fetch(self) -> list[Any]:
-        """Return the next records of the run or of all runs: records of the client, and rejections of unreadable ones.
+    async def fetch(self) -> Records | None:
+        """Return the next records of the run or of all runs, or None.
 
-        None of them if the positions have passed other runs, transaction markers or aborted records, or nothing is new.
+        None: the positions have passed other runs, transaction markers or aborted records, or nothing is new.
         """
-        try:
-            if self._single > 0:
-                return await self._fetch_single()
-            fetched = await self._getmany(_FETCH_RECORDS)
-        except OffsetOutOfRangeError as error:
-            await self._begin_after_loss(error)
-            return []
-        except Exception as error:
-            if isinstance(error, CLIENT_ERRORS) and not isinstance(error, _RECORD_ERRORS):
-                raise
-            self._single = _FETCH_RECORDS  # the failed fetch has lost the records of all partitions
-            return []
-        return await self._accept(fetched)
+        while self._received:
+            first = self._received[0]
+            if first.is_empty or first.position != self._positions[first.partition]:
+                self._received.popleft()
+            else:
+                return await self._accept(first)
+        await self._receive()
+        return None
 
-    async def _getmany(self, most: int) -> dict[TopicPartition, list[Any]]:
-        timeout_ms = int(_FETCH_WAIT_S * 1000)
-        found: dict[TopicPartition, list[Any]] = await self._client.getmany(timeout_ms=timeout_ms, max_records=most)
-        return found
+    async def _receive(self) -> None:
+        """Wait for responses, and send the next requests, which the brokers answer while the records are decoded."""
+        if self._selection.follow:
+            self._add_partitions()
+        began_at = time.monotonic()
+        self._fetches.send(self._wanted_positions())
+        for fetched in await self._fetches.receive(_FETCH_WAIT_S):
+            if fetched.offset != self._positions[fetched.partition]:
+                continue  # the position was moved after the request
+            if fetched.is_lost:
+                await self._begin_after_loss(fetched)
+            else:
+                self._received.append(FetchedRecords(fetched))
+        self._fetches.send(self._wanted_positions())
+        await asyncio.sleep(0)  # or the requests would be written after the records are decoded
+        self._check_waiting(time.monotonic() - began_at)
 
-    async def _accept(self, fetched: dict[TopicPartition, list[Any]]) -> list[Any]:
-        """Move the positions, stop reading finished partitions, and return the records that are asked for."""
-        found: list[Any] = []
-        for tp in self._client.assignment():
-            records = fetched.get(tp, [])
-            self._records += len(records)
-            wanted = records if self._key is None else [record for record in records if record.key == self._key]
-            end = None if self._selection.follow else self._ends[tp.partition]
-            found += wanted if end is None else [record for record in wanted if record.offset < end]
-        await self._move_positions()
-        return found
+    def _wanted_positions(self) -> dict[int, int]:
+        """Return, by unfinished partition, the offset after the records that were received."""
+        after = self._positions | {each.partition: each.end_offset for each in self._received}
+        return {
+            partition: offset
+            for partition, offset in after.items()
+            if self._selection.follow or offset < self._ends[partition]
+        }
 
-    async def _move_positions(self) -> None:
-        before = dict(self._positions)
-        for tp in self._client.assignment():
-            position = await self._client.position(tp)  # also passes transaction markers and aborted records
-            if not self._selection.follow:  # a record after the end is not returned, and must be read next time
-                position = min(position, self._ends[tp.partition])
-            self._positions[tp.partition] = max(self._positions[tp.partition], position)
-        if self._positions != before:
-            self._moved_at = time.monotonic()
-            if not self._selection.follow and (finished := set(before) - set(self.unfinished())):
-                self._client.pause(*(tp for tp in self._client.assignment() if tp.partition in finished))
-        elif not self._selection.follow and time.monotonic() - self._moved_at > _TIMEOUT_S:
-            raise KafkaUnavailable(f"nothing was fetched from the topic {self._topic!r} for {_TIMEOUT_S:g} s")
+    def _check_waiting(self, waited_s: float) -> None:
+        self._waited_s = 0.0 if self._received else self._waited_s + waited_s
+        if self._waited_s > _TIMEOUT_S and not self._selection.follow:
+            error = f": {self._fetches.error!r}" if self._fetches.error else ""
+            raise KafkaUnavailable(f"nothing was fetched from the topic {self._topic!r} for {_TIMEOUT_S:g} s{error}")
 
-    async def _fetch_single(self) -> list[Any]:
-        """Fetch the next record of each partition alone, so that the one that cannot be parsed is found."""
-        found: list[Any] = []
-        partitions = self.unfinished() if not self._selection.follow else list(self._positions)
-        for partition in partitions:
-            self._assign([partition])
-            found += await self._next_single(partition)
-        self._single -= 1
-        if self._single == 0 or any(isinstance(record, UnreadableRecord) for record in found):
-            self._single = 0
-            self._assign(self._starts if self._selection.follow else self.unfinished())
-        return found
-
-    async def _next_single(self, partition: int) -> list[Any]:
-        problem = ""
-        for _ in range(_TRIES):
-            try:
-                return await self._accept(await self._getmany(1))
-            except Exception as error:
-                if isinstance(error, CLIENT_ERRORS) and not isinstance(error, _RECORD_ERRORS):
-                    raise
-                problem = repr(error)[:_SHOWN_CHARACTERS]
-                self._assign([partition])
-        return await self._read_unreadable(partition, problem)
+    async def _accept(self, fetched: FetchedRecords) -> Records:
+        """Return the next records of a response that are asked for, and move the position."""
+        partition = fetched.partition
+        records = fetched.take(_ENOUGH_RECORDS)
+        self._positions[partition] = fetched.position
+        if fetched.problem is not None:
+            records += await self._read_unreadable(partition, repr(fetched.problem)[:_SHOWN_CHARACTERS])
+        self._records += len(records)
+        if self._key is not None:
+            records = [record for record in records if record.key in (self._key, None)]
+        end = self._ends[partition]
+        if not self._selection.follow and self._positions[partition] > end:
+            # A record after the end is not returned, and must be read next time.
+            self._positions[partition] = end
+            records = [record for record in records if record.offset < end]
+        return Records(partition, records)
 
     async def _read_unreadable(self, partition: int, problem: str) -> list[Any]:
-        """Return the rest of the batch at the position, which holds a record that the client cannot parse."""
+        """Return the rest of the batch at the position, which holds a record that the client cannot parse.
+
+        None of it before the batch has been fetched three times: the outstanding request does not fit the position.
+        """
+        place = (partition, self._positions[partition])
+        self._failures[place] = self._failures.get(place, 0) + 1
+        if self._failures[place] < _TRIES:
+            return []
 
         async def fetch(offset: int) -> bytes:
             return await fetch_batch_bytes(self._client._client, self._topic, partition, offset)  # noqa: SLF001
@@ -178,14 +175,21 @@ class TopicClient:
         if batch is None:
             return []
         self._positions[partition] = batch.end_offset
-        self._records += len(batch.records)
-        return [record for record in batch.records if self._key is None or record.key in (self._key, None)]
+        return batch.records
 
-    async def _begin_after_loss(self, error: OffsetOutOfRangeError) -> None:
+    def _add_partitions(self) -> None:
+        """Also read the partitions that were added to the topic, or the one that the key of the run now belongs to."""
+        count = len(self._client._client.cluster.partitions_for_topic(self._topic) or ())  # noqa: SLF001
+        if count <= self._known or self._selection.partitions is not None:
+            return
+        added = range(self._known, count) if self._key is None else [partition_of_key(self._key, count)]
+        self._known = count
+        for partition in set(added) - set(self._positions):
+            self._positions[partition] = self._starts[partition] = self._ends[partition] = 0
+
+    async def _begin_after_loss(self, fetched: Fetched) -> None:
         """Continue at the start of the log, after the log has lost the records at a position."""
-        lost = {tp.partition for tp in error.args[0]}
-        tps = [TopicPartition(self._topic, partition) for partition in lost]
-        for tp, start in (await self._client.beginning_offsets(tps)).items():
-            self._lost.setdefault(tp.partition, self._positions[tp.partition])
-            self._positions[tp.partition] = max(start, self._positions[tp.partition])
-        self._assign(self._starts if self._selection.follow else self.unfinished())
+        tp = TopicPartition(self._topic, fetched.partition)
+        start = (await self._client.beginning_offsets([tp]))[tp]
+        self._lost.setdefault(tp.partition, fetched.offset)
+        self._positions[tp.partition] = max(start, fetched.offset)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from agent_runs.replay import read_topic
 from tests.checker import read_log
 from tests.support.messages import events_of
 from tests.support.scene import MakeScene
@@ -33,6 +34,14 @@ async def test_offsets_removed_by_compaction_are_passed_without_an_alarm(make_sc
     await scene.consume(AGENT_RUNS_BATCH_RECORDS="2")
     await scene.publish(*events_of("two", "new"))
     await scene.consume(AGENT_RUNS_BATCH_RECORDS="2")
-    # then the gaps are not taken for a loss, and every remaining record is stored.
+    # then the gaps are not taken for a loss, and every remaining record is stored,
     assert (await scene.event_ids("two"))[-1] == "new"
     await scene.assert_consistent()
+    # and `read_topic` returns every remaining record, also from a position in a gap.
+    bootstrap_servers = scene.servers.bootstrap_servers
+    log = await asyncio.to_thread(read_log, bootstrap_servers, scene.topic)
+    remaining = [record.place.offset for record in log.records]
+    assert set(range(remaining[-1])) > set(remaining[:-1])
+    for start in (0, min(set(range(remaining[-1])) - set(remaining))):
+        reading = read_topic(scene.topic, positions={0: start}, environ={"KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers})
+        assert [item.offset async for item in reading] == [offset for offset in remaining if offset >= start]

@@ -11,8 +11,8 @@ from agent_runs.errors import KafkaUnavailable
 from agent_runs.replay import Progress, TopicEvent, TopicReading, TopicRejection, read_topic
 from tests.support.foreign_producer import foreign_producer, key_of_partition, publish, transactional_producer
 from tests.support.messages import Message, event, events_of
-from tests.support.servers import MakeTopic, Servers
-from tests.support.servers.topics import delete_records_before
+from tests.support.servers import LOG_APPEND_TIME, MakeTopic, OwnServers, Servers, create_topic
+from tests.support.servers.topics import delete_records_before, set_partitions
 from tests.support.unreadable_records import publish_batch
 
 FETCH = 1  # Kafka's number of the request
@@ -170,6 +170,57 @@ async def test_aborted_transactions_are_passed_over(topic: Topic) -> None:
 
     assert await ids(reading) == ["a"]
     assert reading.positions[0] == 4
+
+
+async def test_transactions_that_overlap_are_read_where_they_were_committed(topic: Topic) -> None:
+    commits, aborts = (
+        transactional_producer(topic.servers.bootstrap_servers, f"{topic.name}-{name}") for name in ("c", "a")
+    )
+    for producer in (commits, aborts):
+        producer.begin_transaction()
+    for number in range(4):
+        publish(commits if number % 2 else aborts, topic.name, events_of("run", f"{number}"))
+    aborts.abort_transaction()
+    aborts.begin_transaction()  # the records after an aborted transaction count
+    publish(aborts, topic.name, events_of("run", "4"))
+    aborts.commit_transaction()
+    commits.commit_transaction()
+
+    assert await ids(topic.read()) == ["1", "3", "4"]
+    assert await ids(topic.read(positions={0: 2})) == ["3", "4"]
+
+
+async def test_partitions_that_are_added_are_followed(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent_runs.replay.topic_batches._METADATA_MAX_AGE_MS", 100)
+    topic.publish(*events_of("run", "a"))
+    key = key_of_partition(4, 5)
+    everything, of_run = topic.read(follow=True), topic.read(follow=True, run_id=key.decode())
+    async with asyncio.timeout(60):
+        items = aiter(everything)
+        assert (await anext(items)).offset == 0
+        run_items = aiter(of_run)
+        waiting = asyncio.ensure_future(anext(run_items))
+        await set_partitions(topic.servers.bootstrap_servers, topic.name, 5)
+        topic.publish(Message(key, event("b"), 4))
+
+        assert [(item.partition, item.offset) for item in (await anext(items), await waiting)] == [(4, 0)] * 2
+        assert everything.positions[4] == 1
+
+
+@pytest.mark.slow
+async def test_following_goes_on_after_a_restart_of_the_broker(own_servers: OwnServers) -> None:
+    stack = own_servers()
+    address = stack.kafka.bootstrap_servers
+    await create_topic(address, "followed", 1, LOG_APPEND_TIME)
+    items = aiter(read_topic("followed", follow=True, environ={"KAFKA_BOOTSTRAP_SERVERS": address}))
+    async with asyncio.timeout(180):
+        publish(foreign_producer(address), "followed", events_of("run", "before"))
+        assert (await anext(items)).offset == 0
+        waiting = asyncio.ensure_future(anext(items))
+        await asyncio.to_thread(stack.kafka.kill)
+        await asyncio.to_thread(stack.kafka.start)
+        publish(foreign_producer(address), "followed", events_of("run", "after"))
+        assert (await waiting).offset == 1
 
 
 async def test_a_record_that_cannot_be_parsed_is_a_rejection_among_the_others(

@@ -272,6 +272,27 @@ def test_any_other_timestamp_makes_the_event_invalid(event_type: str, text: str)
         read_envelope(message(event_type, timestamp=text))
 
 
+@pytest.mark.parametrize(
+    ("times", "is_valid"),
+    [
+        ('"timestamp":"2026-01-31 23:59:59Z","timestamp":"2026-01-31T23:59:59Z"', True),  # the last one counts
+        ('"timestamp":"2026-01-31T23:59:59Z","timestamp":"2026-01-31 23:59:59Z"', False),
+        ('"timestamp":"2026-01-31T23:59:59Z","\\u0074imestamp":"2026-01-31 23:59:59Z"', False),
+        ('"timestamp":"2026-01-31 23:59:59Z","more":{"a":1,"timestamp":"2026-01-31T23:59:59Z"}', False),
+        (r'"timestamp":"2026-01-31 23:59:59Z","more":"\",\"timestamp\":\"2026-01-31T23:59:59Z\""', False),
+        ('"timestamp":"2026-01-31 23:59:59Z","more\\",\\"timestamp":"2026-01-31T23:59:59Z"', False),
+    ],
+)
+def test_both_decoders_judge_the_timestamp_that_counts(times: str, is_valid: bool) -> None:
+    text = f'{{"type":"input","id":"e","tool":"t","data":1,{times}}}'.encode()
+    for decode in (decode_event, read_envelope):
+        if is_valid:
+            assert decode(text).id == "e"
+        else:
+            with pytest.raises(InvalidEvent, match="`timestamp` must be a time like"):
+                decode(text)
+
+
 def test_hour_24_is_refused_under_every_version_of_python() -> None:
     # From Python 3.14 on, `datetime.fromisoformat` accepts it as midnight of the next day.
     assert match_timestamp("2026-01-31T24:00:00Z") is None

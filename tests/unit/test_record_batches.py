@@ -9,7 +9,7 @@ from aiokafka.record.util import calc_crc32c
 
 from agent_runs.kafka.decompression import decompression_limit
 from agent_runs.kafka.errors import DamagedBatch
-from agent_runs.kafka.record_batches import RecordBatch, first_batch, parse_batch
+from agent_runs.kafka.record_batches import RecordBatch, first_batch, offset_after, parse_batch
 from agent_runs.kafka.records import PlainRecord, Record, UnreadableRecord
 
 BASE = 100
@@ -123,3 +123,13 @@ def test_the_first_batch_of_a_response_ends_where_its_header_says() -> None:
 def test_bytes_without_a_whole_header_are_refused(damage: bytes) -> None:
     with pytest.raises(DamagedBatch, match="record batch"):
         first_batch(damage)
+
+
+def test_the_offset_after_the_complete_batches_of_a_response_is_found_without_parsing_records() -> None:
+    batch = built()
+
+    assert offset_after(batch, 0) == BASE + 4
+    assert offset_after(batch + batch[:-1], 0) == BASE + 4
+    assert offset_after(batch[:-1], 7) == 7
+    assert offset_after(b"", 7) == 7
+    assert offset_after(batch[:16] + b"\x01" + batch[17:], 7) == 7  # the format before Kafka 0.11

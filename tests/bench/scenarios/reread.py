@@ -6,7 +6,7 @@ runs in a process of its own, for its memory.
 
 import asyncio
 import json
-import resource
+import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -20,7 +20,7 @@ from rich.console import Console
 from agent_runs.events import RunEvent
 from agent_runs.replay import read_topic
 from tests.bench import report
-from tests.bench.processes import run_json_module
+from tests.bench.processes import peak_memory_mib, run_json_module
 from tests.bench.records import plan_records
 from tests.bench.scenarios.growth import copied_messages
 from tests.bench.servers import PARTITIONS, Servers, temporary_topic
@@ -119,7 +119,7 @@ def main() -> None:
     figures = {
         "events_per_s": count / (time.perf_counter() - started),
         "cpu_us": (time.process_time() - cpu_started) / count * 1e6,
-        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory_mib": peak_memory_mib(os.getpid()),
     }
     print(json.dumps(figures))
 
