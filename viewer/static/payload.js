@@ -7,6 +7,8 @@ const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const OPEN_LEVELS = 3;
 const MAX_ITEMS = 200;
 const MAX_TEXT = 100000;
+// Base64, such as a picture's: shown only when one asks for it.
+const BASE64 = /^(?:data:([\w.+/-]*)[^,]{0,100};base64,)?[A-Za-z0-9+/_-]{1024,}={0,2}$/;
 
 // Parses JSON; a number that a double cannot hold exactly becomes a text with a mark.
 export function parse(json) {
@@ -30,6 +32,8 @@ export function payload(value, level = 0) {
 
 function text(value) {
   if (value.startsWith(EXACT)) return element("span", "literal", value.slice(EXACT.length));
+  const media = value.length >= 1024 && value.length < 5e6 ? BASE64.exec(value) : null;
+  if (media) return hidden(value, media[1] || "base64");
   if (value === "") return element("span", "literal", '""');
   if (value.length <= MAX_TEXT) return element(value.length > 80 || value.includes("\n") ? "pre" : "span", "text", value);
   const pre = element("pre", "text", value.slice(0, MAX_TEXT));
@@ -37,6 +41,16 @@ function text(value) {
   more.type = "button";
   more.addEventListener("click", () => pre.replaceWith(element("pre", "text", value)), { once: true });
   return element("div", "", pre, more);
+}
+
+function hidden(value, type) {
+  const size = (value.length * 3) / 4;
+  const made = element("span", "", element("span", "literal", `${type}, ${size < 1e6 ? `${(size / 1000).toFixed(1)} kB` : `${(size / 1e6).toFixed(1)} MB`} `));
+  const show = element("button", "", "Show");
+  show.type = "button";
+  show.addEventListener("click", () => made.replaceChildren(element("pre", "text", value.slice(0, MAX_TEXT))), { once: true });
+  made.append(show);
+  return made;
 }
 
 function list(entries, level) {
