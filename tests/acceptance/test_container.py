@@ -26,7 +26,6 @@ from tests.support.viewer_process import get
 
 UP_TIMEOUT_S = 600  # includes downloads and the build
 DEADLINE_S = 60
-STOP_GRACE_S = 20  # the consumer's `stop_grace_period`: after it comes SIGKILL, and exit code 137
 
 RUNS, EVENTS_A_RUN = 5, 20
 VIEWER_TOKEN = "a-token-for-this-test"
@@ -157,10 +156,9 @@ def test_the_jobs_succeed_when_they_run_again(project: Project) -> None:
 
 def test_sigterm_ends_each_consumer_within_its_grace_period_with_exit_code_0(project: Project) -> None:
     containers = project.containers("consumer")
-    started = time.monotonic()
     project.compose("stop", "consumer")
+    # 137 would be SIGKILL, which Docker sends after the `stop_grace_period`.
     assert [_inspect(container)["State"]["ExitCode"] for container in containers] == [0, 0]
-    assert time.monotonic() - started < STOP_GRACE_S
 
 
 async def _emit(project: Project, events: list[tuple[str, str]]) -> None:
