@@ -28,16 +28,18 @@ def at(minutes: float) -> datetime:
 
 
 async def insert_run(url: str, run_id: str, minute: float = 0, messages: Sequence[bytes] = (), **columns: Any) -> None:
-    """Insert a run that was created at a minute, and its events, one a second.
+    """Insert a run that was created at a minute, and its events, by default one a second.
 
     Args:
         url: the database.
         run_id: the run.
         minute: see `at`.
         messages: the values of the records.
-        columns: further columns of `agent_runs`; `updated` is the minute of its last event.
+        columns: further columns of `agent_runs`; `updated` is the minute of its last event; `seconds` says how long
+            after the run's creation each event was stored.
     """
     created, updated = at(minute), at(columns.get("updated", minute + 1))
+    seconds = columns.get("seconds", range(len(messages)))
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(
@@ -46,8 +48,11 @@ async def insert_run(url: str, run_id: str, minute: float = 0, messages: Sequenc
             *(columns.get("status", "running"), created, updated, len(messages), columns.get("dropped", 0)),
             *(json.dumps(columns.get("questions", [])), json.dumps(columns.get("labels", {}))),
         )
-        for seq, message in enumerate(messages):
-            await connection.execute(INSERT_EVENT, *_event_columns(run_id, seq, message, created))
+        rows = [
+            _event_columns(run_id, seq, message, created + timedelta(seconds=after))
+            for seq, (message, after) in enumerate(zip(messages, seconds, strict=True))
+        ]
+        await connection.executemany(INSERT_EVENT, rows)
     finally:
         await connection.close()
 
@@ -56,17 +61,17 @@ async def insert_event(url: str, run_id: str, seq: int, message: bytes) -> None:
     """Insert an event; the row of its run stays unchanged."""
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(INSERT_EVENT, *_event_columns(run_id, seq, message, at(0)))
+        await connection.execute(INSERT_EVENT, *_event_columns(run_id, seq, message, at(seq / 60)))
     finally:
         await connection.close()
 
 
-def _event_columns(run_id: str, seq: int, message: bytes, created: datetime) -> tuple[object, ...]:
+def _event_columns(run_id: str, seq: int, message: bytes, stored: datetime) -> tuple[object, ...]:
     fields = json.loads(message)
     storable = _storable(fields)
     raw = message if storable != fields else None
     parent, text = fields.get("parent_event_id"), json.dumps(storable)
-    return run_id, seq, fields["id"], parent, fields["type"], text, created + timedelta(seconds=seq), raw
+    return run_id, seq, fields["id"], parent, fields["type"], text, stored, raw
 
 
 def _storable(value: Any) -> Any:

@@ -1,0 +1,94 @@
+"""What people do with the viewer, in a real browser."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.accessibility import violations
+from tests.support.demo_runs import BOOKING, QUESTION, REFUND, RESEARCH, TRIP
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PAGES = {
+    "runs": "/",
+    "a run": f"/runs/{BOOKING}#3",
+    "a run that waits": f"/runs/{REFUND}",
+    "a failed run": f"/runs/{TRIP}#3",
+    "a run with children": f"/runs/{RESEARCH}",
+    "a prompt": f"/runs/{BOOKING}/calls/3",
+    "no such run": "/runs/none",
+}
+
+
+async def test_the_failed_run_is_found_and_says_why(page: Page, desk: str) -> None:
+    await page.goto(desk)
+    await page.get_by_role("navigation", name="Status").get_by_role("link", name="failed").click()
+    row = page.locator("tr", has_text=TRIP)
+    await expect(row).to_contain_text("hotel_search failed twice")
+    await row.get_by_role("link", name=TRIP).click()
+    await expect(page.locator(".failure")).to_contain_text("ToolUnavailable")
+    # Of its events, the failures alone can be shown.
+    await expect(page.locator("#live")).to_have_text("Live")  # the script runs
+    await page.get_by_label("Type").select_option(label="Failures")
+    await expect(page.locator(".event.failed")).to_have_count(4)
+    await expect(page.locator(".event")).to_have_count(4)
+
+
+async def test_the_difference_of_the_third_prompt_is_read(page: Page, desk: str) -> None:
+    await page.goto(f"{desk}/runs/{BOOKING}")
+    await page.get_by_role("button", name=re.compile("^llm_called")).nth(2).click()
+    await page.get_by_role("link", name="Prompt").click()
+    await expect(page.get_by_role("heading", name="Prompt 3")).to_be_visible()
+    await expect(page.locator(".side.added")).to_contain_text(
+        ["I hold two aisle seats.", "H-20931", "Perfect. Go ahead."]
+    )
+    await expect(page.locator(".side.removed")).to_have_count(0)
+    await page.get_by_role("link", name="Next").click()
+    await expect(page.get_by_role("heading", name="Prompt 4")).to_be_visible()
+
+
+async def test_everything_can_be_done_with_the_keyboard(page: Page, desk: str) -> None:
+    await page.goto(desk)
+    # Down the list, and into a run;
+    for _ in range(6):
+        await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(BOOKING)
+    # to its third event, which opens, and to the last one;
+    await page.locator(".event", has_text="run_completed").wait_for()
+    for key in ("j", "j", "j", "Enter"):
+        await page.keyboard.press(key)
+    await expect(page.locator(".event.selected .payload")).to_contain_text("Ada Lovelace")
+    await page.keyboard.press("G")
+    await expect(page.locator(".event.selected")).to_contain_text("run_completed")
+    # the list of keys, and away from it.
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_pages_break_no_rule_of_accessibility(page: Page, desk: str, scheme: str) -> None:
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    found = {}
+    for name, path in PAGES.items():
+        await page.goto(desk + path)
+        if path.startswith("/runs/") and "calls" not in path and "none" not in path:
+            await expect(page.locator("#live")).to_have_text("Live")
+        found[name] = await violations(page)
+    assert {name: rules for name, rules in found.items() if rules} == {}
+
+
+async def test_on_a_narrow_screen_no_page_scrolls_sideways(page: Page, desk: str) -> None:
+    await page.set_viewport_size({"width": 400, "height": 800})
+    for path in PAGES.values():
+        await page.goto(desk + path)
+        await page.wait_for_load_state()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 400, path
+
+
+async def test_a_question_is_seen_with_its_text(page: Page, desk: str) -> None:
+    await page.goto(f"{desk}/runs/{REFUND}")
+    await expect(page.locator(".question")).to_contain_text(QUESTION)
