@@ -1,5 +1,7 @@
 """The commands `agent-runs-consumer`, which runs the service, and `agent-runs-viewer`, which runs the viewer.
 
+`import_program` imports a module of one of them, for `agent-runs export --html`, whose page the viewer makes.
+
 Both are top-level packages, `consumer` and `viewer`, names that a package of the application may have too. So the wheel
 holds them, with the schema, in `agent_runs/_service`, where `import consumer` does not find them; a command adds that
 folder to the import path of its own process. In a checkout, they are beside the library.
@@ -8,8 +10,15 @@ folder to the import path of its own process. In a checkout, they are beside the
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
+
+from agent_runs.errors import AgentRunsError
 
 _EXIT_CODE_USAGE = 2
+
+
+class MissingProgram(AgentRunsError):
+    """The packages that the service or the viewer needs are not installed; the message names the extra."""
 
 
 def main() -> None:
@@ -22,17 +31,34 @@ def viewer() -> None:
     _run("viewer.command", "viewer")
 
 
-def _run(module: str, extra: str) -> None:
+def import_program(module: str, extra: str) -> ModuleType:
+    """Return a module of the service or of the viewer.
+
+    Args:
+        module: its name in a checkout, such as `viewer.offline`.
+        extra: the extra that installs what it imports.
+
+    Raises:
+        MissingProgram: the extra is not installed.
+    """
     library = Path(__file__).parent
     installed = library / "_service"
-    sys.path.insert(0, str(installed if installed.exists() else library.parent))
+    folder = str(installed if installed.exists() else library.parent)
+    sys.path.insert(0, folder)
     try:
-        program = importlib.import_module(module)
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == module.partition(".")[0]:
             raise
-        print(  # noqa: T201  # the program's own output needs the packages that are missing
-            f"error: the {extra} needs the package {error.name!r}: pip install 'agent-runs[{extra}]'", file=sys.stderr
-        )
+        raise MissingProgram(
+            f"the {extra} needs the package {error.name!r}: pip install 'agent-runs[{extra}]'"
+        ) from error
+
+
+def _run(module: str, extra: str) -> None:
+    try:
+        program = import_program(module, extra)
+    except MissingProgram as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201  # the program's own output needs the missing packages
         sys.exit(_EXIT_CODE_USAGE)
     program.main()

@@ -66,7 +66,7 @@ def page(title: str, *content: Child, script: str | None = None, refresh_s: int 
         class_="bar",
     )
     skip = el("a", "Skip to the content", href="#main", class_="skip")
-    body = el("body", skip, bar, el("main", *content, id="main", tabindex="-1"), _keys())
+    body = el("body", skip, bar, el("main", *content, id="main", tabindex="-1"), keys_dialog())
     return document(el("html", head, body, lang="en"))
 
 
@@ -85,7 +85,8 @@ def facts(*pairs: tuple[str, Child]) -> Element:
     )
 
 
-def _keys() -> Element:
+def keys_dialog() -> Element:
+    """Return the list of keys, which the script `page` shows."""
     rows = [el("div", el("dt", el("kbd", key)), el("dd", meaning)) for key, meaning in _KEYS]
     return el(
         "dialog",

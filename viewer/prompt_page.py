@@ -35,11 +35,15 @@ async def prompt_page(request: Request) -> Response:
             f"Prompt {call.number} of {run.id}",
             _heading(found, address),
             _views(address, call, view) if call.number > 1 else None,
-            _whole(call) if is_whole else _changes(call),
-            _answer(call),
+            prompt_content(call, is_whole=is_whole),
             script="prompt",
         )
     )
+
+
+def prompt_content(call: LlmCall, *, is_whole: bool) -> list[Child]:
+    """Return the prompt of a call, or what is new in it, and its answer."""
+    return [_whole(call) if is_whole else _changes(call), _answer(call)]
 
 
 async def prompt_of_event(request: Request) -> Response:

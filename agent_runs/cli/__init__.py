@@ -2,6 +2,6 @@
 
 Install it with the extra `cli`. `docs/command-line.md` describes the commands.
 
-May import: codec, errors, escaping, events, ids, kafka, labels, publishing, reader, replay, run_file, settings, status,
-times, click, rich.
+May import: codec, errors, escaping, events, ids, kafka, labels, publishing, reader, replay, run_file, service_command,
+settings, status, times, click, rich.
 """

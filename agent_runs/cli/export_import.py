@@ -17,6 +17,7 @@ from agent_runs.cli.source import read
 from agent_runs.reader import RunSource
 from agent_runs.reader.event_text import count_text
 from agent_runs.run_file import export_runs, with_descendants
+from agent_runs.service_command import import_program
 
 
 @click.command("export")
@@ -29,22 +30,31 @@ from agent_runs.run_file import export_runs, with_descendants
     help="Write to this file. Default, or with -: standard output.",
 )
 @click.option("--with-children", is_flag=True, help="Also write the runs that they spawned, and those of these runs.")
-def export_command(run_ids: tuple[str, ...], path: Path | None, with_children: bool) -> None:  # noqa: FBT001
-    """Write runs with all their events to a run file.
+@click.option(
+    "--html", is_flag=True, help="Write one HTML page that shows a run without a server. Needs the extra viewer."
+)
+def export_command(run_ids: tuple[str, ...], path: Path | None, with_children: bool, html: bool) -> None:  # noqa: FBT001
+    """Write runs with all their events to a run file, or a run to an HTML page.
 
-    The file can be read without a database: agent-runs --file FILE show RUN. `import` publishes it again.
+    The run file can be read without a database: agent-runs --file FILE show RUN. `import` publishes it again.
+    The page opens in a browser, without a server.
 
     \b
     Examples:
       agent-runs export booking-7 -f booking-7.jsonl
       agent-runs export booking-7 booking-8 --with-children
+      agent-runs export booking-7 --html -f booking-7.html
     """
+    if html and (len(run_ids) > 1 or with_children):
+        raise click.UsageError("a page shows one run: give one RUN, without --with-children")
     if path == Path("-"):
         path = None
     if path is None and is_terminal():
         raise click.UsageError("the messages may contain terminal control codes: give -f FILE, or redirect the output")
 
     async def work(source: RunSource, file: BinaryIO) -> tuple[int, int]:
+        if html:
+            return 1, await import_program("viewer.offline", "viewer").write_page(source, run_ids[0], file)
         chosen = await with_descendants(source, run_ids) if with_children else list(dict.fromkeys(run_ids))
         return len(chosen), await export_runs(source, chosen, file)
 

@@ -89,7 +89,7 @@ async def test_the_tour_of_the_readme_works_as_typed(scene: Scene, tmp_path: Pat
     assert (agent.returncode, done) == (0, "Your money is on its way.")
     # each command has printed what the tour says,
     del printed["export PATH=$PWD/.venv/bin:$PATH"]
-    questions, answered, shown, changes, exported, from_file, imported, *audited = printed.values()
+    questions, answered, shown, changes, exported, from_file, imported, as_page, *audited = printed.values()
     assert f"refund-desk  ask_human: {question}" in questions
     assert re.fullmatch(rf"Answered: event 4 of {run_id}; the run is (running|completed)\.\n", answered)
     assert [line.split()[0] for line in shown.splitlines()[-8:]] == [str(seq) for seq in range(8)]
@@ -100,6 +100,7 @@ async def test_the_tour_of_the_readme_works_as_typed(scene: Scene, tmp_path: Pat
     assert exported == "Exported 1 run with 8 events to run.jsonl.\n"
     assert _without_ages(from_file) == _without_ages(shown)
     assert imported == "Published 8 events of 1 run; a consumer stores them.\n"
+    assert as_page == "Exported 1 run with 8 events to run.html.\n"
     failed, with_holes, prompt, changes_of_second = audited
     assert failed == with_holes == "No run matches.\n"
     assert prompt.startswith("call 2: example-1, event 5, ")

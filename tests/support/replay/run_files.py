@@ -12,8 +12,15 @@ from agent_runs.status import RunStatus
 _AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def write_run(path: Path, run_id: str, events: Sequence[Event]) -> Path:
-    """Write one run with its events, and return the path of the file."""
+def write_run(path: Path, run_id: str, events: Sequence[Event], *, has_raw: bool = False) -> Path:
+    """Write one run with its events, and return the path of the file.
+
+    Args:
+        path: the file.
+        run_id: the run.
+        events: its events.
+        has_raw: each event has the exact message, too, as those have that JSONB cannot store.
+    """
     summary = RunSummary(
         id=run_id,
         agent="agent",
@@ -26,6 +33,15 @@ def write_run(path: Path, run_id: str, events: Sequence[Event]) -> Path:
     with path.open("wb") as file:
         writer = RunWriter(file, summary)
         for seq, event in enumerate(events):
-            writer.write(StoredEvent(seq=seq, created_at=_AT, partition=0, offset=seq, event=event))
+            writer.write(
+                StoredEvent(
+                    seq=seq,
+                    created_at=_AT,
+                    partition=0,
+                    offset=seq,
+                    event=event,
+                    raw=event.original if has_raw else None,
+                )
+            )
         writer.end()
     return path

@@ -1,0 +1,61 @@
+"""The modules of the viewer as one script."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from viewer import bundle as bundles
+from viewer.bundle import STATIC, bundle
+
+
+@pytest.fixture
+def static(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(bundles, "STATIC", tmp_path)
+    return tmp_path
+
+
+def test_a_module_runs_after_those_that_it_imports_and_each_runs_once(static: Path) -> None:
+    (static / "a.js").write_text('import { f, g } from "./b.js";\nimport { h } from "./c.js";\nf(g, h);\n')
+    (static / "b.js").write_text(
+        'import "./e.js";\nimport { h } from "./c.js";\nexport function f() { h(); }\nexport const g = 1;\n'
+    )
+    (static / "c.js").write_text("export class h {}\n")
+    (static / "e.js").write_text("effect();\n")
+    (static / "d.js").write_text("export function h() {}\n")
+
+    script = bundle(("a.js",), {"c.js": "d.js"})
+
+    assert re.findall(r'^modules\["(\w)\.js"\] =', script, re.MULTILINE) == ["e", "c", "b", "a"]
+    assert 'const { f, g } = modules["b.js"];' in script
+    assert "return { f, g };" in script
+    assert "class h" not in script
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'import x from "./b.js";',
+        'import * as b from "./b.js";',
+        "export default 1;",
+        "export let x;",
+        'import("./b.js")',
+    ],
+)
+def test_a_form_that_is_not_known_is_an_error(static: Path, text: str) -> None:
+    (static / "a.js").write_text(text)
+    with pytest.raises(ValueError, match=r"^a\.js: .* cannot be bundled$"):
+        bundle(("a.js",), {})
+
+
+@pytest.mark.parametrize("text", ["'</SCRIPT>'", "'<!--'"])
+def test_a_script_cannot_end_the_element_that_holds_it(static: Path, text: str) -> None:
+    (static / "a.js").write_text(text)
+    with pytest.raises(ValueError, match="end of a script"):
+        bundle(("a.js",), {})
+
+
+def test_every_module_of_the_viewer_can_be_bundled() -> None:
+    for module in STATIC.glob("*.js"):
+        if not module.name.startswith("offline_"):  # they import what they replace
+            assert module.name in bundle((module.name,), {})
