@@ -4,7 +4,7 @@ from xml.etree.ElementTree import Element
 
 from starlette.requests import Request
 
-from agent_runs.reader import OpenQuestion
+from agent_runs.reader import OpenQuestion, QuestionLine
 from viewer.access import MAX_NAME
 from viewer.answers import READ_ONLY, Answers
 from viewer.html import el
@@ -17,7 +17,7 @@ def answers_of_viewer(request: Request) -> Answers:
     return answers
 
 
-def answer_form(request: Request, question: OpenQuestion) -> Element:
+def answer_form(request: Request, question: OpenQuestion | QuestionLine) -> Element:
     """Return the form for an answer; what has become of it, if this viewer has published an answer already."""
     address, answers = Address(question.run.id), answers_of_viewer(request)
     if answers.is_sent(question):
@@ -31,7 +31,6 @@ def answer_form(request: Request, question: OpenQuestion) -> Element:
     )
     return el(
         "form",
-        el("input", type="hidden", name="question", value=question.id),
         el("textarea", "", name="answer", rows=2, aria_label="Answer", placeholder="Answer", spellcheck="true"),
         el(
             "div",
@@ -44,7 +43,7 @@ def answer_form(request: Request, question: OpenQuestion) -> Element:
         ),
         el("p", "", role="status", class_="outcome"),
         method="post",
-        action=address.page("/answers"),
+        action=address.page(Address.answer(question.id)),
         class_="answer",
         data_api=address.api("/answers"),
         data_question=question.id,

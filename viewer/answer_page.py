@@ -35,7 +35,7 @@ async def get_answer(request: Request) -> Response:
 async def post_form(request: Request) -> Response:
     """Publish the answer of a form, and lead to the page of the question."""
     Parameters(request, ())
-    new = await answer_of_form(request)
+    new = await answer_of_form(request, path_part(request, "question"))
     sent = await answers_of_viewer(request).send(path_part(request, "run"), new.question_id, new.result, new.by)
     address = Address(sent.run_id).page(Address.answer(sent.question_id))
     return RedirectResponse(f"{address}?{urlencode({'event': sent.event_id})}", 303)

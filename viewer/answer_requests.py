@@ -15,7 +15,7 @@ from viewer.checks import MAX_BODY
 from viewer.errors import Failure
 
 _BODY_S: Final = 10.0
-_FIELDS: Final = ("question", "answer", "choice", "form", "by")
+_FIELDS: Final = ("answer", "choice", "form", "by")
 
 
 class NewAnswerDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +65,12 @@ async def answer_of_json(request: Request) -> NewAnswer:
     return NewAnswer(document.question, result, _name(request, document.by))
 
 
-async def answer_of_form(request: Request) -> NewAnswer:
+async def answer_of_form(request: Request, question_id: str) -> NewAnswer:
     """Return the answer that a form has.
 
-    Its fields are `question`, `answer`, `choice` (the button that was pressed, if it stands for an answer), `form`
-    (`json`, if `answer` is the whole result), and `by`.
+    Its fields are `answer`, `choice` (the button that was pressed, if it stands for an answer), `form`
+    (`json`, if `answer` is the whole result), and `by`. The question is in the address: a browser changes the line
+    breaks of a field, and an id may have some.
 
     Raises:
         Failure: its fields are no answer.
@@ -80,8 +81,8 @@ async def answer_of_form(request: Request) -> NewAnswer:
     except ValueError as error:  # UnicodeDecodeError, too
         raise Failure(400, "The form is not encoded as UTF-8, or has too many fields.") from error
     fields = dict(pairs)
-    if len(fields) < len(pairs) or not fields.keys() <= set(_FIELDS) or not fields.get("question"):
-        raise Failure(400, f"The form must have `question`, and each of {', '.join(_FIELDS)} at most once.")
+    if len(fields) < len(pairs) or not fields.keys() <= set(_FIELDS):
+        raise Failure(400, f"The form must have each of {', '.join(_FIELDS)} at most once, and no other field.")
     answer = fields.get("answer", "").replace("\r\n", "\n")  # as browsers send line breaks
     choice = fields.get("choice")
     if choice and answer.strip():
@@ -92,7 +93,7 @@ async def answer_of_form(request: Request) -> NewAnswer:
         result = _parsed(answer.encode("utf-8", "surrogatepass"), "The answer")
     else:
         result = _result_of(answer)
-    return NewAnswer(fields["question"], result, _name(request, fields.get("by")))
+    return NewAnswer(question_id, result, _name(request, fields.get("by")))
 
 
 async def _body(request: Request) -> bytes:

@@ -14,7 +14,7 @@ from agent_runs.events import Json, RunEvent, ToolRequested, UnknownEvent
 from agent_runs.publishing.answers import answer_event, answers_of
 from agent_runs.publishing.single_events import publish_event
 from agent_runs.questions import Question
-from agent_runs.reader import OpenQuestion, Reader, RunSummary, StoredEvent
+from agent_runs.reader import OpenQuestion, QuestionLine, Reader, RunSummary, StoredEvent
 from agent_runs.reader.event_text import event_text
 from agent_runs.times import time_text
 from viewer.answer_document import AnswerDocument, cut, who_answered
@@ -120,7 +120,7 @@ class Answers:
             summary=cut(event_text(stored.event)),
         )
 
-    def is_sent(self, question: OpenQuestion) -> bool:
+    def is_sent(self, question: OpenQuestion | QuestionLine) -> bool:
         """Whether this viewer has published an answer to an open question."""
         sent = self._sent.get((question.run.id, question.id))
         return sent is not None and not sent.is_unconfirmed

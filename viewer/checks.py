@@ -30,6 +30,7 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_MAX_HEADERS: Final = 16 * 1024  # bytes; Uvicorn limits them only while they come in parts
 _MAX_TARGET: Final = 8192  # bytes of the path and the query
 MAX_BODY: Final = 256 * 1024  # bytes
 JSON_TYPE: Final = "application/json"
@@ -37,7 +38,7 @@ FORM_TYPE: Final = "application/x-www-form-urlencoded"
 # The addresses that take a POST, and the type of its body.
 _POSTS: Final = (
     (re.compile(r"/api/runs/[^/]+/answers"), JSON_TYPE),
-    (re.compile(r"/runs/[^/]+/answers"), FORM_TYPE),
+    (re.compile(r"/runs/[^/]+/answers/[^/]+"), FORM_TYPE),
 )
 
 
@@ -81,6 +82,8 @@ class Checks:
         """Return why a request is not answered; None if it is."""
         if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_TARGET:
             return Failure(414, f"The address is longer than {_MAX_TARGET} bytes.")
+        if sum(len(name) + len(text) for name, text in scope["headers"]) > _MAX_HEADERS:
+            return Failure(431, f"The headers have more than {_MAX_HEADERS} bytes.", headers={"Connection": "close"})
         return self._access.failure(scope) or _wrong_method(scope)
 
 

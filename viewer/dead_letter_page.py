@@ -18,6 +18,7 @@ from viewer.layout import facts, page
 from viewer.parameters import Address, Parameters, path_number
 
 _MAX_KEY: Final = 100  # characters in a list
+_MAX_PRETTY: Final = 1024 * 1024  # characters
 # What each reason means, in the order in which they are checked.
 REASONS: Final = {
     "missing_key": "The record has no key, so it belongs to no run.",
@@ -89,7 +90,7 @@ def _value(letter: DeadLetter) -> Element:
         "section",
         el("h2", "Value"),
         el("p", size, f", of which the first {len(value):,} are shown" if is_cut else None, class_="dim"),
-        text_block(_pretty(value)),
+        text_block(pretty(value)),
         class_="prompt",
     )
 
@@ -113,10 +114,17 @@ def _run_id(letter: DeadLetter) -> str | None:
     return run if letter.key and id_problem(run) is None else None
 
 
-def _pretty(value: bytes) -> str:
+def pretty(value: bytes) -> str:
     """Return a value as indented JSON if it is JSON, else as text."""
     try:
-        return json.dumps(strict_json.parse(value), indent=2, ensure_ascii=False)
+        parts = json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(strict_json.parse(value))
+        pretty, length = [], 0
+        for part in parts:
+            pretty.append(part)
+            length += len(part)
+            if length > _MAX_PRETTY:  # the indentation of deep values can be a thousand times as long as they are
+                return _text(value)
+        return "".join(pretty)
     except (NotJson, TypeError, ValueError, RecursionError):  # a Decimal is not serializable
         return _text(value)
 

@@ -15,6 +15,7 @@ from agent_runs.times import time_text
 
 Child = Element | str | None | Iterable["Child"]
 
+_MAX_ESCAPES: Final = 2000  # of one text that are marked as escapes; a text of nothing else must not fill the memory
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -70,15 +71,29 @@ def _append_text(element: Element, text: str) -> None:
     if text.isprintable():
         _append_exact(element, text)
         return
-    start = 0
+    start = escapes = 0
     for at, character in enumerate(text):
         if not character.isprintable() and character not in "\n\t":
+            escapes += 1
+            if escapes > _MAX_ESCAPES:
+                _append_exact(element, text[start:at] + text[at:].translate(_Escapes()))
+                return
             _append_exact(element, text[start:at])
             escape = Element("span", {"class": "escape"})
             escape.text = escape_line(character)
             element.append(escape)
             start = at + 1
     _append_exact(element, text[start:])
+
+
+class _Escapes(dict[int, str]):
+    """The escapes of the characters that a text has, for `str.translate`."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        is_shown = character.isprintable() or character in "\n\t"
+        shown = self[code] = character if is_shown else escape_line(character)
+        return shown
 
 
 def _append_exact(element: Element, text: str) -> None:

@@ -1,13 +1,15 @@
 """The page with the questions that wait for an answer, those first whose run waits longest."""
 
+from collections.abc import Sequence
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from agent_runs.escaping import escape_line
-from agent_runs.reader import OpenQuestion, QuestionPage
+from agent_runs.reader import QuestionLine, RunPage, RunSummary
 from viewer.answer_form import answer_form
 from viewer.api import reader_of
 from viewer.html import Child, el, time_element
@@ -15,34 +17,44 @@ from viewer.layout import page
 from viewer.parameters import Address, Parameters, with_query
 
 PAGE_RUNS: Final = 20
-MAX_QUESTION: Final = 20_000  # characters; the event has all of them
+MAX_OF_RUN: Final = 5  # questions of one run; its page has the others
 
 
 async def inbox_page(request: Request) -> Response:
     """Return a page of the open questions."""
     cursor = Parameters(request, ("cursor",)).text("cursor")
-    questions = await reader_of(request).open_questions(limit=PAGE_RUNS, cursor=cursor)
+    runs = await reader_of(request).waiting_runs(limit=PAGE_RUNS, cursor=cursor)
+    first = [replace(run, open_questions=run.open_questions[:MAX_OF_RUN]) for run in runs.runs]
+    questions = await reader_of(request).question_lines(first)
     return HTMLResponse(
         page(
             "Inbox",
             el("h1", "Inbox"),
             _list(request, questions, is_first=cursor is None),
-            _pages(questions, is_first=cursor is None),
+            _more(runs.runs),
+            _pages(runs, is_first=cursor is None),
             script="inbox",
         )
     )
 
 
-def _list(request: Request, questions: QuestionPage, *, is_first: bool) -> Element:
-    if not questions.questions:
+def _list(request: Request, questions: Sequence[QuestionLine], *, is_first: bool) -> Element:
+    if not questions:
         text = "No agent waits for an answer." if is_first else "No further question waits."
         return el("section", el("p", text), class_="empty")
-    return el("div", [_entry(request, question) for question in questions.questions], class_="inbox")
+    return el("div", [_entry(request, question) for question in questions], class_="inbox")
 
 
-def _entry(request: Request, question: OpenQuestion) -> Element:
+def _more(runs: Sequence[RunSummary]) -> Element | None:
+    """Return links to the runs that have more questions than are shown."""
+    full = [run for run in runs if len(run.open_questions) > MAX_OF_RUN]
+    links: list[Child] = [[" ", el("a", run.id, href=Address(run.id).page())] for run in full]
+    return el("p", "More questions wait in", links, ".", class_="dim") if full else None
+
+
+def _entry(request: Request, question: QuestionLine) -> Element:
     run, address = question.run, Address(question.run.id)
-    seq = None if question.request is None else question.request.seq
+    seq = question.seq
     event = None if seq is None else el("a", f"event {seq}", href=f"{address.page()}#{seq}")
     session: Child = None
     if run.session_id is not None:
@@ -55,7 +67,7 @@ def _entry(request: Request, question: OpenQuestion) -> Element:
             " asks in ",
             el("a", run.id, href=address.page(), title=escape_line(run.id)),
         ),
-        el("p", (question.text or question.tool_name)[:MAX_QUESTION], class_="asked"),
+        el("p", question.text or question.tool_name, class_="asked"),
         el("p", [question.tool_name, ", asked ", time_element(question.asked_at), session, ", "], event, class_="dim"),
         answer_form(request, question),
         class_="question",
@@ -65,11 +77,11 @@ def _entry(request: Request, question: OpenQuestion) -> Element:
     )
 
 
-def _pages(questions: QuestionPage, *, is_first: bool) -> Element | None:
-    if is_first and questions.cursor is None:
+def _pages(runs: RunPage, *, is_first: bool) -> Element | None:
+    if is_first and runs.cursor is None:
         return None
     oldest = None if is_first else el("a", "Oldest", href="/inbox", class_="button", rel="first")
     newer = None
-    if questions.cursor is not None:
-        newer = el("a", "Newer", href=with_query("/inbox", [("cursor", questions.cursor)]), class_="button", rel="next")
+    if runs.cursor is not None:
+        newer = el("a", "Newer", href=with_query("/inbox", [("cursor", runs.cursor)]), class_="button", rel="next")
     return el("nav", oldest, newer, class_="pages", aria_label="Pages of the inbox")

@@ -31,6 +31,10 @@ class Parameters:
 
     def __init__(self, request: Request, known: Collection[str]) -> None:
         self._values: dict[str, list[str]] = {}
+        try:
+            unquote(request.scope["query_string"].decode("ascii"), errors="strict")
+        except UnicodeDecodeError as error:
+            raise Failure(400, "The parameters are not encoded as UTF-8.") from error
         for name, text in request.query_params.multi_items():
             if name not in known:
                 raise Failure(
@@ -49,8 +53,11 @@ class Parameters:
         return self._values.get(name, [])
 
     def text(self, name: str) -> str | None:
-        """Return the last value of a parameter; None if it is not given."""
-        return self._values.get(name, [None])[-1]
+        """Return the value of a parameter that may be given once; None if it is not given."""
+        texts = self._values.get(name, [])
+        if len(texts) > 1:
+            raise Failure(400, f"{name}: may be given once.")
+        return texts[0] if texts else None
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         """Return a parameter that is a whole number from `low` to `high`."""

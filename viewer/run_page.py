@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -25,6 +26,7 @@ from viewer.origins import origin_link, read_replays, related_links, replays_sec
 from viewer.parameters import Address, Parameters, with_query
 
 _TREE_RUNS: Final = 100
+_QUESTIONS: Final = 10  # open questions that are shown; when one is answered, the next one is
 _MAX_QUESTION: Final = 20_000  # characters; the event has all of them
 _GROUPS: Final = {
     "Failures": ("llm_failed", "tool_failed", "run_failed"),
@@ -59,8 +61,9 @@ async def run_content(
         types: the types of events that are chosen; empty for all.
         answer: returns the form that answers a question; None if the page cannot answer.
     """
+    asked = replace(run, open_questions=run.open_questions[:_QUESTIONS])
     tree, questions, replays = await asyncio.gather(
-        source.get_tree(run.id, limit=_TREE_RUNS), source.questions_of([run]), read_replays(source, run)
+        source.get_tree(run.id, limit=_TREE_RUNS), source.questions_of([asked]), read_replays(source, run)
     )
     failure = await failure_text(source, run) if run.status is RunStatus.FAILED else ""
     return [

@@ -19,6 +19,7 @@ from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, Reader
 from viewer.access import Access
 from viewer.app import create_app
+from viewer.connections import Connection, allow_connections
 from viewer.live import LiveRuns
 from viewer.settings import ViewerSettings, read_kafka_config, read_viewer_settings
 
@@ -84,10 +85,11 @@ async def _serve(settings: ViewerSettings, kafka: Config | None) -> None:
             limit_concurrency=_MAX_CONNECTIONS,
             h11_max_incomplete_event_size=_MAX_REQUEST_HEAD,
             timeout_graceful_shutdown=_STOP_S,
-            http="h11",
+            http=Connection,
             ws="none",
         )
         _set_up_logging()
+        allow_connections()
         sys.stdout.write(f"The viewer is at {address_of(listener)}\n")
         sys.stdout.flush()
         await _Server(config, live).serve(sockets=[listener])
@@ -104,6 +106,7 @@ def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # any client can cause a warning with each request
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised, and pages show them
 
 

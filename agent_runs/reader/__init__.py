@@ -20,6 +20,7 @@ from agent_runs.reader.follow import RunChange
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.llm_calls import LlmCall
 from agent_runs.reader.prompt_diff import Change
+from agent_runs.reader.question_lines import QuestionLine
 from agent_runs.reader.reader import Reader
 from agent_runs.reader.run_diff import Pair, compare_runs
 from agent_runs.reader.run_filter import RunFilter
@@ -48,6 +49,7 @@ __all__ = [
     "Pair",
     "PartitionStatus",
     "Question",
+    "QuestionLine",
     "QuestionPage",
     "Reader",
     "ReaderError",

@@ -23,6 +23,7 @@ from agent_runs.events import (
 )
 from agent_runs.labels import FORKED_FROM, REPLAY_OF
 from agent_runs.reader.inbox import OpenQuestion
+from agent_runs.reader.question_lines import QuestionLine
 from agent_runs.reader.runs import RunSummary
 from agent_runs.reader.stored_events import OpaqueEvent
 
@@ -45,7 +46,7 @@ def origin_text(run: RunSummary) -> str | None:
     return None
 
 
-def question_text(question: OpenQuestion) -> str:
+def question_text(question: OpenQuestion | QuestionLine) -> str:
     """Return the tool and what it asks; not escaped, and without line breaks."""
     text = " ".join(question.text[:_MAX].split())
     return f"{question.tool_name}: {text}" if text else question.tool_name

@@ -308,3 +308,20 @@ SELECT reason, count(*) AS open
   FROM (SELECT reason FROM dead_letters WHERE state = 'open' LIMIT $1) AS letters
  GROUP BY reason
  ORDER BY count(*) DESC, reason
+
+-- question_texts --
+-- The requests of questions, with the beginning of what they ask: the first of some arguments that is text, else all of them.
+-- $1 runs, $2 ids of requests in them, $3 number of characters
+SELECT e.run_id, e.id, e.event_seq, e.created_at,
+       left(CASE 'string'
+                WHEN jsonb_typeof(a.args -> 'question') THEN a.args ->> 'question'
+                WHEN jsonb_typeof(a.args -> 'text') THEN a.args ->> 'text'
+                WHEN jsonb_typeof(a.args -> 'message') THEN a.args ->> 'message'
+                WHEN jsonb_typeof(a.args -> 'prompt') THEN a.args ->> 'prompt'
+                WHEN jsonb_typeof(a.args -> 'task') THEN a.args ->> 'task'
+                WHEN jsonb_typeof(a.args) THEN a.args #>> '{}'
+                ELSE nullif(a.args::text, 'null')
+            END, $3::integer) AS text
+  FROM unnest($1::text[], $2::text[]) AS wanted (run_id, id)
+  JOIN run_events AS e ON e.run_id = wanted.run_id AND e.id = wanted.id
+       CROSS JOIN LATERAL (SELECT e.event_data -> 'tool_args' AS args OFFSET 0) AS a

@@ -17,6 +17,7 @@ from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages,
 from agent_runs.reader.event_structure import EventStructure
 from agent_runs.reader.follow import Poll, RunChange, changes
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
+from agent_runs.reader.question_lines import MAX_TEXT, QuestionLine
 from agent_runs.reader.run_filter import RunFilter
 from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource, check_limit
 from agent_runs.reader.runs import RunPage, RunSummary
@@ -143,28 +144,43 @@ class Reader(EventStructure, RunSource):
 
     async def open_questions(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> QuestionPage:
         """See `RunSource.open_questions`."""
+        page = await self.waiting_runs(limit=limit, cursor=cursor)
+        return QuestionPage(questions=await self.questions_of(page.runs), cursor=page.cursor)
+
+    async def waiting_runs(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> RunPage:
+        """Return a page of the runs with open questions, those first that wait longest; see `open_questions`."""
         check_limit(limit)
         after = decode_cursor(cursor) if cursor is not None else (None, None)
         rows = await self._connections.fetch("runs_with_open_questions", *after, limit + 1)
         runs = [_summary(row) for row in rows[:limit]]
         more = len(rows) > limit
-        return QuestionPage(
-            questions=await self.questions_of(runs),
-            cursor=encode_cursor(Position(runs[-1].status_changed_at, runs[-1].id)) if more else None,
-        )
+        last = encode_cursor(Position(runs[-1].status_changed_at, runs[-1].id)) if more else None
+        return RunPage(runs=runs, cursor=last)
 
     async def questions_of(self, runs: Sequence[RunSummary]) -> list[OpenQuestion]:
         """See `RunSource.questions_of`."""
         asked = [(run, question) for run in runs for question in run.open_questions]
-        if not asked:
-            return []
-        keys = [run.id for run, _ in asked], [question.id for _, question in asked]
-        events = await self._connections.fetch("events_by_id", *keys)
-        requests = {(row["run_id"], row["id"]): event_of_row(row) for row in events}
+        events = await self._requests("events_by_id", asked)
+        requests = {key: event_of_row(row) for key, row in events.items()}
         return [
             OpenQuestion(run=run, id=each.id, tool_name=each.tool_name, request=requests.get((run.id, each.id)))
             for run, each in asked
         ]
+
+    async def question_lines(self, runs: Sequence[RunSummary]) -> list[QuestionLine]:
+        """See `RunSource.question_lines`."""
+        asked = [(run, question) for run in runs for question in run.open_questions]
+        rows = await self._requests("question_texts", asked, MAX_TEXT)
+        return [_question_line(run, each, rows.get((run.id, each.id))) for run, each in asked]
+
+    async def _requests(
+        self, query: str, asked: Sequence[tuple[RunSummary, Question]], *others: object
+    ) -> dict[tuple[str, str], Row]:
+        """Return the rows of the requests of questions, by run and id."""
+        if not asked:
+            return {}
+        keys = [run.id for run, _ in asked], [question.id for _, question in asked]
+        return {(row["run_id"], row["id"]): row for row in await self._connections.fetch(query, *keys, *others)}
 
     async def count_by_status(self) -> dict[RunStatus, StatusCount]:
         """Return how many runs have each status: exact up to 10,000, an estimate if there are more."""
@@ -206,6 +222,17 @@ def _ago(duration: timedelta) -> datetime:
         return datetime.now(UTC) - duration
     except OverflowError:
         return datetime.min.replace(tzinfo=UTC)
+
+
+def _question_line(run: RunSummary, question: Question, row: Row | None) -> QuestionLine:
+    return QuestionLine(
+        run=run,
+        id=question.id,
+        tool_name=question.tool_name,
+        text="" if row is None else row["text"] or "",
+        seq=None if row is None else row["event_seq"],
+        asked_at=run.status_changed_at if row is None else row["created_at"],
+    )
 
 
 def _summary(row: Row) -> RunSummary:

@@ -15,7 +15,7 @@ _LAST_EVENTS: Final = 100
 async def run_notes(source: RunSource, runs: Sequence[RunSummary]) -> list[str]:
     """Return one line for each of these runs, not escaped; empty if there is nothing to know."""
     questions: dict[str, list[str]] = {}
-    for question in await source.questions_of(runs):
+    for question in await source.question_lines(runs):
         questions.setdefault(question.run.id, []).append(question_text(question))
     return await asyncio.gather(*(_note(source, run, questions.get(run.id, [])) for run in runs))
 

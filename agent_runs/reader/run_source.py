@@ -7,6 +7,7 @@ from typing import Final
 from agent_runs.reader.errors import ReaderError
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, calls_of_pages, nth_call
+from agent_runs.reader.question_lines import QuestionLine, line_of_question
 from agent_runs.reader.run_filter import RunFilter
 from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
 from agent_runs.reader.stored_events import StoredEvent
@@ -97,6 +98,10 @@ class RunSource(ABC):
                 for question in await reader.questions_of(page.runs):
                     print(question.run.id, question.text)
         """
+
+    async def question_lines(self, runs: Sequence[RunSummary]) -> list[QuestionLine]:
+        """Return the same questions with the beginning of their texts, without loading their requests."""
+        return [line_of_question(question) for question in await self.questions_of(runs)]
 
     @abstractmethod
     async def close(self) -> None:

@@ -76,6 +76,7 @@ class SyncRunSource(Generic[_Source]):
     related_runs = _blocking(RunSource.related_runs)
     open_questions = _blocking(RunSource.open_questions)
     questions_of = _blocking(RunSource.questions_of)
+    question_lines = _blocking(RunSource.question_lines)
     get_runs_by_session = _blocking(RunSource.get_runs_by_session)
     get_runs_by_status = _blocking(RunSource.get_runs_by_status)
     get_runs_by_agent = _blocking(RunSource.get_runs_by_agent)
@@ -142,6 +143,7 @@ class SyncReader(SyncRunSource[Reader]):
     get_run_events: Callable[..., Iterator[StoredEvent]] = _iterating(Reader.get_run_events)  # with `follow`
     event_counts = _blocking(Reader.event_counts)
     follow_runs = _iterating(Reader.follow_runs)
+    waiting_runs = _blocking(Reader.waiting_runs)
     store_status = _blocking(Reader.store_status)
     count_by_status = _blocking(Reader.count_by_status)
     llm_call = _blocking(Reader.llm_call)

@@ -19,6 +19,7 @@ from agent_runs.reader import (
     RunPage,
 )
 from agent_runs.reader.queries import QUERIES
+from agent_runs.reader.question_lines import line_of_question
 from agent_runs.status import RunStatus
 from tests.support.messages import event
 from tests.support.servers.clients import connect, execute
@@ -307,6 +308,8 @@ async def test_labels_and_open_questions_are_read_and_filter_lists(database: str
     await insert_run(database, "asks nothing", 9, labels=labels)
 
     # when the questions are read, page by page, then those of the run that waits longest come first,
+    lines = await reader.question_lines((await reader.waiting_runs()).runs)
+    assert lines == [line_of_question(question) for question in (await reader.open_questions()).questions]
     first = await reader.open_questions(limit=1)
     assert [(found.run.id, found.id, found.request, found.text) for found in first.questions] == [
         ("gone", "a", None, "")

@@ -290,6 +290,9 @@ REFUSED = {
     "/api/runs?created_from=yesterday": 400,
     "/api/runs?agent=a%00b": 400,
     "/api/runs?agent=" + "a" * 1001: 400,
+    "/api/runs?agent=%FF": 400,
+    "/api/runs?agent=a&agent=b": 400,
+    "/api/runs?cursor=WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwiYSJd": 400,
     "/api/runs?label=x": 400,
     "/api/runs?limt=1": 400,
     "/api/runs/one/events?after=9999999999": 400,
@@ -345,7 +348,7 @@ async def test_requests_that_are_not_for_it_are_refused_with_a_sentence(database
         for headers, form_status, json_status in ORIGINS:
             named = {name: text.replace("PORT", str(port)) for name, text in headers.items()}
             for path, kind, status in (
-                ("/runs/one/answers", "application/x-www-form-urlencoded", form_status),
+                ("/runs/one/answers/q", "application/x-www-form-urlencoded", form_status),
                 ("/api/runs/one/answers", "application/json; charset=utf-8", json_status),
             ):
                 answer = await get(port, path, "POST", b"{}", Content_Type=kind, **named)

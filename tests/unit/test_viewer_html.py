@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from viewer.chat import chat_of_text, indented, message_of
+from viewer.dead_letter_page import pretty
 from viewer.html import document, el
 from viewer.media import media_text
 
@@ -119,3 +120,19 @@ def test_any_json_is_a_chat_or_none_and_can_be_shown(value: object) -> None:
     assert document(el("div", message.role, [[kind, text] for kind, text in message.parts]))
     chat_of_text(json.dumps([value]))
     chat_of_text(json.dumps({"messages": [value], "input": value}))
+
+
+def test_a_text_of_unprintable_characters_is_escaped_and_does_not_become_as_many_elements() -> None:
+    made = el("p", "a" + "\u202e" * 100_000 + "\x1b\n<b>")
+
+    assert len(made) == 2000
+    text = "".join(made.itertext())
+    assert (text[:7], text[-8:], text.count("\\u202e")) == ("a\\u202e", "\\x1b\n<b>", 100_000)
+
+
+def test_a_deep_value_of_a_dead_letter_is_not_indented_without_limit() -> None:
+    deep = b"[" * 500 + b"1," * 50_000 + b"1" + b"]" * 500
+
+    assert pretty(deep) == deep.decode()
+    assert pretty(b'{"a":[1]}') == '{\n  "a": [\n    1\n  ]\n}'
+    assert pretty(b"{\xff") == "{\\xff"

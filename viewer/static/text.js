@@ -2,6 +2,7 @@
 
 // Python's str.isprintable, as agent_runs.escaping uses it; line breaks and tabs are shown as they are.
 const UNPRINTABLE = /(?![\n\t ])[\p{C}\p{Z}]/u;
+const MAX_ESCAPES = 2000; // of one text that are marked as escapes; a text of nothing else would freeze the page
 const EACH_UNPRINTABLE = new RegExp(`(${UNPRINTABLE.source})`, "gu");
 
 function escaped(character) {
@@ -22,7 +23,12 @@ export function element(tag, className, ...children) {
 }
 
 export function appendText(parent, text) {
-  for (const part of text.split(EACH_UNPRINTABLE)) {
+  const parts = text.split(EACH_UNPRINTABLE); // every second one is an unprintable character
+  if (parts.length > 2 * MAX_ESCAPES) {
+    const rest = parts.splice(2 * MAX_ESCAPES).join("");
+    parts.push(rest.replace(EACH_UNPRINTABLE, escaped));
+  }
+  for (const part of parts) {
     if (part === "") continue;
     if (UNPRINTABLE.test(part)) {
       const span = document.createElement("span");

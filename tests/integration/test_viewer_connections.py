@@ -1,0 +1,89 @@
+"""Attacks on the connections of the viewer, with real sockets."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from tests.support.messages import event
+from tests.support.stored_runs import insert_run
+from tests.support.viewer_process import TIMEOUT_S, get, running_viewer
+from tests.support.waiting import until
+from viewer.connections import Connection
+
+POST = b"POST /api/runs/run/answers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+HIDDEN = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
+# Each has a second request in its body, or in what one of two parsers may take for its body.
+SMUGGLED = {
+    "a body of GET": b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(HIDDEN), HIDDEN),
+    "a chunked body of GET": b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    + HIDDEN,
+    "two lengths": POST + b"Content-Length: 0\r\nContent-Length: 40\r\n\r\n" + HIDDEN,
+    "a length and chunks": POST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "an unknown encoding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "a space before the colon": b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length : 5\r\n\r\n" + HIDDEN,
+    "a negative length": POST + b"Content-Length: -1\r\n\r\n" + HIDDEN,
+    "a long length": POST + b"Content-Length: 1" + b"0" * 5000 + b"\r\n\r\n" + HIDDEN,
+    "two hosts": b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.org\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n" + HIDDEN,
+    "a refused POST": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(HIDDEN), HIDDEN),
+    "headers of 20 kB": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+    "not HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "a target with bytes": b"GET /\xff?\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another server": b"GET http://evil.org/ HTTP/1.0\r\n\r\n",
+}
+
+
+async def talk(port: int, request: bytes) -> bytes:
+    """Send bytes, and return everything that comes until the connection is closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        return await asyncio.wait_for(reader.read(), TIMEOUT_S)
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_request_cannot_hide_another_one_and_nothing_ends_the_viewer(database: str, tmp_path: Path) -> None:
+    await insert_run(database, "run", 1, [event("a")])
+    async with running_viewer(database, tmp_path) as port:
+        for name, request in SMUGGLED.items():
+            answers = re.findall(rb"HTTP/1.1 (\d+)", await talk(port, request))
+            assert (name, len(answers), set(answers) & {b"200", b"202", b"500"}) == (name, 1, set())
+        # Pipelined requests are two requests, and a websocket is none.
+        asked = HIDDEN + HIDDEN.replace(b"\r\n\r\n", b"\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n")
+        assert re.findall(rb"HTTP/1.1 (\d+)", await talk(port, asked)) == [b"200", b"200"]
+        # Ranges are answered with the file, or with a small part of it.
+        ranges = await get(port, "/static/viewer.css", Range="bytes=" + ",".join(f"{at}-" for at in range(1000)))
+        assert len(ranges.body) < 100_000
+        assert (await get(port, "/static/viewer.css", Range="bytes=9-1")).status in (200, 400, 416)
+        for path in ("/static/", "/static//etc/passwd", "/static/%00", "/static/a" * 400):
+            assert ((await get(port, path)).status, path) == (404, path)
+
+
+async def test_a_client_that_sends_no_request_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("viewer.connections.REQUEST_S", 0.3)
+
+    async def slow_answer(scope: object, receive: object, send: "uvicorn._types.ASGISendCallable") -> None:
+        await asyncio.sleep(0.6)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    config = uvicorn.Config(slow_answer, port=0, http=Connection, ws="none", lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        await until(lambda: server.started, "the server has started")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        # A connection without a request, and one without the end of its headers, are closed;
+        assert [await talk(port, sent) for sent in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")] == [b"", b""]
+        # also the second request of a connection; but not one whose answer takes longer.
+        answered = await talk(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n")
+        assert answered.startswith(b"HTTP/1.1 204")
+    finally:
+        server.should_exit = True
+        await serving
