@@ -6,7 +6,7 @@ work in the delivery thread, which blocks; agents' threads do not wait.
 
 An application can replace parts of asyncio, as nest_asyncio does, and can turn threads into greenlets of one thread, as
 gevent and eventlet do. So the loop makes tasks with the class of the interpreter; and while it waits, asyncio's running
-loop of the thread is that of the application.
+loop and task of the thread are those of the application.
 """
 
 import asyncio
@@ -27,19 +27,31 @@ try:
     from _asyncio import Task as _Task  # nest_asyncio replaces `asyncio.Task`
 except ImportError:  # not CPython
     from asyncio import Task as _Task
+# From Python 3.14 on, a thread has one current task for all its loops. Python 3.11 has no such function.
+try:
+    from _asyncio import _swap_current_task  # type: ignore[attr-defined]
+except ImportError:
+
+    def _swap_current_task(_loop: Any, _task: Any) -> Any:
+        return None
 
 
 class _State(NamedTuple):
     """What asyncio has set for a thread."""
 
     running_loop: asyncio.AbstractEventLoop | None
+    current_task: Any
     generator_hooks: Any
 
     @classmethod
     def replace(cls, new: "_State") -> "_State":
         """Set the new state, and return the one before."""
-        present = cls(asyncio._get_running_loop(), sys.get_asyncgen_hooks())  # noqa: SLF001  # documented for loops
+        loop = asyncio._get_running_loop()  # noqa: SLF001  # documented for event loops
+        task = _swap_current_task(loop, None) if loop is not None else None
+        present = cls(loop, task, sys.get_asyncgen_hooks())
         asyncio._set_running_loop(new.running_loop)  # noqa: SLF001
+        if new.running_loop is not None:
+            _swap_current_task(new.running_loop, new.current_task)
         sys.set_asyncgen_hooks(*new.generator_hooks)
         return present
 
@@ -47,7 +59,7 @@ class _State(NamedTuple):
 class _Selector(selectors.DefaultSelector):
     """A selector that waits with the state that the application has set."""
 
-    application_state = _State(None, (None, None))
+    application_state = _State(None, None, (None, None))
 
     def select(self, timeout: float | None = None) -> Any:
         with self.in_application_state():
@@ -81,7 +93,7 @@ class SessionLoop(asyncio.SelectorEventLoop):
     @contextmanager
     def run_beside_application(self) -> Iterator[None]:
         """Allow this loop to run in the block, although the application may have a running loop in this thread."""
-        self._own_selector.application_state = _State.replace(_State(None, (None, None)))
+        self._own_selector.application_state = _State.replace(_State(None, None, (None, None)))
         try:
             yield
         finally:

@@ -35,11 +35,17 @@ ASYNCIO_AGENT = """
     asyncio.run(notebook())
     print("left", emitter.flush(20))
 """
+
+
+def ignoring_warnings(lines: str) -> str:
+    return f"import warnings\nwith warnings.catch_warnings(action='ignore'):\n    {lines}\n"
+
+
 BEFORE: dict[str, str] = {
     "gevent": "from gevent import monkey; monkey.patch_all()\n",
-    "eventlet": "import warnings; warnings.simplefilter('ignore'); import eventlet; eventlet.monkey_patch()\n"
-    "warnings.simplefilter('error')\n",
-    "nest_asyncio": "import asyncio, nest_asyncio; nest_asyncio.apply()\n",
+    "eventlet": ignoring_warnings("import eventlet; eventlet.monkey_patch()"),
+    "nest_asyncio": ignoring_warnings("import asyncio, nest_asyncio; nest_asyncio.apply()")
+    + "warnings.filterwarnings('ignore', message='.*get_event_loop_policy')\n",
     "asyncio's classes replaced": "import asyncio\nclass Other:\n    def __init__(self, *_, **__): raise RuntimeError\n"
     "Task = asyncio.Task; asyncio.Task = asyncio.tasks.Task = asyncio.tasks._CTask = Other\n"
     "factory = lambda loop, coro, **kw: Task(coro, loop=loop, **kw)\n"
