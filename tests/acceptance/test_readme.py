@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.installed_wheel import InstalledWheel, install_wheel
 from tests.support.paths import CHECKOUT
-from tests.support.servers import Servers, delete_topics
+from tests.support.servers import Servers
 from tests.support.servers.clients import connect
+from tests.support.servers.topics import delete_topic
 from tests.support.viewer_process import get
 
 
@@ -61,7 +62,7 @@ async def test_the_run_of_the_readme_is_stored_by_the_installed_wheel(
         assert await run(tmp_path, environ, installed.program("python"), "-c", agent) == 0
         assert await run(tmp_path, environ, consumer, "run", "--until-end") == 0
     finally:
-        await delete_topics(servers.bootstrap_servers, ["run-events"])
+        await delete_topic(servers.bootstrap_servers, "run-events")
     # then the run is stored with all its events,
     async with connect(empty_database) as connection:
         row = await connection.fetchrow("SELECT agent_id, status, event_count FROM agent_runs")

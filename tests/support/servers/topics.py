@@ -46,6 +46,17 @@ async def delete_topics(bootstrap_servers: str, names: Sequence[str]) -> None:
         await client.delete_topics(list(names))
 
 
+async def delete_topic(bootstrap_servers: str, name: str) -> None:
+    """Delete a topic, and wait until the broker has deleted it, which it does in the background."""
+    await delete_topics(bootstrap_servers, [name])
+    async with admin(bootstrap_servers) as client:
+
+        async def is_deleted() -> bool:
+            return name not in await client.list_topics()
+
+        await until(is_deleted, f"topic {name} is deleted")
+
+
 async def recreate_topic(bootstrap_servers: str, topic: str, partitions: int = 1) -> None:
     """Delete a topic and create an empty one under its name."""
     await delete_topics(bootstrap_servers, [topic])
