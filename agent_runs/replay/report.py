@@ -2,6 +2,7 @@
 
 import msgspec
 
+from agent_runs.reader.event_text import count_text
 from agent_runs.replay.requests import Request
 from agent_runs.replay.units import Unit
 
@@ -24,10 +25,11 @@ class Report(msgspec.Struct, frozen=True):
     """What a replay has done so far.
 
     Attributes:
-        served: the recorded calls whose answers were served, in the order of the requests; those of `drifted` too.
+        served: the recorded calls whose answers were served, in the order of the requests; those of `drifted` too. Not
+            those that the agent made itself.
         drifted: those whose prompts differ.
         unserved: the recorded calls that the agent did not make.
-        live: the requests that were answered by the real function or by a callable policy.
+        live: the requests that were answered by the real function, by a callable policy, or by the agent itself.
         refused: the requests of tools whose policy is `error`, which the agent saw as failed calls.
         divergences: the messages of all divergences.
         missing_events: how many events of the recorded run are missing.
@@ -47,15 +49,31 @@ class Report(msgspec.Struct, frozen=True):
         return not (self.drifted or self.unserved or self.live or self.refused or self.divergences)
 
     def __str__(self) -> str:
-        lines = [
-            f"{len(self.served)} served, {len(self.drifted)} of them drifted; {len(self.unserved)} unserved; "
-            f"{len(self.live)} live; {len(self.refused)} refused; {len(self.divergences)} divergences"
-        ]
+        lines = [self._summary()]
         if self.missing_events:
-            lines.append(f"{self.missing_events} events of the recorded run are missing")
-        lines += [f"drifted: {drift.unit.text}: {drift.difference}" for drift in self.drifted]
-        lines += [f"unserved: {unit.text}" for unit in self.unserved]
-        lines += [f"live: {request.text}" for request in self.live]
-        lines += [f"refused: {request.text}" for request in self.refused]
+            lines.append(f"{count_text(self.missing_events, 'event')} of the recorded run are missing")
+        lines += [f"prompt differs: {drift.unit.text}: {drift.difference}" for drift in self.drifted]
+        lines += [f"not made: {unit.text}" for unit in self.unserved]
+        lines += [f"answered live: {request.text}" for request in self.live]
+        lines += [f"failed: {request.text}" for request in self.refused]
         lines += [f"divergence: {text}" for text in self.divergences]
         return "\n".join(lines)
+
+    def _summary(self) -> str:
+        recorded = count_text(len(self.served) + len(self.unserved), "recorded call")
+        parts = [f"{len(self.served)} of {recorded} answered from the recording"]
+        if self.drifted:
+            parts[0] += f", {len(self.drifted)} of them although the prompt differs"
+        if self.unserved:
+            parts.append(f"the agent did not make {count_text(len(self.unserved), 'recorded call')}")
+        if self.live:
+            parts.append(f"{count_text(len(self.live), 'call')} answered live, not from the recording")
+        if self.refused:
+            parts.append(f"{count_text(len(self.refused), 'call')} failed, because no answer is recorded")
+        if self.divergences:
+            parts.append(
+                f"{count_text(len(self.divergences), 'call')} raised a divergence, because no recorded call fits"
+            )
+        if self.is_clean:
+            parts.append("the agent made no other calls")
+        return "; ".join(parts)

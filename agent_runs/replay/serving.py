@@ -54,6 +54,7 @@ class Server:
         beyond = {unit.number for unit in units.calls if self._until is not None and unit.seq > self._until}
         self._matcher = Matcher(units.calls, superseded(units.calls) | beyond)
         self._is_live = False
+        self._ran: set[int] = set()  # the numbers of recorded calls that the agent has made itself
         self._drifted: list[Drift] = []
         self._live: list[Request] = []
         self._refused: list[Request] = []
@@ -92,12 +93,13 @@ class Server:
         if unit is not None:
             self._matcher.take(unit)
             self._remember(unit)
+            self._ran.add(unit.number)
         self._live.append(request)
 
     def report(self, missing_events: int) -> Report:
         """Return what was done so far."""
         return Report(
-            list(self._matcher.served),
+            [unit for unit in self._matcher.served if unit.number not in self._ran],
             list(self._drifted),
             [unit for unit in self._matcher.unserved() if not self._matcher.is_covered(unit)],
             list(self._live),

@@ -201,8 +201,9 @@ async def test_stored_runs_are_replayed_against_a_changed_prompt_without_a_side_
     output = await run_example(scene, "tool_agent.py", "replay", "You are brief.", paid, unknown)
 
     assert "are paid" not in output
-    assert f"is a replay of {paid}: 5 served, 3 of them drifted; 0 unserved; 0 live; 0 refused" in output
-    assert f"is a replay of {unknown}: 3 served, 2 of them drifted; 0 unserved; 0 live; 0 refused" in output
+    answered = "{} of {} recorded calls answered from the recording, {} of them although the prompt differs\n"
+    assert f"is a replay of {paid}: {answered.format(5, 5, 3)}" in output
+    assert f"is a replay of {unknown}: {answered.format(3, 3, 2)}" in output
     difference = 'recorded "You are the refund desk of a shop. Loo…", asked "You are brief.", from character 8 on'
     assert f"drifted: event 2, model 'example-1': at system_prompt: {difference}\n" in output
     runs, events = await stored(scene)
@@ -254,7 +255,7 @@ async def test_a_run_is_forked_before_its_second_model_call_and_goes_on_with_ano
     ]
     assert "booked:" not in output
     assert "Dear Ada, I confirm our meeting.\n" in output
-    assert "2 served, 0 of them drifted; 0 unserved; 1 live; 0 refused" in output
+    assert "2 of 2 recorded calls answered from the recording; 1 call answered live" in output
     # the fork has all of its events, and names the run that it comes from,
     runs, events = await stored(scene)
     assert types(events[fork_id]) == types(events[run_id])

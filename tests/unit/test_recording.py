@@ -392,9 +392,34 @@ def test_a_report_is_readable(recorded: Recorded) -> None:
     ask(recording, "b")
 
     lines = str(recording.report()).splitlines()
-    assert lines[0] == "1 served, 1 of them drifted; 1 unserved; 0 live; 0 refused; 0 divergences"
-    assert re.match(r"drifted: event 1, model 'm': at user_prompt: ", lines[1])
-    assert lines[2] == "unserved: event 2, tool 't'"
+    first = "1 of 2 recorded calls answered from the recording, 1 of them although the prompt differs"
+    assert lines[0] == f"{first}; the agent did not make 1 recorded call"
+    assert re.match(r"prompt differs: event 1, model 'm': at user_prompt: ", lines[1])
+    assert lines[2] == "not made: event 2, tool 't'"
+
+
+def test_a_report_counts_the_calls_that_were_not_answered_from_the_recording(recorded: Recorded) -> None:
+    recorded.tool("t", {}, 1)
+    assert str(recorded.recording().report()).startswith("0 of 1 recorded call answered from the recording; the agent")
+    recording = recorded.recording(
+        on_miss="error", tools={"pay": ToolRule(on_miss="live"), "x": ToolRule(on_miss="raise")}
+    )
+    assert recording.tool("t", {}) == 1
+    assert str(recording.report()) == (
+        "1 of 1 recorded call answered from the recording; the agent made no other calls"
+    )
+    assert recording.tool("pay", {}, call=lambda: "paid") == "paid"
+    with pytest.raises(RecordedFailure):
+        recording.tool("u", {})
+    with pytest.raises(Divergence):
+        recording.tool("x", {})
+
+    lines = str(recording.report()).splitlines()
+    assert lines[0] == (
+        "1 of 1 recorded call answered from the recording; 1 call answered live, not from the recording; "
+        "1 call failed, because no answer is recorded; 1 call raised a divergence, because no recorded call fits"
+    )
+    assert [line.split(":")[0] for line in lines[1:4]] == ["answered live", "failed", "divergence"]
 
 
 class Agent:
