@@ -2,6 +2,10 @@
 
 import asyncio
 import logging
+import shlex
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 import click
@@ -16,6 +20,7 @@ from agent_runs.times import time_text
 
 _ID_WIDTH: Final = 12  # the length of the ids that the emitter makes
 _TYPE_WIDTH: Final = 17  # context_assembled
+_TERMINATED: Final = 143  # a shell's exit code for a program that SIGTERM has ended
 
 
 @click.command("replay")
@@ -47,7 +52,7 @@ def replay_command(target: str | None, rate: float | None, output: str, **select
     """Read the topic again, or publish its records to another topic.
 
     Needs no database, and disturbs no consumer. Refused records are shown with the reason. At the end, also after
-    Ctrl-C, the positions are printed; --from continues there.
+    Ctrl-C and SIGTERM, the command that continues is printed.
 
     --into keeps keys, values, headers, the order in a run, and the timestamps unless TOPIC sets its own. It also
     copies refused records, except those that cannot be read: they are counted and named.
@@ -63,17 +68,46 @@ def replay_command(target: str | None, rate: float | None, output: str, **select
     if selected["since"] is not None and selected["positions"] is not None:
         raise click.UsageError("--since and --from exclude each other")
     selected["partitions"] = selected["partitions"] or None
+    command = _command(selected, {"--into": target, "--rate": rate, "--output": output if output == "jsonl" else None})
     if target is None:
-        _print_records(selected, output)
+        _print_records(selected, output, command)
     else:
-        _copy(selected, target, rate)
+        _copy(selected, target, rate, command)
 
 
-def _print_records(selected: dict[str, Any], output: str) -> None:
-    with ReplayProgress(shows_bar=not is_terminal() and not selected["follow"]) as progress:
+def _command(selected: dict[str, Any], others: dict[str, Any]) -> str:
+    """Return the command with its options, for a shell; without those that `--from` replaces."""
+    given = {"--run": selected["run_id"], **others}
+    words = [word for name, value in given.items() if value is not None for word in (name, f"{value}")]
+    words += [word for number in selected["partitions"] or () for word in ("--partition", f"{number}")]
+    return shlex.join(["agent-runs", "replay", *words, *(["--follow"] if selected["follow"] else [])])
+
+
+def _run(work: Coroutine[Any, Any, object]) -> None:
+    """Run to the end, or until Ctrl-C or SIGTERM; `work` is cancelled then.
+
+    Raises:
+        click.exceptions.Exit: SIGTERM has arrived.
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+
+    async def until_signal() -> None:
+        working = asyncio.ensure_future(work)
+        with suppress(NotImplementedError, RuntimeError):  # Windows, or another thread than the main one
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
+        await working
+
+    try:
+        asyncio.run(until_signal())
+    except asyncio.CancelledError:
+        raise click.exceptions.Exit(_TERMINATED) from None
+
+
+def _print_records(selected: dict[str, Any], output: str, command: str) -> None:
+    with ReplayProgress(command, shows_bar=not is_terminal() and not selected["follow"]) as progress:
         reading = read_topic(**selected, on_progress=progress.show)
         progress.positions = reading.positions
-        asyncio.run(_print_each(reading, output))
+        _run(_print_each(reading, output))
 
 
 async def _print_each(reading: TopicReading, output: str) -> None:
@@ -105,9 +139,9 @@ class _Rows:
         self._console.print(line if self._width is None else cut(line, self._width), style=style)
 
 
-def _copy(selected: dict[str, Any], target: str, rate: float | None) -> None:
+def _copy(selected: dict[str, Any], target: str, rate: float | None, command: str) -> None:
     reading = read_topic(**selected)
     if reading.topic == target:
         raise click.UsageError(f"--into {target}: this is the topic that is read")
-    with ReplayProgress(shows_bar=not selected["follow"]) as progress:
-        asyncio.run(reading.copy_to(target, rate=rate, on_progress=progress.show))
+    with ReplayProgress(command, shows_bar=not selected["follow"]) as progress:
+        _run(reading.copy_to(target, rate=rate, on_progress=progress.show))

@@ -16,19 +16,21 @@ _NAMED_SKIPPED: Final = 20
 
 
 class ReplayProgress:
-    """A bar on a terminal; else, for a copy, a line every 10 seconds. At the end, a line with the positions.
+    """A bar on a terminal; else, for a copy, a line every 10 seconds. At the end, the command that continues.
 
     Args:
+        command: the command with its options, for a shell.
         shows_bar: False if the records are printed to the same terminal, or if there is no end.
 
     Attributes:
         positions: the positions to print at the end, if they are more exact than those of the last batch.
     """
 
-    def __init__(self, *, shows_bar: bool) -> None:
+    def __init__(self, command: str, *, shows_bar: bool) -> None:
         console = Console(stderr=True, highlight=False)
         self._bar = progress_bar(console, "records") if shows_bar and console.is_terminal else None
         self._task = None if self._bar is None else self._bar.add_task("replay", total=None)
+        self._command = command
         self.positions: Mapping[int, int] = {}
         self._last: Progress | None = None
         self._total: int | None = None
@@ -47,7 +49,7 @@ class ReplayProgress:
             self._bar.stop()
         if self._last is not None:
             positions = positions_text(self.positions or self._last.positions)
-            note(f"{_done(self._last)} To continue: --from {positions}")
+            note(f"{_done(self._last)} To continue: {self._command} --from {positions}")
 
     def show(self, progress: Progress) -> None:
         """Show the progress after a batch."""
@@ -72,9 +74,13 @@ class ReplayProgress:
 
 def _done(progress: Progress) -> str:
     if not isinstance(progress, Copied):
-        return f"Read {progress.records:,} records."
+        return f"Read {_records(progress.records)}."
     skipped = f"; {len(progress.skipped):,} cannot be read" if progress.skipped else ""
-    return f"Copied {progress.copied:,} records{skipped}."
+    return f"Copied {_records(progress.copied)}{skipped}."
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record" if count == 1 else f"{count:,} records"
 
 
 def positions_text(positions: Mapping[int, int]) -> str:

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import re
+import shlex
 import sys
 from asyncio.subprocess import PIPE
-from signal import SIGINT
+from signal import SIGINT, SIGTERM, Signals
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ async def test_records_are_listed_with_refused_ones_and_where_to_continue(topics
         ("1:1", "run-c", "not_json"),
     ]
     assert "refused: " in lines[2]
-    assert listed.errors == "Read 5 records. To continue: --from 0:3,1:2\n"
+    assert listed.errors == "Read 5 records. To continue: agent-runs replay --from 0:3,1:2\n"
 
     rest = await topics.replay(topic, "--from", "0:2,1:1", "-o", "jsonl")
     refused = [json.loads(line) for line in rest.output.splitlines()]
@@ -86,6 +87,7 @@ async def test_records_are_listed_with_refused_ones_and_where_to_continue(topics
         (1, 1, "not_json"),
     ]
     run = await topics.replay(topic, "--run", "run-b", "--partition", "1", "-o", "jsonl")
+    assert run.errors.endswith("agent-runs replay --run run-b --output jsonl --partition 1 --from 1:2\n")
     found = json.loads(run.output)
     assert (found["run_id"], found["partition"], found["offset"], found["event"]["id"]) == ("run-b", 1, 0, "b0")
 
@@ -96,7 +98,8 @@ async def test_a_deleted_beginning_is_noted(topics: Topics) -> None:
     await delete_records_before(topics.servers.bootstrap_servers, topic, 2)
 
     assert (await topics.replay(topic)).errors == (
-        "The log begins at 0:2: the records before were deleted.\nRead 1 records. To continue: --from 0:3\n"
+        "The log begins at 0:2: the records before were deleted.\n"
+        "Read 1 record. To continue: agent-runs replay --from 0:3\n"
     )
 
 
@@ -131,7 +134,8 @@ async def test_a_copy_has_the_same_keys_bytes_headers_and_timestamps(
     ]
     noted = ran.errors.splitlines()
     assert noted[0].startswith("Not copied: record 0:1 cannot be read: the name of a header is not UTF-8")
-    assert noted[1:] == ["Copied 6 records; 1 cannot be read. To continue: --from 0:3,1:2,2:2"]
+    again = f"agent-runs replay --into {target} --from 0:3,1:2,2:2"
+    assert noted[1:] == [f"Copied 6 records; 1 cannot be read. To continue: {again}"]
 
 
 async def test_a_copy_to_fewer_partitions_keeps_the_order_of_each_run(topics: Topics) -> None:
@@ -148,7 +152,10 @@ async def test_a_copy_to_fewer_partitions_keeps_the_order_of_each_run(topics: To
         assert len({record.place.partition for record in records if record.key == key}) == 1
 
 
-async def test_an_interrupted_copy_continues_where_it_ended_without_repeats(topics: Topics) -> None:
+@pytest.mark.parametrize(("sent", "exit_code"), [(SIGINT, 130), (SIGTERM, 143)])
+async def test_an_interrupted_copy_continues_where_it_ended_without_repeats(
+    topics: Topics, sent: Signals, exit_code: int
+) -> None:
     source, target = await topics.make(2), await topics.make(2)
     topics.publish(source, *(message for n in range(40) for message in events_of(f"run-{n}", "e", partition=n % 2)))
     process = await asyncio.create_subprocess_exec(
@@ -159,15 +166,16 @@ async def test_an_interrupted_copy_continues_where_it_ended_without_repeats(topi
     )
     while len(await topics.records(target)) < 4:
         assert process.returncode is None
-    process.send_signal(SIGINT)
+    process.send_signal(sent)
     _, errors = await asyncio.wait_for(process.communicate(), 60)
 
-    assert process.returncode == 130, errors
-    match = re.fullmatch(r"Copied (\d+) records. To continue: --from (\S+)", errors.decode().strip())
+    assert process.returncode == exit_code, errors
+    match = re.fullmatch(r"Copied (\d+) records. To continue: agent-runs (replay .*)", errors.decode().strip())
     assert match, errors
     assert 4 <= int(match[1]) < 40
     assert int(match[1]) == len(await topics.records(target))
-    await topics.replay(source, "--into", target, "--from", match[2])
+    again = await agent_runs(topics.environ(source), *shlex.split(match[2]))  # the command as it was printed
+    assert again.exit_code == 0, again
     copied, original = await topics.records(target), await topics.records(source)
     assert list(map(content, copied)) == list(map(content, original))
 
@@ -182,5 +190,5 @@ async def test_what_cannot_be_copied_is_refused(topics: Topics) -> None:
     assert "topic 'no-such-topic' does not exist" in missing.errors
     large = await topics.replay(topic, "--into", small, exit_code=4)
     assert "refuses a record: raise its max.message.bytes" in large.errors
-    assert "To continue: --from 0:0" in large.errors
+    assert f"To continue: agent-runs replay --into {small} --from 0:0" in large.errors
     assert "has the form" not in (await topics.replay(topic, "--from", "0", exit_code=2)).output
