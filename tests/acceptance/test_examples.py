@@ -205,7 +205,7 @@ async def test_stored_runs_are_replayed_against_a_changed_prompt_without_a_side_
     assert f"is a replay of {paid}: {answered.format(5, 5, 3)}" in output
     assert f"is a replay of {unknown}: {answered.format(3, 3, 2)}" in output
     difference = 'recorded "You are the refund desk of a shop. Loo…", asked "You are brief.", from character 8 on'
-    assert f"drifted: event 2, model 'example-1': at system_prompt: {difference}\n" in output
+    assert f"prompt differs: event 2, model 'example-1': at system_prompt: {difference}\n" in output
     runs, events = await stored(scene)
     replays = dict(re.findall(r"^run (\w+) is a replay of (\w+)", output, re.MULTILINE))
     assert sorted(replays.values()) == sorted([paid, unknown])
