@@ -21,8 +21,11 @@ from viewer.checks import Checks
 from viewer.compare_page import compare_page
 from viewer.dead_letter_page import dead_letter_page
 from viewer.errors import on_error, on_unknown_address
+from viewer.find_page import find_page
 from viewer.inbox_page import inbox_page
 from viewer.live import LiveRuns
+from viewer.live_list_api import follow_questions, follow_runs
+from viewer.live_lists import LiveLists
 from viewer.operations import Operations
 from viewer.operations_page import get_operations, operations_page
 from viewer.prompt_page import prompt_of_event, prompt_page
@@ -34,6 +37,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 _ROUTES: Final = (
     Route("/", runs_page),
     Route("/inbox", inbox_page),
+    Route("/find", find_page),
     Route("/operations", operations_page),
     Route("/operations/dead-letters/{number}", dead_letter_page),
     Route("/runs/{run}", run_page),
@@ -55,6 +59,8 @@ _ROUTES: Final = (
     Route("/api/runs/{run}/usage", run_api.get_usage),
     Route("/api/runs/{run}/calls/{number}", api.get_call),
     Route("/api/questions", api.list_questions),
+    Route("/api/live/runs", follow_runs),
+    Route("/api/live/questions", follow_questions),
     Route("/api/operations", get_operations),
     Route("/api/status", api.get_status),
     Route("/api/openapi.json", api.get_openapi),
@@ -62,12 +68,13 @@ _ROUTES: Final = (
 )
 
 
-def create_app(reader: Reader, live: LiveRuns, kafka: Config | None, access: Access) -> ASGIApp:
+def create_app(reader: Reader, live: LiveRuns, lists: LiveLists, kafka: Config | None, access: Access) -> ASGIApp:
     """Return the web application.
 
     Args:
         reader: reads the runs.
         live: follows runs, with the same reader.
+        lists: follows lists, with the same reader.
         kafka: how to reach Kafka; None: answers cannot be published, and the lag is not known.
         access: who may use it.
     """
@@ -78,6 +85,7 @@ def create_app(reader: Reader, live: LiveRuns, kafka: Config | None, access: Acc
     app.router.redirect_slashes = False
     app.state.reader = reader
     app.state.live = live
+    app.state.live_lists = lists
     app.state.scans = asyncio.Semaphore(run_api.MAX_SCANS)
     app.state.answers = Answers(reader, kafka)
     app.state.operations = Operations(reader, kafka)

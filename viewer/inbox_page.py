@@ -14,6 +14,7 @@ from viewer.answer_form import answer_form
 from viewer.api import reader_of
 from viewer.html import Child, el, time_element
 from viewer.layout import page
+from viewer.live_list_api import questions_stream
 from viewer.parameters import Address, Parameters, with_query
 
 PAGE_RUNS: Final = 20
@@ -24,13 +25,19 @@ async def inbox_page(request: Request) -> Response:
     """Return a page of the open questions."""
     cursor = Parameters(request, ("cursor",)).text("cursor")
     runs = await reader_of(request).waiting_runs(limit=PAGE_RUNS, cursor=cursor)
+    newest = await reader_of(request).waiting_runs(limit=1, newest_first=True)
     first = [replace(run, open_questions=run.open_questions[:MAX_OF_RUN]) for run in runs.runs]
     questions = await reader_of(request).question_lines(first)
     return HTMLResponse(
         page(
             "Inbox",
             el("h1", "Inbox"),
-            _list(request, questions, is_first=cursor is None),
+            el("a", "", href="/inbox", id="new-items", data_noun="waiting run", role="status"),
+            el(
+                "div",
+                _list(request, questions, is_first=cursor is None),
+                data_live=questions_stream(newest.runs[0] if newest.runs else None, runs.runs),
+            ),
             _more(runs.runs),
             _pages(runs, is_first=cursor is None),
             script="inbox",
@@ -74,6 +81,7 @@ def _entry(request: Request, question: QuestionLine) -> Element:
         tabindex="-1",
         data_run=run.id,
         data_question=question.id,
+        data_api=address.api(Address.answer(question.id)),
     )
 
 

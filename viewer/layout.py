@@ -52,22 +52,22 @@ def page(title: str, *content: Child, script: str | None = None, refresh_s: int 
         el("link", rel="stylesheet", href="/static/viewer.css"),
         [el("script", type="module", src=f"/static/{name}.js") for name in ("page", script) if name],
     )
-    bar = el(
+    skip = el("a", "Skip to the content", href="#main", class_="skip")
+    body = el("body", skip, _bar(), el("main", *content, id="main", tabindex="-1"), keys_dialog())
+    return document(el("html", head, body, lang="en"))
+
+
+def _bar() -> Element:
+    pages = (("Runs", "/"), ("Inbox", "/inbox"), ("Operations", "/operations"))
+    box = el("input", name="text", placeholder="Find", aria_label="Find", spellcheck="false", autocomplete="off")
+    return el(
         "header",
         el("a", el("span", class_="logo", aria_hidden="true"), "Agent Runs", href="/", class_="brand"),
-        el(
-            "nav",
-            el("a", "Runs", href="/"),
-            el("a", "Inbox", href="/inbox"),
-            el("a", "Operations", href="/operations"),
-            aria_label="Pages",
-        ),
+        el("nav", [el("a", name, href=path) for name, path in pages], aria_label="Pages"),
+        el("form", box, action="/find", role="search", aria_label="Find", class_="find"),
         el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),
         class_="bar",
     )
-    skip = el("a", "Skip to the content", href="#main", class_="skip")
-    body = el("body", skip, bar, el("main", *content, id="main", tabindex="-1"), keys_dialog())
-    return document(el("html", head, body, lang="en"))
 
 
 def status_badge(status: RunStatus) -> Element:

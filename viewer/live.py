@@ -28,7 +28,7 @@ _WAIT_FOR_READS: Final = 3
 _RETRY_S: Final = 1.0  # after an error
 _KEPT_LINES: Final = MAX_LINES  # of each run; a slower watcher reads the events from PostgreSQL itself
 _KEEP_ALIVE_S: Final = 15.0
-_KEEP_ALIVE: Final = b": keep-alive\n\n"
+KEEP_ALIVE: Final = b": keep-alive\n\n"
 
 
 class _LiveRun:
@@ -178,17 +178,17 @@ class LiveRuns:
         while not run.is_closed:
             if problem != run.problem:
                 problem = run.problem
-                yield _message("problem", problem)
+                yield message("problem", problem)
             lines = await self._next_lines(run, run_id, after)
             if lines:
                 after = lines[-1].seq
-                yield _message("lines", lines, after)
+                yield message("lines", lines, after)
                 continue
             if summary is not run.summary:
                 summary = run.summary
-                yield _message("run", summary)
+                yield message("run", summary)
             elif not await run.wait():
-                yield _KEEP_ALIVE
+                yield KEEP_ALIVE
 
     async def _next_lines(self, run: _LiveRun, run_id: str, after: int) -> list[EventLine]:
         """Return the next events after a number: those that were read for all, or the watcher's own if it is behind."""
@@ -203,7 +203,8 @@ class LiveRuns:
             return []
 
 
-def _message(name: str, data: object, id: int | None = None) -> bytes:
+def message(name: str, data: object, id: int | None = None) -> bytes:
+    """Return a server-sent event with JSON data."""
     # JSON has no line break, which would end the field.
     head = b"" if id is None else b"id: %d\n" % id
     return head + b"event: %s\ndata: %s\n\n" % (name.encode(), dump_struct(data))

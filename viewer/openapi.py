@@ -98,6 +98,7 @@ class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _PAGE: Final = {"limit": "The length of the page, from 1 to 1000.", "cursor": "The `cursor` of the page before."}
+_LIVE: Final = {"newest": "The newest run that is known, as a cursor.", "run": "A run that is shown; up to 50 times."}
 _AFTER: Final = {"after": "Begin with the event after this number."}
 # The path, what it returns, the struct of its answer, and its query parameters.
 _PATHS: Final[tuple[tuple[str, str, type | None, dict[str, str]], ...]] = (
@@ -127,6 +128,13 @@ _PATHS: Final[tuple[tuple[str, str, type | None, dict[str, str]], ...]] = (
     ("/api/runs/{id}/calls/{n}", "A call of a language model, counted from 1.", LlmCall, {}),
     ("/api/runs/{id}/answers/{question}", "What has become of a question.", AnswerDocument, {}),
     ("/api/questions", "The questions that nobody has answered.", QuestionPageDocument, _PAGE),
+    (
+        "/api/live/runs",
+        "Changes of a list of runs, and the number of new ones, as server-sent events.",
+        None,
+        _LIVE,
+    ),
+    ("/api/live/questions", "The same for the runs that wait for an answer.", None, _LIVE),
     ("/api/operations", "The lag of each partition, and the open dead letters by reason.", OperationsDocument, {}),
     ("/api/status", "The number of runs, and how far the topics are stored.", StatusDocument, {}),
 )

@@ -13,7 +13,7 @@ from viewer.errors import Failure
 
 MAX_SEQ: Final = 2**31 - 1  # PostgreSQL's integer
 _MAX_TEXT: Final = 1000  # characters of one parameter
-_MAX_REPEATED: Final = 40
+_MAX_REPEATED: Final = 50
 _TRUE: Final = ("1", "true", "on")
 _FALSE: Final = ("0", "false", "")
 

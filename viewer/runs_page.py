@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from agent_runs.escaping import escape_line
-from agent_runs.reader import RunPage, RunSummary, StatusCount
+from agent_runs.reader import Reader, RunPage, RunSummary, StatusCount
 from agent_runs.reader.run_notes import run_notes
 from agent_runs.status import RunStatus
 from agent_runs.times import duration_text
 from viewer.api import reader_of
 from viewer.html import Child, both_times, el
 from viewer.layout import page, status_badge
+from viewer.live_list_api import runs_stream
 from viewer.parameters import FILTER_PARAMETERS, Address, Parameters, run_filter, with_query
 
 PAGE_RUNS: Final = 50
@@ -47,12 +48,25 @@ async def runs_page(request: Request) -> Response:
             "Runs",
             el("h1", "Runs", class_="hidden"),
             _statuses(counts, filters),
+            el("a", "", href=with_query("/", filters), id="new-items", data_noun="run", role="status"),
             _form(filters),
-            _table(runs.runs, notes, has_filter=bool(filters)),
+            el(
+                "div",
+                _table(runs.runs, notes, has_filter=bool(filters)),
+                data_live=runs_stream(filters, await _newest(reader, parameters, runs), runs.runs),
+            ),
             _pages(runs, filters, is_first=parameters.text("cursor") is None),
             script="runs",
         )
     )
+
+
+async def _newest(reader: Reader, parameters: Parameters, runs: RunPage) -> RunSummary | None:
+    """Return the newest run of a list, of which a page was read."""
+    if parameters.text("cursor") is None:
+        return runs.runs[0] if runs.runs else None
+    first = await reader.list_runs(run_filter(parameters), limit=1)
+    return first.runs[0] if first.runs else None
 
 
 def _statuses(counts: Mapping[RunStatus, StatusCount], filters: Sequence[tuple[str, str]]) -> Element:
@@ -139,7 +153,9 @@ def _row(run: RunSummary, note: str) -> Element:
         both_times(run.created_at),
     )
     columns = zip(_COLUMNS, cells, strict=True)
-    return el("tr", [el("td", cell, class_=style) for (_, style), cell in columns], class_=run.status.value)
+    return el(
+        "tr", [el("td", cell, class_=style) for (_, style), cell in columns], class_=run.status.value, data_run=run.id
+    )
 
 
 def _pages(runs: RunPage, filters: Sequence[tuple[str, str]], *, is_first: bool) -> Element | None:

@@ -21,6 +21,7 @@ from viewer.access import Access
 from viewer.app import create_app
 from viewer.connections import Connection, allow_connections
 from viewer.live import LiveRuns
+from viewer.live_lists import LiveLists
 from viewer.settings import ViewerSettings, read_kafka_config, read_viewer_settings
 
 _DONE, _USAGE, _UNEXPECTED = 0, 2, 3
@@ -37,9 +38,9 @@ class CannotListen(AgentRunsError):
 class _Server(uvicorn.Server):
     """Uvicorn's server; ends event streams before it waits for open connections, and exits with 0 after a signal."""
 
-    def __init__(self, config: uvicorn.Config, live: LiveRuns) -> None:
+    def __init__(self, config: uvicorn.Config, *streams: LiveRuns | LiveLists) -> None:
         super().__init__(config)
-        self._live = live
+        self._streams = streams
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -51,7 +52,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then everything else."""
-        self._live.close()
+        for streams in self._streams:
+            streams.close()
         await super().shutdown(sockets)
 
 
@@ -75,9 +77,9 @@ async def _serve(settings: ViewerSettings, kafka: Config | None) -> None:
     async with Reader(timeout_s=settings.timeout_s, pool_size=_CONNECTIONS) as reader:
         await _check_database(reader)
         listener = listen(settings.host, settings.port)
-        live = LiveRuns(reader)
+        live, lists = LiveRuns(reader), LiveLists(reader)
         config = uvicorn.Config(
-            create_app(reader, live, kafka, Access(settings)),
+            create_app(reader, live, lists, kafka, Access(settings)),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -92,7 +94,7 @@ async def _serve(settings: ViewerSettings, kafka: Config | None) -> None:
         allow_connections()
         sys.stdout.write(f"The viewer is at {address_of(listener)}\n")
         sys.stdout.flush()
-        await _Server(config, live).serve(sockets=[listener])
+        await _Server(config, live, lists).serve(sockets=[listener])
 
 
 class _Formatter(logging.Formatter):

@@ -24,6 +24,7 @@ from agent_runs.reader.question_lines import QuestionLine
 from agent_runs.reader.reader import Reader
 from agent_runs.reader.run_diff import Pair, compare_runs
 from agent_runs.reader.run_filter import RunFilter
+from agent_runs.reader.run_lookup import Found, FoundFailure
 from agent_runs.reader.run_scan import Hits, Structure, Usage
 from agent_runs.reader.run_source import RunSource
 from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
@@ -40,6 +41,8 @@ __all__ = [
     "DatabaseUnavailable",
     "DeadLetter",
     "DeadLetterPage",
+    "Found",
+    "FoundFailure",
     "Hits",
     "InvalidCursor",
     "LlmCall",

@@ -325,3 +325,67 @@ SELECT e.run_id, e.id, e.event_seq, e.created_at,
   FROM unnest($1::text[], $2::text[]) AS wanted (run_id, id)
   JOIN run_events AS e ON e.run_id = wanted.run_id AND e.id = wanted.id
        CROSS JOIN LATERAL (SELECT e.event_data -> 'tool_args' AS args OFFSET 0) AS a
+
+-- newest_waiting_runs --
+-- The runs with open questions whose status has changed last.
+-- $1 number of runs
+SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
+       dropped_events, open_questions, labels
+  FROM agent_runs
+ WHERE open_questions <> '[]'
+ ORDER BY status_changed_at DESC, id DESC
+ LIMIT $1
+
+-- find_runs --
+-- Runs whose id has a prefix.
+-- $1 the prefix, $2 the first text after all texts with it or NULL, $3 number of runs
+SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
+       dropped_events, open_questions, labels
+  FROM agent_runs
+ WHERE id >= $1
+   AND ($2::text IS NULL OR id < $2)
+ ORDER BY id
+ LIMIT $3
+
+-- find_agents --
+-- The names of agents with a prefix: each step reads the next name of the index, whatever the number of its runs is.
+-- $1 the prefix, $2 the first text after all texts with it or NULL, $3 number of names
+WITH RECURSIVE names (name) AS (
+    (SELECT agent_id FROM agent_runs WHERE agent_id >= $1 ORDER BY agent_id LIMIT 1)
+     UNION ALL
+    SELECT (SELECT agent_id FROM agent_runs WHERE agent_id > names.name ORDER BY agent_id LIMIT 1)
+      FROM names
+     WHERE names.name IS NOT NULL
+)
+SELECT name FROM (SELECT name FROM names LIMIT $3) AS first WHERE name IS NOT NULL AND ($2::text IS NULL OR name < $2)
+
+-- find_sessions --
+-- The same for sessions.
+-- $1 the prefix, $2 the first text after all texts with it or NULL, $3 number of names
+WITH RECURSIVE names (name) AS (
+    (SELECT session_id FROM agent_runs WHERE session_id >= $1 ORDER BY session_id LIMIT 1)
+     UNION ALL
+    SELECT (SELECT session_id FROM agent_runs WHERE session_id > names.name ORDER BY session_id LIMIT 1)
+      FROM names
+     WHERE names.name IS NOT NULL
+)
+SELECT name FROM (SELECT name FROM names LIMIT $3) AS first WHERE name IS NOT NULL AND ($2::text IS NULL OR name < $2)
+
+-- find_failures --
+-- The newest failed runs whose error has a text. The last run_failed of a failed run is nearly always among its last events.
+-- $1 the text, $2 number of runs that are searched, $3 number of runs that are returned
+SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
+       dropped_events, open_questions, labels, left(error, 300) AS error
+  FROM (SELECT * FROM agent_runs WHERE status = 'failed' ORDER BY created_at DESC, id DESC LIMIT $2) AS failed
+       CROSS JOIN LATERAL (
+           SELECT left(event_data ->> 'error', 10000) AS error
+             FROM run_events
+            WHERE run_id = failed.id
+              AND event_seq >= failed.event_count - 20
+              AND event_type = 'run_failed'
+            ORDER BY event_seq DESC
+            LIMIT 1
+       ) AS last
+ WHERE strpos(lower(error), lower($1)) > 0
+ ORDER BY created_at DESC, id DESC
+ LIMIT $3

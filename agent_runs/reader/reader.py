@@ -19,6 +19,7 @@ from agent_runs.reader.follow import Poll, RunChange, changes
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.question_lines import MAX_TEXT, QuestionLine
 from agent_runs.reader.run_filter import RunFilter
+from agent_runs.reader.run_lookup import RunLookup, summary_of_row
 from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource, check_limit
 from agent_runs.reader.runs import RunPage, RunSummary
 from agent_runs.reader.settings import ReaderSettings
@@ -29,11 +30,8 @@ from agent_runs.reader.tree import RelatedRuns
 from agent_runs.settings import read_settings
 from agent_runs.status import RunStatus
 
-_decode_questions = msgspec.json.Decoder(list[Question]).decode
-_decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
-
-class Reader(EventStructure, RunSource):
+class Reader(EventStructure, RunLookup, RunSource):
     """Reads runs and their events from PostgreSQL.
 
     Every call has a deadline, sees whole batches of the consumer only, and raises a `ReaderError`. The login needs the
@@ -88,7 +86,7 @@ class Reader(EventStructure, RunSource):
     async def get_summary(self, run_id: str) -> RunSummary | None:
         """Return a run without its events; None if it does not exist."""
         rows = await self._connections.fetch("runs_by_id", [run_id])
-        return _summary(rows[0]) if rows else None
+        return summary_of_row(rows[0]) if rows else None
 
     def get_run_events(
         self,
@@ -123,7 +121,7 @@ class Reader(EventStructure, RunSource):
         check_limit(limit)
         after = decode_cursor(cursor) if cursor is not None else (None, None)
         rows = await self._connections.fetch("list_runs", *_conditions(filter or RunFilter()), *after, limit + 1)
-        runs = [_summary(row) for row in rows[:limit]]
+        runs = [summary_of_row(row) for row in rows[:limit]]
         more = len(rows) > limit
         return RunPage(runs=runs, cursor=encode_cursor(Position(runs[-1].created_at, runs[-1].id)) if more else None)
 
@@ -146,16 +144,6 @@ class Reader(EventStructure, RunSource):
         """See `RunSource.open_questions`."""
         page = await self.waiting_runs(limit=limit, cursor=cursor)
         return QuestionPage(questions=await self.questions_of(page.runs), cursor=page.cursor)
-
-    async def waiting_runs(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> RunPage:
-        """Return a page of the runs with open questions, those first that wait longest; see `open_questions`."""
-        check_limit(limit)
-        after = decode_cursor(cursor) if cursor is not None else (None, None)
-        rows = await self._connections.fetch("runs_with_open_questions", *after, limit + 1)
-        runs = [_summary(row) for row in rows[:limit]]
-        more = len(rows) > limit
-        last = encode_cursor(Position(runs[-1].status_changed_at, runs[-1].id)) if more else None
-        return RunPage(runs=runs, cursor=last)
 
     async def questions_of(self, runs: Sequence[RunSummary]) -> list[OpenQuestion]:
         """See `RunSource.questions_of`."""
@@ -198,8 +186,8 @@ class Reader(EventStructure, RunSource):
         ancestors = await self._connections.fetch("ancestors", run_id, limit + 1)
         descendants = await self._connections.fetch("descendants", run_id, limit + 1)
         return RelatedRuns(
-            ancestors=[_summary(row) for row in ancestors[:limit]],
-            descendants=[_summary(row) for row in descendants[:limit]],
+            ancestors=[summary_of_row(row) for row in ancestors[:limit]],
+            descendants=[summary_of_row(row) for row in descendants[:limit]],
             is_complete=max(len(ancestors), len(descendants)) <= limit,
         )
 
@@ -232,15 +220,4 @@ def _question_line(run: RunSummary, question: Question, row: Row | None) -> Ques
         text="" if row is None else row["text"] or "",
         seq=None if row is None else row["event_seq"],
         asked_at=run.status_changed_at if row is None else row["created_at"],
-    )
-
-
-def _summary(row: Row) -> RunSummary:
-    values = dict(row)
-    return RunSummary(
-        agent=values.pop("agent_id"),
-        status=RunStatus(values.pop("status")),
-        open_questions=_decode_questions(values.pop("open_questions")),
-        labels=_decode_labels(values.pop("labels")),
-        **values,
     )

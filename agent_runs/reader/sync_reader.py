@@ -144,6 +144,8 @@ class SyncReader(SyncRunSource[Reader]):
     event_counts = _blocking(Reader.event_counts)
     follow_runs = _iterating(Reader.follow_runs)
     waiting_runs = _blocking(Reader.waiting_runs)
+    get_summaries = _blocking(Reader.get_summaries)
+    find = _blocking(Reader.find)
     store_status = _blocking(Reader.store_status)
     count_by_status = _blocking(Reader.count_by_status)
     llm_call = _blocking(Reader.llm_call)

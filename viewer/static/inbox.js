@@ -1,24 +1,44 @@
-// Keys of the inbox: j and k move between the questions, Enter goes to the box for the answer.
+// The inbox: its keys, and what becomes of its questions. Enter goes to the box for the answer.
 
 import "./answer.js";
+import { getJson } from "./api.js";
+import { followList } from "./live_list.js";
 import { isTyping } from "./page.js";
+import { moveWithKeys } from "./row_keys.js";
+import { appendText } from "./text.js";
 
 const entries = [...document.querySelectorAll(".inbox .question")];
-
-function select(index) {
-  const entry = entries[Math.max(0, Math.min(index, entries.length - 1))];
-  entry?.focus();
-  entry?.scrollIntoView({ block: "nearest" });
-}
+moveWithKeys(entries, (entry) => entry.focus(), (entry) => entry.contains(document.activeElement));
 
 document.addEventListener("keydown", (event) => {
-  if (isTyping(event)) return;
-  const current = entries.findIndex((entry) => entry.contains(document.activeElement));
-  if (event.key === "j") select(current + 1);
-  else if (event.key === "k") select(current < 0 ? 0 : current - 1);
-  else if (event.key === "g") select(0);
-  else if (event.key === "G") select(entries.length - 1);
-  else if (event.key === "Enter" && event.target === entries[current]) entries[current].querySelector("textarea")?.focus();
-  else return;
+  if (isTyping(event) || event.key !== "Enter" || !entries.includes(event.target)) return;
+  event.target.querySelector("textarea")?.focus();
   event.preventDefault();
 });
+
+followList((run) => {
+  const open = new Set(run.open_questions.map((question) => question.id));
+  for (const entry of entries) {
+    if (entry.dataset.run === run.id && !open.has(entry.dataset.question)) void showClosed(entry);
+  }
+});
+
+// Shows who has answered a question of this page, unless it was answered here: then its form says so.
+async function showClosed(entry) {
+  if (entry.classList.contains("closed")) return;
+  entry.classList.add("closed");
+  const form = entry.querySelector("form.answer");
+  if (form?.classList.contains("sent")) return;
+  const outcome = entry.querySelector(".outcome") ?? entry.querySelector(".sent");
+  if (!outcome) return;
+  for (const control of form?.elements ?? []) control.disabled = true;
+  try {
+    const found = await getJson(entry.dataset.api);
+    const by = found.answered_by ? ` by ${found.answered_by}` : "";
+    outcome.replaceChildren();
+    appendText(outcome, found.state === "stored" ? `Answered${by}, as event ${found.seq}: ${found.summary}` : "Closed.");
+  } catch (error) {
+    entry.classList.remove("closed");
+    outcome.textContent = error.message;
+  }
+}
