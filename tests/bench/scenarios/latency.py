@@ -46,8 +46,8 @@ async def _visible(servers: Servers, rate: int, seconds: int) -> dict[str, Any]:
     topic = _new_topic()
     async with temporary_topic(servers, topic, ()), fresh_database(servers.template) as database:
         environment = {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": database.url}
-        async with _running_consumer({**environment, "AGENT_RUNS_TOPIC": topic, "AGENT_RUNS_GROUP": topic}):
-            await until(lambda: _all_claimed(database), "all partitions are claimed")
+        async with running_consumer({**environment, "AGENT_RUNS_TOPIC": topic, "AGENT_RUNS_GROUP": topic}):
+            await until(lambda: all_claimed(database), "all partitions are claimed")
             result = await _probe("visible", topic, rate, seconds, environment)
             await _check_stored(database, rate * seconds)
     return result
@@ -58,8 +58,8 @@ def _new_topic() -> str:
 
 
 @asynccontextmanager
-async def _running_consumer(environment: dict[str, str]) -> AsyncIterator[None]:
-    """Run a consumer during the block.
+async def running_consumer(environment: dict[str, str]) -> AsyncIterator[int]:
+    """Run a consumer during the block; yield its process id.
 
     Raises:
         RuntimeError: the consumer ended with an exit code other than 0.
@@ -70,14 +70,14 @@ async def _running_consumer(environment: dict[str, str]) -> AsyncIterator[None]:
         env={**os.environ, **environment, "AGENT_RUNS_LOG_LEVEL": "warning"},
     )
     try:
-        yield
+        yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         if await process.wait():
             raise RuntimeError(f"the consumer ended with exit code {process.returncode}; its log is above")
 
 
-async def _all_claimed(database: Database) -> bool:
+async def all_claimed(database: Database) -> bool:
     """Return whether a consumer has claimed every partition."""
     [(claimed,)] = await database.fetch("claimed_partitions")
     return bool(claimed == PARTITIONS)
