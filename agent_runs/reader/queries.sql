@@ -195,6 +195,20 @@ SELECT event.run_id, event.event_seq, coalesce(event_data ->> 'tool_name', event
   JOIN run_events AS event ON event.run_id = wanted.run_id AND event.event_seq = wanted.event_seq
  WHERE pg_column_size(event_data) <= $3
 
+-- last_events --
+-- Of each of these runs, its last event of a type from some event on.
+-- $1 runs, $2 types, $3 numbers of the first event that is looked at
+SELECT event.*
+  FROM unnest($1::text[], $2::text[], $3::integer[]) AS wanted (run_id, event_type, first)
+       CROSS JOIN LATERAL (
+           SELECT run_id, event_seq, id, parent_event_id, event_type, created_at, source_partition, source_offset, raw,
+                  CASE WHEN raw IS NULL THEN event_data END AS message
+             FROM run_events
+            WHERE run_id = wanted.run_id AND event_seq >= wanted.first AND event_type = wanted.event_type
+            ORDER BY event_seq DESC
+            LIMIT 1
+       ) AS event
+
 -- event_without_message --
 -- The next event of a run, without its message, which PostgreSQL could not return.
 -- $1 run, $2 number of the last event before it, $3 number of the last event or NULL, $4 types or NULL

@@ -2,11 +2,8 @@
 
 import os
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
-
-import msgspec
 
 from agent_runs.questions import Question
 from agent_runs.reader.connections import Connections, Row
@@ -17,8 +14,9 @@ from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages,
 from agent_runs.reader.event_structure import EventStructure
 from agent_runs.reader.follow import Poll, RunChange, changes
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
+from agent_runs.reader.last_events import read_last_events
 from agent_runs.reader.question_lines import MAX_TEXT, QuestionLine
-from agent_runs.reader.run_filter import RunFilter
+from agent_runs.reader.run_filter import RunFilter, query_parameters
 from agent_runs.reader.run_lookup import RunLookup, summary_of_row
 from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource, check_limit
 from agent_runs.reader.runs import RunPage, RunSummary
@@ -120,7 +118,7 @@ class Reader(EventStructure, RunLookup, RunSource):
         """See `RunSource.list_runs`."""
         check_limit(limit)
         after = decode_cursor(cursor) if cursor is not None else (None, None)
-        rows = await self._connections.fetch("list_runs", *_conditions(filter or RunFilter()), *after, limit + 1)
+        rows = await self._connections.fetch("list_runs", *query_parameters(filter or RunFilter()), *after, limit + 1)
         runs = [summary_of_row(row) for row in rows[:limit]]
         more = len(rows) > limit
         return RunPage(runs=runs, cursor=encode_cursor(Position(runs[-1].created_at, runs[-1].id)) if more else None)
@@ -170,6 +168,14 @@ class Reader(EventStructure, RunLookup, RunSource):
         keys = [run.id for run, _ in asked], [question.id for _, question in asked]
         return {(row["run_id"], row["id"]): row for row in await self._connections.fetch(query, *keys, *others)}
 
+    async def last_events(self, wanted: Sequence[tuple[RunSummary, str]]) -> list[StoredEvent | None]:
+        """See `RunSource.last_events`. One query, unless a long run has no such event among its last ones."""
+        found = await read_last_events(self._connections, wanted)
+        for run, name in wanted:
+            if run.id not in found:
+                found[run.id] = (await super().last_events([(run, name)]))[0]
+        return [found[run.id] for run, _ in wanted]
+
     async def count_by_status(self) -> dict[RunStatus, StatusCount]:
         """Return how many runs have each status: exact up to 10,000, an estimate if there are more."""
         rows = await self._connections.fetch("count_runs_by_status", EXACT_UP_TO + 1)
@@ -190,26 +196,6 @@ class Reader(EventStructure, RunLookup, RunSource):
             descendants=[summary_of_row(row) for row in descendants[:limit]],
             is_complete=max(len(ancestors), len(descendants)) <= limit,
         )
-
-
-def _conditions(filter: RunFilter) -> tuple[object, ...]:
-    """Return the parameters of `list_runs` that are conditions."""
-    return (
-        *(filter.status, filter.agent, filter.session, filter.parent),
-        *(filter.created_from, filter.created_before, filter.updated_from, filter.updated_before),
-        None if filter.stale_for is None else _ago(filter.stale_for),
-        filter.has_dropped_events,
-        msgspec.json.encode(filter.labels) if filter.labels else None,
-        filter.has_open_questions,
-    )
-
-
-def _ago(duration: timedelta) -> datetime:
-    """Return the time so long ago, or the first one that Python has."""
-    try:
-        return datetime.now(UTC) - duration
-    except OverflowError:
-        return datetime.min.replace(tzinfo=UTC)
 
 
 def _question_line(run: RunSummary, question: Question, row: Row | None) -> QuestionLine:

@@ -57,3 +57,23 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             not self.has_open_questions or bool(run.open_questions),
         )
         return all(conditions)
+
+
+def query_parameters(filter: RunFilter) -> tuple[object, ...]:
+    """Return the conditions as the parameters of the query `list_runs`."""
+    return (
+        *(filter.status, filter.agent, filter.session, filter.parent),
+        *(filter.created_from, filter.created_before, filter.updated_from, filter.updated_before),
+        None if filter.stale_for is None else _ago(filter.stale_for),
+        filter.has_dropped_events,
+        msgspec.json.encode(filter.labels) if filter.labels else None,
+        filter.has_open_questions,
+    )
+
+
+def _ago(duration: timedelta) -> datetime:
+    """Return the time so long ago, or the first one that Python has."""
+    try:
+        return datetime.now(UTC) - duration
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)

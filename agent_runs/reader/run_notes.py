@@ -1,6 +1,5 @@
 """What a reader of a list wants to know about each run: why it failed, what it waits for, what is missing."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,7 +8,8 @@ from agent_runs.reader.run_source import RunSource
 from agent_runs.reader.runs import RunSummary
 from agent_runs.status import RunStatus
 
-_LAST_EVENTS: Final = 100
+# The event that says why a run has its status.
+_REASONS: Final = {RunStatus.FAILED: "run_failed", RunStatus.WAITING: "run_waiting"}
 
 
 async def run_notes(source: RunSource, runs: Sequence[RunSummary]) -> list[str]:
@@ -17,30 +17,34 @@ async def run_notes(source: RunSource, runs: Sequence[RunSummary]) -> list[str]:
     questions: dict[str, list[str]] = {}
     for question in await source.question_lines(runs):
         questions.setdefault(question.run.id, []).append(question_text(question))
-    return await asyncio.gather(*(_note(source, run, questions.get(run.id, [])) for run in runs))
+    explained = [run for run in runs if run.status in _REASONS and not (_is_waiting(run) and run.id in questions)]
+    reasons = await _reasons(source, explained)
+    return [_note(run, reasons.get(run.id, ""), questions.get(run.id, [])) for run in runs]
 
 
 async def failure_text(source: RunSource, run: RunSummary) -> str:
     """Return why a failed run failed, not escaped; empty if its `run_failed` is not stored."""
-    return await _last_text(source, run, "run_failed")
+    return (await _reasons(source, [run]))[run.id]
 
 
-async def _note(source: RunSource, run: RunSummary, questions: list[str]) -> str:
+async def _reasons(source: RunSource, runs: Sequence[RunSummary]) -> dict[str, str]:
+    """Return what the last event that explains the status says, by the id of the run."""
+    events = await source.last_events([(run, _REASONS[run.status]) for run in runs])
+    return {
+        run.id: "" if stored is None else event_text(stored.event) for run, stored in zip(runs, events, strict=True)
+    }
+
+
+def _note(run: RunSummary, reason: str, questions: list[str]) -> str:
     notes = [text] if (text := origin_text(run)) else []
     if run.dropped_events:
         notes.append(f"{count_text(run.dropped_events, 'event')} dropped")
     if run.status is RunStatus.FAILED:
-        notes.append(await failure_text(source, run))
-    elif run.status is RunStatus.WAITING and not questions:
-        reason = await _last_text(source, run, "run_waiting")
-        notes += [f"waits: {reason}"] if reason else []
+        notes.append(reason)
+    elif _is_waiting(run) and reason:
+        notes.append(f"waits: {reason}")
     return "; ".join([*notes, *questions])
 
 
-async def _last_text(source: RunSource, run: RunSummary, type: str) -> str:
-    """Return what the last event of a type says, which is nearly always among the last events of the run."""
-    for after in (max(-1, run.event_count - _LAST_EVENTS - 1), -1):
-        found = [event async for event in source.get_run_events(run.id, after=after, types=[type])]
-        if found:
-            return event_text(found[-1].event)
-    return ""
+def _is_waiting(run: RunSummary) -> bool:
+    return run.status is RunStatus.WAITING

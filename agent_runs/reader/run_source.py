@@ -6,6 +6,7 @@ from typing import Final
 
 from agent_runs.reader.errors import ReaderError
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
+from agent_runs.reader.last_events import LAST_EVENTS
 from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, calls_of_pages, nth_call
 from agent_runs.reader.question_lines import QuestionLine, line_of_question
 from agent_runs.reader.run_filter import RunFilter
@@ -110,6 +111,24 @@ class RunSource(ABC):
     @abstractmethod
     async def related_runs(self, run_id: str, limit: int) -> RelatedRuns:
         """Return the ancestors and descendants of a run, at most `limit` of each; for `get_tree`."""
+
+    async def last_events(self, wanted: Sequence[tuple[RunSummary, str]]) -> list[StoredEvent | None]:
+        """Return of each run its last event of the type that is named with it; None if it has none.
+
+        That is nearly always among the last events of the run, which are looked at first.
+
+        Args:
+            wanted: different runs, each with the name of a type.
+        """
+        found: list[StoredEvent | None] = []
+        for run, name in wanted:
+            events: list[StoredEvent] = []
+            after = run.event_count - LAST_EVENTS - 1
+            if after > -1:
+                events = [event async for event in self.get_run_events(run.id, after=after, types=[name])]
+            events = events or [event async for event in self.get_run_events(run.id, types=[name])]
+            found.append(events[-1] if events else None)
+        return found
 
     async def get_run(self, run_id: str) -> StoredRun | None:
         """Return a run with all its events; None if it does not exist.

@@ -77,6 +77,7 @@ class SyncRunSource(Generic[_Source]):
     open_questions = _blocking(RunSource.open_questions)
     questions_of = _blocking(RunSource.questions_of)
     question_lines = _blocking(RunSource.question_lines)
+    last_events = _blocking(RunSource.last_events)
     get_runs_by_session = _blocking(RunSource.get_runs_by_session)
     get_runs_by_status = _blocking(RunSource.get_runs_by_status)
     get_runs_by_agent = _blocking(RunSource.get_runs_by_agent)

@@ -17,6 +17,7 @@ from agent_runs.reader import (
     ReaderError,
     RunFilter,
     RunPage,
+    RunSource,
 )
 from agent_runs.reader.queries import QUERIES
 from agent_runs.reader.question_lines import line_of_question
@@ -288,6 +289,19 @@ async def test_a_call_is_compared_with_the_last_call_before_it_that_can_be_decod
         (from_all,) = [call async for call in reader.llm_calls("run") if call.number == number]
         assert await reader.llm_call("run", number) == from_all
     assert await reader.llm_call("run", 5) is None
+
+
+async def test_the_last_events_of_runs_are_found_near_their_end_and_elsewhere(database: str, reader: Reader) -> None:
+    late = [event("a", "run_failed", error="first"), event("b", "run_failed", error="last")]
+    early = [event("a", "run_waiting"), *(event(f"e{number}") for number in range(150))]
+    await insert_run(database, "late", 0, late)
+    await insert_run(database, "early", 0, early)
+    await insert_run(database, "never", 0, [event("a")])
+    wanted = [("early", "run_waiting"), ("late", "run_failed"), ("never", "run_failed")]
+    pairs = [(run, name) for run_id, name in wanted if (run := await reader.get_summary(run_id))]
+
+    for found in (await reader.last_events(pairs), await RunSource.last_events(reader, pairs)):
+        assert [stored and stored.seq for stored in found] == [0, 1, None]
 
 
 async def test_the_numbers_of_events_of_many_runs_are_read_at_once(database: str, reader: Reader) -> None:
