@@ -1,6 +1,7 @@
 """The command `fork`."""
 
 import shlex
+from typing import Any
 
 import click
 
@@ -8,11 +9,14 @@ from agent_runs.cli.errors import Refused
 from agent_runs.cli.options import run_argument, wait_option
 from agent_runs.cli.output import note, print_line
 from agent_runs.cli.source import read_database, summary_of
+from agent_runs.errors import UnreadableEvent
+from agent_runs.events import RunEvent, UnknownEvent
 from agent_runs.ids import id_problem, new_id
 from agent_runs.labels import labels_problem
 from agent_runs.publishing.single_events import build_event, publish_event, wait_until_stored
 from agent_runs.reader import Reader, RunSummary
 from agent_runs.replay import FORKED_FROM, REPLAY_OF, origin_fields
+from agent_runs.replay.forks import history_fields
 
 
 @click.command("fork")
@@ -25,8 +29,9 @@ from agent_runs.replay import FORKED_FROM, REPLAY_OF, origin_fields
 def fork_command(run_id: str, until: str, fork_id: str | None, wait_s: float) -> None:
     """Start a run that goes on from an event of another run, and print its id.
 
-    The fork has the agent, session and labels of the other run, which is not changed. An agent takes the fork up
-    with a recording: the calls up to EVENT have their recorded answers, later ones are made. See docs/replay.md.
+    The fork has the agent, session and labels of the other run, which is not changed, and the events up to EVENT in a
+    context_assembled. An agent takes the fork up with a recording: the calls up to EVENT have their recorded answers,
+    later ones are made. See docs/replay.md.
 
     \b
     Examples:
@@ -41,10 +46,14 @@ def fork_command(run_id: str, until: str, fork_id: str | None, wait_s: float) ->
         run = await summary_of(reader, run_id)
         if await reader.get_summary(fork_id) is not None:
             raise Refused(f"the run {fork_id!r} exists already")
-        started = build_event(_start_of_fork(run, await _number(reader, run, until)))
-        await publish_event(fork_id, started)
+        number = await _number(reader, run, until)
+        started = build_event(_start_of_fork(run, number))
+        fields = await history_fields(run_id, number, reader.get_run_events(run_id, until=number))
+        history = _history(fields, started.id, number + 1)
+        for event in (started, history):
+            await publish_event(fork_id, event)
         print_line(fork_id)
-        if await wait_until_stored(reader, fork_id, started.id, -1, wait_s) is None:
+        if await wait_until_stored(reader, fork_id, history.id, -1, wait_s) is None:
             note("The fork is in Kafka, but not stored yet: is a consumer running?")
         else:
             note(f"List the forks of this run with: agent-runs runs --label {shlex.quote(f'{FORKED_FROM}={run_id}')}")
@@ -61,6 +70,15 @@ def _start_of_fork(run: RunSummary, until: int) -> dict[str, object]:
         labels = kept
     session = {} if run.session_id is None else {"session_id": run.session_id}
     return {"type": "run_started", "agent_id": run.agent, **session, "labels": labels, **fields}
+
+
+def _history(fields: dict[str, Any], parent_event_id: str, count: int) -> RunEvent | UnknownEvent:
+    """Return the event with the history; without the events if they are nested too deep to be part of another one."""
+    fields = {**fields, "parent_event_id": parent_event_id}
+    try:
+        return build_event(fields)
+    except UnreadableEvent:
+        return build_event({**fields, "context": {**fields["context"], "events": [], "left_out": count}})
 
 
 async def _number(reader: Reader, run: RunSummary, until: str) -> int:

@@ -70,6 +70,15 @@ def _started(event: RunStarted) -> str:
     return " ".join([event.agent_id, *(f"{name}={value}" for name, value in facts.items() if value is not None)])
 
 
+def _context(event: ContextAssembled) -> str:
+    context = event.context
+    if isinstance(context, dict) and isinstance(events := context.get("events"), list) and FORKED_FROM in context:
+        left_out = f", {context['left_out']} left out" if "left_out" in context else ""
+        until = f"up to event {context.get('forked_until')}: {count_text(len(events), 'event')}{left_out}"
+        return f"the history of {context[FORKED_FROM]} {until}"
+    return text_of(context)
+
+
 def _unknown(event: UnknownEvent) -> str:
     common = {*Event.__struct_fields__, "type"}
     return text_of({name: value for name, value in event.message.items() if name not in common})
@@ -82,7 +91,7 @@ def _dropped(event: EventsDropped) -> str:
 
 _TEXTS: Final[dict[type[Event], Callable[[Any], str]]] = {
     Input: lambda event: f"{event.tool}: {text_of(event.data)}",
-    ContextAssembled: lambda event: text_of(event.context),
+    ContextAssembled: _context,
     LlmCalled: lambda event: f"{event.model}: {event.raw_response}",
     LlmFailed: lambda event: f"{event.model}: {event.error}",
     ToolRequested: lambda event: f"{event.tool_name} {text_of(event.tool_args)}",

@@ -248,6 +248,8 @@ async def test_a_run_is_forked_before_its_second_model_call_and_goes_on_with_ano
     assert forked.exit_code == 0, forked
     fork_id = forked.output.strip()
     await scene.consume()
+    shown = await agent_runs(scene.environ(), "show", fork_id)
+    assert f"the history of {run_id} up to event 4: 5 events\n" in shown.output
     output = await run_example(scene, "fork_run.py", fork_id, "Be formal.")
     # then only the second model call is made, and nothing is booked,
     assert re.findall("^the model is called: (.*)$", output, re.MULTILINE) == [
@@ -256,9 +258,12 @@ async def test_a_run_is_forked_before_its_second_model_call_and_goes_on_with_ano
     assert "booked:" not in output
     assert "Dear Ada, I confirm our meeting.\n" in output
     assert "2 of 2 recorded calls answered from the recording; 1 call answered live" in output
-    # the fork has all of its events, and names the run that it comes from,
+    # the fork has all of its events, the history before it was taken up, and names the run that it comes from,
     runs, events = await stored(scene)
-    assert types(events[fork_id]) == types(events[run_id])
+    first, *others = types(events[run_id])
+    assert types(events[fork_id]) == [first, "context_assembled", *others]
+    history = json.loads(events[fork_id][1].event_data)["context"]
+    assert [each["event"]["type"] for each in history["events"]] == types(events[run_id])[:5]
     assert [runs[fork_id].status, json.loads(runs[fork_id].labels)] == ["completed", {"forked_from": run_id}]
     started = json.loads(events[fork_id][0].event_data)
     assert (started["forked_from"], started["forked_until"]) == (run_id, 4)

@@ -14,6 +14,8 @@ from examples.tool_agent import ToolAgent
 from tests.support.workloads import real_runs
 from tests.support.workloads.real_runs import Trajectory
 
+# Twenty runs, or all of them.
+SOME_OR_ALL = pytest.mark.parametrize("count", [20, pytest.param(None, marks=pytest.mark.slow)])
 RENAMED, REFORMATTED = "get_reservation_details", "get_user_details"
 
 
@@ -112,22 +114,29 @@ def test_every_call_of_real_runs_is_served_and_the_emitted_run_is_the_recorded_o
     assert served > 1500
 
 
-def test_a_reworded_system_prompt_is_reported_for_every_model_call_and_for_no_tool() -> None:
-    for trajectory in real_runs.trajectories(20):
+@SOME_OR_ALL
+def test_a_reworded_system_prompt_is_reported_for_every_model_call_and_for_no_tool(
+    count: int | None,
+) -> None:
+    for trajectory in real_runs.trajectories(count):
         agent = agent_of(trajectory)
         reworded = agent.system_prompt.replace("# Airline Agent Policy", "# Policy of the airline's agents")
         replayed = Replayed(trajectory, replace(agent, system_prompt=reworded))
 
         report = replayed.report
         assert numbers([drift.unit for drift in report.drifted]) == replayed.units(LlmCalled)
+        assert report.drifted
         assert {drift.difference.partition(":")[0] for drift in report.drifted} == {"at system_prompt"}
         assert numbers(report.served) == replayed.units(LlmCalled, ToolRequested)
         assert (report.unserved, report.live, report.refused, report.divergences) == ([], [], [], [])
 
 
-def test_another_format_of_a_tools_output_is_reported_for_the_model_calls_whose_prompts_have_it() -> None:
+@SOME_OR_ALL
+def test_another_format_of_a_tools_output_is_reported_for_the_model_calls_whose_prompts_have_it(
+    count: int | None,
+) -> None:
     concerned = 0
-    for trajectory in real_runs.trajectories(20):
+    for trajectory in real_runs.trajectories(count):
         agent = replace(agent_of(trajectory), formats={REFORMATTED: lambda result: f"user: {result}"})
         replayed = Replayed(trajectory, agent)
 
@@ -141,9 +150,12 @@ def test_another_format_of_a_tools_output_is_reported_for_the_model_calls_whose_
     assert concerned > 25
 
 
-def test_a_renamed_tool_is_reported_for_its_calls_and_the_model_calls_that_see_its_errors() -> None:
+@SOME_OR_ALL
+def test_a_renamed_tool_is_reported_for_its_calls_and_the_model_calls_that_see_its_errors(
+    count: int | None,
+) -> None:
     concerned = 0
-    for trajectory in real_runs.trajectories(20):
+    for trajectory in real_runs.trajectories(count):
         agent = agent_of(trajectory)
         tools = {**agent.tools, RENAMED: never_called("find_reservation")}
         rules = {"find_reservation": ToolRule(on_miss="error")}
