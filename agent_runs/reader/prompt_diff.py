@@ -1,6 +1,7 @@
 """The difference between two prompts as structured data.
 
-A prompt that is JSON, such as a list of messages, is compared by its parts; any other text line by line.
+A prompt that is JSON, such as a list of messages, is compared by its parts; any other text line by line. A missing line
+break after the last line is a difference only if there is no other one.
 """
 
 from collections.abc import Iterator
@@ -104,14 +105,24 @@ def _are_equal(before: Any, after: Any) -> bool:
 
 
 def _line_changes(before: list[str], after: list[str], path: list[str | int]) -> Iterator[Change]:
-    start, end = _common(before, after)
-    old, new = before[start : len(before) - end], after[start : len(after) - end]
-    if max(len(old), len(new)) > _MAX_LINES:
-        yield _lines(old, new, [*path, start])
+    old, new = _with_last_end(before), _with_last_end(after)
+    if old == new:  # the end of the last line is the only difference
+        old, new = before, after
+    start, end = _common(old, new)
+    old_end, new_end = len(old) - end, len(new) - end
+    if max(old_end, new_end) - start > _MAX_LINES:
+        yield _lines(before[start:old_end], after[start:new_end], [*path, start])
         return
-    for kind, from_old, to_old, from_new, to_new in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    matcher = SequenceMatcher(None, old[start:old_end], new[start:new_end], autojunk=False)
+    for kind, *limits in matcher.get_opcodes():
+        from_old, to_old, from_new, to_new = (start + limit for limit in limits)
         if kind != "equal":
-            yield _lines(old[from_old:to_old], new[from_new:to_new], [*path, start + from_new])
+            yield _lines(before[from_old:to_old], after[from_new:to_new], [*path, from_new])
+
+
+def _with_last_end(lines: list[str]) -> list[str]:
+    """Return the lines with a line break after the last one: lines that are appended to a text do not change it."""
+    return lines if not lines or lines[-1].endswith("\n") else [*lines[:-1], lines[-1] + "\n"]
 
 
 def _lines(old: list[str], new: list[str], path: list[str | int]) -> Change:

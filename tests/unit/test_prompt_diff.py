@@ -27,6 +27,8 @@ def short(changes: list[Change]) -> list[tuple[Any, ...]]:
         ("one\ntwo\n", "one\n2\nthree\n", [([1], "changed", "two\n", "2\nthree\n")]),
         ("one\ntwo\n", "two\n", [([0], "removed", "one\n", None)]),
         ("", "new", [([0], "added", None, "new")]),
+        ("one\ntwo", "one\ntwo\nthree", [([2], "added", None, "three")]),
+        ("one\ntwo", "one\ntwo\n", [([1], "changed", "two", "two\n")]),
         ("[1,2]", "[1,2,3]", [([2], "added", None, 3)]),
         ("[1,2,3]", "[1,3]", [([1], "removed", 2, None)]),
         ("[1, 2]", "[1,2]", []),
@@ -52,11 +54,12 @@ def test_two_json_texts_have_no_changes_exactly_if_they_are_equal(before: list[A
 
 
 @given(st.text("ab\n", max_size=20), st.text("ab\n", max_size=20))
-def test_the_changes_of_a_text_rebuild_it(before: str, after: str) -> None:
-    lines = after.splitlines(keepends=True)
-    for change in reversed(text_changes(before, after, [])):
+def test_the_changes_of_a_text_rebuild_its_lines(before: str, after: str) -> None:
+    lines, changes = after.splitlines(), text_changes(before, after, [])
+    for change in reversed(changes):
         (start,) = change.path
         assert isinstance(start, int)
         count = len((change.after or "").splitlines())
-        lines[start : start + count] = (change.before or "").splitlines(keepends=True)
-    assert "".join(lines) == before
+        lines[start : start + count] = (change.before or "").splitlines()
+    assert lines == before.splitlines()
+    assert (changes == []) == (before == after)
