@@ -3,6 +3,7 @@
 import sys
 
 _EXIT_CODE_USAGE = 2
+_EXIT_CODE_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -14,6 +15,8 @@ def main() -> None:
             raise
         sys.stderr.write(f"error: the package {error.name!r} is not installed: pip install 'agent-runs[cli]'\n")
         sys.exit(_EXIT_CODE_USAGE)
+    except KeyboardInterrupt:  # loading the packages may take seconds
+        sys.exit(_EXIT_CODE_INTERRUPTED)
     run()
 
 

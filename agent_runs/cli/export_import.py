@@ -66,10 +66,19 @@ def export_command(run_ids: tuple[str, ...], path: Path | None, with_children: b
 
 @contextmanager
 def _target(path: Path | None) -> Iterator[BinaryIO]:
-    """Open the file, or standard output; a file appears under its name only when it is complete."""
+    """Open the file, or standard output; a file appears under its name only when it is complete.
+
+    A device or a named pipe is written to: it must not be replaced by a file. The file that a symbolic link names is
+    replaced, and not the link.
+    """
     if path is None:
         yield sys.stdout.buffer
         return
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    path = path.resolve()
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:

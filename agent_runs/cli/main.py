@@ -103,6 +103,13 @@ def _check_encoding(arguments: list[str]) -> None:
             raise click.UsageError(f"{argument!a} is no text in the locale's encoding: set LC_ALL=C.UTF-8")
 
 
+def _text_of(error: BaseException) -> str:
+    """Return the message of an error; of one of the system, without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the output or a file cannot be written or read'}: {error.strerror}"
+    return str(error)
+
+
 def _run() -> int:
     try:
         _check_encoding(sys.argv)
@@ -118,7 +125,7 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports what it cannot write
         return 0
     except tuple(_EXIT_CODES) as error:
-        for line in str(error).split("\n"):
+        for line in _text_of(error).split("\n"):
             click.echo(f"error: {escape_line(line)}", err=True)
         return next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
     except Exception:  # noqa: BLE001  # a bug

@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from agent_runs.reader import RunSummary, StoredEvent
 from agent_runs.run_file.errors import InvalidRunFile
 from agent_runs.run_file.lines import MAX_LINE_BYTES, End, end_line, parse
+
+# The first bytes of files that are not run files, but may contain one.
+_OTHER_FORMATS: Final = {
+    b"\x1f\x8b": "it is compressed with gzip: decompress it first",
+    b"\x28\xb5\x2f\xfd": "it is compressed with zstd: decompress it first",
+    b"PK": "it is a zip archive: unpack it first",
+    b"\xef\xbb\xbf": "it begins with a byte order mark, which a program must have added: remove the first 3 bytes",
+}
 
 
 class Line(NamedTuple):
@@ -37,6 +45,8 @@ def scan(file: BinaryIO) -> Iterator[Line]:
     number = 0
     while text := file.readline(MAX_LINE_BYTES):
         number += 1
+        if number == 1:
+            _check_format(text)
         if not text.endswith(b"\n"):
             problem = "the file is cut off in this line" if len(text) < MAX_LINE_BYTES else "the line is too long"
             raise InvalidRunFile(number, problem)
@@ -48,6 +58,19 @@ def scan(file: BinaryIO) -> Iterator[Line]:
         yield Line(number, position, content)
         position += len(text)
     check.end(number + 1)
+
+
+def _check_format(text: bytes) -> None:
+    """Refuse the first line of a file that a program has compressed or marked.
+
+    Raises:
+        InvalidRunFile: says what the file is.
+    """
+    for start, problem in _OTHER_FORMATS.items():
+        if text.startswith(start):
+            raise InvalidRunFile(1, f"not a run file: {problem}")
+    if text.endswith(b"\r\n"):
+        raise InvalidRunFile(1, "a program has changed the line breaks of the file to CR LF: change them back to LF")
 
 
 class _Check:

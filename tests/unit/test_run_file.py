@@ -1,6 +1,7 @@
 """The run file: written and read without a database, and refused if it is cut off or altered."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -188,6 +189,9 @@ def test_a_line_that_is_missing_or_repeated_is_refused(path: Path, line: int) ->
         (b"hello\n", "not a line of a run file"),
         (b"\xff\xfe\n", "not a line of a run file"),
         (b'{"format":"agent-runs/2","run":{}}\n', "the format is 'agent-runs/2'; this version reads 'agent-runs/1'"),
+        (gzip.compress(TWO_RUNS), "line 1: not a run file: it is compressed with gzip"),
+        (b"\xef\xbb\xbf" + TWO_RUNS, "it begins with a byte order mark"),
+        (TWO_RUNS.replace(b"\n", b"\r\n"), "has changed the line breaks of the file to CR LF"),
         (TWO_RUNS.replace(b'"x": 1', b'"x": 2'), "the digest differs: one of the lines 1 to 4 was altered"),
     ],
 )
