@@ -57,6 +57,7 @@ bench: setup  ## run the benchmarks, about twenty minutes
 	@$(RUN) -m tests.bench $(if $(JSON),--json $(JSON)) $(addprefix --only ,$(ONLY))
 	@$(if $(ONLY),,$(RUN) -m tests.bench.emitter)
 	@$(if $(ONLY),,$(RUN) -m tests.bench.reader)
+	@$(if $(ONLY),,$(RUN) -m tests.bench.viewer)
 	@$(if $(ONLY),,$(RUN) -m tests.bench.recording)
 
 # 35 minutes; nothing else should run on the machine.

@@ -1,7 +1,7 @@
 """Follows runs for the browsers that show them: one query a tick for all followed runs, however many watch them.
 
-A tick reads the number of events of each followed run by its key. Then the new events of those runs are read that have
-some, once for all watchers.
+A tick reads the number of events of each followed run by its key. If some have new events, one more query reads these,
+and a third one the runs after them.
 
 The messages are server-sent events:
 
@@ -12,12 +12,12 @@ The messages are server-sent events:
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from agent_runs.codec.lossy_json import dump_struct
-from agent_runs.reader import Reader, ReaderError, RunSummary
+from agent_runs.reader import Reader, ReaderError, RunSummary, StoredEvent
 from viewer.errors import RETRY_S, Failure
 from viewer.event_lines import MAX_LINES, EventLine, line_of, read_lines
 
@@ -34,11 +34,8 @@ KEEP_ALIVE: Final = b": keep-alive\n\n"
 class _LiveRun:
     """The new events of one run, read once for all its watchers."""
 
-    def __init__(self, reader: Reader, run_id: str) -> None:
-        self._reader = reader
-        self._run_id = run_id
+    def __init__(self) -> None:
         self._news = asyncio.Event()
-        self._is_summary_old = False
         self.is_closed = False
         self.watchers = 0
         self.lines: deque[EventLine] = deque(maxlen=_KEPT_LINES)
@@ -66,30 +63,16 @@ class _LiveRun:
             self.problem = problem
             self._wake()
 
-    async def read(self, event_count: int) -> str:
-        """Read what is new; return why that failed, or an empty text.
+    def add(self, events: Sequence[StoredEvent]) -> None:
+        """Add the events that follow the last one."""
+        self.lines.extend(map(line_of, events))
+        self.last_seq = events[-1].seq
 
-        Args:
-            event_count: how many events the run has now.
-        """
-        try:
-            if self.last_seq is None:
-                self.summary = await self._reader.get_summary(self._run_id)
-                self.last_seq = -1 if self.summary is None else self.summary.event_count - 1
-                self._wake()
-            elif event_count - 1 > self.last_seq or self._is_summary_old:
-                await self._read_events(self.last_seq)
-        except ReaderError as error:
-            return str(error)
-        return ""
-
-    async def _read_events(self, after: int) -> None:
-        async for page in self._reader.get_run_events(self._run_id, after=after).pages:
-            self.lines.extend(map(line_of, page))
-            self.last_seq = page[-1].seq
-            self._is_summary_old = True
-        self.summary = await self._reader.get_summary(self._run_id)
-        self._is_summary_old = False
+    def show(self, summary: RunSummary | None) -> None:
+        """Show the run as it is after its last events; at first, its events before them are those of the watchers."""
+        if self.last_seq is None:
+            self.last_seq = -1 if summary is None else summary.event_count - 1
+        self.summary = summary
         self._wake()
 
     def _wake(self) -> None:
@@ -133,7 +116,7 @@ class LiveRuns:
     async def _follow(self, run_id: str, after: int) -> AsyncIterator[bytes]:
         run = self._runs.get(run_id)
         if run is None or run.is_closed:
-            run = self._runs[run_id] = _LiveRun(self._reader, run_id)
+            run = self._runs[run_id] = _LiveRun()
             self._added.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._read_while_watched())
@@ -161,16 +144,25 @@ class LiveRuns:
                 await asyncio.wait_for(self._added.wait(), wait_s)
 
     async def _read(self, runs: dict[str, _LiveRun]) -> bool:
-        """Read what is new in these runs; return whether anything could not be read."""
+        """Read what is new in these runs, with three queries; return whether it could not be read."""
+        problem = ""
         try:
             counts = await self._reader.event_counts(list(runs))
+            new = [run_id for run_id, run in runs.items() if run.last_seq is None]
+            seqs = {run_id: run.last_seq for run_id, run in runs.items() if run.last_seq is not None}
+            behind = {run_id: seq for run_id, seq in seqs.items() if counts.get(run_id, 0) - 1 > seq}
+            found = await self._reader.new_events(behind) if behind else {}
+            changed = [*new, *found]
+            summaries = await self._reader.get_summaries(changed) if changed else {}
+            for run_id, events in found.items():
+                runs[run_id].add(events)
+            for run_id in changed:
+                runs[run_id].show(summaries.get(run_id))
         except ReaderError as error:
-            problems = [str(error)] * len(runs)
-        else:
-            problems = await asyncio.gather(*(run.read(counts.get(run_id, 0)) for run_id, run in runs.items()))
-        for run, problem in zip(runs.values(), problems, strict=True):
+            problem = str(error)
+        for run in runs.values():
             run.tell(problem)
-        return any(problems)
+        return bool(problem)
 
     async def _messages(self, run: _LiveRun, run_id: str, after: int) -> AsyncIterator[bytes]:
         yield b"retry: 2000\n\n"

@@ -1,12 +1,13 @@
 """What can be asked about the events of a run without reading their messages, or by reading few of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
 from agent_runs.reader.connections import Connections
 from agent_runs.reader.event_pages import EventQuery, event_pages
 from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, call_of_events
+from agent_runs.reader.new_events import read_new_events
 from agent_runs.reader.run_scan import Hits, Structure, Usage, read_structure, search, sum_usage
 from agent_runs.reader.stored_events import OpaqueEvent, StoredEvent
 from agent_runs.reader.timeline import Timeline, read_timeline
@@ -31,6 +32,14 @@ class EventStructure:
         """
         rows = await self._connections.fetch("event_counts", list(run_ids))
         return {row["id"]: row["event_count"] for row in rows}
+
+    async def new_events(self, after: Mapping[str, int]) -> dict[str, list[StoredEvent]]:
+        """Return the next events of many runs by one query, at most 500 of a run and 2 MiB as stored of all runs.
+
+        Args:
+            after: by the id of each run, the number of the last event that the caller has; -1 for none.
+        """
+        return await read_new_events(self._connections, after)
 
     async def llm_call(self, run_id: str, number: int | None = None) -> LlmCall | None:
         """See `RunSource.llm_call`. Reads the messages of the call and of the one before it only."""

@@ -304,6 +304,23 @@ async def test_the_last_events_of_runs_are_found_near_their_end_and_elsewhere(da
         assert [stored and stored.seq for stored in found] == [0, 1, None]
 
 
+async def test_the_new_events_of_many_runs_are_read_in_turns_and_bounded(
+    database: str, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await insert_run(database, "one", 0, [event(f"a{number}", data="x" * 100) for number in range(4)])
+    await insert_run(database, "two", 0, [event(f"b{number}", data="x" * 100) for number in range(3)])
+    await insert_run(database, "three", 0, [event("c")])
+
+    async def new_events(**after: int) -> dict[str, list[int]]:
+        return {run: [stored.seq for stored in found] for run, found in (await reader.new_events(after)).items()}
+
+    assert await new_events(one=1, two=-1, three=0, none=-1) == {"one": [2, 3], "two": [0, 1, 2]}
+    monkeypatch.setattr("agent_runs.reader.new_events._MAX_STORED_BYTES", 850)
+    assert await new_events(one=-1, two=-1) == {"one": [0, 1], "two": [0]}
+    monkeypatch.setattr("agent_runs.reader.new_events._MAX_STORED_BYTES", 1)
+    assert await new_events(one=2, two=-1) == {"one": [3]}
+
+
 async def test_the_numbers_of_events_of_many_runs_are_read_at_once(database: str, reader: Reader) -> None:
     await insert_run(database, "one", 0, [event("a"), event("b")])
     await insert_run(database, "two", 0)

@@ -37,9 +37,16 @@ class FakeReader:
             raise self.problem
         return dict.fromkeys(run_ids, len(self.events))
 
-    async def get_summary(self, run_id: str) -> RunSummary:
+    async def new_events(self, after: dict[str, int]) -> dict[str, list[StoredEvent]]:
+        self.reads += 1
         if self.problem:
             raise self.problem
+        return {run_id: self.events[seq + 1 : seq + 501] for run_id, seq in after.items()}
+
+    async def get_summaries(self, run_ids: list[str]) -> dict[str, RunSummary]:
+        return {run_id: self.summary(run_id) for run_id in run_ids}
+
+    def summary(self, run_id: str) -> RunSummary:
         return RunSummary(
             id=run_id,
             agent="a",
