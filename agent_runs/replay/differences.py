@@ -50,12 +50,23 @@ def _of_lists(recorded: list[Any], asked: list[Any], path: str) -> str | None:
 
 
 def _of_texts(recorded: str, asked: str) -> str:
-    shared = zip(recorded, asked, strict=False)
-    at = next((index for index, (left, right) in enumerate(shared) if left != right), min(len(recorded), len(asked)))
+    at = _first_different(recorded, asked)
     if max(len(recorded), len(asked)) <= 2 * _CONTEXT:
         return f"recorded {text_of_json(recorded)}, asked {text_of_json(asked)}"
     shown = [_around(text, at) for text in (recorded, asked)]
     return f"recorded {shown[0]}, asked {shown[1]}, from character {at} on"
+
+
+def _first_different(left: str, right: str) -> int:
+    """Return the position of the first different character: by comparing slices, because prompts may have megabytes."""
+    low, high = 0, min(len(left), len(right))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _around(text: str, at: int) -> str:

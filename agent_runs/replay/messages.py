@@ -135,6 +135,9 @@ def tool_remedy(request: Request, matcher: Matcher, *, policy: Any) -> str:
         f"{rule}on_miss=function)}})`: the agent gets what `function(request)` returns.",
         f"{rule}on_miss='live')}})`: the real tool is called, with its side effects.",
     ]
+    if '{"$repr":' in text_of(request.content):
+        key = f"{rule}key=function)}})`: calls are the same if `function(arguments)` returns the same. An argument is"
+        choices.insert(0, f"{key} an object that JSON cannot express, and another object in each run.")
     if ignorable := _changed_arguments(request, closest_unit(request, matcher)):
         choices.insert(0, f"{rule}ignore={ignorable!r})}})`: the recorded answer, although these arguments differ.")
     return _listed(choices)

@@ -47,6 +47,10 @@ class NoRecording:
         """Return no fields."""
         return {}
 
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what only a `Recording` has, such as `report`."""
+        raise AttributeError(f"no {name!r} without a recording. {self._text}" if not name.startswith("_") else name)
+
     def _refusal(self, asked: str) -> Divergence:
         error = Divergence(f"The agent asked for {asked}. {self._text}")
         if self._on_refusal is not None:

@@ -1,9 +1,10 @@
 """A call that the agent makes in a replay."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
+from agent_runs.codec import strict_json
 from agent_runs.codec.canonical_json import text_of
 
 
@@ -23,6 +24,12 @@ class Request(msgspec.Struct, frozen=True):
     content: Any
     key: str
     lane: str | None = None
+
+    def kept(self) -> Self:
+        """Return the request with its arguments as they are now: the agent may change them after the call."""
+        if self.kind == "llm" or not isinstance(self.content, dict | list):
+            return self
+        return msgspec.structs.replace(self, content=strict_json.parse(text_of(self.content).encode()))
 
     @property
     def text(self) -> str:

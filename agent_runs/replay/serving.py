@@ -1,7 +1,9 @@
 """Decides how each request is answered: by a recorded call, by the real function, or by an error."""
 
+import marshal
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from copy import deepcopy
 from itertools import count
 from types import MappingProxyType
 from typing import Any, Final
@@ -94,7 +96,7 @@ class Server:
             self._matcher.take(unit)
             self._remember(unit)
             self._ran.add(unit.number)
-        self._live.append(request)
+        self._live.append(request.kept())
 
     def report(self, missing_events: int) -> Report:
         """Return what was done so far."""
@@ -116,7 +118,7 @@ class Server:
             self._remember(unit)
             if unit.answer.error is not None:
                 raise recorded_failure(unit.answer.error, unit.answer.error_type)
-            return unit.answer.value
+            return _own_copy(unit.answer.value)
         return self._miss(request, has_call=has_call, not_replayable=unit)
 
     def _remember(self, unit: Unit) -> None:
@@ -152,9 +154,9 @@ class Server:
         if policy == "live":
             return self._go_live(request, has_call=True)
         if callable(policy):
-            self._live.append(request)
+            self._live.append(request.kept())
             return Live(policy)
-        self._refused.append(request)
+        self._refused.append(request.kept())
         raise RecordedFailure(f"the recording has no answer for this call of {request.name}")
 
     def _divergence(self, request: Request, policy: Policy, not_replayable: Unit | None) -> Divergence:
@@ -173,7 +175,7 @@ class Server:
                 "To go on: pass the function that calls the model, `recording.llm(…, call=function)`."
             )
             raise self.add_divergence(Divergence(text))
-        self._live.append(request)
+        self._live.append(request.kept())
         return Live()
 
     def add_divergence(self, error: Divergence) -> Divergence:
@@ -189,6 +191,9 @@ def last_seq(units: Units, until: int | str | NthLlmCall) -> int:
         ValueError: the place is not in the run.
     """
     if isinstance(until, int):
+        last = max(units.seq_by_id.values(), default=-1)
+        if not 0 <= until <= last:
+            raise ValueError(f"until={until}: the events of the run have the numbers 0 to {last}")
         return until
     if isinstance(until, NthLlmCall):
         numbers = [unit.seq for unit in units.calls if unit.kind == "llm"]
@@ -198,6 +203,16 @@ def last_seq(units: Units, until: int | str | NthLlmCall) -> int:
     if until not in units.seq_by_id:
         raise ValueError(f"until={until!r}: the run has no event with this id")
     return units.seq_by_id[until]
+
+
+def _own_copy(value: Any) -> Any:
+    """Return a copy of a JSON value: what the agent changes in it must not be in the next answer."""
+    if not isinstance(value, dict | list):
+        return value
+    try:  # in C, without recursion in Python
+        return marshal.loads(marshal.dumps(value))  # noqa: S302  # its own bytes
+    except ValueError:  # a Decimal, for a number that float cannot hold
+        return deepcopy(value)
 
 
 def _is_exact(value: Any) -> bool:

@@ -247,7 +247,7 @@ def test_from_until_on_the_model_is_called_and_tools_keep_their_policy(recorded:
     assert len(recording.report().live) == 2
 
 
-@pytest.mark.parametrize("until", ["nothing", NthLlmCall(2), NthLlmCall(0)])
+@pytest.mark.parametrize("until", ["nothing", NthLlmCall(2), NthLlmCall(0), 2, -1])
 def test_a_place_that_is_not_in_the_run_is_refused(recorded: Recorded, until: Any) -> None:
     recorded.llm("one", "first")
 
