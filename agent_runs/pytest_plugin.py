@@ -35,18 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Call a test with the marker `replay` once for each recorded run."""
     marker = metafunc.definition.get_closest_marker("replay")
-    if marker is None:
+    if marker is None or "recording" not in metafunc.fixturenames:
         return
-    if "recording" not in metafunc.fixturenames or len(marker.args) != 1:
-        raise pytest.UsageError(
-            f"{metafunc.definition.nodeid}: a test with the marker `replay` has the fixture "
-            "`recording`, and the marker has one pattern: @pytest.mark.replay('runs/*.jsonl')"
-        )
     from agent_runs.replay import pytest_marker  # noqa: PLC0415
 
     folder, name = metafunc.definition.path.parent, metafunc.definition.name
     try:
-        cases = pytest_marker.find_cases(folder, marker.args[0], name, record=_is_recorded(metafunc.config))
+        cases = pytest_marker.find_cases(folder, marker.args, name, record=_is_recorded(metafunc.config))
     except pytest_marker.NothingRecorded as error:
         metafunc.parametrize("recording", [str(error)], ids=["nothing recorded"], indirect=True)
     else:
@@ -74,21 +69,31 @@ def recording_emitter() -> "Iterator[RecordingEmitter]":
 @pytest.fixture
 def recording(request: pytest.FixtureRequest) -> "Recording":
     """The recording of a past run, see the marker `replay`. With `--replay-record`, the agent makes its calls."""
+    from agent_runs.replay import ReplayError  # noqa: PLC0415
+
     case: Case | str | None = getattr(request, "param", None)
     marker = request.node.get_closest_marker("replay")
     if case is None or marker is None:
         pytest.fail("the fixture `recording` needs the marker `@pytest.mark.replay('runs/*.jsonl')`", pytrace=False)
     if isinstance(case, str):
         pytest.fail(case, pytrace=False)
-    opened = case.open(marker.kwargs, record=_is_recorded(request.config))
-    request.node.stash[_replayed] = (case, opened)
-    return opened
+    try:
+        opened = case.open(marker.kwargs, record=_is_recorded(request.config))
+    except (ValueError, ReplayError) as error:
+        problem = f"{case.path.name}, run {case.run_id}, cannot be replayed: {error}"
+    else:
+        request.node.stash[_replayed] = (case, opened)
+        return opened
+    pytest.fail(problem, pytrace=False)  # not in the handler: the report would have both errors
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
     """Fail a test whose replay diverges; with `--replay-record`, record the runs of a test that has passed."""
     if _replayed not in pyfuncitem.stash:
+        # A marked class or module may have tests without a recording.
+        if any(marker.name == "replay" for marker in getattr(pyfuncitem.obj, "pytestmark", ())):
+            pytest.fail("a test with the marker `replay` has the fixture `recording`: add it", pytrace=False)
         return (yield)
     from agent_runs.replay import Divergence, pytest_marker  # noqa: PLC0415
 

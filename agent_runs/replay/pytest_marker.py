@@ -1,6 +1,6 @@
 """What the pytest plugin does for the marker `replay`: which runs a test is called with, and what its outcome is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Final, NamedTuple
@@ -9,8 +9,12 @@ from agent_runs.emitter.records import Record
 from agent_runs.replay.errors import Divergence
 from agent_runs.replay.recorded_files import LiveRecording, load_recording, root_runs, write_recorded
 from agent_runs.replay.recording import Recording
+from agent_runs.run_file import InvalidRunFile
 
 _LIBRARY: Final = str(Path(__file__).parents[1])
+_NO_PATTERN: Final = (
+    "the marker `replay` has one argument, the path of run files relative to {}: @pytest.mark.replay('runs/*.jsonl')"
+)
 
 
 class Case(NamedTuple):
@@ -36,24 +40,30 @@ class Case(NamedTuple):
 
 
 class NothingRecorded(Exception):  # the plugin turns it into the failure of the test
-    """No file matches the pattern of the marker."""
+    """No file matches the pattern of the marker, or a file is no run file."""
 
 
-def find_cases(folder: Path, pattern: str, test_name: str, *, record: bool) -> dict[str, Case]:
+def find_cases(folder: Path, arguments: Sequence[Any], test_name: str, *, record: bool) -> dict[str, Case]:
     """Return the recorded runs by the ids of their tests, in the order of their paths.
 
     Args:
         folder: that of the test file.
-        pattern: the paths of run files, relative to the folder; `*` stands for any text.
+        arguments: those of the marker: the paths of run files, relative to the folder; `*` stands for any text.
         test_name: the name of a file that is recorded for the first time, in place of `*`.
         record: whether runs are recorded, so that there may be none before.
 
     Raises:
-        NothingRecorded: there is none.
+        NothingRecorded: there is none, or one cannot be read, or the pattern is no relative path.
     """
+    if len(arguments) != 1 or not isinstance(arguments[0], str):
+        raise NothingRecorded(_NO_PATTERN.format(folder))
+    pattern = arguments[0]
     cases = {}
-    for path in sorted(folder.glob(pattern)):
-        run_ids = root_runs(path)
+    for path in _matching(folder, pattern):
+        try:
+            run_ids = root_runs(path)
+        except (InvalidRunFile, OSError) as error:
+            raise NothingRecorded(f"{path} cannot be replayed: {error}") from error
         for run_id in run_ids:
             cases[path.stem if len(run_ids) == 1 else f"{path.stem}-{run_id}"] = Case(path, run_id)
     if cases:
@@ -65,6 +75,13 @@ def find_cases(folder: Path, pattern: str, test_name: str, *, record: bool) -> d
         )
     path = folder / pattern.replace("*", test_name)
     return {path.stem: Case(path, None)}
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(path for path in folder.glob(pattern) if path.is_file())
+    except (ValueError, NotImplementedError) as error:  # empty, or absolute
+        raise NothingRecorded(_NO_PATTERN.format(folder)) from error
 
 
 def record(case: Case, records: list[Record]) -> None:

@@ -154,7 +154,63 @@ def test_a_test_that_cannot_be_replayed_is_refused_with_a_sentence(project: pyte
     result.stdout.fnmatch_lines(["*the fixture `recording` needs the marker*", "*emitted no events with the fixture*"])
     assert not Path(project.path, "runs").exists()
 
-    project.makepyfile(test_agent="import pytest\n\n@pytest.mark.replay('a')\ndef test_it():\n    pass\n")
+    # Each wrong marker or file is one sentence; the other tests of the module run.
+    bad = project.path / "bad.jsonl"
+    bad.write_text("no run file\n")
+    project.makepyfile(
+        test_agent="""
+        import pytest
+
+        @pytest.mark.replay("a")
+        def test_without_fixture(): pass
+
+        @pytest.mark.replay("runs/*.jsonl", "more")
+        def test_two(recording): pass
+
+        @pytest.mark.replay("/runs/*.jsonl")
+        def test_absolute(recording): pass
+
+        @pytest.mark.replay("")
+        def test_empty(recording): pass
+
+        @pytest.mark.replay("bad.jsonl")
+        def test_bad_file(recording): pass
+
+        @pytest.mark.replay("bad.jsonl")
+        class TestOthers:
+            def test_of_the_class(self): pass
+        """
+    )
     result = run(project, in_process=True)
-    assert result.ret != pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["*has the fixture `recording`, and the marker has one pattern*"])
+    result.assert_outcomes(passed=1, failed=1, errors=4)
+    output = result.stdout.str()
+    assert output.count(f"has one argument, the path of run files relative to {project.path}: ") == 3
+    assert f"{bad} cannot be replayed: line 1: not a line of a run file" in output
+    assert "a test with the marker `replay` has the fixture `recording`: add it" in output
+
+
+def test_markers_work_with_parameters_classes_wrapped_fixtures_and_wrong_options(project: pytest.Pytester) -> None:
+    run(project, "--replay-record", "test_agent.py::test_agent", in_process=True).assert_outcomes(passed=1)
+    project.makepyfile(
+        test_agent="""
+        import pytest
+        from agent import run_agent
+
+        @pytest.fixture
+        def wrapped(recording):
+            return recording
+
+        @pytest.mark.replay("runs/*.jsonl", strict=True)
+        class TestAgent:
+            @pytest.mark.parametrize("number", [1, 2])
+            async def test_it(self, wrapped, recording_emitter, number):
+                run_agent(recording_emitter, wrapped, wrapped.next_input().data)
+
+        @pytest.mark.replay("runs/*.jsonl", until=99)
+        def test_until(recording): pass
+        """
+    )
+    result = run(project, in_process=True)
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["test_agent.jsonl, run test_agent, cannot be replayed: until=99: *"])
+    assert calls(project) == []
