@@ -1,11 +1,13 @@
-"""Makes one script of the modules in `static`, for a page that has no server to fetch them from.
+"""Reads the imports of the modules in `static`, and makes one script of them for a page without a server.
 
-Each module becomes a function that returns its exports, in the order in which the modules need each other. Only the
-forms of `import` and `export` that the modules use are known; another one is an error here, not in the browser.
+For that script, each module becomes a function that returns its exports, in the order in which the modules need each
+other. Only the forms of `import` and `export` that the modules use are known; another one is an error here, not in the
+browser.
 """
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +35,19 @@ def bundle(entries: tuple[str, ...], replaced: Mapping[str, str]) -> str:
     if "</script" in script.lower() or "<!--" in script:
         raise ValueError("a module contains the end of a script, or the begin of a comment of HTML")
     return script
+
+
+@cache
+def modules_of(entry: str) -> list[str]:
+    """Return the modules that a module imports, directly or not; so a page can ask for all of them at once."""
+    found: list[str] = []
+    left = [entry]
+    while left:
+        text = (STATIC / left.pop()).read_text(encoding="utf-8")
+        new = [imported[2] for imported in _IMPORT.finditer(text) if imported[2] not in found]
+        found += new
+        left += new
+    return found
 
 
 def _add(name: str, replaced: Mapping[str, str], made: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element
 
 from agent_runs.escaping import escape_line
 from agent_runs.status import RunStatus
+from viewer.bundle import modules_of
 from viewer.html import Child, document, el
 
 # Each status has a shape of its own, so that it can be told without its colour.
@@ -41,6 +42,9 @@ def page(title: str, *content: Child, script: str | None = None, refresh_s: int 
         script: the name of its module in `static`.
         refresh_s: load the page again after so many seconds.
     """
+    scripts = [f"{name}.js" for name in ("page", script) if name]
+    # Otherwise the browser learns what a module imports only when it has it: three round trips before the first event.
+    needed = dict.fromkeys(name for each in scripts for name in modules_of(each) if name not in scripts)
     head = el(
         "head",
         el("meta", charset="utf-8"),
@@ -50,7 +54,8 @@ def page(title: str, *content: Child, script: str | None = None, refresh_s: int 
         el("title", f"{escape_line(title)} · Agent Runs"),  # it has no elements, so no `<span>` of an escape
         el("link", rel="icon", href="/static/icon.svg", type="image/svg+xml"),
         el("link", rel="stylesheet", href="/static/viewer.css"),
-        [el("script", type="module", src=f"/static/{name}.js") for name in ("page", script) if name],
+        [el("link", rel="modulepreload", href=f"/static/{name}") for name in needed],
+        [el("script", type="module", src=f"/static/{name}") for name in scripts],
     )
     skip = el("a", "Skip to the content", href="#main", class_="skip")
     body = el("body", skip, _bar(), el("main", *content, id="main", tabindex="-1"), keys_dialog())

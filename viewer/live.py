@@ -19,7 +19,7 @@ from typing import Final
 from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.reader import Reader, ReaderError, RunSummary, StoredEvent
 from viewer.errors import RETRY_S, Failure
-from viewer.event_lines import MAX_LINES, EventLine, line_of, read_lines
+from viewer.event_lines import MAX_LINES, EventLine, EventLines, line_of, read_lines
 
 MAX_WATCHERS: Final = 1000
 _TICK_S: Final = 0.1
@@ -41,6 +41,7 @@ class _LiveRun:
         self.lines: deque[EventLine] = deque(maxlen=_KEPT_LINES)
         self.last_seq: int | None = None  # None: the run was not read yet
         self.summary: RunSummary | None = None
+        self.reads: dict[int, asyncio.Task[EventLines]] = {}  # by the last event that a watcher has
         self.problem = ""
 
     def close(self) -> None:
@@ -74,6 +75,12 @@ class _LiveRun:
             self.last_seq = -1 if summary is None else summary.event_count - 1
         self.summary = summary
         self._wake()
+
+    def forget(self, after: int, read: "asyncio.Task[EventLines]") -> None:
+        """Forget a read that has ended; retrieve its error, which asyncio would log if no watcher is left."""
+        self.reads.pop(after, None)
+        if not read.cancelled():
+            read.exception()
 
     def _wake(self) -> None:
         self._news.set()
@@ -189,10 +196,20 @@ class LiveRuns:
         if run.lines and run.lines[0].seq <= after + 1:
             return [line for line in run.lines if line.seq > after][:MAX_LINES]
         try:
-            return (await read_lines(self._reader, run_id, after, MAX_LINES, None)).events
+            return (await asyncio.shield(self._catch_up(run, run_id, after))).events
         except ReaderError:
             await run.wait()  # the run reports the problem
             return []
+
+    def _catch_up(self, run: _LiveRun, run_id: str, after: int) -> "asyncio.Task[EventLines]":
+        """Read events that are not kept, once for all watchers that have the same last event: many reconnect at once.
+
+        It is not cancelled if a watcher goes: that would cut a connection to PostgreSQL.
+        """
+        if after not in run.reads:
+            run.reads[after] = asyncio.create_task(read_lines(self._reader, run_id, after, MAX_LINES, None))
+            run.reads[after].add_done_callback(lambda task: run.forget(after, task))
+        return run.reads[after]
 
 
 def message(name: str, data: object, id: int | None = None) -> bytes:

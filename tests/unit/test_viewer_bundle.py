@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from viewer import bundle as bundles
-from viewer.bundle import STATIC, bundle
+from viewer.bundle import STATIC, bundle, modules_of
 
 
 @pytest.fixture
@@ -59,3 +59,12 @@ def test_every_module_of_the_viewer_can_be_bundled() -> None:
     for module in STATIC.glob("*.js"):
         if not module.name.startswith("offline_"):  # they import what they replace
             assert module.name in bundle((module.name,), {})
+
+
+def test_the_modules_that_a_page_asks_for_at_once_are_all_that_its_script_needs() -> None:
+    for module in ("transcript.js", "runs.js", "timeline.js"):
+        needed = modules_of(module)
+        assert "page.js" in needed
+        assert len(set(needed)) == len(needed)
+        for name in needed:
+            assert set(modules_of(name)) <= set(needed)

@@ -129,6 +129,17 @@ async def test_a_watcher_that_is_behind_gets_every_event_once_in_order(reader: F
     live.close()
 
 
+async def test_watchers_that_reconnect_at_once_share_what_they_missed(reader: FakeReader, live: LiveRuns) -> None:
+    reader.store(40)
+    watchers = [live.follow("run", 9) for _ in range(100)]
+
+    found = await asyncio.gather(*(next_data(each, "lines") for each in watchers))
+
+    assert {tuple(line["seq"] for line in lines) for lines in found} == {tuple(range(10, 40))}
+    assert reader.reads < 10
+    live.close()
+
+
 async def test_watchers_are_told_that_postgresql_is_unavailable_and_that_it_is_back(
     reader: FakeReader, live: LiveRuns
 ) -> None:

@@ -29,7 +29,7 @@ def measure(port: int) -> dict[str, float] | None:
         session = page.context.new_cdp_session(page)
         for step in range(1, _STEPS + 1):
             page.evaluate("share => scrollTo(0, document.documentElement.scrollHeight * share)", step / _STEPS)
-            page.wait_for_function("document.querySelector('.event:not(.blank)') !== null")
+            page.wait_for_selector(_FIRST)
             page.wait_for_timeout(150)
         last = page.locator(".event .seq").last.inner_text()
         session.send("HeapProfiler.collectGarbage")

@@ -78,23 +78,27 @@ async def _measure(servers: Servers, watchers: int) -> dict[str, float]:
         await _publish(_Publisher(servers, topic, messages[:_RUNS]), database, _RUNS)
         if watchers:
             await opened.enter_async_context(_watching(viewer.port, watchers, runs))
-        before = psutil.Process(process).cpu_times()
+        before = _cpu_s(process), _cpu_s(viewer.pid), _cpu_s(servers.postgres_pid)
         publisher = _Publisher(servers, topic, messages[_RUNS:])
         await _publish(publisher, database, len(messages))
-        after = psutil.Process(process).cpu_times()
+        after = _cpu_s(process), _cpu_s(viewer.pid), _cpu_s(servers.postgres_pid)
         delays = _delays_ms(publisher.sent_at_s, await database.transactions("run_events"))
         p99_ms = sorted(delays)[len(delays) * 99 // 100]
-        cpu_s = after.user + after.system - before.user - before.system
-        lasted_s = time.time() - publisher.sent_at_s[0]
-        viewer_times = psutil.Process(viewer.pid).cpu_times()
+        used_us = [(end - begin) / len(publisher.sent_at_s) * 1e6 for begin, end in zip(before, after, strict=True)]
         return {
+            "events_per_s": len(publisher.sent_at_s) / (time.time() - publisher.sent_at_s[0]),
             "delay_ms": mean(delays),
             "p50_ms": median(delays),
             "p99_ms": p99_ms,
-            "events_per_s": len(publisher.sent_at_s) / lasted_s,
-            "consumer_us": cpu_s / len(publisher.sent_at_s) * 1e6,
-            "viewer_cores": (viewer_times.user + viewer_times.system) / lasted_s,
+            **dict(zip(("consumer_us", "viewer_us", "postgres_us"), used_us, strict=True)),
         }
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time that a process and its children have used; those that have ended are not counted."""
+    process = psutil.Process(pid)
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def _messages() -> list[Message]:
@@ -142,7 +146,16 @@ async def _watching(port: int, count: int, runs: Sequence[str]) -> AsyncIterator
 
 def to_table(rounds: Sequence[dict[str, dict[str, Any]]]) -> str:
     """Format a row for each number of watchers: the medians of the rounds."""
-    keys = ("events_per_s", "delay_ms", "p50_ms", "p99_ms", "consumer_us", "viewer_cores")
+    keys = ("events_per_s", "delay_ms", "p50_ms", "p99_ms", "consumer_us", "postgres_us", "viewer_us")
     rows = [(name, *(f"{median(each[name][key] for each in rounds):.2f}" for key in keys)) for name in rounds[0]]
-    headings = ("", "events/s", "delay, ms", "p50, ms", "p99, ms", "consumer us/event", "viewer cores")
+    headings = (
+        "",
+        "events/s",
+        "delay, ms",
+        "p50, ms",
+        "p99, ms",
+        "consumer us/event",
+        "PostgreSQL us/event",
+        "viewer us/event",
+    )
     return report.table(headings, rows)

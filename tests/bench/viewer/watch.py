@@ -14,7 +14,7 @@ class _Watcher(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
-        path = f"/api/runs/{quote(self._run_id)}/events/stream"
+        path = f"/api/runs/{quote(self._run_id)}/events/stream?after=0"
         transport.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
 
