@@ -267,3 +267,17 @@ SELECT count(*) AS events
    AND source_offset >= $2
    AND source_offset < $3
    AND created_at >= $4
+
+-- records_of_several_events --
+-- Offsets in a range of a partition's log that several stored events have, with the run and event_seq of each of these.
+-- $1 $2 $3 $4 as for count_events, $5 limit
+SELECT source_offset, string_agg(format('event_seq %s of run %L', event_seq, run_id), ', ' ORDER BY run_id, event_seq) AS events
+  FROM run_events
+ WHERE source_partition = $1
+   AND source_offset >= $2
+   AND source_offset < $3
+   AND created_at >= $4
+ GROUP BY source_offset
+HAVING count(*) > 1
+ ORDER BY source_offset
+ LIMIT $5
