@@ -105,8 +105,10 @@ SELECT next.run_id
  WHERE NOT EXISTS (SELECT FROM agent_runs AS a WHERE a.id = next.run_id)
 
 -- passed_records --
--- The number of records that consumers have passed.
-SELECT coalesce(sum(next_offset), 0)::bigint AS passed
+-- The number of records that consumers have passed, and whether they have just passed some. updated_at is when a transaction
+-- began.
+SELECT coalesce(sum(next_offset), 0)::bigint AS passed,
+       coalesce(max(updated_at) > clock_timestamp() - interval '3 seconds', false) AS has_moved
   FROM consumer_offsets
 
 -- ends_of_partitions --
