@@ -59,12 +59,13 @@ export function toolbar({ api, types, count, goTo, lineAt, showHits, structure }
 
   function showFolded(isOn) { foldButton.setAttribute("aria-pressed", String(isOn)); }
 
-  // Continues the search that the address has.
+  // Begins the search that the address has, unless one has typed another one meanwhile.
   async function start() {
-    const text = new URLSearchParams(location.search).get("q") ?? "";
-    input.value = text;
-    if (text) await begin(text);
+    if (asked && input.value === asked && !tools.search) await begin(asked);
   }
+
+  const asked = new URLSearchParams(location.search).get("q");
+  if (asked && !input.value) input.value = asked;
 
   input.addEventListener("input", () => {
     clearTimeout(timer);
