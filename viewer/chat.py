@@ -20,6 +20,9 @@ _ADDRESSES: Final = ("url", "image_url", "fileUri", "file_uri", "file_id")
 _ITEM_ROLES: Final = {"function_call": "assistant", "function_call_output": "tool", "reasoning": "assistant"}
 
 
+_MAX_ANSWER: Final = 20_000  # characters of an answer that are read for its line
+
+
 class ChatMessage(NamedTuple):
     """A message of a chat.
 
@@ -42,6 +45,19 @@ def chat_of_text(text: str) -> list[ChatMessage] | None:
     messages = [message_of(item) for item in value]
     found = [message for message in messages if message is not None]
     return found if len(found) == len(messages) else None
+
+
+def line_of_answer(text: str) -> str | None:
+    """Return what a model has answered, on one line: its words and the tools that it calls; None if it is no chat."""
+    value = container_of(text) if len(text) <= _MAX_ANSWER else None
+    if isinstance(value, dict) and isinstance(value.get("choices"), list) and value["choices"]:
+        choice = value["choices"][0]  # the whole response of OpenAI
+        value = choice.get("message") if isinstance(choice, dict) else None
+    message = message_of(value)
+    if message is None:
+        return None
+    parts = [f"→ {text}" if kind == "tool call" else text for kind, text in message.parts]
+    return " ".join(" ".join(parts).split())
 
 
 def message_of(value: Any) -> ChatMessage | None:

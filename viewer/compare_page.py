@@ -91,7 +91,9 @@ def _sides(runs: Sequence[RunSummary]) -> Element:
         took = duration_text(run.updated_at - run.created_at)
         facts: list[Child] = [status_badge(run.status), run.agent, count_text(run.event_count, "event"), took]
         head = el("h2", el("span", mark, class_="mark"), el("a", run.id, href=Address(run.id).page()))
-        sides.append(el("div", head, el("p", [[fact, " "] for fact in facts], class_="dim"), class_=f"side {style}"))
+        sides.append(
+            el("div", head, el("p", [el("span", fact) for fact in facts], class_="dim"), class_=f"side {style}")
+        )
     return el("section", sides, class_="sides", aria_label="The runs")
 
 

@@ -15,6 +15,7 @@ _SHAPES: Final = {
     RunStatus.COMPLETED: "M14.5 8a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0ZM5 8.2l2.2 2.2L11 6",
     RunStatus.FAILED: "M2 2h12v12H2ZM5.5 5.5l5 5M10.5 5.5l-5 5",
 }
+_PAGES: Final = (("Runs", "/"), ("Inbox", "/inbox"), ("Operations", "/operations"))
 _KEYS: Final = (
     ("j", "next row"),
     ("k", "row before"),
@@ -58,17 +59,20 @@ def page(title: str, *content: Child, script: str | None = None, refresh_s: int 
         [el("script", type="module", src=f"/static/{name}") for name in scripts],
     )
     skip = el("a", "Skip to the content", href="#main", class_="skip")
-    body = el("body", skip, _bar(), el("main", *content, id="main", tabindex="-1"), keys_dialog())
+    body = el("body", skip, _bar(title), el("main", *content, id="main", tabindex="-1"), keys_dialog())
     return document(el("html", head, body, lang="en"))
 
 
-def _bar() -> Element:
-    pages = (("Runs", "/"), ("Inbox", "/inbox"), ("Operations", "/operations"))
+def _bar(title: str) -> Element:
     box = el("input", name="text", placeholder="Find", aria_label="Find", spellcheck="false", autocomplete="off")
     return el(
         "header",
         el("a", el("span", class_="logo", aria_hidden="true"), "Agent Runs", href="/", class_="brand"),
-        el("nav", [el("a", name, href=path) for name, path in pages], aria_label="Pages"),
+        el(
+            "nav",
+            [el("a", name, href=href, aria_current="page" if name == title else None) for name, href in _PAGES],
+            aria_label="Pages",
+        ),
         el("form", box, action="/find", role="search", aria_label="Find", class_="find"),
         el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),
         class_="bar",

@@ -96,11 +96,10 @@ def _page(run: RunSummary, content: object) -> Element:
 
 
 def _without_server(element: Element, page: str) -> None:
-    """Remove what leads to the viewer: the addresses of links, links to the API, and forms that send something."""
+    """Remove what leads to the viewer: addresses of links, links to other views, and forms that send something."""
     for child in list(element):
         href = child.get("href", "")
-        is_fact_of_the_api = any(link.get("href", "").startswith("/api/") for link in child.findall("dd/a"))
-        if is_fact_of_the_api or (child.tag == "form" and child.get("method") == "post"):
+        if child.tag == "nav" or (child.tag == "form" and child.get("method") == "post"):
             element.remove(child)
             continue
         if href.startswith(f"{page}?"):

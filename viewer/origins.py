@@ -34,6 +34,7 @@ def related_links(run: RunSummary) -> Element:
         "nav",
         el("a", "Timeline", href=Address(run.id).page("/timeline"), class_="button"),
         el("a", label, href=with_query("/compare", pairs), class_="button"),
+        el("a", "JSON", href=Address(run.id).api(), class_="button"),
         aria_label="Views of this run",
     )
 

@@ -78,13 +78,13 @@ async def run_content(
 
 
 def _heading(run: RunSummary) -> Element:
-    lasted = "ran" if run.status in FINISHED else "so far"
+    so_far = "" if run.status in FINISHED else " so far"
     labels = [el("span", f"{name}={value}", class_="label") for name, value in run.labels.items()]
     return el(
         "section",
         el(
             "div",
-            el("h1", run.id),
+            el("h1", run.id, class_="id"),
             el("span", _badges(run), id="run-status", role="status"),
             related_links(run),
             class_="title",
@@ -95,11 +95,10 @@ def _heading(run: RunSummary) -> Element:
             ("Replay of" if REPLAY_OF in run.labels else "Fork of", origin_link(run)),
             ("Created", both_times(run.created_at)),
             ("Last event", el("span", both_times(run.updated_at), id="run-updated")),
-            ("Duration", f"{duration_text(run.updated_at - run.created_at)} {lasted}"),
+            ("Duration", f"{duration_text(run.updated_at - run.created_at)}{so_far}"),
             ("Events", el("span", f"{run.event_count:,}", id="run-events")),
             ("Tokens", el("span", "…", id="run-usage", data_api=Address(run.id).api("/usage"))),
             ("Labels", labels or None),
-            ("JSON", el("a", "run", href=Address(run.id).api())),
         ),
         class_="heading",
     )
@@ -136,7 +135,7 @@ def _question(question: OpenQuestion, form: Element | None) -> Element:
         "section",
         el("h2", "Open question"),
         el("p", (question.text or question.tool_name)[:_MAX_QUESTION], class_="asked"),
-        el("p", [question.tool_name, ", asked ", time_element(question.asked_at), " "], where, class_="dim"),
+        el("p", [question.tool_name, ", asked ", time_element(question.asked_at), ", "], where, class_="dim"),
         form,
         class_="question",
     )
