@@ -4,8 +4,9 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import ConsoleMessage, Dialog, Page, Request
 
-# What the browser itself logs for a response that a test asks for, such as a 404.
-_RESPONSE = "Failed to load resource: the server responded with a status of"
+# What the browser itself logs for a 404 that a test asks for, and for a viewer that has ended. What a policy forbids
+# has another text.
+_FAILED = "Failed to load resource: "
 
 
 class CleanPage:
@@ -21,11 +22,11 @@ class CleanPage:
 
     def require_clean(self) -> None:
         """Require that nothing happened, and that all requests went to one origin."""
-        assert self.complaints == []
+        assert not self.complaints, self.complaints
         assert len(self._origins) <= 1, self._origins
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning", "assert") and not message.text.startswith(_RESPONSE):
+        if message.type in ("error", "warning", "assert") and not message.text.startswith(_FAILED):
             self.complaints.append(f"{message.type}: {message.text}")
 
     async def _on_dialog(self, dialog: Dialog) -> None:

@@ -53,7 +53,7 @@ async def test_the_difference_of_the_third_prompt_is_read(page: Page, desk: str)
 async def test_everything_can_be_done_with_the_keyboard(page: Page, desk: str) -> None:
     await page.goto(desk)
     # Down the list, and into a run;
-    for _ in range(6):
+    for _ in range(7):
         await page.keyboard.press("j")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text(BOOKING)

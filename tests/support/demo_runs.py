@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.support.messages import event
-from tests.support.stored_runs import insert_run
-
-NOW_MINUTE = 3 * 24 * 60.0  # when the day of the demo is over; `stored_runs.at` counts from the start of 2026
+from tests.support.messages import COMMON, event
+from tests.support.stored_runs import at, insert_run
 
 BOOKING = "booking-7f3a"
+REPLAY = "replay-7f3a"
 TRIP = "trip-lisbon-4"
 REFUND = "refund-a4711"
 RESEARCH = "research-grid-12"
@@ -53,6 +52,7 @@ class Story:
             user_prompt=prompt,
             raw_response=json.dumps({"role": "assistant", **answer}),
             usage=tokens,
+            duration_ms=round(900 * after_s),
         )
 
     def use(self, after_s: float, caller: str, tool: str, arguments: object, result: object) -> None:
@@ -71,9 +71,11 @@ class Story:
     async def insert(self, url: str, minute: float, **columns: Any) -> None:
         """Insert the run and its events."""
         updated = minute + self.seconds[-1] / 60
-        await insert_run(
-            url, self.run_id, minute, self.messages, **{"updated": updated, "seconds": self.seconds, **columns}
-        )
+        messages = [
+            message.replace(str(COMMON["timestamp"]).encode(), at(minute + after_s / 60).isoformat().encode())
+            for message, after_s in zip(self.messages, self.seconds, strict=True)
+        ]
+        await insert_run(url, self.run_id, minute, messages, **{"updated": updated, "seconds": self.seconds, **columns})
 
 
 def call(name: str, **arguments: object) -> dict[str, Any]:
@@ -104,6 +106,32 @@ def booking(run_id: str = BOOKING) -> Story:
     third = story.think(1.7, {"content": None, "tool_calls": [call("book", hold="H-20931")]})
     story.use(2.2, third, "book", {"hold": "H-20931", "card": "[redacted]"}, {"locator": "X7Q2LP", "eur": 429.0})
     story.think(1.1, {"content": "Booked: TP 1275, seats 14C and 14D, EUR 429.00. Your locator is X7Q2LP."})
+    story.add(0.1, "run_completed", result={"locator": "X7Q2LP", "eur": 429.0})
+    return story
+
+
+def replay() -> Story:
+    """A replay of the booking with a changed agent, which holds other seats, and books one more thing."""
+    story = Story(REPLAY)
+    labels = {"env": "test", "version": "4.3", "replay_of": BOOKING}
+    story.add(0, "run_started", agent_id="booking", session_id="session-ada", labels=labels)
+    story.hear(0.1, "Two seats to Lisbon on 4 December, back on the 7th. Aisle, please.")
+    story.add(0.1, "context_assembled", context={"traveller": "Ada Lovelace", "policy": "economy", "budget_eur": 600})
+    first = story.think(0.1, {"content": None, "tool_calls": [call("search_flights", to="LIS", date="2026-12-04")]})
+    found = [
+        {"flight": "TP 1275", "departs": "07:10", "eur": 214.5},
+        {"flight": "OS 363", "departs": "13:45", "eur": 268},
+    ]
+    wanted = {"from": "VIE", "to": "LIS", "date": "2026-12-04", "seats": 2}
+    story.use(0.1, first, "search_flights", wanted, found)
+    second = story.think(0.1, {"content": "TP 1275 is cheaper. I hold the last two aisle seats."})
+    story.use(
+        0.1, second, "hold_seats", {"flight": "TP 1275", "seats": ["21C", "21D"]}, {"hold": "H-20931", "minutes": 20}
+    )
+    story.hear(0.1, "Perfect. Go ahead.")
+    third = story.think(0.1, {"content": None, "tool_calls": [call("book", hold="H-20931"), call("insure")]})
+    story.use(0.1, third, "book", {"hold": "H-20931", "card": "[redacted]"}, {"locator": "X7Q2LP", "eur": 429.0})
+    story.think(0.1, {"content": "Booked: TP 1275, seats 21C and 21D, EUR 429.00. Your locator is X7Q2LP."})
     story.add(0.1, "run_completed", result={"locator": "X7Q2LP", "eur": 429.0})
     return story
 
@@ -158,19 +186,26 @@ def research() -> list[Story]:
     return stories
 
 
-async def insert_demo_runs(url: str, others: int = 20) -> None:
-    """Insert the runs of the demo into a database, and so many others before them."""
-    minute = NOW_MINUTE
+async def insert_demo_runs(url: str, minute: float = 3 * 24 * 60, others: int = 20) -> None:
+    """Insert the runs of the demo into a database.
+
+    Args:
+        url: the database.
+        minute: when the day is over, as `stored_runs.at` counts.
+        others: how many further runs there are before these.
+    """
     parent, *children = research()
     await parent.insert(url, minute - 2, agent="researcher", session="session-katherine", labels={"env": "staging"})
     for number, child in enumerate(children):
         status = "completed" if number < 2 else "running"
         columns = {"agent": f"researcher-{child.run_id.rpartition('/')[2]}", "session": "session-katherine"}
         await child.insert(url, minute - 1.9 + number / 100, parent=RESEARCH, status=status, **columns)
-    question = [{"id": refund().messages and f"{REFUND}-{len(refund().messages) - 1:03}", "tool_name": "ask_human"}]
+    question = [{"id": f"{REFUND}-{len(refund().messages) - 1:03}", "tool_name": "ask_human"}]
     prod = {"env": "prod", "version": "4.2"}
     desk = {"agent": "refund-desk", "session": "session-grace"}
     await refund().insert(url, minute - 9, status="waiting", questions=question, labels={"env": "prod"}, **desk)
+    labels = {"env": "test", "version": "4.3", "replay_of": BOOKING}
+    await replay().insert(url, minute - 5, status="completed", agent="booking", session="session-ada", labels=labels)
     await booking().insert(url, minute - 14, status="completed", agent="booking", session="session-ada", labels=prod)
     await trip().insert(url, minute - 26, status="failed", agent="planner", session="session-ada", labels=prod)
     random = Random(7)

@@ -72,16 +72,13 @@ async def _show(reader: Reader) -> None:
 
 
 async def _deep_cursor(reader: Reader, conditions: RunFilter) -> str | None:
-    """Return the cursor of the thousandth page, or of a late full page if there are fewer.
-
-    A page that is not full would take less time, and be no measure for the thousandth one.
-    """
-    before = cursor = None
+    """Return the cursor of the thousandth page, or of the last full page if there are fewer."""
+    cursor = None
     for _ in range(_DEEP * _LIMIT // _BIG_LIMIT):
         page = await reader.list_runs(conditions, limit=_BIG_LIMIT, cursor=cursor)
         if page.cursor is None:
-            return cursor if len(page.runs) >= _LIMIT else before
-        before, cursor = cursor, page.cursor
+            break
+        cursor = page.cursor
     return cursor
 
 
