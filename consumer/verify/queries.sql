@@ -105,8 +105,10 @@ SELECT next.run_id
  WHERE NOT EXISTS (SELECT FROM agent_runs AS a WHERE a.id = next.run_id)
 
 -- passed_records --
--- The number of records that consumers have passed.
-SELECT coalesce(sum(next_offset), 0)::bigint AS passed
+-- The number of records that consumers have passed, and whether they have just passed some. updated_at is when a transaction
+-- began.
+SELECT coalesce(sum(next_offset), 0)::bigint AS passed,
+       coalesce(max(updated_at) > clock_timestamp() - interval '3 seconds', false) AS has_moved
   FROM consumer_offsets
 
 -- ends_of_partitions --
@@ -267,3 +269,17 @@ SELECT count(*) AS events
    AND source_offset >= $2
    AND source_offset < $3
    AND created_at >= $4
+
+-- records_of_several_events --
+-- Offsets in a range of a partition's log that several stored events have, with the run and event_seq of each of these.
+-- $1 $2 $3 $4 as for count_events, $5 limit
+SELECT source_offset, string_agg(format('event_seq %s of run %L', event_seq, run_id), ', ' ORDER BY run_id, event_seq) AS events
+  FROM run_events
+ WHERE source_partition = $1
+   AND source_offset >= $2
+   AND source_offset < $3
+   AND created_at >= $4
+ GROUP BY source_offset
+HAVING count(*) > 1
+ ORDER BY source_offset
+ LIMIT $5

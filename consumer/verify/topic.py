@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from agent_runs.codec.json_scan import without_unstorable
 from agent_runs.codec.records import Reason, storable_timestamp
@@ -13,6 +13,8 @@ from consumer.model.records import Event, Rejection
 from consumer.postgres.session import Session
 from consumer.postgres.store import Offsets
 from consumer.verify.difference import Difference
+
+_MAX_COPIES: Final = 100  # that are named
 
 
 class TopicCheck:
@@ -46,18 +48,36 @@ class TopicCheck:
             async for difference in self._compare_records(stored.partition, records):
                 yield difference
         if earliest is not None:
-            since = storable_timestamp(earliest) or 0
-            parameters = (stored.partition, bounds.start_offset, stored.next_offset, since)
-            (row,) = await self._session.fetch("count_events", *parameters)
-            found = self.counts_by_outcome["event"] - before
-            if row["events"] != found:
-                detail = f"the tables have {row['events']} events from this partition's log, the log has {found}"
-                yield Difference("invented", f"partition {stored.partition}", detail)
+            log = (stored.partition, bounds.start_offset, stored.next_offset, storable_timestamp(earliest) or 0)
+            for difference in await self._compare_counts(log, self.counts_by_outcome["event"] - before):
+                yield difference
         repeats = self.counts_by_outcome["repeat"] - repeats
         # A topic that is consumed again has more repeats; records before first_offset were not passed.
         if stored.repeats < repeats and bounds.start_offset >= stored.first_offset:
             detail = f"repeats is {stored.repeats}, but the log has {repeats} records whose events are stored already"
             yield Difference("offsets", f"partition {stored.partition}", detail)
+
+    async def _compare_counts(self, log: tuple[int, int, int, int], found: int) -> list[Difference]:
+        """Compare the number of stored events with the number of those that were found in the log.
+
+        Args:
+            log: the parameters of the query `count_events`.
+            found: how many records of the log are stored as events.
+        """
+        partition = log[0]
+        (row,) = await self._session.fetch("count_events", *log)
+        if row["events"] == found:
+            return []
+        detail = f"the tables have {row['events']} events from this partition's log, the log has {found}"
+        copies = await self._session.fetch("records_of_several_events", *log, _MAX_COPIES)
+        return [Difference("invented", f"partition {partition}", detail)] + [
+            Difference(
+                "invented",
+                f"partition {partition} offset {copy['source_offset']}",
+                f"several events have this offset, of which the log has one: {copy['events']}",
+            )
+            for copy in copies
+        ]
 
     async def _compare_records(self, partition: int, records: Sequence[Record]) -> AsyncIterator[Difference]:
         timestamps = {record.offset: storable_timestamp(record.timestamp) for record in records}

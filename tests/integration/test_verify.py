@@ -210,6 +210,18 @@ async def test_verify_finds_each_damage_and_rebuild_repairs_what_is_derived(cons
     assert set(kinds) - deleted == left | {"partition"}
 
 
+COPY = """
+    WITH copy AS (
+        INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_at, source_partition,
+                                source_offset)
+        SELECT 'copy', $1, 3, event_type, event_data || '{"id": "copy"}', created_at, source_partition, source_offset
+          FROM run_events WHERE run_id = 'intact' AND event_seq = 1
+        RETURNING created_at
+    )
+    UPDATE agent_runs SET event_count = 4, updated_at = copy.created_at FROM copy WHERE id = $1
+"""
+
+
 async def test_verify_compares_the_selected_runs(consumed: Scene) -> None:
     # Given a damaged run among others,
     await consumed.rows("UPDATE agent_runs SET status = 'failed' WHERE id = $1", run_of(1))
@@ -235,6 +247,12 @@ async def test_verify_compares_the_selected_runs(consumed: Scene) -> None:
     await consumed.rows("UPDATE consumer_offsets SET repeats = 0")
     await consumed.consume()
     assert (await document(consumed, "verify", "--topic", exit_code=0))["differences"] == 0
+    # When an event of one run is copied into another one, as if it were its own, then the topic shows it.
+    await consumed.rows(COPY, run_of(0))
+    assert (await document(consumed, "verify", exit_code=0))["differences"] == 0
+    copied = (await document(consumed, "verify", "--topic", exit_code=1))["first_differences"]
+    assert {difference["kind"] for difference in copied} == {"invented"}
+    assert f"event_seq 3 of run '{run_of(0)}', event_seq 1 of run 'intact'" in copied[1]["detail"]
     # A share of the runs is compared.
     assert (await document(consumed, "verify", "--sample", "50%", exit_code=0))["runs"] < 2 * len(DAMAGES) + 3
     refused = await consumed.command("verify", "--sample", "0%")

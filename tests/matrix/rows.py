@@ -80,6 +80,11 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
         _emitter(
             "asyncio-debug", "asyncio's debug mode, `python -W error`", f"{CHANGED_ASYNCIO}[asyncio's debug mode]"
         ),
+        Row(
+            "asyncio-debug-consumer",
+            "consumer: asyncio's debug mode, `python -X dev -W error`",
+            ("tests/integration/test_debug_mode.py",),
+        ),
         _emitter("nest-asyncio", "`nest_asyncio.apply()`", f"{CHANGED_ASYNCIO}[nest_asyncio]", "nest-asyncio"),
         _emitter("gevent", "`monkey.patch_all()`", f"{CHANGED_ASYNCIO}[gevent]", "gevent"),
         _emitter("eventlet", "`monkey_patch()`", f"{CHANGED_ASYNCIO}[eventlet]", "eventlet"),
@@ -121,6 +126,11 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
         ),
     ),
     "PostgreSQL": (
+        Row(
+            "postgresql-15",
+            "consumer: refused at the start with the version that is needed",
+            ("tests/integration/test_old_postgresql.py",),
+        ),
         _postgresql("postgresql-16", 16, lz4=False),
         _postgresql("postgresql-17", 17, lz4=False),
         _postgresql("postgresql-18-lz4", 18, lz4=True),

@@ -72,13 +72,16 @@ async def _show(reader: Reader) -> None:
 
 
 async def _deep_cursor(reader: Reader, conditions: RunFilter) -> str | None:
-    """Return the cursor of the thousandth page, or of the last full page if there are fewer."""
-    cursor = None
+    """Return the cursor of the thousandth page, or of a late full page if there are fewer.
+
+    A page that is not full would take less time, and be no measure for the thousandth one.
+    """
+    before = cursor = None
     for _ in range(_DEEP * _LIMIT // _BIG_LIMIT):
         page = await reader.list_runs(conditions, limit=_BIG_LIMIT, cursor=cursor)
         if page.cursor is None:
-            break
-        cursor = page.cursor
+            return cursor if len(page.runs) >= _LIMIT else before
+        before, cursor = cursor, page.cursor
     return cursor
 
 
