@@ -6,10 +6,8 @@ from typing import Final
 
 import msgspec
 
-from agent_runs.events import Event, Input, LlmCalled
-from agent_runs.reader import OpaqueEvent, Reader, StoredEvent
+from agent_runs.reader import Reader, StoredEvent
 from agent_runs.reader.event_text import event_text
-from viewer.chat import line_of_answer
 
 MAX_LINES: Final = 500
 _MAX_SUMMARY: Final = 240  # characters
@@ -52,7 +50,7 @@ class EventLines(msgspec.Struct, frozen=True, kw_only=True):
 def line_of(stored: StoredEvent) -> EventLine:
     """Return an event without its payload."""
     event = stored.event
-    text = _summary(event)
+    text = event_text(event)
     return EventLine(
         seq=stored.seq,
         id=event.id,
@@ -62,17 +60,6 @@ def line_of(stored: StoredEvent) -> EventLine:
         summary=text if len(text) <= _MAX_SUMMARY else f"{text[: _MAX_SUMMARY - 1]}…",
         size=len(event.original or b""),
     )
-
-
-def _summary(event: Event | OpaqueEvent) -> str:
-    """Return what an event says, without the JSON around the words of a chat and of a message."""
-    if isinstance(event, LlmCalled) and (answer := line_of_answer(event.raw_response)):
-        return answer
-    if isinstance(event, Input) and isinstance(event.data, dict) and event.data.keys() == {"text"}:
-        text = event.data["text"]
-        if isinstance(text, str) and text:
-            return " ".join(f"{event.tool}: {text[:_MAX_SUMMARY]}".split())
-    return event_text(event)
 
 
 async def read_lines(reader: Reader, run_id: str, after: int, limit: int, types: Collection[str] | None) -> EventLines:

@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element
 
 from agent_runs.codec.strict_json import container_of
 from agent_runs.reader import Change
-from viewer.chat import ChatMessage, chat_of_text, indented, message_of
+from agent_runs.reader.chat import ChatMessage, chat_of_text, indented, message_of
 from viewer.html import Child, el, text_block
 
 _MAX_SHOWN: Final = 200_000  # characters of one text; the JSON has all of them
@@ -17,8 +17,6 @@ def shown_prompt(text: str) -> list[Child]:
     if messages is not None:
         return [_message(message) for message in messages]
     value = container_of(text)
-    if isinstance(value, dict) and (message := message_of(value)):
-        return [_message(message)]
     return [shown_text(text if value is None else indented(value))]
 
 

@@ -22,12 +22,14 @@ from agent_runs.events import (
     UnknownEvent,
 )
 from agent_runs.labels import FORKED_FROM, REPLAY_OF
+from agent_runs.reader.chat import chat_of_text
 from agent_runs.reader.inbox import OpenQuestion
 from agent_runs.reader.question_lines import QuestionLine
 from agent_runs.reader.runs import RunSummary
 from agent_runs.reader.stored_events import OpaqueEvent
 
 _MAX: Final = 2000  # characters of a value that are worth looking at
+_MAX_PARSED: Final = 100_000  # characters of an answer that is looked at for the messages of a chat
 
 
 def event_text(event: Event | OpaqueEvent) -> str:
@@ -79,6 +81,20 @@ def _context(event: ContextAssembled) -> str:
     return text_of(context)
 
 
+def _answer(text: str) -> str:
+    """Return what a model answered: of the JSON of a chat, the text and the calls of tools."""
+    messages = chat_of_text(text) if len(text) <= _MAX_PARSED else None
+    parts = [part for message in messages or () for part in message.parts]
+    return " ".join(f"→ {said}" if kind == "tool call" else said for kind, said in parts) or text
+
+
+def _input(event: Input) -> str:
+    data = event.data
+    if isinstance(data, dict) and data.keys() == {"text"} and isinstance(data["text"], str) and data["text"]:
+        data = data["text"]
+    return f"{event.tool}: {text_of(data)}"
+
+
 def _unknown(event: UnknownEvent) -> str:
     common = {*Event.__struct_fields__, "type"}
     return text_of({name: value for name, value in event.message.items() if name not in common})
@@ -90,9 +106,9 @@ def _dropped(event: EventsDropped) -> str:
 
 
 _TEXTS: Final[dict[type[Event], Callable[[Any], str]]] = {
-    Input: lambda event: f"{event.tool}: {text_of(event.data)}",
+    Input: _input,
     ContextAssembled: _context,
-    LlmCalled: lambda event: f"{event.model}: {event.raw_response}",
+    LlmCalled: lambda event: f"{event.model}: {_answer(event.raw_response)}",
     LlmFailed: lambda event: f"{event.model}: {event.error}",
     ToolRequested: lambda event: f"{event.tool_name} {text_of(event.tool_args)}",
     ToolSucceeded: lambda event: f"{event.tool_name} → {text_of(event.result)}",

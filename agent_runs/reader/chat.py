@@ -1,4 +1,4 @@
-"""Recognizes the messages of a chat in a prompt: the JSON that the common chat interfaces take."""
+"""Recognizes the messages of a chat in a prompt or an answer: the JSON of the common chat interfaces."""
 
 from typing import Any, Final, NamedTuple
 
@@ -6,10 +6,14 @@ import msgspec
 
 from agent_runs.codec.canonical_json import canonical_json, text_of
 from agent_runs.codec.strict_json import container_of
-from viewer.media import media_text, type_of, without_media
+from agent_runs.reader.media import media_text, type_of, without_media
 
-_LISTS: Final = ("messages", "contents", "input")  # of OpenAI and Anthropic, of Gemini, of OpenAI's responses
+# Where a request or a response has its messages: OpenAI and Anthropic; Gemini; OpenAI's responses.
+_LISTS: Final = ("messages", "contents", "input", "output")
+# Where a response has the alternatives of its answer, and each of them its message: OpenAI; Gemini.
+_ALTERNATIVES: Final = (("choices", "message"), ("candidates", "content"))
 _TEXTS: Final = ("text", "content", "input_text", "output_text", "thinking", "refusal")
+_TEXT_TYPES: Final = ("input_text", "output_text")
 # Where a part has a call of a tool, or its result, as a field of its own: Gemini.
 _CALLS: Final = ("functionCall", "function_call")
 _RESULTS: Final = ("functionResponse", "function_response")
@@ -18,9 +22,6 @@ _MEDIA: Final = ("source", "image_url", "input_audio", "file", "inlineData", "in
 _ADDRESSES: Final = ("url", "image_url", "fileUri", "file_uri", "file_id")
 # The items of OpenAI's responses that have a type and no role.
 _ITEM_ROLES: Final = {"function_call": "assistant", "function_call_output": "tool", "reasoning": "assistant"}
-
-
-_MAX_ANSWER: Final = 20_000  # characters of an answer that are read for its line
 
 
 class ChatMessage(NamedTuple):
@@ -36,10 +37,10 @@ class ChatMessage(NamedTuple):
 
 
 def chat_of_text(text: str) -> list[ChatMessage] | None:
-    """Return the messages that a prompt holds; None if it is not a chat in JSON."""
+    """Return the messages that a prompt or an answer holds; None if it is not a chat in JSON."""
     value = container_of(text)
     if isinstance(value, dict):
-        value = next((value[name] for name in _LISTS if isinstance(value.get(name), list)), None)
+        value = [value] if message_of(value) is not None else _messages_in(value)
     if not isinstance(value, list) or not value:
         return None
     messages = [message_of(item) for item in value]
@@ -47,17 +48,14 @@ def chat_of_text(text: str) -> list[ChatMessage] | None:
     return found if len(found) == len(messages) else None
 
 
-def line_of_answer(text: str) -> str | None:
-    """Return what a model has answered, on one line: its words and the tools that it calls; None if it is no chat."""
-    value = container_of(text) if len(text) <= _MAX_ANSWER else None
-    if isinstance(value, dict) and isinstance(value.get("choices"), list) and value["choices"]:
-        choice = value["choices"][0]  # the whole response of OpenAI
-        value = choice.get("message") if isinstance(choice, dict) else None
-    message = message_of(value)
-    if message is None:
-        return None
-    parts = [f"→ {text}" if kind == "tool call" else text for kind, text in message.parts]
-    return " ".join(" ".join(parts).split())
+def _messages_in(value: dict[str, Any]) -> list[Any] | None:
+    for name in _LISTS:
+        if isinstance(value.get(name), list):
+            return value[name]  # type: ignore[no-any-return]
+    for name, part in _ALTERNATIVES:
+        if isinstance(value.get(name), list):
+            return [each.get(part) if isinstance(each, dict) else None for each in value[name]]
+    return None
 
 
 def message_of(value: Any) -> ChatMessage | None:
@@ -84,7 +82,7 @@ def _part(part: Any) -> tuple[str, str]:
     if not isinstance(part, dict):
         return "part", text_of(part)
     kind = part.get("type")
-    kind = kind.replace("_", " ") if isinstance(kind, str) else "text"
+    kind = kind.replace("_", " ") if isinstance(kind, str) and kind not in _TEXT_TYPES else "text"
     return _tool_part(part, kind) or _plain_part(part, kind)
 
 
@@ -139,7 +137,7 @@ def _call_text(call: Any) -> str:
         value = container_of(arguments) if isinstance(arguments, str) else arguments
         if isinstance(value, dict | list) and value:
             return f"{function['name']} {indented(value)}"
-        return f"{function['name']} {text_of(arguments)}"
+        return function["name"] if arguments is None else f"{function['name']} {text_of(arguments)}"
     return indented(call)
 
 
