@@ -20,6 +20,9 @@ PAGES = {
     "a timeline": f"/runs/{RESEARCH}/timeline",
     "a comparison": f"/compare?a={BOOKING}&b={TRIP}",
     "no such run": "/runs/none",
+    "the inbox": "/inbox",
+    "operations": "/operations",
+    "what is found": "/find?text=b",
 }
 
 
