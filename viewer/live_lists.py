@@ -9,6 +9,7 @@ The messages are server-sent events:
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from agent_runs.reader import Reader, ReaderError, RunSummary
@@ -18,7 +19,10 @@ from viewer.live import KEEP_ALIVE, message
 
 MAX_PAGES: Final = 500
 MAX_NEW: Final = 100  # new runs are counted up to this number
+MAX_LISTS: Final = 50  # different filters
 _TICK_S: Final = 1.0
+# The wait is at least so many times as long as the reads before it, so that slow filters do not keep PostgreSQL busy.
+_WAIT_FOR_READS: Final = 3
 _KEEP_ALIVE_TICKS: Final = 15
 _RUNS_OF_QUERY: Final = 1000
 
@@ -73,9 +77,12 @@ class LiveLists:
         Raises:
             Failure: too many pages are followed.
         """
-        if len(self._shown) >= MAX_PAGES:
+        keys = {page.key, *(each.key for each in self._shown.values())}
+        if len(self._shown) >= MAX_PAGES or len(keys) > MAX_LISTS:
             raise Failure(
-                503, f"{MAX_PAGES} lists are followed already: close some.", headers={"Retry-After": str(RETRY_S)}
+                503,
+                f"{MAX_PAGES} pages, or {MAX_LISTS} different lists, are followed already: close some.",
+                headers={"Retry-After": str(RETRY_S)},
             )
         return self._follow(page)
 
@@ -117,7 +124,9 @@ class LiveLists:
                 yield KEEP_ALIVE
 
     async def _read_while_shown(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._shown:
+            started = loop.time()
             try:
                 await self._read(list(self._shown.values()))
                 self._problem = ""
@@ -125,13 +134,15 @@ class LiveLists:
                 self._problem = str(error)
             self._ticked.set()
             self._ticked = asyncio.Event()
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(max(_TICK_S, _WAIT_FOR_READS * (loop.time() - started)))
 
     async def _read(self, pages: Sequence[Page]) -> None:
         ids = sorted({run_id for page in pages for run_id in page.run_ids})
         runs: dict[str, RunSummary] = {}
         for start in range(0, len(ids), _RUNS_OF_QUERY):
             runs |= await self._reader.get_summaries(ids[start : start + _RUNS_OF_QUERY])
-        newest = {page.key: page for page in pages}
-        self._newest = {key: await page.read_newest() for key, page in newest.items()}
         self._runs = runs
+        self._newest = {key: self._newest.get(key, []) for key in {page.key for page in pages}}
+        for key, page in {page.key: page for page in pages}.items():
+            with suppress(ReaderError):  # a filter may exceed the deadline; the other lists go on
+                self._newest[key] = await page.read_newest()

@@ -92,3 +92,24 @@ async def test_there_is_a_limit_of_pages_and_one_that_has_gone_does_not_count(mo
     async with aclosing(cast("Any", lists.follow(page(reader)))) as second:
         await next_data(second, "runs")
     lists.close()
+
+
+async def test_there_is_a_limit_of_filters_and_one_that_cannot_be_read_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("viewer.live_lists.MAX_LISTS", 2)
+    reader = FakeReader()
+
+    async def slow() -> list[Position]:
+        raise DatabaseUnavailable("PostgreSQL did not answer in time")
+
+    lists = LiveLists(cast("Reader", reader))
+    broken = lists.follow(page(reader)._replace(key="slow", read_newest=slow))
+    good = lists.follow(page(reader))
+    await next_data(broken, "runs")
+    assert await next_data(good, "new") == {"count": 1, "more": False}
+
+    with pytest.raises(Failure) as refused:
+        lists.follow(page(reader)._replace(key="third"))
+    assert refused.value.status == 503
+    lists.close()
