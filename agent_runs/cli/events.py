@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from agent_runs.cli.options import event_number, output_option, run_argument
-from agent_runs.cli.output import print_json
+from agent_runs.cli.output import note, print_json
 from agent_runs.cli.source import read, summary_of
 from agent_runs.cli.timeline import Timeline
 from agent_runs.codec import strict_json
@@ -76,8 +76,10 @@ class _Printer:
         self._output = output
         self._timeline = Timeline(last_seq)
         self._events: list[bytes] = []
+        self._is_empty = True
 
     def add(self, event: StoredEvent) -> None:
+        self._is_empty = False
         match self._output:
             case "jsonl":
                 print_json(event.to_json())
@@ -89,6 +91,8 @@ class _Printer:
     def end(self) -> None:
         if self._output == "json":
             print_json(b"[%s]" % b",".join(self._events))
+        elif self._output == "table" and self._is_empty:
+            note("No event matches.")
 
 
 def _matcher(pattern: str | None) -> Callable[[StoredEvent], bool]:

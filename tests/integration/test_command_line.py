@@ -188,10 +188,12 @@ async def test_events_are_filtered_and_written_as_json_lines(scene: Scene) -> No
     lines = (await run(scene, "events", "booking-7", "--from", "2", "--grep", "Lis.on", "-o", "jsonl")).output
     document = json.loads((await run(scene, "events", "booking-7", "--type", "tool_requested", "-o", "json")).output)
     unfit = await run(scene, "events", "booking-7", "--grep", "(", exit_code=2)
+    misspelt = await run(scene, "events", "booking-7", "--type", "tool_request")
 
     assert [json.loads(line)["event"]["id"] for line in lines.splitlines()] == ["call-1", "search", "call-2"]
     assert [found["event"] for found in document] == [json.loads(BOOKING[number]) for number in (3, 6, 7)]
     assert "--grep: not a regular expression" in unfit.errors
+    assert (misspelt.output, misspelt.errors) == ("", "No event matches.\n")
 
 
 async def test_a_list_of_runs_continues_with_its_cursor(scene: Scene) -> None:

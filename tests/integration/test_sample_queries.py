@@ -28,7 +28,7 @@ SELECT 'e' || n, 'root', n, CASE n WHEN 1 THEN 'llm_failed' ELSE 'llm_called' EN
        jsonb_build_object('model', 'm', 'user_prompt', 'prompt ' || n), now(), 0, n
   FROM generate_series(0, 2) AS n;
 INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_at, source_partition, source_offset)
-VALUES ('e3', 'root', 3, 'input', '{}', now(), 0, 3),
+VALUES ('e3', 'root', 3, 'run_waiting', '{"reason": "the child"}', now(), 0, 3),
        ('e0', 'grandchild', 0, 'run_failed', '{"error": "first"}', now(), 0, 4),
        ('e1', 'grandchild', 1, 'run_failed', '{"error": "out of money"}', now(), 0, 5),
        ('e2', 'grandchild', 2, 'input', '{}', now(), 0, 6);
@@ -43,6 +43,7 @@ EXPECTED: dict[str, list[str]] = {
     "silent for more than an hour": ["child|worker|2026-01-03 00:00:00+00|"],
     "third call of a model": ["3|m||prompt 2|"],
     "questions are open": ["root|planner|e1|", "root|planner|e2|"],
+    "runs wait, since when": ["root|planner|2026-01-02 00:00:00+00|the child|"],
     "by their labels": ["child|worker|running|"],
     "tree of children": ["root|planner", "  child|worker", "    grandchild|worker"],
     "rejected today": ["not_json|2"],
