@@ -12,7 +12,7 @@ from agent_runs.reader.stored_events import StoredEvent, event_of_message
 
 # The limits of a page: events, and bytes as PostgreSQL stores them. Compressed text is two to ten times as long.
 MAX_EVENTS: Final = 1000
-MAX_STORED_BYTES: Final = 1024 * 1024
+MAX_STORED_BYTES: Final = 512 * 1024
 # Events that are decoded and yielded together. Between two such parts, the event loop continues to read the next page.
 # A whole page takes a quarter more processor time per event: then its events are no longer in the processor's cache.
 _EVENTS_PER_PART: Final = 64
