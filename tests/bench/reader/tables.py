@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from tests.bench.database import queries
-from tests.bench.workload import Message, one_run, small_messages
+from tests.bench.workload import Message, long_prompts, one_run, small_messages
 
 QUERIES: Final = Path(__file__).with_name("queries.sql")
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,6 +23,7 @@ LARGE_SESSION: Final = "session-large"
 LARGE_PARENT: Final = "run-0000000"
 _STATUSES: Final = {0: "running", 1: "waiting", 2: "failed"}
 LONG_RUN: Final = "run-long"
+BIG_RUN: Final = "run-big"
 SHORT_RUN: Final = "run-short"
 SHORT_EVENTS: Final = 100
 _SHARE: Final = 16  # one in so many runs meets a condition
@@ -61,6 +62,23 @@ async def fill(url: str, size: Size) -> None:
             await connection.execute(queries(QUERIES)[statement])
     finally:
         await connection.close()
+
+
+async def fill_big_run(url: str, payload_bytes: int, event_bytes: int = 100_000) -> int:
+    """Insert a run of `llm_called` events with messages of `payload_bytes` in total; return the number of events."""
+    messages = _as_csv(long_prompts(3, 100, event_bytes))
+    count = payload_bytes // event_bytes
+    columns = f"{BIG_RUN},,agent-0,,running,{START},{START},{count},{START},0,{START},[],{{}}\n"
+    events = (f"{BIG_RUN},e{n},,{n},{messages[n % len(messages)]},{START},0,{n}\n" for n in range(count))
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.copy_to_table(
+            "agent_runs", source=_chunks(iter([columns]), 1), columns=RUN_COLUMNS, format="csv"
+        )
+        await connection.copy_to_table("run_events", source=_chunks(events, 100), columns=EVENT_COLUMNS, format="csv")
+    finally:
+        await connection.close()
+    return count
 
 
 def run_id(number: int) -> str:
@@ -110,9 +128,9 @@ def _as_csv(messages: Sequence[Message]) -> list[str]:
 async def copy(
     connection: "asyncpg.Connection[asyncpg.Record]", table: str, columns: Sequence[str], rows: Iterator[str]
 ) -> None:
-    await connection.copy_to_table(table, source=_chunks(rows), columns=columns, format="csv")
+    await connection.copy_to_table(table, source=_chunks(rows, _CHUNK), columns=columns, format="csv")
 
 
-async def _chunks(rows: Iterator[str]) -> AsyncIterator[bytes]:
-    while chunk := "".join(islice(rows, _CHUNK)):
+async def _chunks(rows: Iterator[str], count: int) -> AsyncIterator[bytes]:
+    while chunk := "".join(islice(rows, count)):
         yield chunk.encode()
