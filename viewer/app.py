@@ -87,6 +87,7 @@ def create_app(reader: Reader, live: LiveRuns, lists: LiveLists, kafka: Config |
     app.state.live = live
     app.state.live_lists = lists
     app.state.scans = asyncio.Semaphore(run_api.MAX_SCANS)
+    app.state.comparisons = asyncio.Semaphore(1)
     app.state.answers = Answers(reader, kafka)
     app.state.operations = Operations(reader, kafka)
     return Checks(app, access)  # outermost, so that the page of an unexpected error has its headers too

@@ -35,7 +35,7 @@ async def compare_page(request: Request) -> Response:
     content.append(_form(*ids))
     if ids[0] is not None and ids[1] is not None:
         reader = reader_of(request)
-        async with request.app.state.scans:
+        async with request.app.state.comparisons:
             runs = [await _run(reader, run_id) for run_id in ids if run_id is not None]
             events = [await _events(reader, run) for run in runs]
             pairs = await asyncio.to_thread(compare_runs, *events)

@@ -5,15 +5,15 @@ break after the last line is a difference only if there is no other one.
 """
 
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 from typing import Any, Final, Literal
 
 import msgspec
 
 from agent_runs.codec.lossy_json import dump_lossy
 from agent_runs.codec.strict_json import container_of
+from agent_runs.reader.alignment import opcodes
 
-# `SequenceMatcher` takes quadratic time; longer texts differ as a whole between their common start and end.
+# Longer texts differ as a whole between their common start and end.
 _MAX_LINES: Final = 2000
 
 
@@ -113,9 +113,7 @@ def _line_changes(before: list[str], after: list[str], path: list[str | int]) ->
     if max(old_end, new_end) - start > _MAX_LINES:
         yield _lines(before[start:old_end], after[start:new_end], [*path, start])
         return
-    matcher = SequenceMatcher(None, old[start:old_end], new[start:new_end], autojunk=False)
-    for kind, *limits in matcher.get_opcodes():
-        from_old, to_old, from_new, to_new = (start + limit for limit in limits)
+    for kind, from_old, to_old, from_new, to_new in opcodes(old, new):
         if kind != "equal":
             yield _lines(before[from_old:to_old], after[from_new:to_new], [*path, from_new])
 

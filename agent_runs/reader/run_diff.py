@@ -1,8 +1,6 @@
 """Aligns the events of two runs by what was asked, and compares those that belong together."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import Any, Final
 
 import msgspec
@@ -10,15 +8,12 @@ import msgspec
 from agent_runs.codec import strict_json
 from agent_runs.codec.canonical_json import canonical_json
 from agent_runs.events import Input, LlmCalled, LlmFailed, ToolFailed, ToolRequested, ToolSucceeded
+from agent_runs.reader.alignment import opcodes
 from agent_runs.reader.prompt_diff import Change, text_changes, value_changes
 from agent_runs.reader.stored_events import StoredEvent
 
 # Fields that differ between any two runs.
 IGNORED_FIELDS: Final = frozenset({"id", "parent_event_id", "timestamp", "duration_ms", "call_id", "session_id"})
-
-# `SequenceMatcher` compares each event with each equal one. If these comparisons are more, events that ask the same are
-# numbered, and the nth of one run belongs to the nth of the other.
-_MAX_COMPARISONS: Final = 1_000_000
 
 _Key = tuple[str, ...]
 
@@ -54,7 +49,7 @@ def compare_runs(before: Sequence[StoredEvent], after: Sequence[StoredEvent]) ->
     """
     old, new = _requests(before), _requests(after)
     pairs: list[Pair] = []
-    for kind, from_old, to_old, from_new, to_new in _opcodes(old, new):
+    for kind, from_old, to_old, from_new, to_new in opcodes(old, new):
         if kind == "equal":
             pairs += _paired(before[from_old:to_old], after[from_new:to_new])
         else:
@@ -64,51 +59,13 @@ def compare_runs(before: Sequence[StoredEvent], after: Sequence[StoredEvent]) ->
 
 def _similar(before: Sequence[StoredEvent], after: Sequence[StoredEvent]) -> Iterator[Pair]:
     """Pair events of the same kind; the others have no counterpart."""
-    for kind, from_old, to_old, from_new, to_new in _opcodes(list(map(_kind, before)), list(map(_kind, after))):
+    for kind, from_old, to_old, from_new, to_new in opcodes(list(map(_kind, before)), list(map(_kind, after))):
         old, new = before[from_old:to_old], after[from_new:to_new]
         if kind == "equal":
             yield from _paired(old, new)
         else:
             yield from (Pair(before=event, after=None) for event in old)
             yield from (Pair(before=None, after=event) for event in new)
-
-
-def _opcodes(old: list[_Key], new: list[_Key]) -> Iterator[tuple[str, int, int, int, int]]:
-    """Iterate over the operations that make one list of the other, as `SequenceMatcher.get_opcodes` returns them."""
-    start = _common_start(old, new)
-    end = _common_start(old[start:][::-1], new[start:][::-1])
-    to_old, to_new = len(old) - end, len(new) - end
-    if start:
-        yield "equal", 0, start, 0, start
-    between = _comparable(old[start:to_old], new[start:to_new])
-    for kind, *places in SequenceMatcher(None, *between, autojunk=False).get_opcodes():
-        first, second, third, fourth = (start + place for place in places)
-        yield kind, first, second, third, fourth
-    if end:
-        yield "equal", to_old, len(old), to_new, len(new)
-
-
-def _common_start(old: list[_Key], new: list[_Key]) -> int:
-    """Return how many keys are equal at the start."""
-    shorter = min(len(old), len(new))
-    return next((at for at in range(shorter) if old[at] != new[at]), shorter)
-
-
-def _comparable(old: list[_Key], new: list[_Key]) -> tuple[list[_Key], list[_Key]]:
-    """Return the keys, with a number each if so many are equal that comparing them would take minutes."""
-    counts = Counter(new)
-    if sum(counts[key] for key in old) <= _MAX_COMPARISONS:
-        return old, new
-    return _numbered(old), _numbered(new)
-
-
-def _numbered(keys: list[_Key]) -> list[_Key]:
-    seen: Counter[_Key] = Counter()
-    numbered = []
-    for key in keys:
-        numbered.append((*key, str(seen[key])))
-        seen[key] += 1
-    return numbered
 
 
 def _paired(before: Sequence[StoredEvent], after: Sequence[StoredEvent]) -> Iterator[Pair]:
