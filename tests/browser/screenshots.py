@@ -45,7 +45,7 @@ WIDTHS: Final = {400: 850, 1280: 850, 2560: 1300}
 # The pictures of the documentation: the page, light or dark, and the size.
 DOCS: Final = {
     "runs": ("light", 1280, 720),
-    "run": ("dark", 1280, 720),
+    "run": ("dark", 1280, 850),
     "prompt": ("light", 1280, 720),
     "timeline-tree": ("dark", 1280, 520),
     "inbox": ("light", 1280, 520),

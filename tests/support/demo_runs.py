@@ -47,6 +47,7 @@ class Story:
         return self.add(
             after_s,
             "llm_called",
+            f"{self.run_id}-{len(self.messages) - 1:03}",
             model=model,
             system_prompt=_SYSTEM,
             user_prompt=prompt,
