@@ -1,8 +1,8 @@
 """Calls a function before the process ends, also where it ends without `atexit`.
 
-The children of `multiprocessing` and of billiard run the finalizers of these modules instead. The workers of billiard's
-pools, which Celery uses, do not even do that. A module that is not loaded is not imported: then the process is not one
-of its children.
+The children of `multiprocessing`, of its copy multiprocess and of billiard run the finalizers of these modules instead.
+The workers of billiard's pools, which Celery uses, do not even do that. A module that is not loaded is not imported:
+then the process is not one of its children.
 """
 
 import sys
@@ -17,7 +17,7 @@ def call_before_exit(function: Callable[[], None]) -> None:
     Args:
         function: takes no arguments and does not raise.
     """
-    for module in ("multiprocessing.util", "billiard.util"):
+    for module in ("multiprocessing.util", "multiprocess.util", "billiard.util"):
         # The module may lack the name while another thread imports it; in a child the import is complete.
         if finalize := getattr(sys.modules.get(module), "Finalize", None):
             finalize(None, function, exitpriority=0)

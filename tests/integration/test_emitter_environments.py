@@ -89,9 +89,11 @@ POOL_AGENT = """
     ("pool", "method"),
     [("multiprocessing", "fork"), ("billiard", "fork")]
     + [pytest.param("multiprocessing", method, marks=pytest.mark.slow) for method in ("forkserver", "spawn")]
-    + [pytest.param("billiard", method, marks=pytest.mark.slow) for method in ("forkserver", "spawn")],
+    + [pytest.param("billiard", method, marks=pytest.mark.slow) for method in ("forkserver", "spawn")]
+    + [pytest.param("multiprocess", method, marks=pytest.mark.slow) for method in ("fork", "spawn")],
 )
 async def test_the_children_of_a_pool_lose_nothing(agents: Agents, pool: str, method: str) -> None:
+    pytest.importorskip(pool)
     result = await agents.run(POOL_AGENT.format(pool=pool, method=method))
 
     assert "tasks 6" in result.output, result.errors

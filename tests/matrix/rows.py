@@ -107,6 +107,15 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
             )
             for method in ("fork", "forkserver", "spawn")
         ),
+        *(
+            _emitter(
+                f"multiprocess-{method}",
+                "a pool whose children are recycled",
+                f"{POOLS}[multiprocess-{method}]",
+                "multiprocess",
+            )
+            for method in ("fork", "spawn")
+        ),
         _emitter("celery-prefork", "a worker of two processes, SIGTERM", f"{CELERY}[0]", "celery", "billiard"),
         _emitter("celery-prefork-recycled", "`worker_max_tasks_per_child=1`", f"{CELERY}[1]", "celery", "billiard"),
         _emitter("gunicorn-sync", "two workers that are recycled, SIGHUP, SIGTERM", f"{GUNICORN}[sync]", "gunicorn"),
