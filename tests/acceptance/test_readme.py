@@ -53,6 +53,7 @@ async def test_the_run_of_the_readme_is_stored_by_the_installed_wheel(
 ) -> None:
     # Given the wheel alone in a virtual environment, outside of the checkout, and servers without topic and tables,
     environ = {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": empty_database}
+    environ |= {"AGENT_RUNS_EXIT_TIMEOUT_S": "60"}  # the agent sends its events when it ends
     consumer = installed.program("agent-runs-consumer")
     (agent,) = python_blocks(CHECKOUT / "README.md")
     try:

@@ -94,7 +94,8 @@ POOL_AGENT = """
 )
 async def test_the_children_of_a_pool_lose_nothing(agents: Agents, pool: str, method: str) -> None:
     pytest.importorskip(pool)
-    result = await agents.run(POOL_AGENT.format(pool=pool, method=method))
+    # A child sends its events when it ends, which on a busy machine takes longer than by default.
+    result = await agents.run(POOL_AGENT.format(pool=pool, method=method), AGENT_RUNS_EXIT_TIMEOUT_S="60")
 
     assert "tasks 6" in result.output, result.errors
     assert result.ledger.size == 6
