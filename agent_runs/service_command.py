@@ -15,6 +15,7 @@ from types import ModuleType
 from agent_runs.errors import AgentRunsError
 
 _EXIT_CODE_USAGE = 2
+_EXIT_CODE_INTERRUPTED = 130
 
 
 class MissingProgram(AgentRunsError):
@@ -61,4 +62,6 @@ def _run(module: str, extra: str) -> None:
     except MissingProgram as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201  # the program's own output needs the missing packages
         sys.exit(_EXIT_CODE_USAGE)
+    except KeyboardInterrupt:  # loading the packages may take seconds
+        sys.exit(_EXIT_CODE_INTERRUPTED)
     program.main()

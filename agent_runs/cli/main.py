@@ -63,11 +63,12 @@ def cli(context: click.Context, file: Path | None) -> None:
 
     \b
     Exit codes:
-      0  done
-      1  diff found differences
-      2  wrong usage or settings, no such run, or an invalid file
-      3  an unexpected error
-      4  Kafka or PostgreSQL stayed unavailable
+      0    done
+      1    diff found differences
+      2    wrong usage or settings, no such run, or an invalid file
+      3    an unexpected error
+      4    Kafka or PostgreSQL stayed unavailable
+      130  Ctrl-C
     """
     context.obj = file
 

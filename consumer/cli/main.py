@@ -34,6 +34,7 @@ _EXIT_CODES: Final[dict[type[Exception], int]] = {
     StoreError: 3,
     GaveUp: 4,
 }
+_INTERRUPTED: Final = 130  # a shell's exit code for a program that Ctrl-C has ended
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,11 +47,12 @@ def cli() -> None:
 
     \b
     Exit codes:
-      0  done
-      1  verify found differences, rebuild left runs as they are, or dead-letters retry left dead letters open
-      2  wrong usage or settings, or an unsuitable topic or database
-      3  an operator must decide, or an unexpected error
-      4  Kafka or PostgreSQL stayed unavailable, or nothing was stored for too long
+      0    done
+      1    verify found differences, rebuild left runs as they are, or dead-letters retry left dead letters open
+      2    wrong usage or settings, or an unsuitable topic or database
+      3    an operator must decide, or an unexpected error
+      4    Kafka or PostgreSQL stayed unavailable, or nothing was stored for too long
+      130  Ctrl-C
     """
 
 
@@ -158,7 +160,12 @@ def main() -> None:
     An expected error is printed as one line per problem, any other error as a traceback.
     """
     try:
-        cli(prog_name="agent-runs-consumer")
+        code = cli(prog_name="agent-runs-consumer", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:  # Ctrl-C. click itself would exit with 1, which means that verify found differences.
+        sys.exit(_INTERRUPTED)
     except tuple(_EXIT_CODES) as error:
         for line in str(error).split("\n"):
             click.echo(f"error: {escape_line(line)}", err=True)
@@ -166,3 +173,4 @@ def main() -> None:
     except Exception:  # noqa: BLE001  # a bug, or an OSError such as a full disk; an open transaction is rolled back
         click.echo(escape_lines(traceback.format_exc()), err=True)
         sys.exit(_EXIT_CODES[OperatorNeeded])
+    sys.exit(code)  # None, or that of `--help`
