@@ -74,7 +74,7 @@ async def test_everything_can_be_done_with_the_keyboard(page: Page, desk: str) -
     await expect(page.get_by_role("dialog")).to_be_hidden()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 async def test_the_pages_break_no_rule_of_accessibility(page: Page, desk: str, scheme: str) -> None:
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     found = {}
