@@ -109,7 +109,8 @@ def _set_up_logging() -> None:
     handler.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # any client can cause a warning with each request
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised, and pages show them
+    # Its errors are raised, and pages show them. Not a higher level: `failure_behind` reads the lines.
+    logging.getLogger("aiokafka").propagate = False
 
 
 async def _check_database(reader: Reader) -> None:

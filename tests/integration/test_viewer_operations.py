@@ -1,5 +1,7 @@
 """The page for operators: lag, partitions that make no progress, and dead letters, from real servers."""
 
+from pathlib import Path
+
 from tests.support.messages import Message, event
 from tests.support.scene import MakeScene
 from tests.support.servers.clients import execute
@@ -52,3 +54,11 @@ async def test_lag_halted_partitions_and_dead_letters_are_shown_with_the_command
             "/operations/dead-letters/x": 404,
         }.items():
             assert ((await get(port, path)).status, path) == (status, path)
+
+
+async def test_a_kafka_that_is_away_is_named_with_its_address_and_the_remedy(database: str, tmp_path: Path) -> None:
+    async with running_viewer(database, tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1") as port:
+        problem = (await get(port, "/api/operations")).json["lag_problem"]
+
+    assert "broker 127.0.0.1:1: Connect call failed" in problem
+    assert problem.endswith(": correct KAFKA_BOOTSTRAP_SERVERS, or start the broker.")
