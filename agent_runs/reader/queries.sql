@@ -2,8 +2,10 @@
 
 -- begin --
 -- Begins a transaction with one snapshot. `$schema` is replaced by the schema of the tables, `$timeout` by milliseconds, a little less than the deadline of the
--- caller. Compiling a query takes longer than these queries.
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = "$schema"; SET LOCAL statement_timeout = $timeout; SET LOCAL jit = off
+-- caller. Compiling a query takes longer than these queries. PostgreSQL 16 has no `transaction_timeout`.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = "$schema"; SET LOCAL statement_timeout = $timeout; SET LOCAL jit = off;
+SET LOCAL idle_in_transaction_session_timeout = $timeout;
+SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) <> '0'
 
 -- commit --
 COMMIT

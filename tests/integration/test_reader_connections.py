@@ -11,6 +11,7 @@ from agent_runs.reader import DatabaseUnavailable, Reader
 from tests.support.messages import event
 from tests.support.proxy.proxy import DatabaseProxy
 from tests.support.servers.clients import execute
+from tests.support.servers.logins import READER, login
 from tests.support.servers.pgbouncer import PROGRAM, pgbouncer
 from tests.support.stored_runs import insert_run
 
@@ -60,6 +61,20 @@ async def test_postgresql_ends_a_statement_that_takes_too_long(database: str) ->
         await blocker.execute("LOCK TABLE agent_runs")
         with pytest.raises(DatabaseUnavailable, match=r"statement timeout|within 0\.5 s"):
             await reader.get_summary("run")
+    await blocker.close()
+
+
+async def test_the_timeouts_of_a_role_do_not_end_the_readers_transactions(database: str) -> None:
+    await insert_run(database, "run", 0)
+    limits = {"statement_timeout": "300ms", "transaction_timeout": "300ms"}
+    blocker = await asyncpg.connect(database)
+    async with login(database, READER, limits) as url, Reader(url) as reader:
+        await reader.get_summary("run")
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE agent_runs")
+            call = asyncio.create_task(reader.get_summary("run"))
+            await blocker.execute("SELECT pg_sleep(0.8)")
+        assert await call is not None
     await blocker.close()
 
 
