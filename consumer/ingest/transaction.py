@@ -10,7 +10,7 @@ import msgspec
 from agent_runs.codec.records import storable_timestamp
 from agent_runs.questions import Question
 from agent_runs.status import FINISHED, RunState, RunStatus
-from consumer.errors import StaleOffsets
+from consumer.errors import DataRefused, StaleOffsets
 from consumer.ingest.sequencing import Head
 from consumer.model.batches import Batch, NewDeadLetter
 from consumer.model.records import Event, Rejection, storable_text
@@ -93,10 +93,13 @@ class Transaction:
 
         Raises:
             RepeatedIds: the id of an event is already stored, or occurs twice among the events.
-            DataRefused: JSONB cannot store an event.
+            DataRefused: JSONB cannot store an event, or a trigger leaves a row out.
         """
+        rows = list(numbered)
         # In chunks: PostgreSQL stores one chunk while the next is encoded, and a batch is never encoded as a whole.
-        await self._store.copy_events(self._chunks(numbered))
+        stored = await self._store.copy_events(self._chunks(rows))
+        if stored != len(rows):  # to commit the offsets would lose the others
+            raise DataRefused(f"PostgreSQL left out {len(rows) - stored} of {len(rows)} rows, as a trigger can do")
 
     async def _chunks(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
         for chunk in encode_events(numbered):

@@ -141,10 +141,14 @@ class Store:
         with _translated():
             await transaction.commit()
 
-    async def copy_events(self, stream: AsyncIterator[bytes]) -> None:
-        """COPY a binary stream into `run_events`. The stream must yield its chunks without waiting."""
+    async def copy_events(self, stream: AsyncIterator[bytes]) -> int:
+        """COPY a binary stream into `run_events`. The stream must yield its chunks without waiting.
+
+        Returns how many rows PostgreSQL has stored: without those that a trigger leaves out.
+        """
         with _translated():
-            await self._connection.copy_to_table("run_events", source=stream, columns=COLUMNS, format="binary")
+            tag = await self._connection.copy_to_table("run_events", source=stream, columns=COLUMNS, format="binary")
+        return int(tag.rpartition(" ")[2])  # the command and the number of rows
 
     async def offsets(self) -> dict[int, Offsets]:
         """Return the stored offsets of the topic, by partition."""

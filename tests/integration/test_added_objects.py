@@ -73,6 +73,10 @@ OBJECTS = {
         "PL/pgSQL function tell()",
         LONG,
     ),
+    "a trigger that leaves rows out": Added(
+        FUNCTION.format("IF NEW.event_seq = 1 THEN RETURN NULL; END IF;") + TRIGGER.replace("AFTER", "BEFORE"),
+        "trigger tell_trg",
+    ),
     "a trigger that changes the run": Added(
         FUNCTION.format("NEW.run_id := 'other';") + TRIGGER.replace("AFTER", "BEFORE"), "trigger tell_trg"
     ),

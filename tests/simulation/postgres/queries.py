@@ -200,14 +200,15 @@ async def restore_fingerprint(tx: Transaction, topic: str, partition: int, offse
 
 
 async def copy_events(tx: Transaction, stream: bytes) -> Rows:
-    """COPY into run_events: every row or none."""
-    for row in _decoded(stream):
+    """COPY into run_events: every row or none. Returns one empty row for each."""
+    rows = list(_decoded(stream))
+    for row in rows:
         jsonb(row.event_data)
         if not await tx.insert("events", (row.run_id, row.event_seq), row):
             raise sql_error("23505", "duplicate key value violates unique constraint", "run_events_pkey")
         if not await tx.insert("event_ids", (row.run_id, row.id), row):
             raise sql_error("23505", "duplicate key value violates unique constraint", "run_events_id_key")
-    return []
+    return [{} for _ in rows]
 
 
 def _decoded(stream: bytes) -> Iterator[EventRow]:

@@ -81,7 +81,7 @@ class ModelStore(Store):
     def transaction(self) -> AbstractAsyncContextManager[None]:  # type: ignore[override]  # another of its kind
         return _Scope(self)
 
-    async def copy_events(self, stream: AsyncIterator[bytes]) -> None:
+    async def copy_events(self, stream: AsyncIterator[bytes]) -> int:
         await self.ask("COPY", self.backend.begin_copy)
         chunks = [chunk async for chunk in stream]
-        await self.ask("COPY data", lambda: self.backend.end_copy(b"".join(chunks)))
+        return len(cast("list[Row]", await self.ask("COPY data", lambda: self.backend.end_copy(b"".join(chunks)))))

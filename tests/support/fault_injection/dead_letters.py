@@ -30,10 +30,11 @@ def break_store(faults: Faults) -> None:
         await faults.reach("after", query)
         return rows
 
-    async def breakable_copy(store: Store, stream: AsyncIterator[bytes]) -> None:
+    async def breakable_copy(store: Store, stream: AsyncIterator[bytes]) -> int:
         await faults.reach("before", "copy_events")
-        await copy_events(store, stream)
+        stored = await copy_events(store, stream)
         await faults.reach("after", "copy_events")
+        return stored
 
     @asynccontextmanager
     async def breakable_transaction(store: Store) -> AsyncIterator[None]:
