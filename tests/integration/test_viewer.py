@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from agent_runs.reader import LlmCall, Reader, RunFilter
+from tests.support.command_line import agent_runs
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.messages import event
 from tests.support.paths import CHECKOUT
@@ -217,6 +218,15 @@ async def test_two_runs_are_compared_and_a_replay_leads_to_its_original_and_back
         compare = "/compare?a=one&b=two"
         for path in ("/runs/one", "/runs/two"):
             assert any(each.get("href") == compare for _, each in Tags((await get(port, path)).text).tags), path
+        # The page of the replay, the JSON API and the command line name the original.
+        (found,) = (await get(port, "/api/runs?label=replay_of%3Done")).json["runs"]
+        assert (found["id"], found["labels"]) == ("two", {"replay_of": "one"})
+        assert (await get(port, "/api/runs/two")).json["labels"] == {"replay_of": "one"}
+        assert "/runs/one" in [each.get("href") for _, each in Tags((await get(port, "/runs/two")).text).tags]
+        environ = {"DATABASE_URL": database}
+        listed = await agent_runs(environ, "runs", "--label", "replay_of=one")
+        assert [line.rstrip().endswith("  replay of one") for line in listed.output.splitlines()] == [False, True]
+        assert "origin   replay of one\n" in (await agent_runs(environ, "show", "two")).output
         text = Tags((await get(port, compare)).text).text
         assert "1 event equal, 1 different, 1 only in the first run, 0 only in the second" in text
         assert "tool_args.q[1]" in text
