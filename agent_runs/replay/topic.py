@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, TypeAlias
 
@@ -105,11 +106,12 @@ class TopicReading:
         self._on_progress = on_progress
 
     async def __aiter__(self) -> AsyncIterator[TopicItem]:
-        async for batch, progress in self._batches():
-            for item in batch:
-                self.positions[item.partition] = item.offset + 1
-                yield item
-            self._passed(progress)
+        async with aclosing(self._batches()) as batches:
+            async for batch, progress in batches:
+                for item in batch:
+                    self.positions[item.partition] = item.offset + 1
+                    yield item
+                self._passed(progress)
 
     def __iter__(self) -> Iterator[TopicItem]:
         """Iterate in a thread without a running event loop."""

@@ -56,7 +56,7 @@ async def read_batches(
         reason = failure_behind(error, began_at) or repr(error)
         raise KafkaUnavailable(f"the topic {settings.topic!r} cannot be read: {reason}") from error
     finally:
-        await reader.close()
+        reader.close()
         with suppress(*CLIENT_ERRORS):
             await client.stop()
 

@@ -66,9 +66,9 @@ class TopicClient:
                 self._lost[partition] = wanted[partition]
             self._positions[partition] = max(wanted.get(partition, start), start)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Abandon the outstanding requests."""
-        await self._fetches.close()
+        self._fetches.close()
 
     async def _chosen_partitions(self) -> list[int]:
         known = await partitions_of(self._client._client, self._topic)  # noqa: SLF001

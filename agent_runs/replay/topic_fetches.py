@@ -79,12 +79,12 @@ class TopicFetches:
         self._sent = {leader: task for leader, task in self._sent.items() if task not in done}
         return [fetched for task in done for fetched in task.result()]
 
-    async def close(self) -> None:
-        """Abandon the outstanding requests."""
-        sent, self._sent = list(self._sent.values()), {}
-        for task in sent:
+    def close(self) -> None:
+        """Abandon the outstanding requests. Does not wait: the task may be cancelled already."""
+        for task in self._sent.values():
             task.cancel()
-        await asyncio.gather(*sent, return_exceptions=True)
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio would log the error
+        self._sent = {}
 
     async def _request(self, leader: int, partitions: list[tuple[int, int, int]]) -> list[Fetched]:
         topics = [(self._topic, partitions)]
