@@ -48,6 +48,8 @@ _ERRORS: Final[dict[str, type[StoreError | OperatorNeeded]]] = {
 # A smaller batch may stay below the limit. 57014 is statement_timeout; a user's request to cancel has the same code.
 _LIMITS: Final = frozenset({"25P03", "25P04", "53200", "53400", "57014"})
 
+_READ_ONLY: Final = "the server is a standby, or default_transaction_read_only is on for the login or the database"
+
 _MISSING_RIGHT: Final = "aclcheck_error"  # the routine that reports 42501 for a table, a function or another object
 
 EVENT_ID_CONSTRAINT: Final = "run_events_id_key"
@@ -101,6 +103,8 @@ def translate(sqlstate: str, message: str, origin: Origin = _UNKNOWN) -> StoreEr
         kind = DataRefused
     if origin.routine == _MISSING_RIGHT:
         message = f"{message}: grant the login of the service this right, which an object of the tables may need"
+    if sqlstate == "25006":
+        message = f"{message}: {_READ_ONLY}"
     text = f"{message} (SQLSTATE {sqlstate})"
     if issubclass(kind, OperatorNeeded):
         return OperatorNeeded(f"PostgreSQL failed with SQLSTATE {sqlstate}: {message}")

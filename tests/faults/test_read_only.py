@@ -7,7 +7,7 @@ from tests.support.scene import Scene
 from tests.support.servers.clients import execute
 from tests.support.workloads.background import publishing
 
-READ_ONLY = "SQLSTATE 25006"
+READ_ONLY = "default_transaction_read_only is on for the login or the database (SQLSTATE 25006)"
 
 
 async def test_a_database_that_becomes_read_only_is_waited_for_without_dead_letters(scene: Scene, seed: int) -> None:
