@@ -137,11 +137,15 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         raise SettingsError([f"AGENT_RUNS_VIEWER_HOST: {host!r} has no address: {error}"]) from error
     try:
-        return socket.create_server(address, family=family, backlog=512)
+        listener = socket.create_server(address, family=family, backlog=512)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CannotListen(f"AGENT_RUNS_VIEWER_PORT: port {port} of {host} is in use: set another one") from error
         raise CannotListen(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    # Its connections inherit this. Without it, the body of an answer waits until the client has acknowledged the head,
+    # up to 40 ms. asyncio sets it only for sockets that were made with IPPROTO_TCP.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:
