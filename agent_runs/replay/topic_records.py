@@ -38,16 +38,17 @@ class FetchedRecords:
     def take(self, enough: int) -> list[Any]:
         """Return the next records: those of whole batches, until there are `enough`, or up to a `problem`."""
         found: list[Any] = []
+        first = self.position
         try:
             while len(found) < enough and self._batches.has_next():
                 batch = self._batches.next_batch()
-                for record in self._committed(batch):
-                    if record.offset >= self.position:  # a batch may begin before the offset that was requested
-                        self.position = record.offset + 1
-                        found.append(record)
+                found.extend(self._committed(batch))
                 self.position = max(self.position, batch.next_offset)
         except Exception as error:  # noqa: BLE001  # parsing raises many errors, such as ValueError
             self.problem = error
+            self.position = max(self.position, found[-1].offset + 1) if found else self.position
+        if found and found[0].offset < first:  # a batch may begin before the offset that was requested
+            return [record for record in found if record.offset >= first]
         return found
 
     def _committed(self, batch: Any) -> Iterator[Any]:
