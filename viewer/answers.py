@@ -1,4 +1,4 @@
-"""Publishes the answers to open questions, and tells the second person who answers a question."""
+"""Publishes the answers to open questions, and refuses a second answer to a question."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -58,8 +58,8 @@ class _LiveRun:
             return False
         return True
 
-    def tell(self, problem: str) -> None:
-        """Tell the watchers why PostgreSQL cannot be read, or with an empty text that it can."""
+    def set_problem(self, problem: str) -> None:
+        """Set why PostgreSQL cannot be read, for the watchers; an empty text if it can."""
         if problem != self.problem:
             self.problem = problem
             self._wake()
@@ -168,7 +168,7 @@ class LiveRuns:
         except ReaderError as error:
             problem = str(error)
         for run in runs.values():
-            run.tell(problem)
+            run.set_problem(problem)
         return bool(problem)
 
     async def _messages(self, run: _LiveRun, run_id: str, after: int) -> AsyncIterator[bytes]:

@@ -37,7 +37,7 @@ class ViewerSettings(Struct, frozen=True, kw_only=True):
         """Return the problems that the types of the fields do not exclude, one sentence each."""
         found = []
         if self.token is None and not is_loopback(self.host):
-            # Also with a user header: whoever reaches the port without the proxy could claim any name.
+            # Also with a user header: a client that reaches the port without the proxy could claim any name.
             found.append(
                 f"AGENT_RUNS_VIEWER_TOKEN: is not set, and AGENT_RUNS_VIEWER_HOST={self.host} is not a loopback "
                 f"address: set a token of at least {_MIN_TOKEN} characters, or listen on 127.0.0.1"
