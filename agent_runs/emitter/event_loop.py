@@ -119,7 +119,8 @@ class SessionLoop(asyncio.SelectorEventLoop):
     def abort_connections(self) -> None:
         """Close every connection at once; unsent data is discarded."""
         for connection in self._connections:
-            connection.abort()
+            with suppress(AttributeError):  # a closed TLS connection, in Python 3.11.2
+                connection.abort()
 
 
 def _make_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
