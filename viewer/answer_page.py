@@ -10,6 +10,7 @@ from agent_runs.codec.lossy_json import dump_struct
 from viewer.answer_document import AnswerDocument
 from viewer.answer_form import answers_of_viewer
 from viewer.answer_requests import answer_of_form, answer_of_json
+from viewer.api import struct_response
 from viewer.html import el, time_element
 from viewer.layout import facts, page, status_badge
 from viewer.parameters import Address, Parameters, path_part
@@ -29,7 +30,7 @@ async def post_answer(request: Request) -> Response:
 async def get_answer(request: Request) -> Response:
     """Return what has become of a question."""
     Parameters(request, ())
-    return Response(dump_struct(await _state(request)), media_type="application/json")
+    return struct_response(await _state(request))
 
 
 async def post_form(request: Request) -> Response:

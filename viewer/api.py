@@ -68,7 +68,7 @@ async def list_events(request: Request) -> Response:
     lines = await read_lines(reader_of(request), path_part(request, "run"), after, limit, types)
     if not lines.events and after == -1:
         await summary_of(request)  # a run that does not exist is not a run without events
-    return _json(dump_struct(lines))  # a text may have a lone surrogate
+    return struct_response(lines)
 
 
 async def get_event(request: Request) -> Response:
@@ -86,7 +86,7 @@ async def get_call(request: Request) -> Response:
     Parameters(request, ())
     run = await summary_of(request)
     found = await find_call(reader_of(request), run.id, path_number(request, "number", 1))
-    return _json(dump_struct(found.call))
+    return struct_response(found.call)
 
 
 async def follow_events(request: Request) -> Response:
@@ -135,6 +135,11 @@ async def get_openapi(request: Request) -> Response:
 
 def _joined(items: list[Any]) -> bytes:
     return b",".join(item.to_json() for item in items)
+
+
+def struct_response(document: msgspec.Struct) -> Response:
+    """Return the response with a struct as JSON, also if a text in it has a lone surrogate."""
+    return _json(dump_struct(document))
 
 
 def _json(document: bytes) -> Response:

@@ -24,7 +24,7 @@ from viewer.event_lines import MAX_LINES, EventLine, EventLines, line_of, read_l
 MAX_WATCHERS: Final = 1000
 _TICK_S: Final = 0.1
 # The wait is at least so many times as long as the reads before it, so that busy runs do not keep PostgreSQL busy.
-_WAIT_FOR_READS: Final = 3
+WAIT_FOR_READS: Final = 3
 _RETRY_S: Final = 1.0  # after an error
 _KEPT_LINES: Final = MAX_LINES  # of each run; a slower watcher reads the events from PostgreSQL itself
 _KEEP_ALIVE_S: Final = 15.0
@@ -146,7 +146,7 @@ class LiveRuns:
             self._added.clear()
             started = loop.time()
             has_problem = await self._read(dict(self._runs))
-            wait_s = max(_TICK_S, _WAIT_FOR_READS * (loop.time() - started), _RETRY_S * has_problem)
+            wait_s = max(_TICK_S, WAIT_FOR_READS * (loop.time() - started), _RETRY_S * has_problem)
             with suppress(TimeoutError):  # a run that is added is read at once
                 await asyncio.wait_for(self._added.wait(), wait_s)
 

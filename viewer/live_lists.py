@@ -15,14 +15,12 @@ from typing import Final, NamedTuple
 from agent_runs.reader import Reader, ReaderError, RunSummary
 from agent_runs.reader.cursor import Position
 from viewer.errors import RETRY_S, Failure
-from viewer.live import KEEP_ALIVE, message
+from viewer.live import KEEP_ALIVE, WAIT_FOR_READS, message
 
 MAX_PAGES: Final = 500
 MAX_NEW: Final = 100  # new runs are counted up to this number
 MAX_LISTS: Final = 50  # different filters
 _TICK_S: Final = 1.0
-# The wait is at least so many times as long as the reads before it, so that slow filters do not keep PostgreSQL busy.
-_WAIT_FOR_READS: Final = 3
 _KEEP_ALIVE_TICKS: Final = 15
 _RUNS_OF_QUERY: Final = 1000
 
@@ -134,7 +132,7 @@ class LiveLists:
                 self._problem = str(error)
             self._ticked.set()
             self._ticked = asyncio.Event()
-            await asyncio.sleep(max(_TICK_S, _WAIT_FOR_READS * (loop.time() - started)))
+            await asyncio.sleep(max(_TICK_S, WAIT_FOR_READS * (loop.time() - started)))
 
     async def _read(self, pages: Sequence[Page]) -> None:
         ids = sorted({run_id for page in pages for run_id in page.run_ids})

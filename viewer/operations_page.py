@@ -7,11 +7,10 @@ from xml.etree.ElementTree import Element
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.reader import DeadLetterPage
 from agent_runs.reader.event_text import count_text
 from agent_runs.times import duration_text
-from viewer.api import reader_of
+from viewer.api import reader_of, struct_response
 from viewer.dead_letter_page import REASONS, dead_letter_row
 from viewer.errors import Failure
 from viewer.html import Child, el, time_element
@@ -27,7 +26,7 @@ _COLUMNS: Final = ("Partition", "State", "Waiting", "Waiting for", "Stored up to
 async def get_operations(request: Request) -> Response:
     """Return how far the topics are stored, and how many dead letters are open."""
     Parameters(request, ())
-    return Response(dump_struct(await _operations_of(request).read()), media_type="application/json")
+    return struct_response(await _operations_of(request).read())
 
 
 async def operations_page(request: Request) -> Response:

@@ -5,8 +5,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent_runs.codec.lossy_json import dump_struct
-from viewer.api import reader_of, summary_of
+from viewer.api import reader_of, struct_response, summary_of
 from viewer.errors import Failure
 from viewer.parameters import MAX_SEQ, Parameters
 
@@ -20,7 +19,7 @@ async def get_structure(request: Request) -> Response:
     run = await summary_of(request)
     after = parameters.number("after", -1, -1, MAX_SEQ)
     limit = parameters.number("limit", MAX_STRUCTURE, 1, MAX_STRUCTURE)
-    return _json(await reader_of(request).structure(run.id, after=after, limit=limit))
+    return struct_response(await reader_of(request).structure(run.id, after=after, limit=limit))
 
 
 async def search_events(request: Request) -> Response:
@@ -33,7 +32,7 @@ async def search_events(request: Request) -> Response:
     run = await summary_of(request)
     async with request.app.state.scans:
         found = await reader_of(request).search_events(run.id, text, after=after, types=parameters.all("type") or None)
-    return _json(found)
+    return struct_response(found)
 
 
 async def get_usage(request: Request) -> Response:
@@ -41,8 +40,4 @@ async def get_usage(request: Request) -> Response:
     after = Parameters(request, ("after",)).number("after", -1, -1, MAX_SEQ)
     run = await summary_of(request)
     async with request.app.state.scans:
-        return _json(await reader_of(request).usage(run.id, after=after))
-
-
-def _json(document: object) -> Response:
-    return Response(dump_struct(document), media_type="application/json")
+        return struct_response(await reader_of(request).usage(run.id, after=after))

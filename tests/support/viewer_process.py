@@ -86,3 +86,13 @@ async def running_viewer(database: str, directory: Path, **settings: str) -> Asy
         assert not process.has_unhandled_errors, process.output
     finally:
         process.kill()
+
+
+async def next_data(messages: AsyncIterator[bytes], name: str) -> Any:
+    """Return the data of the next message of this name in a stream that the viewer's code has made."""
+    async with asyncio.timeout(30):
+        async for message in messages:
+            fields = dict(line.split(": ", 1) for line in message.decode().splitlines() if line)
+            if fields.get("event") == name:
+                return json.loads(fields["data"])
+    raise AssertionError("the stream has ended")

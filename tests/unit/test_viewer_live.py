@@ -1,7 +1,6 @@
 """Following runs: one read for all watchers."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
@@ -12,6 +11,7 @@ from agent_runs.reader import DatabaseUnavailable, Reader, RunSummary, StoredEve
 from agent_runs.status import RunStatus
 from tests.support.messages import event
 from tests.support.stored_runs import START
+from tests.support.viewer_process import next_data
 from viewer.errors import Failure
 from viewer.live import LiveRuns
 
@@ -78,16 +78,6 @@ def reader() -> FakeReader:
 @pytest.fixture
 def live(reader: FakeReader) -> LiveRuns:
     return LiveRuns(cast("Reader", reader))
-
-
-async def next_data(messages: AsyncIterator[bytes], name: str) -> Any:
-    """Return the data of the next message of this name."""
-    async with asyncio.timeout(30):
-        async for message in messages:
-            fields = dict(line.split(": ", 1) for line in message.decode().splitlines() if line)
-            if fields.get("event") == name:
-                return json.loads(fields["data"])
-    raise AssertionError("the stream has ended")
 
 
 async def test_a_hundred_watchers_of_a_run_share_its_reads(reader: FakeReader, live: LiveRuns) -> None:

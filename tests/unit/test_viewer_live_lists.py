@@ -1,8 +1,7 @@
 """Following lists: one read for all pages."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from agent_runs.reader import DatabaseUnavailable, Reader, RunSummary
 from agent_runs.reader.cursor import Position
 from agent_runs.status import RunStatus
 from tests.support.stored_runs import START
+from tests.support.viewer_process import next_data
 from viewer.errors import Failure
 from viewer.live_lists import LiveLists, Page
 
@@ -41,15 +41,6 @@ def short_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def page(reader: FakeReader, number: int = 0) -> Page:
     return Page("all", reader.newest, Position(START, "a"), [f"run-{number}", "shared"])
-
-
-async def next_data(messages: AsyncIterator[bytes], name: str) -> Any:
-    async with asyncio.timeout(30):
-        async for message in messages:
-            fields = dict(line.split(": ", 1) for line in message.decode().splitlines() if line)
-            if fields.get("event") == name:
-                return json.loads(fields["data"])
-    raise AssertionError("the stream has ended")
 
 
 async def test_a_hundred_pages_share_one_read_a_tick_and_get_their_own_runs() -> None:
