@@ -51,7 +51,7 @@ class Writer:
 
         self.busy = True
         try:
-            return await with_deadline(transaction(), store, self._timeout_s)
+            return await with_deadline(transaction(), store.terminate, self._timeout_s)
         except ConnectionLost as error:
             raise ConnectionLost(str(error), outcome, limit_exceeded=error.limit_exceeded) from error
         except MemoryError as error:

@@ -56,13 +56,13 @@ class ProcessSessions:
             return []
         now = time.monotonic()
         if not self._locked and now >= self._relock_at:
-            await with_deadline(store.fetch("lock_token", self._token), store, self._timeout_s)
+            await with_deadline(store.fetch("lock_token", self._token), store.terminate, self._timeout_s)
             self._locked = True
             self._relock_at = now + _RELOCK_INTERVAL_S if self._lost else now
         others = {member.member_id: member for member in members if member.token not in (None, self._token)}
         self._free_since = {id_: since for id_, since in self._free_since.items() if id_ in others}
         tokens = [member.token for member in others.values()]
-        rows = await with_deadline(store.fetch("free_tokens", tokens), store, self._timeout_s)
+        rows = await with_deadline(store.fetch("free_tokens", tokens), store.terminate, self._timeout_s)
         free = {row["token"] for row in rows}
         return [member for member in others.values() if self._has_ended(member, now, is_free=member.token in free)]
 
@@ -70,7 +70,7 @@ class ProcessSessions:
         """Begin with a new session: what was seen over an earlier one does not count."""
         self._free_since.clear()
         self._locked, self._lost = False, self._lost or self._locked
-        (backend,) = await with_deadline(store.fetch("backend_pid"), store, self._timeout_s)
+        (backend,) = await with_deadline(store.fetch("backend_pid"), store.terminate, self._timeout_s)
         self._pooled = backend["pid"] != store.backend_pid
         self._store = store
 

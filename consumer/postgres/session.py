@@ -31,7 +31,7 @@ class Session:
             StoreError: a statement failed. After ConnectionLost, it may have been executed.
         """
         store = await self.connected()
-        return await with_deadline(work(store), store, self._timeout_s)
+        return await with_deadline(work(store), store.terminate, self._timeout_s)
 
     async def fetch(self, query: str, *parameters: object) -> list[Row]:
         """Run a named query and return its rows.
@@ -51,8 +51,8 @@ class Session:
             StoreError: see `run`.
         """
         store = await self.connected()
-        await with_deadline(store.fetch("allow_long_statements"), store, self._timeout_s)
-        (backend,) = await with_deadline(store.fetch("backend_pid"), store, self._timeout_s)
+        await with_deadline(store.fetch("allow_long_statements"), store.terminate, self._timeout_s)
+        (backend,) = await with_deadline(store.fetch("backend_pid"), store.terminate, self._timeout_s)
 
         async def is_executing() -> bool:
             second = Session(self._connect, self._timeout_s)
@@ -63,7 +63,7 @@ class Session:
             finally:
                 second.close()
 
-        return await with_deadline(work(store), store, self._timeout_s, is_executing)
+        return await with_deadline(work(store), store.terminate, self._timeout_s, is_executing)
 
     async def connected(self) -> Store:
         """Return the open connection; open a new one if there is none."""

@@ -77,7 +77,7 @@ class Store:
         store, settings = cls(connection, topic, config), session_settings(config)
         work = store.fetch("set_session", list(settings), list(settings.values()))
         try:
-            await with_deadline(work, store, config.connect_timeout_s)
+            await with_deadline(work, store.terminate, config.connect_timeout_s)
         except NewConnection as error:  # a session that other clients use too has their prepared statements
             store.terminate()
             raise UsageError(SHARED_SESSIONS) from error
