@@ -1,4 +1,4 @@
-"""Judges a record of the topic: whether it is an event of the contract, and if not, why.
+"""Validates a record of the topic: whether it is an event of the contract, and if not, why.
 
 The service and `agent_runs.replay.read_topic` use the same function, so that both refuse the same records.
 """
@@ -36,13 +36,13 @@ class Reason(StrEnum):
 
 
 class Refusal(NamedTuple):
-    """Why a record is no event."""
+    """Why a record is not an event."""
 
     reason: Reason
     detail: str
 
 
-def judge_record(
+def validate_record(
     key: bytes | None, value: bytes | None, timestamp_ms: int, max_event_bytes: int, decode: Callable[[bytes], _T]
 ) -> tuple[str, _T] | Refusal:
     """Return the run id and the decoded value of a record; or the first reason to refuse it, in `Reason`'s order.

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer
 
 from agent_runs.codec.decode import decode_event
-from agent_runs.codec.records import Reason, Refusal, judge_record
+from agent_runs.codec.records import Reason, Refusal, validate_record
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.decompression import decompression_limit
 from agent_runs.kafka.errors import DamagedBatch
@@ -68,11 +68,11 @@ def _items(found: Records, max_event_bytes: int) -> Iterator[TopicItem]:
             yield _rejection(partition, record, Refusal(Reason.UNREADABLE, record.problem))
             continue
         timestamp_ms = record.timestamp
-        judged = judge_record(record.key, record.value, timestamp_ms, max_event_bytes, decode_event)
-        if isinstance(judged, Refusal):
-            yield _rejection(partition, record, judged)
+        validated = validate_record(record.key, record.value, timestamp_ms, max_event_bytes, decode_event)
+        if isinstance(validated, Refusal):
+            yield _rejection(partition, record, validated)
         else:
-            yield TopicEvent(judged[0], partition, record.offset, timestamp_ms, judged[1], record.headers)
+            yield TopicEvent(validated[0], partition, record.offset, timestamp_ms, validated[1], record.headers)
 
 
 def _rejection(partition: int, record: Any, refusal: Refusal) -> TopicRejection:
