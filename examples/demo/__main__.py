@@ -22,8 +22,6 @@ from examples.demo.scenario import Plan, Scenario
 
 TOPIC = "run-events-demo"
 PARTITIONS = 6
-# Kafka reassigns the partitions of a killed consumer after this time. The default of 30 s is too long to watch.
-SESSION_TIMEOUT_S = 3
 GIVE_UP_S = 20  # how long a command waits for Kafka or PostgreSQL
 
 FAILED = 1
@@ -111,7 +109,6 @@ def _environment(stack: LocalStack) -> dict[str, str]:
         "DATABASE_URL": stack.postgres.url,
         "AGENT_RUNS_TOPIC": TOPIC,
         "AGENT_RUNS_GROUP": "agent-runs-demo",
-        "AGENT_RUNS_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
         "AGENT_RUNS_GIVE_UP_S": str(GIVE_UP_S),
     }
 
