@@ -46,7 +46,7 @@ async def serve(config: Config, *, to_end: bool) -> None:
 
     Raises:
         UsageError: the topic does not exist, or the schema of the database is not the expected one.
-        OperatorNeeded: PostgreSQL refused something that no retry can change; with `to_end`, also if partitions are
+        OperatorNeeded: PostgreSQL refused something that no retry can change; with `to_end`, or if partitions are
             halted.
         GaveUp: only with `to_end`: Kafka or PostgreSQL stayed unavailable, or no stored offset moved, for `give_up_s`
             seconds.

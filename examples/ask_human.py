@@ -2,7 +2,7 @@
 
     .venv/bin/python examples/ask_human.py               # asks, prints the run's id and ends; the run is `waiting`
     .venv/bin/python examples/ask_human.py RUN_ID yes    # publishes the human's answer; the run is `completed`
-    .venv/bin/python examples/ask_human.py wait          # asks, and goes on when the answer is in the database
+    .venv/bin/python examples/ask_human.py wait          # asks, and continues when the answer is in the database
 
 Set up the environment as for plain_agent.py. To resume or to wait, a consumer must run, and DATABASE_URL must be set.
 """
@@ -45,7 +45,7 @@ def resume(emitter: Emitter, run_id: str, decision: str) -> None:
 
 
 def ask_and_wait(emitter: Emitter) -> None:
-    """Ask a human, wait until the database has the answer, and go on."""
+    """Ask a human, wait until the database has the answer, and continue."""
     with emitter.start_run(agent_id="refund-desk") as run:
         run.input("message_from_user", {"text": COMPLAINT})
         messages: list[dict[str, Any]] = [{"role": "user", "content": COMPLAINT}]

@@ -1,9 +1,9 @@
-"""A stored run is forked before its second model call, and goes on with another prompt; nothing is booked twice.
+"""A stored run is forked before its second model call, and continues with another prompt; nothing is booked twice.
 
     .venv/bin/python examples/fork_run.py                           # books a meeting; prints the id of the run
     agent-runs show RUN_ID                                          # the numbers of its events
     agent-runs fork RUN_ID --until 4                                # prints the id of the fork
-    .venv/bin/python examples/fork_run.py FORK_ID "Be formal."      # goes on from there with another prompt
+    .venv/bin/python examples/fork_run.py FORK_ID "Be formal."      # continues from there with another prompt
 
 Set up the environment as for plain_agent.py. To fork, a consumer must run, and DATABASE_URL must be set.
 """

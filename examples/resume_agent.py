@@ -2,7 +2,7 @@
 
     .venv/bin/python examples/resume_agent.py "A-4711 is broken."   # works until it asks a human, prints its id, ends
     agent-runs answer RUN_ID yes
-    .venv/bin/python examples/resume_agent.py resume RUN_ID         # goes on, with nothing but the stored history
+    .venv/bin/python examples/resume_agent.py resume RUN_ID         # continues, with nothing but the stored history
 
 Set up the environment as for plain_agent.py. To answer and to resume, a consumer must run, and DATABASE_URL must be
 set.

@@ -56,7 +56,7 @@ class ToolAgent:
         return messages
 
     def _answer(self, run: Run, messages: list[Message]) -> bool:
-        """Let the model call tools until it answers the user. Returns whether the conversation goes on."""
+        """Let the model call tools until it answers the user. Returns whether the conversation continues."""
         while sum(message["role"] == "assistant" for message in messages) < self.max_calls:
             messages.append(self._ask_model(run, messages))
             calls = messages[-1].get("tool_calls")

@@ -52,13 +52,13 @@ async def answer_of_json(request: Request) -> NewAnswer:
     """Return the answer that a request of the API has.
 
     Raises:
-        Failure: its body is none.
+        Failure: its body is not an answer.
     """
     fields = _parsed(await _body(request), "The body")
     try:
         document = msgspec.convert({**_only_known(fields), "result": None}, NewAnswerDocument)
     except msgspec.ValidationError as error:
-        raise Failure(400, f"The body is no answer: {error}.") from error
+        raise Failure(400, f"The body is not an answer: {error}.") from error
     if ("answer" in fields) == ("result" in fields):
         raise Failure(400, "The body must have either `answer` or `result`.")
     result = fields["result"] if "result" in fields else _result_of(document.answer)
@@ -73,7 +73,7 @@ async def answer_of_form(request: Request, question_id: str) -> NewAnswer:
     breaks of a field, and an id may have some.
 
     Raises:
-        Failure: its fields are no answer.
+        Failure: its fields are not an answer.
     """
     try:
         text = (await _body(request)).decode("ascii")

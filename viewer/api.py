@@ -138,7 +138,7 @@ def _joined(items: list[Any]) -> bytes:
 
 
 def struct_response(document: msgspec.Struct) -> Response:
-    """Return the response with a struct as JSON, also if a text in it has a lone surrogate."""
+    """Return the response with a struct as JSON, even if a text in it has a lone surrogate."""
     return _json(dump_struct(document))
 
 

@@ -123,7 +123,7 @@ def _is_same_origin(headers: Headers, *, needs_proof: bool) -> bool:
     Args:
         headers: of the request.
         needs_proof: whether a request with neither header is refused. A form of any site can be sent without asking
-            the viewer first, JSON cannot: only a client that is no browser sends JSON without `Origin`.
+            the viewer first, JSON cannot: only a client that is not a browser sends JSON without `Origin`.
     """
     site, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
     if site:

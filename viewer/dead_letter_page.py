@@ -22,7 +22,7 @@ _MAX_PRETTY: Final = 1024 * 1024  # characters
 # What each reason means, in the order in which they are checked.
 REASONS: Final = {
     "missing_key": "The record has no key, so it belongs to no run.",
-    "invalid_key": "The key is no id of a run.",
+    "invalid_key": "The key is not a valid run id.",
     "too_large": "The value is larger than AGENT_RUNS_MAX_EVENT_BYTES, or has too many JSON values.",
     "not_json": "The value is not JSON.",
     "invalid_event": "The value is JSON, but not an event of the contract.",

@@ -5,7 +5,7 @@ and a third one the runs after them.
 
 The messages are server-sent events:
 
-- `lines`: new events without their payloads; its id is the number of the last one, with which a client goes on.
+- `lines`: new events without their payloads; its id is the number of the last one, with which a client continues.
 - `run`: the run after them.
 - `problem`: PostgreSQL cannot be read, and why; empty if it can again.
 """

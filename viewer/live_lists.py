@@ -142,5 +142,5 @@ class LiveLists:
         self._runs = runs
         self._newest = {key: self._newest.get(key, []) for key in {page.key for page in pages}}
         for key, page in {page.key: page for page in pages}.items():
-            with suppress(ReaderError):  # a filter may exceed the deadline; the other lists go on
+            with suppress(ReaderError):  # a filter may exceed the deadline; the other lists continue
                 self._newest[key] = await page.read_newest()

@@ -120,11 +120,11 @@ _PATHS: Final[tuple[tuple[str, str, type | None, dict[str, str]], ...]] = (
     ),
     (
         "/api/runs/{id}/search",
-        "The next events whose message has a text; go on until it is complete.",
+        "The next events whose message has a text; repeat until it is complete.",
         Hits,
         {"q": "The text, whatever its case.", **_AFTER, "type": "Only of this type; may be repeated."},
     ),
-    ("/api/runs/{id}/usage", "What the next model calls used; go on until it is complete.", Usage, _AFTER),
+    ("/api/runs/{id}/usage", "What the next model calls used; repeat until it is complete.", Usage, _AFTER),
     ("/api/runs/{id}/calls/{n}", "A call of a language model, counted from 1.", LlmCall, {}),
     ("/api/runs/{id}/answers/{question}", "What has become of a question.", AnswerDocument, {}),
     ("/api/questions", "The questions that nobody has answered.", QuestionPageDocument, _PAGE),

@@ -44,7 +44,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals in the event loop. Uvicorn raises them again after its end, which then is no exit code."""
+        """Handle signals in the event loop. Uvicorn raises them again after its end, which is then not an exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.handle_exit, number, None)

@@ -25,7 +25,7 @@ class ViewerSettings(Struct, frozen=True, kw_only=True):
     port: Annotated[int, env("AGENT_RUNS_VIEWER_PORT", ge=0, le=65535)] = 8020  # 0: any free port
     # The password that every request must have. Required unless `host` is a loopback address.
     token: Annotated[str | None, env("AGENT_RUNS_VIEWER_TOKEN")] = None
-    # The header in which a proxy names the user. The viewer believes it, so the proxy must remove it from the requests
+    # The header in which a proxy names the user. The viewer trusts it, so the proxy must remove it from the requests
     # of its clients.
     user_header: Annotated[str, env("AGENT_RUNS_VIEWER_USER_HEADER", pattern="^[A-Za-z0-9-]{0,64}$")] = ""
     # The names, separated by commas, by which browsers reach the viewer, in addition to loopback names.

@@ -40,7 +40,7 @@ def answer_command(  # noqa: PLR0913  # the options of the command
     by: str | None,
     wait_s: float,
 ) -> None:
-    """Answer a question of a run, so that its agent goes on.
+    """Answer a question of a run, so that its agent continues.
 
     Publishes a `tool_succeeded` of the request, with the result {"answer": TEXT}. A question that is answered already
     is refused, and so is an empty TEXT.

@@ -27,7 +27,7 @@ from agent_runs.replay.forks import history_fields
 @click.option("--as", "fork_id", metavar="RUN", help="The id of the fork. Default: a new one.")
 @wait_option("fork")
 def fork_command(run_id: str, until: str, fork_id: str | None, wait_s: float) -> None:
-    """Start a run that goes on from an event of another run, and print its id.
+    """Start a run that continues from an event of another run, and print its id.
 
     The fork has the agent, session and labels of the other run, which is not changed, and the events up to EVENT in a
     context_assembled. An agent takes the fork up with a recording: the calls up to EVENT have their recorded answers,
@@ -62,7 +62,7 @@ def fork_command(run_id: str, until: str, fork_id: str | None, wait_s: float) ->
 
 
 def _start_of_fork(run: RunSummary, until: int) -> dict[str, object]:
-    """Return the fields of the `run_started`: a fork is no child of the run's parent, and no replay."""
+    """Return the fields of the `run_started`: a fork is neither a child of the run's parent nor a replay."""
     fields = origin_fields(run.id, until)
     kept = {name: value for name, value in run.labels.items() if name not in (REPLAY_OF, FORKED_FROM)}
     labels = {**kept, **fields.pop("labels", {})}

@@ -101,7 +101,7 @@ def _check_encoding(arguments: list[str]) -> None:
     """Require that each argument is text; Python replaces bytes that are not by lone surrogates."""
     for argument in arguments:
         if LONE_SURROGATE.search(argument):
-            raise click.UsageError(f"{argument!a} is no text in the locale's encoding: set LC_ALL=C.UTF-8")
+            raise click.UsageError(f"{argument!a} is not text in the locale's encoding: set LC_ALL=C.UTF-8")
 
 
 def _text_of(error: BaseException) -> str:

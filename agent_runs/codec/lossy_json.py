@@ -198,7 +198,7 @@ def _dump_repr(value: Any, *, canonical: bool) -> str:
 
 
 def safe_repr(value: Any) -> str:
-    """Return the Python representation of an object, also if its `__repr__` raises."""
+    """Return the Python representation of an object, even if its `__repr__` raises."""
     try:
         return hex(value) if type(value) is int else repr(value)
     except Exception as error:  # noqa: BLE001  # a `__repr__` that raises must not lose the event

@@ -125,7 +125,7 @@ class Emitter(Shared):
     ) -> Run:
         """Continue a run that was started before or in another process. Emits nothing itself.
 
-        With `history`, the events of the run so far or a reader of them, the run goes on from its last event, status
+        With `history`, the events of the run so far or a reader of them, the run continues from its last event, status
         and open questions; see `read_history`. `recording` is as for `start_run`.
         """
         run = Run(self._pipeline, run_id, session_id)

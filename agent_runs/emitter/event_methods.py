@@ -80,7 +80,7 @@ class EventMethods(Shared):
         extra: Extra = None,
         **further: Json,
     ) -> str:
-        """Record the exact prompts and the exact response of a model; a value that is no text as its canonical JSON."""
+        """Record the exact prompts and response of a model; a value that is not text as its canonical JSON."""
         texts = {"system_prompt": system_prompt, "user_prompt": user_prompt, "raw_response": raw_response}
         fields = {name: text_of(value) for name, value in texts.items()}
         return self._chain.emit(LlmCalled, parent, extra, further, model=model, **fields)[0]

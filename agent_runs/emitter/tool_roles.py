@@ -11,7 +11,7 @@ from agent_runs.status import Role
 def read_tool_roles(waiting_tools: Iterable[str], finishing_tools: Iterable[str]) -> dict[str, str]:
     """Return the field `role` of the events of tools, by the name of the tool. A tool in both collections waits.
 
-    What is no collection of texts is ignored, and an error is logged.
+    A value that is not a collection of texts is ignored, and an error is logged.
     """
     roles = dict.fromkeys(_names("finishing_tools", finishing_tools), Role.FINISHES.value)
     return roles | dict.fromkeys(_names("waiting_tools", waiting_tools), Role.WAITS.value)
@@ -27,5 +27,5 @@ def _names(argument: str, tools: Iterable[str]) -> list[str]:
         names = [None]
     usable = [name for name in names if isinstance(name, str)]
     if len(usable) < len(names):
-        log_safely(ERROR, "The emitter ignores values of %s that are no names of tools, such as %r", argument, tools)
+        log_safely(ERROR, "The emitter ignores values of %s that are not names of tools, such as %r", argument, tools)
     return usable

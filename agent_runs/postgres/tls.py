@@ -1,7 +1,7 @@
 """TLS of the connections to PostgreSQL, from the parameters of DATABASE_URL.
 
-The driver would make these contexts itself. But it also looks for `~/.postgresql`, which is no setting of the service,
-and fails if the user may not read that directory.
+The driver would make these contexts itself. But it also looks for `~/.postgresql`, which is not a setting of the
+service, and fails if the user may not read that directory.
 """
 
 import ssl
@@ -36,7 +36,7 @@ def attempts(parameters: Mapping[str, str]) -> list[Tls]:
 
 
 def refusal(error: ssl.SSLError) -> str:
-    """Return which side refuses the other one, and the remedy; empty if the error is no refusal."""
+    """Return which side refuses the other one, and the remedy; empty if the error is not a refusal."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"the certificate of PostgreSQL is not accepted: {error.verify_message}: correct the certificate, or "

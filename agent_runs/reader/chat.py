@@ -87,7 +87,7 @@ def _part(part: Any) -> tuple[str, str]:
 
 
 def _plain_part(part: dict[str, Any], kind: str) -> tuple[str, str]:
-    """Return a part that is no call of a tool: a text, media, or anything else as JSON."""
+    """Return a part that is not a call of a tool: a text, media, or anything else as JSON."""
     media = _media_part(part, kind)
     if media is not None:
         return media

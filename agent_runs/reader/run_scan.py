@@ -1,6 +1,6 @@
 """Reads something of all events of a run, part by part: their structure, where a text is, and the tokens used.
 
-A part is bounded in events, bytes and time. Its caller goes on with the next one.
+A part is bounded in events, bytes and time. The caller continues with the next one.
 """
 
 import json

@@ -114,7 +114,7 @@ class SyncRunSource(Generic[_Source]):
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
-        except BaseException:  # for example KeyboardInterrupt: the work must not go on
+        except BaseException:  # for example KeyboardInterrupt: the work must not continue
             future.cancel()
             raise
 

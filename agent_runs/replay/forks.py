@@ -1,4 +1,4 @@
-"""Loads the recording that a fork goes on from, and makes the event that shows its history."""
+"""Loads the recording that a fork continues from, and makes the event that shows its history."""
 
 from collections import deque
 from collections.abc import AsyncIterable

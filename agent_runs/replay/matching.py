@@ -86,7 +86,7 @@ class Matcher:
         return (unit for unit in self.calls if not self._closed[unit.number] and kind in (None, unit.kind))
 
     def is_covered(self, unit: Unit) -> bool:
-        """Whether the unit was called by a tool whose recorded result was served, so that nobody calls it again."""
+        """Whether the unit was called by a tool whose recorded result was served, so that it is not called again."""
         inside = unit.inside
         while inside is not None:
             if self._is_served[inside]:

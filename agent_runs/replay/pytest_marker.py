@@ -53,7 +53,7 @@ def find_cases(folder: Path, arguments: Sequence[Any], test_name: str, *, record
         record: whether runs are recorded, so that there may be none before.
 
     Raises:
-        NothingRecorded: there is none, or one cannot be read, or the pattern is no relative path.
+        NothingRecorded: there is none, or one cannot be read, or the pattern is not a relative path.
     """
     if len(arguments) != 1 or not isinstance(arguments[0], str):
         raise NothingRecorded(_NO_PATTERN.format(folder))

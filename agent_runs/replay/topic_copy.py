@@ -114,7 +114,7 @@ class _Copy:
         return is_cancelled
 
     def pass_to(self, progress: Progress) -> Copied:
-        """Pass over what is no record, such as transaction markers, after the records of a batch were sent."""
+        """Pass over offsets without a record, such as transaction markers, after the records of a batch were sent."""
         self._positions |= progress.positions
         return self.copied(progress)
 

@@ -50,7 +50,7 @@ SELECT event_seq, source_partition, source_offset
 SELECT now() AS now
 
 -- lock_open_letter --
--- Locks a dead letter if it is open and was not changed since a pass began. A pass then retries it at most once, also if
+-- Locks a dead letter if it is open and was not changed since a pass began. A pass then retries it at most once, even if
 -- two operators retry at the same time, or if the answer to a COMMIT was lost.
 -- $1 id, $2 not changed at this time or later
 SELECT retries

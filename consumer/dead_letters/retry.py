@@ -64,7 +64,7 @@ class _RollBack(Exception):
 
 
 class Retry:
-    """One pass over dead letters. It retries each one at most once, also if the answer to a COMMIT is lost."""
+    """One pass over dead letters. It retries each one at most once, even if the answer to a COMMIT is lost."""
 
     def __init__(self, session: Session, options: RetryOptions) -> None:
         self._session = session

@@ -38,7 +38,7 @@ UPDATE consumer_offsets AS o
 -- The events whose id is already stored in their run, and whether the stored content is the same: equal bytes if a
 -- message cannot be stored as JSONB, otherwise equal as JSONB. Values are passed as bytes and parsed only for these
 -- events, even if the comparison of bytes is enough: a value that JSONB cannot store must fail here, because such a record
--- is rejected, also if it is a repeat.
+-- is rejected, even if it is a repeat.
 -- $1 run ids, $2 event ids, $3 values, $4 raws. Returns positions in the arrays, from 1
 SELECT b.position,
        CASE WHEN e.raw IS NULL AND b.raw IS NULL THEN e.event_data = convert_from(b.value, 'UTF8')::jsonb

@@ -23,7 +23,7 @@ from consumer.kafka.request_client import RequestClient
 from consumer.kafka.transaction_protocol import DescribeProducersRequest, ListTransactionsRequest
 from consumer.model.topic_status import OpenTransaction
 
-_CONSUMER: Final = -1  # replica id of a client that is no broker
+_CONSUMER: Final = -1  # replica id of a client that is not a broker
 _UNCOMMITTED: Final = 0  # isolation levels
 _COMMITTED: Final = 1
 _BATCH_HEADER: Final = DefaultRecordBase.HEADER_STRUCT
@@ -90,7 +90,7 @@ class LogWatch:
         """Return when the first record at or after an offset was written, in milliseconds since 1970.
 
         It is the timestamp of the record's batch, which is the record's own if the topic has LogAppendTime. A record
-        counts also if its transaction is open or was aborted. None if there is no record. Fetches one batch.
+        counts even if its transaction is open or was aborted. None if there is no record. Fetches one batch.
 
         Raises:
             Unavailable: the broker does not answer in time.

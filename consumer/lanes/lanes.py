@@ -54,7 +54,7 @@ class Lane:
         self._writer.disconnect()
 
     def submit(self, slice_: Slice) -> None:
-        """Queue a slice, also when `has_room` is False."""
+        """Queue a slice, even when `has_room` is False."""
         queue = self.queues.get(slice_.claim)
         if queue is None:
             queue = self.queues[slice_.claim] = Queue(slice_.claim, self._config)
@@ -170,7 +170,7 @@ class Lanes:
         return self._lane_of(claim).has_room(claim)
 
     def submit(self, slice_: Slice) -> None:
-        """Queue a slice in its lane, also when `has_room` is False."""
+        """Queue a slice in its lane, even when `has_room` is False."""
         self._lane_of(slice_.claim).submit(slice_)
 
     async def wait_for_idle(self, timeout_s: float) -> None:

@@ -74,7 +74,8 @@ async def show_offsets(config: Config, session: Session) -> OffsetsReport:
 def _stalled(status: PartitionStatus, topic: TopicStatus, config: Config) -> str | None:
     """Return why a partition seems to stand still; None if it does not.
 
-    The tables do not have what halts a partition: its owner knows it. They have when its stored offset last moved.
+    The tables do not have the reason of a halt; the log of the partition's owner has it. They have the time when
+    its stored offset last moved.
     """
     stored, watched = status.stored, status.watched
     next_offset = stored.next_offset if stored else status.bounds.start_offset

@@ -1,4 +1,4 @@
-"""Reports the status of all partitions of the topic every `watch_interval_s`, also while this process owns none."""
+"""Reports the status of all partitions of the topic every `watch_interval_s`, even while this process owns none."""
 
 import asyncio
 from collections.abc import Callable

@@ -116,7 +116,7 @@ def translate(sqlstate: str, message: str, origin: Origin = _UNKNOWN) -> StoreEr
 
 
 def _is_of_added_object(sqlstate: str, origin: Origin) -> bool:
-    """Whether the error is of an object that someone has added to the tables, such as a trigger or a policy."""
+    """Whether the error is of an object that was added to the tables, such as a trigger or a policy."""
     match sqlstate:
         case _ if origin.function:
             return True  # the service's own tables call no function

@@ -5,7 +5,7 @@ from consumer.telemetry.state import State
 
 
 def live_problems(state: State) -> list[str]:
-    """Return why the process must be restarted. Unavailable servers are no reason: a restart does not help."""
+    """Return why the process must be restarted. An unavailable server is not a reason: a restart does not help."""
     if state.since_event_loop_s() > state.stall_s:
         return [f"the event loop has been blocked for {state.since_event_loop_s():.0f} s: restart this process"]
     return []
@@ -14,7 +14,7 @@ def live_problems(state: State) -> list[str]:
 def ready_problems(state: State) -> list[str]:
     """Return why this consumer does not consume: no membership, or partitions that are not started or do not move.
 
-    A halted partition is no reason: an operator decides about it, whichever consumer owns it.
+    A halted partition is not a reason: an operator decides about it, whichever consumer owns it.
     """
     found = live_problems(state)
     if state.refusal:

@@ -12,7 +12,7 @@ from consumer.telemetry.topic_state import TopicState
 class State:
     """Records what the tasks of this process report, and when.
 
-    The HTTP server reads it from threads of its own: health must turn red also when the event loop is blocked. So each
+    The HTTP server reads it from threads of its own: health must turn red even when the event loop is blocked. So each
     method assigns new collections, and none changes a collection in place. Times are of `time.monotonic`.
 
     Attributes:

@@ -16,8 +16,8 @@ from consumer.verify.runs import RunChecker, expected_columns
 
 # The runs that are locked together. Consumers that store events of these runs wait until the transaction has ended.
 _RUNS_PER_TRANSACTION: Final = 50
-# The kinds of differences that new columns remove, or that are no error of a run. Any other kind means that the events
-# are damaged, and so would be the columns that are computed from them.
+# The kinds of differences that new columns remove, or that are not errors of a run. Any other kind means that the
+# events are damaged, and so would be the columns that are computed from them.
 _REPAIRED: Final = frozenset({"projection", "beyond_count", "split_run"})
 
 

@@ -4,7 +4,7 @@
         stack.kafka.bootstrap_servers   # 127.0.0.1:PORT
         stack.postgres.url              # postgresql://agent_runs@127.0.0.1:PORT/postgres
 
-The servers stop when the process that started them ends, also when it is killed. `python -m deploy.local up` starts
+The servers stop when the process that started them ends, even if it is killed. `python -m deploy.local up` starts
 servers that keep running until `down`, and the viewer beside them.
 
 `stack` starts both servers. `kafka`, `postgresql` and `viewer` are one server each, on top of `server`, which starts a

@@ -8,7 +8,7 @@ from itertools import count
 from rich.console import Console
 from rich.progress import Progress
 
-LINES = 5  # where standard error is no terminal
+LINES = 5  # where standard error is not a terminal
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The parent process of a server. It kills the server when the starter ends, also when the starter is killed.
+"""The parent process of a server. It kills the server when the starter ends, even if the starter is killed.
 
     python -m deploy.local.supervisor supervise|detach COMMAND…
 

@@ -67,10 +67,10 @@ class Agent:
 
         Args:
             question: what the human has to decide.
-            probability: that somebody answers. The answer is always "yes".
+            probability: that the human answers. The answer is always "yes".
 
         Returns:
-            Whether somebody has answered.
+            Whether the human has answered.
         """
         self.run.tool_requested("ask_human", {"question": question})
         await self.sleep(self.dice.uniform(*HUMAN_S))

@@ -27,7 +27,7 @@ NEXT_STEPS = """
   agent-runs   reads what agents did (in .venv/bin; docs/command-line.md). With an agent that asks,
                .venv/bin/python examples/ask_human.py wait, try
                  agent-runs questions             who waits for an answer
-                 agent-runs answer RUN yes        the agent goes on
+                 agent-runs answer RUN yes        the agent continues
                  agent-runs show RUN              every event, with the status after it
                  agent-runs prompt RUN --diff     what is new in the last prompt
                  agent-runs export RUN -f FILE    a file to hand over

@@ -37,7 +37,7 @@ async def test_without_postgresql_a_consumer_is_live_and_not_ready_until_postgre
     scene = scene_on_killable_postgres
     killable_postgres.kill()
     consumer, port = start(scene)
-    # then it is not ready, because it is no member of its group, and a restart would not help,
+    # then it is not ready, because it is not a member of its group, and a restart would not help,
     await wait_for_probe(port, "/readyz", 503, "this consumer is not a member of its group")
     assert await health(port, "/livez") == (200, "ok\n")
     # and it becomes ready by itself.

@@ -284,7 +284,7 @@ async def test_what_is_missing_is_one_sentence_with_the_remedy_and_an_exit_code(
         "'99999999999999d' is too long": (environ, ("runs", "--stale", "99999999999999d"), 2),
         "is not a time like": (environ, ("runs", "--since", "0001-01-01T00:00+14:00"), 2),
         "99999999999 is not in the range": (environ, ("events", "x", "--from", "99999999999"), 2),
-        r"'\udcff' is no text in the locale's encoding": (environ, ("show", "\udcff"), 2),
+        r"'\udcff' is not text in the locale's encoding": (environ, ("show", "\udcff"), 2),
         "TEXT is empty": (environ, ("answer", "x", " "), 2),
     }
     for sentence, (given, arguments, exit_code) in cases.items():

@@ -40,7 +40,7 @@ def _of_kafka_settings(servers: Servers, tmp_path: Path) -> list[Mistake]:
         Mistake("no address of Kafka", {}, [f"{host}: is not set"]),
         Mistake("an address with a scheme", {host: "kafka://a:9092"}, [f"{host}: must be host", "without a scheme"]),
         Mistake("an address with a login", {host: f"ada:{WRONG_PASSWORD}@a:9092"}, [host, "set KAFKA_SASL_USERNAME"]),
-        Mistake("a port that is no number", {host: "a:x"}, [f"{host}: must be host"]),
+        Mistake("a port that is not a number", {host: "a:x"}, [f"{host}: must be host"]),
         Mistake("a port that is too large", {host: "a:99999"}, [f"{host}: must be host"]),
         Mistake("the port of PostgreSQL", {host: postgres}, [f"broker {postgres}: "], UNAVAILABLE),
         Mistake("an unknown protocol", with_(KAFKA_SECURITY_PROTOCOL="TLS"), ["KAFKA_SECURITY_PROTOCOL: ", "SASL_SSL"]),
@@ -111,7 +111,7 @@ def _of_the_database(servers: Servers, url: str) -> list[Mistake]:
         Mistake("an @ in the password", login_as(f"ada:{WRONG_PASSWORD}@x"), ENCODE),
         Mistake("a % in the password", login_as(f"ada:{WRONG_PASSWORD}%x"), ENCODE),
         Mistake("no host", {"DATABASE_URL": "postgresql:///runs"}, [URL_FORM, "names no host"]),
-        Mistake("a port that is no number", at("db:54x2"), ["DATABASE_URL: has a"]),
+        Mistake("a port that is not a number", at("db:54x2"), ["DATABASE_URL: has a"]),
         Mistake("an unknown host", at("db.invalid"), ["the host is not known", "in DATABASE_URL"], UNAVAILABLE),
         Mistake(
             "a port where nobody listens", at(f"{HOST}:1"), ["PostgreSQL cannot be reached", "port in DATABASE_URL"], 4
@@ -132,7 +132,7 @@ def _of_the_database(servers: Servers, url: str) -> list[Mistake]:
         Mistake("a parameter of another client", with_("pgbouncer=true"), ["DATABASE_URL: ", '"pgbouncer"']),
         Mistake("a search_path", with_("search_path=a"), ["search_path: set AGENT_RUNS_SCHEMA instead"]),
         Mistake("another schema", {**right, "AGENT_RUNS_SCHEMA": "nowhere"}, ["CREATE SCHEMA nowhere"]),
-        Mistake("a schema that is no name", {**right, "AGENT_RUNS_SCHEMA": "a-b"}, ["AGENT_RUNS_SCHEMA: "]),
+        Mistake("a schema that is not a name", {**right, "AGENT_RUNS_SCHEMA": "a-b"}, ["AGENT_RUNS_SCHEMA: "]),
         Mistake(
             "a variable of Kubernetes",
             {**right, "AGENT_RUNS_HTTP_PORT": "tcp://10.0.0.1:8000"},
@@ -171,7 +171,7 @@ async def test_wrong_databases_topics_and_rights(
     unknown = {**right, "AGENT_RUNS_TOPIC": "nowhere"}
     mistakes = [
         Mistake("an unknown topic", unknown, ["topic 'nowhere' does not exist", "create-topic"]),
-        Mistake("a name that is no topic", {**right, "AGENT_RUNS_TOPIC": "a b"}, ["AGENT_RUNS_TOPIC: "]),
+        Mistake("a name that is not a topic", {**right, "AGENT_RUNS_TOPIC": "a b"}, ["AGENT_RUNS_TOPIC: "]),
         Mistake(
             "a database without tables", {**right, "DATABASE_URL": empty_database}, ["agent-runs-consumer migrate"]
         ),

@@ -154,7 +154,7 @@ async def test_lists_are_ordered_newest_first_and_filters_combine(database: str,
     assert await _ids(await reader.get_children("old")) == ["child"]
 
 
-async def test_pages_continue_after_the_last_run_also_if_runs_were_created_at_the_same_time(
+async def test_pages_continue_after_the_last_run_even_if_runs_were_created_at_the_same_time(
     database: str, reader: Reader
 ) -> None:
     for number in range(7):

@@ -325,7 +325,7 @@ HOSTS = {
     "LOCALHOST": 200,
     "[::1]:8020": 200,
 }
-# The headers of a request that writes, and the status of a form and of JSON. 400: it was accepted, but is no answer.
+# The headers of a request that writes, and the status of a form and of JSON. 400: it was accepted, but has no answer.
 ORIGINS: list[tuple[dict[str, str], int, int]] = [
     ({}, 403, 400),
     ({"Sec_Fetch_Site": "same-origin"}, 400, 400),

@@ -113,7 +113,7 @@ NO_ANSWERS: dict[str, tuple[Any, int]] = {
     "a name with a line break": ({"question": "q", "answer": "yes", "by": "a\nb"}, 400),
     "a lone surrogate": ({"question": "q\ud800", "answer": "yes"}, 400),
     "another question": ({"question": "r", "answer": "yes"}, 404),
-    "an event that is no question": ({"question": "s", "answer": "yes"}, 404),
+    "an event that is not a question": ({"question": "s", "answer": "yes"}, 404),
 }
 
 

@@ -410,7 +410,7 @@ MISUSE: dict[str, Callable[[Any], Any]] = {
     "null for a text": lambda run: run.tool_failed("t", None),
     "an unknown argument": lambda run: run.llm_called(model="m", prompt="p"),
     "too many arguments": lambda run: run.run_completed(1, 2, 3),
-    "a parent that is no id": lambda run: run.run_waiting(parent=5),
+    "a parent that is not an id": lambda run: run.run_waiting(parent=5),
     "an empty parent": lambda run: run.run_waiting(parent=""),
     "a parent that is too long": lambda run: run.run_waiting(parent="x" * 256),
     "a count of 0": lambda run: run.events_dropped(0),

@@ -199,7 +199,7 @@ def test_a_strict_recording_answers_no_changed_prompt_and_requires_all_calls(rec
         recording.finish()
     with pytest.raises(Divergence, match="First difference: at user_prompt: recorded"):
         ask(recording, "b")
-    with pytest.raises(Divergence, match="First difference"):  # also if the agent has caught it
+    with pytest.raises(Divergence, match="First difference"):  # even if the agent has caught it
         recording.finish()
 
 

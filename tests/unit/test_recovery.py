@@ -309,7 +309,7 @@ async def test_the_halt_reason_names_the_added_objects_when_postgresql_names_non
     assert claim.halt_reason.endswith("one of these may be: index number_idx of run_events, trigger tell of run_events")
 
 
-async def test_the_partition_halts_also_when_the_added_objects_cannot_be_queried(
+async def test_the_partition_halts_even_when_the_added_objects_cannot_be_queried(
     lane: Lane, writer: FakeWriter
 ) -> None:
     claim = ready(0, writer)
@@ -321,7 +321,7 @@ async def test_the_partition_halts_also_when_the_added_objects_cannot_be_queried
     assert claim.halt_reason.endswith("the record at offset 0: internal error")
 
 
-async def test_a_refusal_by_jsonb_is_a_rejection_also_when_an_object_refuses_other_records(
+async def test_a_refusal_by_jsonb_is_a_rejection_even_when_an_object_refuses_other_records(
     lane: Lane, writer: FakeWriter
 ) -> None:
     claim = ready(0, writer)

@@ -179,7 +179,7 @@ def test_two_parallel_questions_are_answered_in_any_order(
 
 
 @pytest.mark.parametrize(("kind", "fields"), ANSWERS)
-@pytest.mark.parametrize("parent", [None, "an event that is no question"])
+@pytest.mark.parametrize("parent", [None, "an event that is not a question"])
 def test_an_answer_that_names_no_question_closes_the_oldest(
     kind: str, fields: dict[str, str], parent: str | None
 ) -> None:
@@ -230,7 +230,7 @@ def test_other_input_and_run_resumed_continue_the_run_and_close_no_question() ->
     for waking in (event("input", parent_event_id="q1"), event("run_resumed", parent_event_id="q1")):
         state = fold(asked("q1", "q2"), waking)
         assert (state.status, ids(state)) == (RUN, ["q1", "q2"])
-        # An answer then leaves the run running, also if it closes one of several.
+        # An answer then leaves the run running, even if it closes one of several.
         for kind, fields in ANSWERS:
             answered = fold(state, event(kind, parent_event_id="q2", **fields))
             assert (answered.status, ids(answered)) == (RUN, ["q1"])

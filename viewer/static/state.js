@@ -1,5 +1,5 @@
 // What a page remembers when one comes back: in this tab for a run, in this browser for a preference. A browser that
-// keeps nothing is no problem.
+// keeps nothing is not a problem.
 
 const MAX_OPEN = 40;
 
