@@ -23,7 +23,7 @@ UPDATE consumer_offsets AS o
   FROM matching
  WHERE o.topic = matching.topic
    AND o.partition = matching.partition
-RETURNING o.partition
+RETURNING o.partition, o.next_offset
 
 -- count_repeats --
 -- Adds to the number of repeats of partitions whose offsets this transaction has moved.
@@ -90,37 +90,44 @@ SELECT r.id, r.status, r.event_count, r.dropped_events, r.started_at IS NOT NULL
 
 -- lower_stubs --
 -- Sets the times of parents without events to those of the earliest run_started that names them. The rows are locked.
--- $1 ids, $2 times
+-- $1 ids, $2 times. Returns a row for each updated one
 UPDATE agent_runs AS r
    SET created_at = b.at, updated_at = b.at, status_changed_at = b.at
   FROM unnest($1::text[], $2::timestamptz[]) AS b (id, at)
  WHERE r.id = b.id
+RETURNING r.id
 
 -- update_runs --
 -- Updates the batch's runs from their heads. NULL leaves a column unchanged. The rows are locked.
 -- $1 ids, $2 to $11 the columns, $12 a JSON object of the columns that few runs change: an array for each of these columns
--- would cost every run a few microseconds
-UPDATE agent_runs AS r
-   SET status = b.status,
-       event_count = b.event_count,
-       updated_at = b.updated_at,
-       created_at = coalesce(b.created_at, r.created_at),
-       status_changed_at = coalesce(b.status_changed_at, r.status_changed_at),
-       dropped_events = b.dropped_events,
-       started_at = coalesce(b.started_at, r.started_at),
-       agent_id = coalesce(b.agent_id, r.agent_id),
-       session_id = coalesce(b.session_id, r.session_id),
-       parent_run_id = coalesce(b.parent_run_id, r.parent_run_id),
-       completed_by_tool = coalesce((b.rarely_changed -> 'completed_by_tool')::boolean, r.completed_by_tool),
-       open_questions = coalesce(b.rarely_changed -> 'open_questions', r.open_questions),
-       answered_questions = coalesce(b.rarely_changed -> 'answered_questions', r.answered_questions),
-       labels = coalesce(b.rarely_changed -> 'labels', r.labels)
-  FROM unnest(
-        $1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
-        $7::bigint[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::jsonb[]
-       ) AS b (id, status, event_count, updated_at, created_at, status_changed_at,
-               dropped_events, started_at, agent_id, session_id, parent_run_id, rarely_changed)
- WHERE r.id = b.id
+-- would cost every run a few microseconds. Returns how many rows have the values of their heads: a trigger may leave a row
+-- out, or change its values
+WITH updated AS (
+    UPDATE agent_runs AS r
+       SET status = b.status,
+           event_count = b.event_count,
+           updated_at = b.updated_at,
+           created_at = coalesce(b.created_at, r.created_at),
+           status_changed_at = coalesce(b.status_changed_at, r.status_changed_at),
+           dropped_events = b.dropped_events,
+           started_at = coalesce(b.started_at, r.started_at),
+           agent_id = coalesce(b.agent_id, r.agent_id),
+           session_id = coalesce(b.session_id, r.session_id),
+           parent_run_id = coalesce(b.parent_run_id, r.parent_run_id),
+           completed_by_tool = coalesce((b.rarely_changed -> 'completed_by_tool')::boolean, r.completed_by_tool),
+           open_questions = coalesce(b.rarely_changed -> 'open_questions', r.open_questions),
+           answered_questions = coalesce(b.rarely_changed -> 'answered_questions', r.answered_questions),
+           labels = coalesce(b.rarely_changed -> 'labels', r.labels)
+      FROM unnest(
+            $1::text[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+            $7::bigint[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::jsonb[]
+           ) AS b (id, status, event_count, updated_at, created_at, status_changed_at,
+                   dropped_events, started_at, agent_id, session_id, parent_run_id, rarely_changed)
+     WHERE r.id = b.id
+    RETURNING r.event_count = b.event_count AND r.status = b.status AND r.updated_at = b.updated_at AS unchanged
+)
+SELECT count(*) FILTER (WHERE unchanged) AS unchanged
+  FROM updated
 
 -- insert_dead_letters --
 -- Inserts dead letters. Existing rows and their states stay unchanged when a topic is consumed again.
@@ -134,6 +141,14 @@ SELECT $1, b.*
        ) AS b
     ON CONFLICT ON CONSTRAINT dead_letters_record_key DO NOTHING
 RETURNING partition, record_offset, id
+
+-- dead_letters_of_records --
+-- The records that have a dead letter.
+-- $1 topic, $2 partitions, $3 offsets, $4 timestamps
+SELECT d.id
+  FROM unnest($2::integer[], $3::bigint[], $4::timestamptz[]) AS b (partition, record_offset, record_timestamp)
+  JOIN dead_letters AS d ON d.topic = $1 AND d.partition = b.partition AND d.record_offset = b.record_offset
+   AND d.record_timestamp IS NOT DISTINCT FROM b.record_timestamp
 
 -- refused_values --
 -- The messages that JSONB cannot store, each with PostgreSQL's error message.

@@ -1,7 +1,7 @@
 """The statements of an ingest transaction, with typed parameters. Their order is in `ingest.py`."""
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -10,8 +10,9 @@ import msgspec
 from agent_runs.codec.records import storable_timestamp
 from agent_runs.questions import Question
 from agent_runs.status import FINISHED, RunState, RunStatus
-from consumer.errors import DataRefused, StaleOffsets
+from consumer.errors import StaleOffsets
 from consumer.ingest.sequencing import Head
+from consumer.ingest.written_rows import are_at_the_start, require_all
 from consumer.model.batches import Batch, NewDeadLetter
 from consumer.model.records import Event, Rejection, storable_text
 from consumer.postgres.copy_format import encode_events
@@ -40,13 +41,18 @@ class Transaction:
 
         Raises:
             StaleOffsets: the stored offset of at least one partition is not at the start of its slice.
+            DataRefused: a trigger leaves a row out, or changes the offset.
         """
         columns = _columns(
             (s.claim.partition, s.start_offset, s.end_offset, *(s.fingerprint or (None, None))) for s in batch
         )
-        moved = await self._store.fetch("move_offsets", self._topic, *columns)
-        if len(moved) < len(batch):
+        rows = await self._store.fetch("move_offsets", self._topic, *columns)
+        moved = {row["partition"]: row["next_offset"] for row in rows}
+        unmoved = [slice_ for slice_ in batch if slice_.claim.partition not in moved]
+        if unmoved and not are_at_the_start(unmoved, await self._store.offsets()):
             raise StaleOffsets("the stored offsets are not at the start of this batch")
+        right = [slice_ for slice_ in batch if moved.get(slice_.claim.partition) == slice_.end_offset]
+        require_all(len(batch), right, "consumer_offsets")
 
     async def look_up(self, events: Sequence[Event]) -> dict[int, bool]:
         """Look up which event ids are already stored.
@@ -75,18 +81,23 @@ class Transaction:
         ids = sorted(first_seen)  # sorted by code points, the order of COLLATE "C"
         await self._store.fetch("insert_runs", ids, [first_seen[run_id] for run_id in ids])
 
-    async def lock_runs(self, run_ids: Iterable[str], parents: Mapping[str, int]) -> dict[str, Head]:
+    async def lock_runs(self, run_ids: Collection[str], parents: Mapping[str, int]) -> dict[str, Head]:
         """Lock runs and return their heads, by run id.
 
         `parents` has the ids of parent runs, each with the timestamp of the earliest event that names it. A parent that
         has no events and a later timestamp is locked too, and its timestamps are set to the earlier one.
+
+        Raises:
+            DataRefused: a run is missing, because a trigger has left its row out, or a policy hides it.
         """
         runs: list[tuple[str, int | None]] = [(run_id, None) for run_id in run_ids]
         rows = await self._store.fetch("lock_runs", *_columns([*runs, *parents.items()]))
         stubs = [(row["id"], row["lower_to"]) for row in rows if row["lower_to"] is not None]
         if stubs:
-            await self._store.fetch("lower_stubs", *_columns(stubs))
-        return {row["id"]: _head(row) for row in rows if row["lower_to"] is None}
+            require_all(len(stubs), await self._store.fetch("lower_stubs", *_columns(stubs)), "agent_runs")
+        heads = {row["id"]: _head(row) for row in rows if row["lower_to"] is None}
+        require_all(len(run_ids), heads, "agent_runs")
+        return heads
 
     async def insert_events(self, numbered: Iterable[tuple[Event, int]]) -> None:
         """Insert events with their sequence numbers.
@@ -98,15 +109,18 @@ class Transaction:
         rows = list(numbered)
         # In chunks: PostgreSQL stores one chunk while the next is encoded, and a batch is never encoded as a whole.
         stored = await self._store.copy_events(self._chunks(rows))
-        if stored != len(rows):  # to commit the offsets would lose the others
-            raise DataRefused(f"PostgreSQL left out {len(rows) - stored} of {len(rows)} rows, as a trigger can do")
+        require_all(len(rows), range(stored), "run_events")
 
     async def _chunks(self, numbered: Iterable[tuple[Event, int]]) -> AsyncIterator[bytes]:
         for chunk in encode_events(numbered):
             yield chunk
 
     async def update_runs(self, heads: Iterable[Head]) -> None:
-        """Update the runs from their heads."""
+        """Update the runs from their heads.
+
+        Raises:
+            DataRefused: a trigger leaves a row out or changes its event count, status or time, or a policy hides it.
+        """
         columns = _columns(
             (
                 head.run_id,
@@ -124,11 +138,20 @@ class Transaction:
             )
             for head in heads
         )
-        await self._store.fetch("update_runs", *columns)
+        (row,) = await self._store.fetch("update_runs", *columns)
+        require_all(len(columns[0]), range(row["unchanged"]), "agent_runs")
 
     async def insert_dead_letters(self, rejections: Sequence[Rejection]) -> list[NewDeadLetter]:
-        """Insert rejections as dead letters. Returns those whose records had no dead letter before."""
-        rows = await self._store.fetch("insert_dead_letters", self._topic, *_columns(map(_dead_letter_row, rejections)))
+        """Insert rejections as dead letters. Returns those whose records had no dead letter before.
+
+        Raises:
+            DataRefused: a trigger leaves a row out, or changes the key of one.
+        """
+        columns = _columns(map(_dead_letter_row, rejections))
+        rows = await self._store.fetch("insert_dead_letters", self._topic, *columns)
+        if len(rows) < len(rejections):  # the other records must have a dead letter already
+            present = await self._store.fetch("dead_letters_of_records", self._topic, *columns[:3])
+            require_all(len(rejections), present, "dead_letters")
         ids = {(row["partition"], row["record_offset"]): row["id"] for row in rows}
         coordinates = [(each.record.partition, each.record.offset) for each in rejections]
         return [

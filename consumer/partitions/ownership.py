@@ -95,7 +95,11 @@ class Ownership:
                 self._start(claim, stored, bounds[claim.partition], lost or tripped.get(claim.partition))
 
     async def _stored_offsets(self, partitions: Sequence[int]) -> dict[int, Offsets]:
-        """Return the stored offsets. For a partition that has none, first stores the start of its log as its offset."""
+        """Return the stored offsets. For a partition that has none, first stores the start of its log as its offset.
+
+        Raises:
+            DataRefused: an object that was added to the table refuses a row, or leaves it out.
+        """
         offsets = await self._session.run(lambda store: store.offsets())
         unseen = sorted(set(partitions) - offsets.keys())
         if not unseen:
@@ -109,7 +113,12 @@ class Ownership:
         bounds = await self._topic_reader.bounds(unseen)
         starts = [bounds[partition].start_offset for partition in unseen]
         await self._session.run(lambda store: store.fetch("begin_partitions", store.topic, unseen, starts))
-        return await self._session.run(lambda store: store.offsets())
+        offsets = await self._session.run(lambda store: store.offsets())
+        if left_out := sorted(set(unseen) - offsets.keys()):
+            raise DataRefused(
+                f"PostgreSQL left out the rows of partitions {left_out} of consumer_offsets, as a trigger can do"
+            )
+        return offsets
 
     async def _tripped(self, stored: Sequence[Offsets]) -> dict[int, str]:
         return await self._session.run(lambda store: tripped_partitions(store, self._ingest, stored))

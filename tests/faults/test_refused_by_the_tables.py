@@ -21,7 +21,7 @@ NO_DEAD_LETTERS = "ALTER TABLE dead_letters ADD CONSTRAINT none_check CHECK (rea
 REFUSE_PARTITION_0 = """
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF NEW.partition = 0 THEN RAISE 'not this one'; END IF;
+        IF NEW.partition = 0 THEN {}; END IF;
         RETURN NEW;
     END
     $$;
@@ -77,14 +77,21 @@ async def test_partitions_halt_at_the_rows_that_added_objects_refuse_and_continu
     await consumer.terminate()
 
 
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("RAISE 'not this one'", r"PL/pgSQL function refuse\(\)"),
+        ("RETURN NULL", r"left out the rows of partitions \[0\]"),
+    ],
+)
 async def test_a_partition_whose_first_offset_a_trigger_refuses_halts_until_it_is_dropped(
-    scene: Scene,
+    scene: Scene, statement: str, reason: str
 ) -> None:
-    # Given a new database, and a trigger that refuses the offset of one partition,
-    await execute(scene.database, REFUSE_PARTITION_0)
+    # Given a new database, and a trigger that refuses the offset of one partition, or leaves it out,
+    await execute(scene.database, REFUSE_PARTITION_0.format(statement))
     await scene.publish(Message(FIRST, event("a")))
-    # when a consumer starts, then its partitions halt, and the reason names the trigger's function.
-    with pytest.raises(OperatorNeeded, match=r"offset at which the partition starts.*PL/pgSQL function refuse\(\)"):
+    # when a consumer starts, then its partitions halt, and the reason names the trigger's function, or what is missing.
+    with pytest.raises(OperatorNeeded, match=f"offset at which the partition starts.*{reason}"):
         await scene.consume()
     # When the trigger is dropped, then the next consumer stores everything.
     await execute(scene.database, "DROP TRIGGER refuse_trg ON consumer_offsets")

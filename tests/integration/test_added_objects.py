@@ -6,20 +6,26 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer.errors import DataRefused, NewConnection
+from consumer.errors import DataRefused, NewConnection, StaleOffsets
 from consumer.ingest.ingest import store_events
 from consumer.ingest.refused_values import refused_values
 from consumer.ingest.transaction import Transaction
+from consumer.model.claims import Claim
 from consumer.postgres.added_objects import added_objects
 from consumer.postgres.store import Store
 from consumer.settings import DatabaseConfig
-from tests.support.builders import event
+from tests.support.builders import event, rejection
+from tests.support.fakes import slice_of
 from tests.support.servers.clients import execute
 from tests.support.servers.logins import CONSUMER, login
 
 LONG = Random(0).randbytes(9_000).hex()  # compressed it is still longer than an index entry may be
 FUNCTION = "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NEW; END $$;"
 TRIGGER = "CREATE TRIGGER tell_trg AFTER INSERT ON run_events FOR EACH ROW EXECUTE FUNCTION tell();"
+BEFORE_INSERT_OF_RUNS = TRIGGER.replace("AFTER", "BEFORE").replace("run_events", "agent_runs")
+BEFORE_UPDATE = BEFORE_INSERT_OF_RUNS.replace("INSERT", "UPDATE")
+BEFORE_INSERT_OF_DEAD_LETTERS = TRIGGER.replace("AFTER", "BEFORE").replace("run_events", "dead_letters")
+TRIGGER_NAME = "trigger tell_trg"
 
 
 class Added(NamedTuple):
@@ -77,6 +83,13 @@ OBJECTS = {
         FUNCTION.format("IF NEW.event_seq = 1 THEN RETURN NULL; END IF;") + TRIGGER.replace("AFTER", "BEFORE"),
         "trigger tell_trg",
     ),
+    "a trigger that leaves new runs out": Added(FUNCTION.format("RETURN NULL;") + BEFORE_INSERT_OF_RUNS, TRIGGER_NAME),
+    "a trigger that leaves updates of runs out": Added(FUNCTION.format("RETURN NULL;") + BEFORE_UPDATE, TRIGGER_NAME),
+    "a trigger that keeps the old run": Added(FUNCTION.format("RETURN OLD;") + BEFORE_UPDATE, TRIGGER_NAME),
+    "a trigger that changes the status": Added(
+        FUNCTION.format("NEW.status := 'completed';") + BEFORE_UPDATE, TRIGGER_NAME
+    ),
+    "a trigger that changes the time": Added(FUNCTION.format("NEW.updated_at := now();") + BEFORE_UPDATE, TRIGGER_NAME),
     "a trigger that changes the run": Added(
         FUNCTION.format("NEW.run_id := 'other';") + TRIGGER.replace("AFTER", "BEFORE"), "trigger tell_trg"
     ),
@@ -127,6 +140,43 @@ async def test_a_policy_that_refuses_rows_is_named(database: str) -> None:
                 await _insert(Transaction(store), "x")
         assert await added_objects(store) == ["policy mine of run_events", "row-level security of run_events"]
         store.terminate()
+
+
+@pytest.mark.parametrize("statement", ["RETURN NULL;", "NEW.record_offset := 7;"])
+async def test_a_dead_letter_that_a_trigger_leaves_out_or_moves_is_not_taken_for_a_repeat(
+    store: Store, statement: str
+) -> None:
+    tx = Transaction(store)
+    # Given a dead letter, and a trigger that leaves the next ones out, or changes their key,
+    async with store.transaction():
+        await tx.insert_dead_letters([rejection(offset=0)])
+    await store.execute_script(FUNCTION.format(statement) + BEFORE_INSERT_OF_DEAD_LETTERS)
+    # when it is inserted again, then it is a repeat;
+    async with store.transaction():
+        assert await tx.insert_dead_letters([rejection(offset=0)]) == []
+    # when it is inserted with another one, then PostgreSQL's omission is an error.
+    with pytest.raises(DataRefused, match="left out or changed 1 of 2 rows of dead_letters"):
+        async with store.transaction():
+            await tx.insert_dead_letters([rejection(offset=0), rejection(offset=1)])
+
+
+@pytest.mark.parametrize("statement", ["RETURN NULL;", "RETURN OLD;"])
+async def test_an_offset_that_a_trigger_leaves_where_it_is_is_not_taken_for_one_that_another_process_has_moved(
+    store: Store, statement: str
+) -> None:
+    # Given a trigger that leaves the updates of offsets out,
+    tx = Transaction(store)
+    await store.fetch("begin_partitions", "topic", [0], [0])
+    await store.execute_script(FUNCTION.format(statement) + BEFORE_UPDATE.replace("agent_runs", "consumer_offsets"))
+    claim = Claim(0)
+    # when the offset is moved, then PostgreSQL's omission is an error;
+    with pytest.raises(DataRefused, match="left out or changed 1 of 1 rows of consumer_offsets"):
+        async with store.transaction():
+            await tx.move_offsets([slice_of(claim, 0, 3)])
+    # when another process has moved it, then that is the error.
+    with pytest.raises(StaleOffsets):
+        async with store.transaction():
+            await tx.move_offsets([slice_of(claim, 1, 3)])
 
 
 async def test_values_at_the_limits_of_jsonb_are_found_among_others(store: Store) -> None:

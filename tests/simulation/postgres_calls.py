@@ -29,7 +29,7 @@ async def insert(store: Store, *events: Event, first: int = 0) -> None:
 
 
 async def heads(store: Store, *run_ids: str) -> dict[str, Head]:
-    """Return the heads of those runs that exist, read under a lock that is released on return."""
+    """Return the heads of these runs, read under a lock that is released on return."""
     async with store.transaction():
         return await Transaction(store).lock_runs(run_ids, {})
 

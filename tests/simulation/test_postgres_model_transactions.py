@@ -147,7 +147,9 @@ async def test_update_runs_keeps_the_columns_that_a_head_leaves_unset(store: Sto
 
     state = msgspec.structs.replace(ASKED, status=RunStatus.RUNNING)
     head = Head(run_id="r1", state=state, stored=state, event_count=4, started=True)
-    assert await heads(store, "r1", "none") == {"r1": head}
+    assert await heads(store, "r1") == {"r1": head}
+    with pytest.raises(DataRefused, match="left out or changed 1 of 2 rows of agent_runs"):
+        await heads(store, "r1", "none")
 
 
 async def test_lock_runs_ignores_what_an_earlier_version_left_in_ended_and_continued_runs(store: Store) -> None:
@@ -229,7 +231,8 @@ async def test_after_an_error_the_transaction_fails_and_is_rolled_back(store: St
             await tx.started_runs(["r1"])
 
     assert (await positions(store))[0][1] == 0
-    assert await heads(store, "r1") == {}
+    with pytest.raises(DataRefused, match="1 of 1 rows"):  # the run does not exist
+        await heads(store, "r1")
 
 
 async def test_another_connection_sees_only_committed_rows(store: Store, other: Store) -> None:

@@ -29,7 +29,7 @@ async def move_offsets(tx: Transaction, topic: str, *columns: Sequence[Any]) -> 
             "offsets", (topic, partition), row._replace(next_offset=ends, last_offset=last[0], last_timestamp=last[1])
         )
         tx.moves[partition] = starts, ends
-        moved.append({"partition": partition})
+        moved.append({"partition": partition, "next_offset": ends})
     return moved
 
 
@@ -114,7 +114,7 @@ async def lower_stubs(tx: Transaction, ids: Sequence[str], times: Sequence[int])
         await tx.lock("runs", (run_id,))
         row: RunRow = tx.get("runs", (run_id,))
         tx.put("runs", (run_id,), row._replace(created_at=at, updated_at=at, status_changed_at=at))
-    return []
+    return [{"id": run_id} for run_id in ids]
 
 
 _KEPT = ("created_at", "status_changed_at", "started_at", "agent_id", "session_id", "parent_run_id")
@@ -137,7 +137,7 @@ async def update_runs(tx: Transaction, ids: Sequence[str], *columns: Sequence[An
         if parent is not None and tx.get("runs", (parent,)) is None:
             raise sql_error("23503", "violates foreign key constraint", "agent_runs_parent_fkey")
         tx.put("runs", (run_id,), row._replace(**changed))
-    return []
+    return [{"unchanged": len(ids)}]
 
 
 async def insert_dead_letters(tx: Transaction, topic: str, *columns: Sequence[Any]) -> Rows:
@@ -147,6 +147,11 @@ async def insert_dead_letters(tx: Transaction, topic: str, *columns: Sequence[An
         if await tx.insert("dead_letters", (topic, partition, offset, timestamp), DeadLetterRow(timestamp, *rest)):
             new.append({"partition": partition, "record_offset": offset, "id": len(tx.all("dead_letters"))})
     return new
+
+
+async def dead_letters_of_records(tx: Transaction, topic: str, *columns: Sequence[Any]) -> Rows:
+    stored = tx.all("dead_letters")
+    return [{"id": 0} for place in zip(*columns, strict=True) if (topic, *place) in stored]
 
 
 async def open_letters(
@@ -244,7 +249,7 @@ QUERIES: dict[str, Callable[..., Awaitable[Rows]]] = {
     for query in (
         *(move_offsets, count_repeats, look_up, same_values, started_runs, insert_runs, lock_runs),
         *(lower_stubs, update_runs, insert_dead_letters, refused_values, begin_partitions, offsets),
-        *(restore_fingerprint, open_letters),
+        *(restore_fingerprint, open_letters, dead_letters_of_records),
     )
 }
 # The queries that a read-only server refuses.
