@@ -4,7 +4,8 @@ from typing import Any
 
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.replay.canonical import parse_json, value_key
-from agent_runs.replay.requests import shortened
+from agent_runs.replay.requests import Request, shortened
+from agent_runs.replay.units import Unit
 
 _CONTEXT = 30  # characters before the first different one
 
@@ -26,6 +27,13 @@ def first_difference(recorded: Any, asked: Any, path: str = "") -> str | None:
     if value_key(recorded) == value_key(asked):
         return None
     return f"{_at(path)}recorded {_shown(recorded)}, asked {_shown(asked)}"
+
+
+def difference_of_calls(unit: Unit, request: Request) -> str:
+    """Return the first difference between a recorded model call and one of the agent: of the models or the prompts."""
+    if unit.name != request.name:
+        return f"recorded the model {unit.name!r}, asked {request.name!r}"
+    return first_difference(unit.content, request.content) or "none"
 
 
 def _of_objects(recorded: dict[str, Any], asked: dict[str, Any], path: str) -> str | None:

@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
 
+from agent_runs.replay.equal_calls import EqualCalls
 from agent_runs.replay.requests import Request
 from agent_runs.replay.units import Unit
 
@@ -20,12 +21,13 @@ class Matcher:
         self._closed = [unit.number in left_out for unit in calls]
         self._is_served = [False] * len(calls)
         self._served: list[Unit] = []
-        self._exact: dict[tuple[str, str, str], deque[Unit]] = defaultdict(deque)
+        self._equal: dict[tuple[str, str, str], EqualCalls] = {}
         self._children: dict[int | None, list[Unit]] = defaultdict(list)
         for unit in calls:
             if not self._closed[unit.number]:
-                self._exact[unit.kind, unit.name, unit.key].append(unit)
+                self._equal_calls(unit).add(unit)
             self._children[unit.parent].append(unit)
+        self._models = {unit.name for unit in calls if unit.kind == "llm"}
         self._llm_until = _llm_until(calls)
         self._is_sequence = _is_sequence(calls, self._llm_until)
 
@@ -35,14 +37,28 @@ class Matcher:
         self._served.append(unit)
         return unit
 
-    def exact(self, request: Request) -> Unit | None:
-        """Return the first unserved unit with the request's kind, name and key."""
-        candidates = self._exact.get((request.kind, request.name, request.key))
-        while candidates:
-            if not self._closed[candidates[0].number]:
-                return candidates[0]
-            candidates.popleft()
-        return None
+    def _equal_calls(self, unit: Unit) -> EqualCalls:
+        wanted = (unit.kind, unit.name, unit.key)
+        if wanted not in self._equal:
+            self._equal[wanted] = EqualCalls(self.calls, self._closed)
+        return self._equal[wanted]
+
+    def exact(self, request: Request, after: int | None) -> list[Unit]:
+        """Return the unserved unit with the request's kind, name and key; several if it is not clear which one.
+
+        Args:
+            request: what the agent asks for.
+            after: the number of the unit that was served last in the task; None if there is none.
+        """
+        equal = self._equal.get((request.kind, request.name, request.key))
+        return [] if equal is None else equal.next(after, request.lane)
+
+    def may_stand_for(self, unit: Unit, request: Request) -> bool:
+        """Whether a recorded model call may answer one with other prompts or another model.
+
+        Not if the prompts differ and the recorded run calls the requested model elsewhere: then another call is meant.
+        """
+        return unit.name == request.name or unit.key == request.key or request.name not in self._models
 
     def next_in_lane(self, lane: str) -> Unit | None:
         """Return the first unserved model call that was recorded with this lane."""

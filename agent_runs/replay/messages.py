@@ -6,11 +6,12 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from agent_runs.codec.canonical_json import text_of
-from agent_runs.replay.differences import first_difference
+from agent_runs.replay.differences import difference_of_calls, first_difference
 from agent_runs.replay.matching import Matcher
 from agent_runs.replay.requests import Request, shortened
 from agent_runs.replay.units import Unit
 
+_NAMED_CALLS = 10
 _COMPARED_CANDIDATES = 20
 _COMPARED_CHARACTERS = 2000
 _TIMES = {1: "once", 2: "twice"}
@@ -37,10 +38,8 @@ def missing_text(request: Request, matcher: Matcher, remedy: str) -> str:
     lines = [f"The agent asked for {request.text}. No recorded {missing}."]
     is_served = any(unit is closest for unit in matcher.served)
     lines.append(f"Closest recorded call: {closest.text}{', used already' if is_served else ', not used yet'}.")
-    if closest.name != request.name:
-        lines.append(f"First difference: recorded the model {closest.name!r}, asked {request.name!r}.")
-    elif difference := first_difference(closest.content, request.content):
-        lines.append(f"First difference: {difference}.")
+    if closest.name != request.name or first_difference(closest.content, request.content):
+        lines.append(f"First difference: {difference_of_calls(closest, request)}.")
     return _with_end(lines, matcher, remedy)
 
 
@@ -53,7 +52,7 @@ def _exhausted(same: list[Unit]) -> str:
 
 def ambiguous_text(request: Request, candidates: Iterable[Unit], matcher: Matcher) -> str:
     """Return the message for a changed prompt that may belong to several recorded calls."""
-    names = [f"- {unit.text}, user prompt {shortened(unit.content['user_prompt'])!r}" for unit in candidates]
+    names = _names(f"{unit.text}, user prompt {shortened(unit.content['user_prompt'])!r}" for unit in candidates)
     lines = [
         f"The agent asked for {request.text}. No recorded call has the same system prompt and user prompt, and it is "
         f"not clear which one is meant, because the run has parallel parts{':' if names else '.'}",
@@ -64,6 +63,32 @@ def ambiguous_text(request: Request, candidates: Iterable[Unit], matcher: Matche
         "replay; or make the prompt equal to the recorded one."
     )
     return _with_end(lines, matcher, remedy)
+
+
+def equal_calls_text(request: Request, units: Iterable[Unit], matcher: Matcher, remedy: str) -> str:
+    """Return the message for a call that the run made several times in parallel parts, with different answers."""
+    line = (
+        f"The agent asked for {request.text}. The recorded run makes this call in several parallel parts, with "
+        "different answers, and it is not clear which one is meant, because the calls before it differ from the "
+        "recorded ones:"
+    )
+    return _with_end([line, *_names(unit.text for unit in units)], matcher, remedy)
+
+
+def _names(texts: Iterable[str]) -> list[str]:
+    """Return a line for each recorded call, at most `_NAMED_CALLS`."""
+    names = [f"- {text}" for text in texts]
+    further = len(names) - _NAMED_CALLS
+    return names if further <= 0 else [*names[:_NAMED_CALLS], f"- and {further} more"]
+
+
+def other_model_text(request: Request, unit: Unit, matcher: Matcher, remedy: str) -> str:
+    """Return the message for a changed prompt at the place of a recorded call of another model."""
+    line = (
+        f"The agent asked for {request.text}. No recorded model call has the same prompts, and the next recorded one "
+        f"is of another model ({unit.text}), although the recorded run calls {request.name!r} too."
+    )
+    return _with_end([line], matcher, remedy)
 
 
 def not_replayable_text(request: Request, unit: Unit, matcher: Matcher, remedy: str) -> str:

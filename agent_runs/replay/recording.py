@@ -19,8 +19,8 @@ from agent_runs.replay.origins import origin_fields
 from agent_runs.replay.replay_block import ReplayBlock
 from agent_runs.replay.report import Report
 from agent_runs.replay.requests import Request
-from agent_runs.replay.rules import Policy, ToolRule, Until
-from agent_runs.replay.serving import Live, Server, last_seq
+from agent_runs.replay.rules import Policy, ToolRule, Until, last_seq
+from agent_runs.replay.serving import Live, Server
 from agent_runs.replay.units import llm_key, read_units
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from agent_runs.replay.canonical import value_key
 from agent_runs.replay.requests import Request
+from agent_runs.replay.units import Units
 
 # `raise`: raise a Divergence. `error`: raise a RecordedFailure, which the agent sees as the failure of the tool.
 # `live`: call the real function. A callable gets the request and returns the answer.
@@ -42,3 +43,24 @@ class NthLlmCall(msgspec.Struct, frozen=True):
 
 
 Until: TypeAlias = int | str | NthLlmCall | None
+
+
+def last_seq(units: Units, until: int | str | NthLlmCall) -> int:
+    """Return the number of the event at a place of the run.
+
+    Raises:
+        ValueError: the place is not in the run.
+    """
+    if isinstance(until, int):
+        last = max(units.seq_by_id.values(), default=-1)
+        if not 0 <= until <= last:
+            raise ValueError(f"until={until}: the events of the run have the numbers 0 to {last}")
+        return until
+    if isinstance(until, NthLlmCall):
+        numbers = [unit.seq for unit in units.calls if unit.kind == "llm"]
+        if not 1 <= until.number <= len(numbers):
+            raise ValueError(f"until={until}: the run has {len(numbers)} model calls")
+        return numbers[until.number - 1]
+    if until not in units.seq_by_id:
+        raise ValueError(f"until={until!r}: the run has no event with this id")
+    return units.seq_by_id[until]

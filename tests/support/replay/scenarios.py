@@ -116,10 +116,23 @@ async def sub_agents(calls: Calls, *, system: str = "v1") -> None:
     await calls.llm("join", "v1", history + "".join(found))
 
 
+async def player(calls: Calls, name: str, system: str) -> str:
+    history = f"{name}: " + await calls.llm(f"{name} begins", system, f"{name}: ")
+    for number in (1, 2):  # the same call in each player, with another answer each time
+        history += await calls.tool(f"{name} rolls {number}", "dice", {})
+    return history + await calls.llm(f"{name} ends", system, history)
+
+
+async def players(calls: Calls, *, system: str = "v1") -> None:
+    """An agent whose three parallel parts make equal calls."""
+    await asyncio.gather(*(player(calls, name, system) for name in ("ada", "bob", "eve")))
+
+
 # By name: the recorded agent and the changed one.
 SCENARIOS: dict[str, tuple[Agent, Agent]] = {
     "unchanged, three parallel tools": (booking, booking),
     "unchanged, parallel sub-agents": (sub_agents, sub_agents),
+    "unchanged, equal calls in parallel parts": (players, players),
     "tools in another order": (booking, lambda calls: booking(calls, cities="cba")),
     "another system prompt": (booking, lambda calls: booking(calls, system="v2")),
     "a tool call dropped": (booking, lambda calls: booking(calls, cities="ab")),

@@ -1,0 +1,49 @@
+"""Recorded answers: a copy for each call, and whether an answer is what the model or the tool returned."""
+
+import marshal
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any, Final
+
+from agent_runs.replay.canonical import parse_json
+from agent_runs.replay.units import Answer
+
+_LOSSY: Final = {"$repr"}
+_MASKED: Final = "[masked: "
+
+
+def own_copy(value: Any) -> Any:
+    """Return a copy of a JSON value: what the agent changes in it must not be in the next answer."""
+    if not isinstance(value, dict | list):
+        return value
+    try:  # in C, without recursion in Python
+        return marshal.loads(marshal.dumps(value))  # noqa: S302  # its own bytes
+    except ValueError:  # a Decimal, for a number that float cannot hold
+        return deepcopy(value)
+
+
+def is_exact(answer: Answer | None) -> bool:
+    """Whether no part of an answer or error is masked, or stands for an object that JSON cannot express."""
+    return answer is None or not any(_is_lossy(part) for part in _parts([answer.error, _as_json(answer.value)]))
+
+
+def _as_json(value: Any) -> Any:
+    """Return the answer of a model as the value that the model returned, if a part of it is not JSON."""
+    return parse_json(value) or value if isinstance(value, str) and '{"$repr":' in value else value
+
+
+def _is_lossy(part: Any) -> bool:
+    if isinstance(part, str):
+        return part.startswith(_MASKED)
+    return isinstance(part, dict) and part.keys() == _LOSSY
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
