@@ -1,11 +1,10 @@
 """The JSON API. Runs, events and questions have the JSON of the reader."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.reader import Reader, RunSummary
@@ -13,6 +12,7 @@ from agent_runs.reader.run_source import DEFAULT_LIMIT, MAX_LIMIT
 from viewer.calls import find_call
 from viewer.errors import Failure
 from viewer.event_lines import MAX_LINES, read_lines
+from viewer.event_stream import stream_response
 from viewer.live import LiveRuns
 from viewer.openapi import StatusDocument, openapi_document
 from viewer.parameters import FILTER_PARAMETERS, MAX_SEQ, Parameters, path_number, path_part, run_filter
@@ -97,10 +97,7 @@ async def follow_events(request: Request) -> Response:
     if last_id.isascii() and last_id.isdigit() and len(last_id) <= 10:
         after = min(int(last_id), MAX_SEQ)
     run = await summary_of(request)
-    if request.method == "HEAD":  # its answer has an end
-        return Response(media_type="text/event-stream")
-    messages: AsyncIterator[bytes] = live_of(request).follow(run.id, after)
-    return StreamingResponse(messages, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return stream_response(request, live_of(request).follow(run.id, after))
 
 
 async def list_questions(request: Request) -> Response:

@@ -5,11 +5,12 @@ from functools import partial
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from agent_runs.reader import Reader, RunFilter, RunSummary
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from viewer.api import reader_of
+from viewer.event_stream import stream_response
 from viewer.live_lists import MAX_NEW, LiveLists, Page, ReadNewest
 from viewer.parameters import FILTER_PARAMETERS, Parameters, run_filter, with_query
 
@@ -52,10 +53,8 @@ async def follow_questions(request: Request) -> Response:
 def _stream(request: Request, parameters: Parameters, key: str, read_newest: ReadNewest) -> Response:
     newest = parameters.text("newest")
     page = Page(key, read_newest, decode_cursor(newest) if newest else None, parameters.all("run"))
-    if request.method == "HEAD":  # its answer has an end
-        return Response(media_type="text/event-stream")
     lists: LiveLists = request.app.state.live_lists
-    return StreamingResponse(lists.follow(page), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return stream_response(request, lists.follow(page))
 
 
 async def _newest_runs(reader: Reader, condition: RunFilter) -> list[Position]:

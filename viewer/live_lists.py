@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 from agent_runs.reader import Reader, ReaderError, RunSummary
 from agent_runs.reader.cursor import Position
 from viewer.errors import RETRY_S, Failure
-from viewer.live import KEEP_ALIVE, WAIT_FOR_READS, message
+from viewer.event_stream import KEEP_ALIVE, message
+from viewer.live import WAIT_FOR_READS
 
 MAX_PAGES: Final = 500
 MAX_NEW: Final = 100  # new runs are counted up to this number

@@ -19,6 +19,7 @@ from agent_runs.reader.errors import (
 from agent_runs.reader.follow import RunChange
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
 from agent_runs.reader.llm_calls import LlmCall
+from agent_runs.reader.new_events import NewEvents
 from agent_runs.reader.prompt_diff import Change
 from agent_runs.reader.question_lines import QuestionLine
 from agent_runs.reader.reader import Reader
@@ -47,6 +48,7 @@ __all__ = [
     "InvalidCursor",
     "LlmCall",
     "MissingExtra",
+    "NewEvents",
     "OpaqueEvent",
     "OpenQuestion",
     "Pair",

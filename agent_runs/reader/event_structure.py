@@ -7,7 +7,7 @@ from typing import Final
 from agent_runs.reader.connections import Connections
 from agent_runs.reader.event_pages import EventQuery, event_pages
 from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, call_of_events
-from agent_runs.reader.new_events import read_new_events
+from agent_runs.reader.new_events import NewEvents, read_new_events
 from agent_runs.reader.run_scan import Hits, Structure, Usage, read_structure, search, sum_usage
 from agent_runs.reader.stored_events import OpaqueEvent, StoredEvent
 from agent_runs.reader.timeline import Timeline, read_timeline
@@ -25,16 +25,10 @@ class EventStructure:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def event_counts(self, run_ids: Collection[str]) -> dict[str, int]:
-        """Return how many events each of these runs has, by its id; runs that do not exist are left out.
+    async def new_events(self, after: Mapping[str, int]) -> NewEvents:
+        """Return which of many runs have new events, and these: at most 500 of a run and 2 MiB as stored of all runs.
 
-        One lookup by key for each run: the cheapest way to see which of many runs have new events.
-        """
-        rows = await self._connections.fetch("event_counts", list(run_ids))
-        return {row["id"]: row["event_count"] for row in rows}
-
-    async def new_events(self, after: Mapping[str, int]) -> dict[str, list[StoredEvent]]:
-        """Return the next events of many runs by one query, at most 500 of a run and 2 MiB as stored of all runs.
+        Costs one lookup by key for each run that has none.
 
         Args:
             after: by the id of each run, the number of the last event that the caller has; -1 for none.

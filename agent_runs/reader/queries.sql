@@ -17,9 +17,14 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
   FROM agent_runs
  WHERE id = ANY ($1::text[])
 
--- event_counts --
--- $1 ids
-SELECT id, event_count FROM agent_runs WHERE id = ANY ($1::text[])
+-- runs_with_new_events --
+-- Those of some runs that have events after a number: one lookup by key for each run.
+-- $1 ids, $2 number of the last event before the new ones of each
+SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
+       dropped_events, open_questions, labels
+  FROM unnest($1::text[], $2::integer[]) AS wanted (run_id, after)
+  JOIN agent_runs ON id = wanted.run_id
+ WHERE event_count - 1 > wanted.after
 
 -- list_runs --
 -- A page of runs, newest first.

@@ -142,7 +142,6 @@ class SyncReader(SyncRunSource[Reader]):
     """
 
     get_run_events: Callable[..., Iterator[StoredEvent]] = _iterating(Reader.get_run_events)  # with `follow`
-    event_counts = _blocking(Reader.event_counts)
     new_events = _blocking(Reader.new_events)
     follow_runs = _iterating(Reader.follow_runs)
     waiting_runs = _blocking(Reader.waiting_runs)

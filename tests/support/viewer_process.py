@@ -89,10 +89,14 @@ async def running_viewer(database: str, directory: Path, **settings: str) -> Asy
 
 
 async def next_data(messages: AsyncIterator[bytes], name: str) -> Any:
-    """Return the data of the next message of this name in a stream that the viewer's code has made."""
+    """Return the data of the next message of this name in a stream that the viewer's code has made.
+
+    What was sent together with it is passed over.
+    """
     async with asyncio.timeout(30):
-        async for message in messages:
-            fields = dict(line.split(": ", 1) for line in message.decode().splitlines() if line)
-            if fields.get("event") == name:
-                return json.loads(fields["data"])
+        async for sent in messages:
+            for message in sent.decode().split("\n\n"):
+                fields = dict(line.split(": ", 1) for line in message.splitlines())
+                if fields.get("event") == name:
+                    return json.loads(fields["data"])
     raise AssertionError("the stream has ended")

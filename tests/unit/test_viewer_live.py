@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from agent_runs.reader import DatabaseUnavailable, Reader, RunSummary, StoredEvent, Stream, event_of_message
+from agent_runs.reader import DatabaseUnavailable, NewEvents, Reader, RunSummary, StoredEvent, Stream, event_of_message
 from agent_runs.status import RunStatus
 from tests.support.messages import event
 from tests.support.stored_runs import START
@@ -31,17 +31,13 @@ class FakeReader:
             stored = event_of_message(event(f"e{seq}"))
             self.events.append(StoredEvent(seq=seq, created_at=START, partition=0, offset=seq, event=stored))
 
-    async def event_counts(self, run_ids: list[str]) -> dict[str, int]:
+    async def new_events(self, after: dict[str, int]) -> NewEvents:
         self.polls += 1
         if self.problem:
             raise self.problem
-        return dict.fromkeys(run_ids, len(self.events))
-
-    async def new_events(self, after: dict[str, int]) -> dict[str, list[StoredEvent]]:
-        self.reads += 1
-        if self.problem:
-            raise self.problem
-        return {run_id: self.events[seq + 1 : seq + 501] for run_id, seq in after.items()}
+        new = {run_id: self.events[seq + 1 : seq + 501] for run_id, seq in after.items()}
+        found = {run_id: events for run_id, events in new.items() if events}
+        return NewEvents(runs={run_id: self.summary(run_id) for run_id in found}, events=found)
 
     async def get_summaries(self, run_ids: list[str]) -> dict[str, RunSummary]:
         return {run_id: self.summary(run_id) for run_id in run_ids}
@@ -90,6 +86,24 @@ async def test_a_hundred_watchers_of_a_run_share_its_reads(reader: FakeReader, l
 
     assert {tuple(line["seq"] for line in lines) for lines in found} == {(0, 1, 2)}
     assert reader.reads - before < 50
+    live.close()
+
+
+async def test_new_events_and_the_run_after_them_are_sent_together(reader: FakeReader, live: LiveRuns) -> None:
+    watcher = live.follow("run", -1)
+    await next_data(watcher, "run")
+
+    reader.store(3)
+    sent = (await anext(watcher)).decode()
+
+    assert [line for line in sent.splitlines() if not line.startswith("data: ")] == [
+        "id: 2",
+        "event: lines",
+        "",
+        "event: run",
+        "",
+    ]
+    assert '"event_count":3' in sent
     live.close()
 
 
