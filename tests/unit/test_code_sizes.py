@@ -9,31 +9,36 @@ import pytest
 from tests.support.source_files import PRODUCT, python_files, relative_name, syntax_tree
 
 
-@pytest.mark.parametrize("path", python_files(*PRODUCT), ids=relative_name)
-def test_a_product_file_has_at_most_250_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
-
-
-@pytest.mark.parametrize("path", python_files(*PRODUCT), ids=relative_name)
-def test_a_function_has_at_most_40_lines(path: Path) -> None:
+def test_a_product_file_has_at_most_250_lines() -> None:
     lengths = {
-        node.lineno: (node.end_lineno or 0) - node.lineno + 1
-        for node in ast.walk(syntax_tree(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        relative_name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python_files(*PRODUCT)
     }
 
-    assert {line: length for line, length in lengths.items() if length > 40} == {}
+    assert {name: length for name, length in lengths.items() if length > 250} == {}
 
 
-@pytest.mark.parametrize("path", python_files(*PRODUCT), ids=relative_name)
-def test_a_constructor_takes_at_most_six_parameters(path: Path) -> None:
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """The functions and methods of all product files, each with its file and line."""
+    for path in python_files(*PRODUCT):
+        for node in ast.walk(syntax_tree(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{relative_name(path)}:{node.lineno}", node
+
+
+def test_a_function_has_at_most_40_lines() -> None:
+    lengths = {place: (node.end_lineno or 0) - node.lineno + 1 for place, node in functions()}
+
+    assert {place: length for place, length in lengths.items() if length > 40} == {}
+
+
+def test_a_constructor_takes_at_most_six_parameters() -> None:
     counts = {
-        node.lineno: len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs) - 1
-        for node in ast.walk(syntax_tree(path))
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+        place: len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs) - 1
+        for place, node in functions()
+        if node.name == "__init__"
     }
 
-    assert {line: count for line, count in counts.items() if count > 6} == {}
+    assert {place: count for place, count in counts.items() if count > 6} == {}
 
 
 def assigned_attributes(tree: ast.Module) -> Iterator[ast.Attribute]:

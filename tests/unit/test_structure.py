@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,13 @@ from tests.support.paths import CHECKOUT
 from tests.support.source_files import PRODUCT, python_files, relative_name, syntax_tree
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """The modules that a file imports, also inside functions."""
+    return frozenset(imported_modules(path))
+
+
+def imported_modules(path: Path) -> Iterator[str]:
     for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -123,9 +129,10 @@ def top_level_imports(path: Path) -> set[str]:
 
 
 # The library is installed without the service.
-@pytest.mark.parametrize("path", python_files("agent_runs"), ids=relative_name)
-def test_the_library_never_imports_another_folder_of_the_repository(path: Path) -> None:
-    assert top_level_imports(path).isdisjoint({"consumer", "viewer", "deploy", "tests"})
+def test_the_library_never_imports_another_folder_of_the_repository() -> None:
+    others = {"consumer", "viewer", "deploy", "tests"}
+
+    assert [path for path in python_files("agent_runs") if top_level_imports(path) & others] == []
 
 
 # The viewer reads the tables without the service.
@@ -138,9 +145,8 @@ def test_every_product_folder_contains_python_files() -> None:
     assert [folder for folder in PRODUCT if not python_files(folder)] == []
 
 
-@pytest.mark.parametrize("path", python_files("consumer", "deploy", "examples", "viewer"), ids=relative_name)
-def test_no_product_file_imports_a_test(path: Path) -> None:
-    assert "tests" not in top_level_imports(path)
+def test_no_product_file_imports_a_test() -> None:
+    assert [path for path in python_files(*PRODUCT) if "tests" in top_level_imports(path)] == []
 
 
 # The folders whose files no other folder may import, and the folders that every test may import. The others (bench,
@@ -156,16 +162,14 @@ def other_folders_imported(path: Path) -> set[str]:
     return {module.split(".")[1] for module in imports(path) if module.startswith("tests.")} - {own}
 
 
-@pytest.mark.parametrize("path", python_files("tests"), ids=relative_name)
-def test_a_test_folder_imports_no_other_test_folder(path: Path) -> None:
-    assert other_folders_imported(path).isdisjoint(TEST_FOLDERS)
+def test_a_test_folder_imports_no_other_test_folder() -> None:
+    assert [path for path in python_files("tests") if other_folders_imported(path) & TEST_FOLDERS] == []
 
 
-@pytest.mark.parametrize("path", python_files("tests"), ids=relative_name)
-def test_only_tests_of_the_tools_import_other_folders_than_the_shared_ones(path: Path) -> None:
-    own = path.relative_to(CHECKOUT / "tests").parts[0]
+def test_only_tests_of_the_tools_import_other_folders_than_the_shared_ones() -> None:
+    others = [path for path in python_files("tests") if other_folders_imported(path) - SHARED_BY_TESTS]
 
-    assert own in TESTS_OF_TOOLS or other_folders_imported(path) <= SHARED_BY_TESTS
+    assert [path for path in others if path.relative_to(CHECKOUT / "tests").parts[0] not in TESTS_OF_TOOLS] == []
 
 
 @pytest.mark.parametrize("source", ["from tests import bench", "import tests.bench.goals", "from tests.bench import x"])
