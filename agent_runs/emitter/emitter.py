@@ -104,11 +104,9 @@ class Emitter(Shared):
             further: further fields of the `run_started`.
         """
         run = Run(self._pipeline, new_id() if run_id is None else run_id, session_id)
-        if recording is None:
-            recording = active_recording()
-        if recording is not None:
-            run.answer_from(recording)
-            labels, further = add_run_fields(recording, labels, further)
+        run.answer_from(active_recording() if recording is None else recording)
+        if run.recording is not None:
+            labels, further = add_run_fields(run.recording, labels, further)
         further = {"session_id": session_id, "parent_run_id": parent_run_id, **further}
         run.run_started(agent_id=agent_id, labels=labels, extra=extra, **further)
         return run

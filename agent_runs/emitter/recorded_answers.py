@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from inspect import isawaitable
 from typing import Any, Literal, NamedTuple, Protocol
 
 from agent_runs.errors import AgentRunsError
@@ -48,6 +49,42 @@ class RecordedError(AgentRunsError):
         self.args = (error,)  # a subclass may also be one of a class whose constructor takes other arguments
         self.error = error
         self.error_type = error_type
+
+
+class WrongRecording:
+    """Refuses every call of a run that was started with a `recording=` that is no recording: the emitter never raises.
+
+    Args:
+        value: what was passed.
+    """
+
+    def __init__(self, value: object) -> None:
+        remedy = "await it" if isawaitable(value) else "pass a `Recording`"
+        self._text = f"recording={value!r} is no recording, so nothing answers the calls of the run: {remedy}"
+
+    def llm(self, **_: Any) -> Any:
+        """Refuse a model call."""
+        raise TypeError(self._text)
+
+    def tool(self, *_: Any, **__: Any) -> Any:
+        """Refuse a tool call."""
+        raise TypeError(self._text)
+
+    def ran(self, *_: Any) -> None:
+        """Do nothing: there is no report."""
+
+    def child(self, _: str) -> "WrongRecording":
+        """Refuse the calls of child runs too."""
+        return self
+
+    def run_fields(self) -> dict[str, Any]:
+        """Return no fields."""
+        return {}
+
+
+def usable_recording(recording: Any) -> "RecordedAnswers | None":
+    """Return a recording, or a `WrongRecording` if the agent has passed another object; None for None."""
+    return recording if recording is None or hasattr(recording, "run_fields") else WrongRecording(recording)
 
 
 class _Active(NamedTuple):

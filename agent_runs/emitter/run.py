@@ -15,7 +15,7 @@ from agent_runs.emitter.history import History
 from agent_runs.emitter.llm_call import LlmCall
 from agent_runs.emitter.never_raise import never_raise
 from agent_runs.emitter.pipeline import Pipeline
-from agent_runs.emitter.recorded_answers import RecordedAnswers, add_run_fields
+from agent_runs.emitter.recorded_answers import RecordedAnswers, add_run_fields, usable_recording
 from agent_runs.emitter.tool_call import ToolCall
 from agent_runs.events import Json, RunStarted
 from agent_runs.ids import new_id
@@ -66,7 +66,7 @@ class Run(EventMethods):
 
     def answer_from(self, recording: RecordedAnswers | None) -> None:
         """Answer the calls of this run from a recording: those of `@tool` functions and of `call.answer(…)`."""
-        self._chain.recording = recording
+        self._chain.recording = usable_recording(recording)
 
     @property
     def recording(self) -> RecordedAnswers | None:
@@ -132,9 +132,9 @@ class Run(EventMethods):
         child = Run(self._pipeline, new_id() if run_id is None else run_id, self.session_id)
         if recording is None and self._chain.recording is not None:
             recording = self._chain.recording.child(agent_id)
-        if recording is not None:
-            child.answer_from(recording)
-            labels, further = add_run_fields(recording, labels, further)
+        child.answer_from(recording)
+        if child.recording is not None:
+            labels, further = add_run_fields(child.recording, labels, further)
         own = {"agent_id": agent_id, "session_id": self.session_id, "parent_run_id": self.id}
         child._chain.emit(RunStarted, None, extra, further, **own, labels=child._chain.usable_labels(labels))
         return child

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, Final
 
+import msgspec
+
+from agent_runs.events import Input
 from agent_runs.replay.canonical import parse_json
 from agent_runs.replay.units import Answer
 
@@ -20,6 +23,13 @@ def own_copy(value: Any) -> Any:
         return marshal.loads(marshal.dumps(value))  # noqa: S302  # its own bytes
     except ValueError:  # a Decimal, for a number that float cannot hold
         return deepcopy(value)
+
+
+def own_input(event: Input) -> Input:
+    """Return a copy of an input, with a copy of its data."""
+    copied = msgspec.structs.replace(event, data=own_copy(event.data))
+    copied.__dict__.update(event.__dict__)
+    return copied
 
 
 def is_exact(answer: Answer | None) -> bool:

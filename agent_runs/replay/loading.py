@@ -5,13 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent_runs.reader import RunSource, RunSummary
+from agent_runs.reader.sync_reader import SyncRunSource
 
 if TYPE_CHECKING:
     from agent_runs.replay.recording import Recording
 
 
 async def load_recording(
-    recording_class: "type[Recording]", source: RunSource, run_ids: Sequence[str], options: Mapping[str, Any]
+    recording_class: "type[Recording]",
+    source: RunSource | SyncRunSource[Any],
+    run_ids: Sequence[str],
+    options: Mapping[str, Any],
 ) -> Any:
     """Return one recording of runs of the same agent, with those of their child runs, by agent.
 
@@ -20,7 +24,13 @@ async def load_recording(
         source: where the runs are.
         run_ids: one run; or several, which run in parallel.
         options: for the constructor. `until` is not used for child runs.
+
+    Raises:
+        TypeError: the source is one for synchronous code.
+        ValueError: a run is not stored.
     """
+    if isinstance(source, SyncRunSource):
+        raise TypeError("`load` takes a Reader or a RunFile; with a SyncReader, call `Recording.load_sync`")
     return await _load(recording_class, source, run_ids, options, set())
 
 
@@ -33,6 +43,8 @@ async def _load(
 ) -> Any:
     seen.update(run_ids)  # producers may report a circle of parents
     events = [event for run_id in run_ids async for event in source.get_run_events(run_id)]
+    if not events:
+        raise ValueError(f"the run {run_ids[0]!r} is not stored")
     recording = recording_class(events, run_id=run_ids[0] if len(run_ids) == 1 else None, **options)
     children: dict[str, list[str]] = defaultdict(list)
     for run_id in run_ids:

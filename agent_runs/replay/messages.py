@@ -1,11 +1,12 @@
 """The text of a divergence: what was asked, what was recorded, the first difference, and what to write to go on."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
 from agent_runs.codec.canonical_json import text_of
+from agent_runs.reader.event_text import count_text
 from agent_runs.replay.differences import difference_of_calls, first_difference
 from agent_runs.replay.matching import Matcher
 from agent_runs.replay.requests import Request, shortened
@@ -14,6 +15,8 @@ from agent_runs.replay.units import Unit
 _NAMED_CALLS = 10
 _COMPARED_CANDIDATES = 20
 _COMPARED_CHARACTERS = 2000
+ANSWERED_SO_FAR = "Answered from the recording so far"
+TO_GO_ON = "To go on"
 _TIMES = {1: "once", 2: "twice"}
 
 
@@ -109,6 +112,14 @@ def unserved_text(units: Iterable[Unit]) -> str:
     )
 
 
+def first_of(divergences: Sequence[str]) -> str:
+    """Return the message of the first divergence, which also says how many others there are."""
+    further = len(divergences) - 1
+    if not further:
+        return divergences[0]
+    return f"{divergences[0]}\n{count_text(further, 'more call')} raised a divergence: see `recording.report()`."
+
+
 def closest_unit(request: Request, matcher: Matcher) -> Unit | None:
     """Return the recorded call that is most similar to a request: of the same name if there is one, unserved first."""
     units = [unit for unit in matcher.calls if unit.kind == request.kind]
@@ -128,13 +139,13 @@ def served_text(matcher: Matcher) -> str:
     served, all_calls = (Counter(unit.kind for unit in units) for units in (matcher.served, matcher.calls))
     last = f", the last one {matcher.served[-1].text}" if matcher.served else ""
     return (
-        f"Answered from the recording so far: {served['llm']} of {all_calls['llm']} model calls, {served['tool']} of "
+        f"{ANSWERED_SO_FAR}: {served['llm']} of {all_calls['llm']} model calls, {served['tool']} of "
         f"{all_calls['tool']} tool calls{last}."
     )
 
 
 def _with_end(lines: list[str], matcher: Matcher, remedy: str) -> str:
-    return "\n".join([*lines, served_text(matcher), f"To go on: {remedy}"])
+    return "\n".join([*lines, served_text(matcher), f"{TO_GO_ON}: {remedy}"])
 
 
 def llm_remedy(matcher: Matcher, *, strict: bool) -> str:
@@ -144,9 +155,9 @@ def llm_remedy(matcher: Matcher, *, strict: bool) -> str:
     if any(matcher.unserved("llm")):
         if strict:
             choices.insert(0, "Without `strict=True`: the recorded answer, although the prompt differs.")
-    else:
-        until = f"NthLlmCall({calls})" if calls else "0"
-        choices.append(f"`Recording(…, until={until})`: the real model answers the calls after the recorded ones.")
+    elif calls:
+        until = f"`Recording(…, until=NthLlmCall({calls}))`"
+        choices.append(f"{until}: the real model answers the calls after the recorded ones.")
     return _listed(choices)
 
 

@@ -1,30 +1,28 @@
 """`Recording`: answers the model calls and tool calls of an agent with those of a past run."""
 
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from inspect import isawaitable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any, Literal, Self
 
-from agent_runs.codec.canonical_json import text_of
-from agent_runs.emitter.decorators import name_of
-from agent_runs.emitter.instrument import Recorder, instrument
 from agent_runs.events import Input
 from agent_runs.reader.run_source import RunSource
+from agent_runs.reader.sync_reader import SyncRunSource
+from agent_runs.replay.agent_calls import AgentCalls
+from agent_runs.replay.answers import own_input
 from agent_runs.replay.errors import Divergence, RecordingHasHoles, Unserved
 from agent_runs.replay.loading import load_recording
-from agent_runs.replay.messages import unserved_text
+from agent_runs.replay.messages import first_of, unserved_text
 from agent_runs.replay.no_recording import NO_CHILD, NoRecording
 from agent_runs.replay.origins import origin_fields
-from agent_runs.replay.replay_block import ReplayBlock
 from agent_runs.replay.report import Report
 from agent_runs.replay.requests import Request
-from agent_runs.replay.rules import Policy, ToolRule, Until, last_seq
+from agent_runs.replay.rules import Policy, ToolRule, Until, check_policy, checked_rules, last_seq
 from agent_runs.replay.serving import Live, Server
-from agent_runs.replay.units import llm_key, read_units
+from agent_runs.replay.units import read_units
 
 
-class Recording(ReplayBlock):
+class Recording(AgentCalls):
     """Answers the calls of an agent from the events of a past run. Safe for threads and tasks; no call waits.
 
     It answers the calls of the runs that start in a block `with recording:`, and of those that are started with
@@ -49,6 +47,7 @@ class Recording(ReplayBlock):
 
     Raises:
         RecordingHasHoles: events of the run are missing, and the recording is strict. Otherwise they are warned about.
+        TypeError: `events` are no events, or `tools` has something else than a `ToolRule`.
         ValueError: `on_miss` is none of these, or `until` is not in the run.
     """
 
@@ -62,9 +61,8 @@ class Recording(ReplayBlock):
         on_miss: Policy = "raise",
         tools: Mapping[str, ToolRule] | None = None,
     ) -> None:
-        if on_miss not in ("raise", "error") and not callable(on_miss):
-            raise ValueError(f"on_miss={on_miss!r}: it must be 'raise', 'error' or a function; 'live' is for ToolRule")
-        self._rules = dict(tools or {})
+        check_policy(on_miss)
+        super().__init__(checked_rules(tools))
         self._units = read_units(events, self._tool_key)
         if self._units.missing_events:
             self._refuse_holes(strict=strict)
@@ -84,86 +82,23 @@ class Recording(ReplayBlock):
             source: a `Reader` or a `RunFile`.
             run_id: the run.
             options: as for the constructor.
+
+        Raises:
+            ValueError: the run is not stored.
         """
         loaded: Self = await load_recording(cls, source, [run_id], options)
         return loaded
+
+    @classmethod
+    def load_sync(cls, source: SyncRunSource[Any], run_id: str, **options: Any) -> Self:
+        """Do the same as `load` with a `SyncReader`, or with `SyncRunSource(RunFile(path))`."""
+        return source.wait_for(cls.load(source.source, run_id, **options))
 
     def _refuse_holes(self, *, strict: bool) -> None:
         text = f"{self._units.missing_events} events of the recorded run are missing"
         if strict:
             raise RecordingHasHoles(f"{text}: replay it without `strict`, or record the run again")
         warnings.warn(f"{text}: calls that are not in the recording may have been made", stacklevel=3)
-
-    def _tool_key(self, name: str, arguments: Any) -> str:
-        return self._rules.get(name, _NO_RULE).key_of(arguments)
-
-    def llm(  # the fields of the event
-        self,
-        *,
-        model: str,
-        system_prompt: Any = "",
-        user_prompt: Any,
-        call: Callable[[], Any] | None = None,
-        lane: str | None = None,
-    ) -> Any:
-        """Return the recorded answer of a model, as text; or what `call` returns if the model is called.
-
-        Args:
-            model: the name of the model.
-            system_prompt: text, or a value that was recorded as canonical JSON.
-            user_prompt: as `system_prompt`.
-            call: calls the real model; needed after `until` only.
-            lane: the name of the sequence of calls that this one belongs to, if the run was recorded with `lane=`.
-
-        Raises:
-            RecordedFailure: the recorded call failed.
-            Divergence: the recording has no answer.
-        """
-        return self._answer(self._llm_request(model, system_prompt, user_prompt, lane), call)
-
-    async def llm_async(  # the fields of the event
-        self,
-        *,
-        model: str,
-        system_prompt: Any = "",
-        user_prompt: Any,
-        call: Callable[[], Any] | None = None,
-        lane: str | None = None,
-    ) -> Any:
-        """Do the same as `llm`; `call` may return an awaitable."""
-        return await _awaited(self._answer(self._llm_request(model, system_prompt, user_prompt, lane), call))
-
-    def tool(self, name: str, arguments: Any = None, *, call: Callable[[], Any] | None = None) -> Any:
-        """Return the recorded result of a tool; or what `call` returns if the tool's policy is `live`.
-
-        Args:
-            name: the name of the tool.
-            arguments: its arguments, as they were recorded.
-            call: calls the real tool; needed for the policy `live` only.
-
-        Raises:
-            RecordedFailure: the recorded call failed, or is missing and the policy is `error`.
-            Divergence: the recording has no answer.
-        """
-        return self._answer(self._tool_request(name, arguments), call)
-
-    async def tool_async(self, name: str, arguments: Any = None, *, call: Callable[[], Any] | None = None) -> Any:
-        """Do the same as `tool`; `call` may return an awaitable."""
-        return await _awaited(self._answer(self._tool_request(name, arguments), call))
-
-    def replayed_tool(self, function: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
-        """Return a function that answers from the recording in place of `function`, which may be a coroutine function.
-
-        The tool has the function's name, and its arguments are those of the call by name: as `@tool` records them.
-        """
-        tool_name = name or name_of(function)
-
-        def start(arguments: dict[str, Any]) -> Recorder:
-            recorder = Recorder()
-            recorder.answer = lambda call: self.tool(tool_name, arguments, call=call)
-            return recorder
-
-        return instrument(function, start)
 
     def ran(self, kind: Literal["llm", "tool"], fields: Mapping[str, Any]) -> None:
         """Note that the agent has made a call itself: a block of the emitter that does not call `call.answer`."""
@@ -184,13 +119,14 @@ class Recording(ReplayBlock):
 
     @property
     def inputs(self) -> list[Input]:
-        """All recorded inputs, in order."""
-        return list(self._units.inputs)
+        """All recorded inputs, in order: copies, which the agent may change."""
+        return [own_input(each) for each in self._units.inputs]
 
     def next_input(self) -> Input | None:
-        """Return the next recorded input, in order; None after the last."""
+        """Return the next recorded input, in order, as a copy; None after the last."""
         with self._lock:
-            return next(self._inputs, None)
+            found = next(self._inputs, None)
+        return None if found is None else own_input(found)
 
     def run_fields(self) -> dict[str, Any]:
         """Return fields for `Emitter.start_run`: `replay_of`, the id of the recorded run, and the label of this name.
@@ -214,19 +150,12 @@ class Recording(ReplayBlock):
         """
         report = self.report()
         if report.divergences:
-            raise Divergence(report.divergences[0])
+            raise Divergence(first_of(report.divergences))
         if self._strict and report.unserved:
             raise Unserved(unserved_text(report.unserved))
         for child in self.children.values():
             child.finish()
         return report
-
-    def _llm_request(self, model: str, system_prompt: Any, user_prompt: Any, lane: str | None) -> Request:
-        content = {"system_prompt": text_of(system_prompt), "user_prompt": text_of(user_prompt)}
-        return Request("llm", model, content, llm_key(content), lane)
-
-    def _tool_request(self, name: str, arguments: Any) -> Request:
-        return Request("tool", name, arguments, self._tool_key(name, arguments))
 
     def _answer(self, request: Request, call: Callable[[], Any] | None) -> Any:
         with self._lock:
@@ -237,10 +166,3 @@ class Recording(ReplayBlock):
             return answer.policy(request)
         assert call is not None  # noqa: S101  # `serve` has checked it
         return call()
-
-
-async def _awaited(value: Any | Awaitable[Any]) -> Any:
-    return await value if isawaitable(value) else value
-
-
-_NO_RULE = ToolRule()

@@ -3,6 +3,7 @@
 import msgspec
 
 from agent_runs.reader.event_text import count_text
+from agent_runs.replay.messages import ANSWERED_SO_FAR, TO_GO_ON
 from agent_runs.replay.requests import Request
 from agent_runs.replay.units import Unit
 
@@ -56,7 +57,7 @@ class Report(msgspec.Struct, frozen=True):
         lines += [f"not made: {unit.text}" for unit in self.unserved]
         lines += [f"answered live: {request.text}" for request in self.live]
         lines += [f"failed: {request.text}" for request in self.refused]
-        lines += [f"divergence: {text}" for text in self.divergences]
+        lines += [f"divergence: {_without_remedy(text)}" for text in self.divergences]
         return "\n".join(lines)
 
     def _summary(self) -> str:
@@ -77,3 +78,7 @@ class Report(msgspec.Struct, frozen=True):
         if self.is_clean:
             parts.append("the agent made no other calls")
         return "; ".join(parts)
+
+
+def _without_remedy(divergence: str) -> str:
+    return divergence.partition(f"\n{ANSWERED_SO_FAR}")[0].partition(f"\n{TO_GO_ON}")[0]

@@ -1,6 +1,6 @@
 """What the user of a recording decides: when a call counts as recorded, and what happens with one that is not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -12,6 +12,12 @@ from agent_runs.replay.units import Units
 # `raise`: raise a Divergence. `error`: raise a RecordedFailure, which the agent sees as the failure of the tool.
 # `live`: call the real function. A callable gets the request and returns the answer.
 Policy: TypeAlias = Literal["raise", "error", "live"] | Callable[[Request], Any]
+
+
+def check_policy(on_miss: Policy) -> None:
+    """Raise `ValueError` if `on_miss` is no policy of a recording."""
+    if on_miss not in ("raise", "error") and not callable(on_miss):
+        raise ValueError(f"on_miss={on_miss!r}: it must be 'raise', 'error' or a function; 'live' is for ToolRule")
 
 
 class ToolRule(msgspec.Struct, frozen=True):
@@ -27,6 +33,13 @@ class ToolRule(msgspec.Struct, frozen=True):
     key: Callable[[Any], Any] | None = None
     on_miss: Policy | None = None
 
+    def __post_init__(self) -> None:
+        names: Any = self.ignore
+        if isinstance(names, str):  # else its letters would be the names
+            raise TypeError(f"ignore={names!r}: it must be a tuple of names, such as ({names!r},)")
+        if self.on_miss is not None and self.on_miss != "live":
+            check_policy(self.on_miss)
+
     def key_of(self, arguments: Any) -> str:
         """Return the key of the arguments of a call."""
         if self.key is not None:
@@ -34,6 +47,19 @@ class ToolRule(msgspec.Struct, frozen=True):
         if self.ignore and isinstance(arguments, dict):
             arguments = {name: value for name, value in arguments.items() if name not in self.ignore}
         return value_key(arguments)
+
+
+def checked_rules(tools: Mapping[str, ToolRule] | None) -> dict[str, ToolRule]:
+    """Return the rules of single tools.
+
+    Raises:
+        TypeError: there is something else than a `ToolRule`.
+    """
+    rules = dict(tools or {})
+    for name, rule in rules.items():
+        if not isinstance(rule, ToolRule):
+            raise TypeError(f"tools: {name!r} has {rule!r}; it must have a ToolRule")
+    return rules
 
 
 class NthLlmCall(msgspec.Struct, frozen=True):
@@ -54,7 +80,8 @@ def last_seq(units: Units, until: int | str | NthLlmCall) -> int:
     if isinstance(until, int):
         last = max(units.seq_by_id.values(), default=-1)
         if not 0 <= until <= last:
-            raise ValueError(f"until={until}: the events of the run have the numbers 0 to {last}")
+            problem = f"the events of the run have the numbers 0 to {last}" if last >= 0 else "the run has no events"
+            raise ValueError(f"until={until}: {problem}")
         return until
     if isinstance(until, NthLlmCall):
         numbers = [unit.seq for unit in units.calls if unit.kind == "llm"]

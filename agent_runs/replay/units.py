@@ -93,7 +93,10 @@ def read_units(events: Iterable[Any], tool_key: KeyOf) -> Units:
     """
     reader = _UnitReader(tool_key)
     for seq, item in enumerate(events):
-        reader.add(getattr(item, "seq", seq), getattr(item, "event", item))
+        event = getattr(item, "event", item)
+        if not hasattr(event, "parent_event_id"):
+            raise TypeError(f"{item!r:.100} is no event: `events` are typed events, such as those of a reader")
+        reader.add(getattr(item, "seq", seq), event)
     return reader.units
 
 
