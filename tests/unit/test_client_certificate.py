@@ -44,7 +44,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_valid_certificate_is_loaded(files: Path, certificate: str, key: str | None, password: str | None) -> None:
     context = ssl.create_default_context()
 
-    load_client_certificate(context, str(files / certificate), key and str(files / key), password)
+    load_client_certificate(context, str(files / certificate), key and str(files / key), password)  # raises nothing
 
 
 @pytest.mark.parametrize(

@@ -292,7 +292,7 @@ async def test_finish_ends_lanes_that_wait_for_slices() -> None:
     async with asyncio.timeout(5):
         await lanes.finish(timeout_s=60)
 
-    assert all(task.done() for task in tasks)
+    assert [task.done() for task in tasks] == [True, True]
 
 
 async def test_the_task_of_a_lane_ends_with_its_error() -> None:

@@ -363,6 +363,19 @@ async def test_functions_are_replaced_and_coroutine_functions_awaited(recorded: 
     assert await recording.tool_async("fetch", {"url": "w"}, call=lambda: fetch("w")) == "live w"
 
 
+async def test_a_model_call_of_asyncio_is_answered_and_after_until_awaited(recorded: Recorded) -> None:
+    recorded.llm("a", "to a")
+    recorded.llm("b", "to b")
+    recording = recorded.recording(until=NthLlmCall(1))
+
+    async def call_model() -> str:
+        return "live"
+
+    prompts: Any = {"model": "m", "system_prompt": "s", "call": call_model}
+    answers = [await recording.llm_async(user_prompt=prompt, **prompts) for prompt in ("a", "b")]
+    assert answers == ["to a", "live"]
+
+
 def test_inputs_come_in_order_and_the_run_of_a_replay_names_the_recorded_one(recorded: Recorded) -> None:
     for text in ("hello", "bye"):
         recorded.run.input("message_from_user", {"text": text})
