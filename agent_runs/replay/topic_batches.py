@@ -15,9 +15,9 @@ from agent_runs.kafka.errors import DamagedBatch
 from agent_runs.kafka.failures import failure_behind
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.records import UnreadableRecord
-from agent_runs.replay.topic import Batch, Selection, TopicItem, TopicSettings
 from agent_runs.replay.topic_client import CLIENT_ERRORS, Records, TopicClient
-from agent_runs.replay.topic_items import TopicEvent, TopicRejection
+from agent_runs.replay.topic_items import Batch, TopicEvent, TopicItem, TopicRejection
+from agent_runs.replay.topic_selection import Selection, TopicSettings
 from agent_runs.settings import KafkaSettings
 
 _CLIENT_ID: Final = "agent-runs-replay"

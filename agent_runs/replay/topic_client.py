@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaError
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.batch_reader import fetch_batch_bytes, read_unreadable
 from agent_runs.kafka.topics import partition_of_key, partitions_of
-from agent_runs.replay.topic import Selection
 from agent_runs.replay.topic_fetches import Fetched, TopicFetches
 from agent_runs.replay.topic_items import Progress
 from agent_runs.replay.topic_records import FetchedRecords
+from agent_runs.replay.topic_selection import Selection
 
 CLIENT_ERRORS: Final = (KafkaError, OSError, TimeoutError)
 _ENOUGH_RECORDS: Final = 1000

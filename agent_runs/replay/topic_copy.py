@@ -20,8 +20,7 @@ from agent_runs.errors import KafkaUnavailable, TooLargeForTopic
 from agent_runs.kafka.failures import failure_behind
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.topics import partition_of_key, partitions_of
-from agent_runs.replay.topic import Batch, TopicItem
-from agent_runs.replay.topic_items import Copied, Progress, Skipped, TopicEvent
+from agent_runs.replay.topic_items import Batch, Copied, Progress, Skipped, TopicEvent, TopicItem
 from agent_runs.settings import KafkaSettings
 
 _CLIENT_ID: Final = "agent-runs-replay"

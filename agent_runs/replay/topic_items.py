@@ -1,7 +1,8 @@
 """What reading a topic yields: events and rejections, with their coordinates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import msgspec
 
@@ -104,6 +105,11 @@ class Progress(msgspec.Struct, frozen=True):
     ends: dict[int, int]
     lost: dict[int, int]
     records: int
+
+
+TopicItem: TypeAlias = TopicEvent | TopicRejection
+# Consecutive items of each partition, to be iterated once, and the progress after them.
+Batch: TypeAlias = tuple[Iterator[TopicItem], Progress]
 
 
 class Skipped(msgspec.Struct, frozen=True):

@@ -23,7 +23,6 @@ from examples.demo.foreign_producer import rejections
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("--conversations", "90", "--seconds", "6")
-WHOLE_DEMO_TIMEOUT_S = 120
 START_TIMEOUT_S = 90  # Kafka may have to be downloaded first
 END_TIMEOUT_S = 30
 # What differs between two conversations of the same seed.

@@ -87,9 +87,6 @@ async def work(run: Run) -> list[Any]:
 ALL_CALLS = ["add", "words", "now", "model", "book", "stream", "look up", "look up", "look up"]
 
 
-VOLATILE = ("duration_ms", "replay_of")
-
-
 def content(emitter: RecordingEmitter, run: Run) -> list[dict[str, Any]]:
     """The events of a run without ids, times and durations; parents by the number of their event."""
     events = emitter.events(run.id)
