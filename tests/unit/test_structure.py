@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,34 @@ def test_the_viewer_never_imports_the_service() -> None:
     assert [path for path in python_files("viewer") if "consumer" in top_level_imports(path)] == []
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements in a module, a class or a function, without those for the type checker alone."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield child
+            yield from statements(child)
+
+
+def modules_imported(path: Path) -> set[Path]:
+    """The files of the modules that a file imports with `from`, other than itself."""
+    found = set()
+    for node in statements(syntax_tree(path)):
+        if isinstance(node, ast.ImportFrom):
+            module = CHECKOUT.joinpath(*(node.module or "").split("."))
+            found |= {file if (file := module / f"{alias.name}.py").exists() else module for alias in node.names}
+    return {module / "__init__.py" if module.is_dir() else module.with_suffix(".py") for module in found} - {path}
+
+
+def test_no_modules_import_each_other_in_a_circle_also_inside_functions() -> None:
+    files = set(python_files(*PRODUCT))
+    graph = {path: modules_imported(path) & files for path in files}
+
+    assert sum(map(len, graph.values())) > len(graph)
+    TopologicalSorter(graph).prepare()  # raises CycleError with the modules of a circle
+
+
 def test_every_product_folder_contains_python_files() -> None:
     # Otherwise a rule for a renamed folder would apply to no file.
     assert [folder for folder in PRODUCT if not python_files(folder)] == []
@@ -151,7 +180,7 @@ def test_no_product_file_imports_a_test() -> None:
 
 # The folders whose files no other folder may import, and the folders that every test may import. The others (bench,
 # nemesis, simulation) have their own command line; only the tests in acceptance and selftest import them.
-TEST_FOLDERS = {"acceptance", "faults", "integration", "selftest", "unit"}
+TEST_FOLDERS = {"acceptance", "browser", "faults", "integration", "selftest", "unit"}
 SHARED_BY_TESTS = {"checker", "support"}
 TESTS_OF_TOOLS = {"acceptance", "selftest"}
 
