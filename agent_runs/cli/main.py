@@ -25,6 +25,7 @@ from agent_runs.codec.lossy_json import LONE_SURROGATE
 from agent_runs.errors import AgentRunsError, SettingsError, Undelivered
 from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, InvalidCursor, MissingExtra
+from agent_runs.replay import NoSuchPosition
 from agent_runs.run_file import InvalidRunFile, RunNotFound, TooManyRuns
 
 PROGRAM: Final = "agent-runs"
@@ -39,6 +40,7 @@ _EXIT_CODES: Final[dict[type[BaseException], int]] = {
     InvalidCursor: 2,
     MissingExtra: 2,
     DatabaseNotReady: 2,
+    NoSuchPosition: 2,
     OSError: 2,  # a file that cannot be read or written
     DatabaseUnavailable: 4,
     Undelivered: 4,
@@ -65,7 +67,7 @@ def cli(context: click.Context, file: Path | None) -> None:
     Exit codes:
       0    done
       1    diff found differences
-      2    wrong usage or settings, no such run, or an invalid file
+      2    wrong usage or settings, no such run or position, or an invalid file
       3    an unexpected error
       4    Kafka or PostgreSQL stayed unavailable
       130  Ctrl-C

@@ -10,6 +10,7 @@ from agent_runs.labels import FORKED_FROM, REPLAY_OF
 from agent_runs.replay.errors import (
     Ambiguous,
     Divergence,
+    NoSuchPosition,
     NotReplayable,
     RecordedFailure,
     RecordingHasHoles,
@@ -35,6 +36,7 @@ __all__ = [
     "Divergence",
     "Drift",
     "ForkOrigin",
+    "NoSuchPosition",
     "NotReplayable",
     "NthLlmCall",
     "Progress",

@@ -3,6 +3,7 @@
 ReplayError
 ├── RecordedFailure      the recorded call failed, or the policy `error` applies: for the agent's own error handling
 ├── RecordingHasHoles    events are missing in the recording, which is strict
+├── NoSuchPosition       the topic has no such partition, or no such offset yet
 └── Divergence           the agent does something else than the recorded run
     ├── Ambiguous        several recorded model calls may be the requested one
     ├── NotReplayable    the recorded answer is masked, or stands for an object that JSON cannot express
@@ -40,6 +41,10 @@ class RecordedFailure(ReplayError, RecordedError):
 
 class RecordingHasHoles(ReplayError):
     """Events of the recorded run are missing, so that a strict replay would prove nothing."""
+
+
+class NoSuchPosition(ReplayError):
+    """The topic does not have the partition or the offset at which a reading is to begin."""
 
 
 class Divergence(ReplayError):

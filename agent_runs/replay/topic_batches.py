@@ -33,7 +33,8 @@ async def read_batches(
     garbage collector scan them.
 
     Raises:
-        KafkaUnavailable: no broker answers, the topic or a partition does not exist, or nothing was fetched for 60 s.
+        KafkaUnavailable: no broker answers, the topic does not exist, or nothing was fetched for 60 s.
+        NoSuchPosition: the topic has no such partition, or the log of the partition ends before the offset.
     """
     began_at = time.monotonic()
     decompression_limit.set(settings.decompression_limit)

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from agent_runs.errors import KafkaUnavailable
 from agent_runs.kafka.batch_reader import fetch_batch_bytes, read_unreadable
 from agent_runs.kafka.topics import partition_of_key, partitions_of
+from agent_runs.replay.errors import NoSuchPosition
 from agent_runs.replay.topic_fetches import Fetched, TopicFetches
 from agent_runs.replay.topic_items import Progress
 from agent_runs.replay.topic_records import FetchedRecords
@@ -61,7 +62,7 @@ class TopicClient:
         for partition, start in self._starts.items():
             if wanted.get(partition, start) > self._ends[partition]:
                 after = f"offset {wanted[partition]} of partition {partition} is after the end of its log"
-                raise KafkaUnavailable(f"the topic {self._topic!r}: {after}, {self._ends[partition]}")
+                raise NoSuchPosition(f"the topic {self._topic!r}: {after}, {self._ends[partition]}")
             if wanted.get(partition, start) < start:
                 self._lost[partition] = wanted[partition]
             self._positions[partition] = max(wanted.get(partition, start), start)
@@ -77,7 +78,7 @@ class TopicClient:
             return [partition_of_key(self._key, len(known))]
         chosen = known if self._selection.partitions is None else sorted(self._selection.partitions)
         if missing := sorted({*chosen, *(self._selection.positions or ())} - set(known)):
-            raise KafkaUnavailable(f"the topic {self._topic!r} has no partition {missing[0]}: it has {len(known)}")
+            raise NoSuchPosition(f"the topic {self._topic!r} has no partition {missing[0]}: it has {len(known)}")
         return chosen
 
     async def _wanted_offsets(self, tps: list[TopicPartition]) -> dict[int, int]:

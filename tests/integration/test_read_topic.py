@@ -8,7 +8,7 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 
 from agent_runs.errors import KafkaUnavailable
-from agent_runs.replay import Progress, TopicEvent, TopicReading, TopicRejection, read_topic
+from agent_runs.replay import NoSuchPosition, Progress, TopicEvent, TopicReading, TopicRejection, read_topic
 from tests.support.foreign_producer import foreign_producer, key_of_partition, publish, transactional_producer
 from tests.support.messages import Message, event, events_of
 from tests.support.servers import LOG_APPEND_TIME, MakeTopic, OwnServers, Servers, create_topic
@@ -106,9 +106,9 @@ async def test_a_run_is_also_found_in_partitions_that_its_key_does_not_belong_to
 async def test_a_position_after_the_end_of_the_log_is_refused(topic: Topic) -> None:
     topic.publish(*events_of("run", "a"))
 
-    with pytest.raises(KafkaUnavailable, match="offset 2 of partition 0 is after the end of its log, 1"):
+    with pytest.raises(NoSuchPosition, match="offset 2 of partition 0 is after the end of its log, 1"):
         await ids(topic.read(positions={0: 2}))
-    with pytest.raises(KafkaUnavailable, match="has no partition 7"):
+    with pytest.raises(NoSuchPosition, match="has no partition 7"):
         await ids(topic.read(positions={7: 0}))
 
 
