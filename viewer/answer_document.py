@@ -5,7 +5,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from agent_runs.reader import OpaqueEvent, StoredEvent
 from agent_runs.status import RunStatus
 
 _MAX_TEXT: Final = 300  # characters
@@ -36,14 +35,6 @@ class AnswerDocument(msgspec.Struct, frozen=True, kw_only=True):
     answered_by: str | None = None
     answered_at: datetime | None = None
     summary: str = ""
-
-
-def who_answered(stored: StoredEvent) -> str | None:
-    """Return who answered, if the answer says so."""
-    if isinstance(stored.event, OpaqueEvent):
-        return None
-    by = stored.event.further_fields.get("answered_by")
-    return cut(by) if isinstance(by, str) and by else None
 
 
 def cut(text: str) -> str:

@@ -15,9 +15,9 @@ from agent_runs.publishing.answers import answer_event, answers_of
 from agent_runs.publishing.single_events import publish_event
 from agent_runs.questions import Question
 from agent_runs.reader import OpenQuestion, QuestionLine, Reader, RunSummary, StoredEvent
-from agent_runs.reader.event_text import event_text
+from agent_runs.reader.event_text import event_text, who_answered
 from agent_runs.times import time_text
-from viewer.answer_document import AnswerDocument, cut, who_answered
+from viewer.answer_document import AnswerDocument, cut
 from viewer.errors import Failure
 
 READ_ONLY: Final = (
@@ -115,7 +115,7 @@ class Answers:
             run_status=run.status,
             event_id=stored.id,
             seq=stored.seq,
-            answered_by=who_answered(stored),
+            answered_by=who_answered(stored.event),
             answered_at=stored.created_at,
             summary=cut(event_text(stored.event)),
         )
@@ -144,7 +144,7 @@ class Answers:
         if stored is None:
             raise Failure(409, f"The run {run.id!r} is {run.status.value}; its question {question_id!r} is closed.")
         text = event_text(stored.event)
-        raise _answered_already(stored.created_at, who_answered(stored), text, f"event {stored.seq}")
+        raise _answered_already(stored.created_at, who_answered(stored.event), text, f"event {stored.seq}")
 
     async def _stored_answer(self, run: RunSummary, question_id: str) -> StoredEvent | None:
         """Return the event that has answered a question that is not open; None if none has, or if that takes long.

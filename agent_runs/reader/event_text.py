@@ -29,6 +29,7 @@ from agent_runs.reader.runs import RunSummary
 from agent_runs.reader.stored_events import OpaqueEvent
 
 _MAX: Final = 2000  # characters of a value that are worth looking at
+_MAX_NAME: Final = 300  # characters of the name of who answered
 _MAX_PARSED: Final = 100_000  # characters of an answer that is looked at for the messages of a chat
 
 
@@ -52,6 +53,14 @@ def question_text(question: OpenQuestion | QuestionLine) -> str:
     """Return the tool and what it asks; not escaped, and without line breaks."""
     text = " ".join(question.text[:_MAX].split())
     return f"{question.tool_name}: {text}" if text else question.tool_name
+
+
+def who_answered(event: Event | OpaqueEvent) -> str | None:
+    """Return who answered a question, not escaped and cut to 300 characters; None if the event does not say so."""
+    if isinstance(event, OpaqueEvent) or event.original is None or b"answered_by" not in event.original:
+        return None
+    by = event.further_fields.get("answered_by")
+    return by[:_MAX_NAME] if isinstance(by, str) and by else None
 
 
 def count_text(count: int, noun: str) -> str:
@@ -95,6 +104,11 @@ def _input(event: Input) -> str:
     return f"{event.tool}: {text_of(data)}"
 
 
+def _succeeded(event: ToolSucceeded) -> str:
+    by = who_answered(event)
+    return f"{event.tool_name}{f' by {by}' if by else ''} → {text_of(event.result)}"
+
+
 def _unknown(event: UnknownEvent) -> str:
     common = {*Event.__struct_fields__, "type"}
     return text_of({name: value for name, value in event.message.items() if name not in common})
@@ -111,7 +125,7 @@ _TEXTS: Final[dict[type[Event], Callable[[Any], str]]] = {
     LlmCalled: lambda event: f"{event.model}: {_answer(event.raw_response)}",
     LlmFailed: lambda event: f"{event.model}: {event.error}",
     ToolRequested: lambda event: f"{event.tool_name} {text_of(event.tool_args)}",
-    ToolSucceeded: lambda event: f"{event.tool_name} → {text_of(event.result)}",
+    ToolSucceeded: _succeeded,
     ToolFailed: lambda event: f"{event.tool_name} failed: {event.error}",
     RunStarted: _started,
     RunWaiting: lambda event: event.reason or "",

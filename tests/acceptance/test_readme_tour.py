@@ -93,7 +93,7 @@ async def test_the_tour_of_the_readme_works_as_typed(scene: Scene, tmp_path: Pat
     assert f"refund-desk  ask_human: {question}" in questions
     assert re.fullmatch(rf"Answered: event 4 of {run_id}; the run is (running|completed)\.\n", answered)
     assert [line.split()[0] for line in shown.splitlines()[-8:]] == [str(seq) for seq in range(8)]
-    assert re.search(r'4 .* tool_succeeded    running   ask_human → {"answer":"yes"}', shown)
+    assert re.search(r'4 .* tool_succeeded    running   ask_human by \S+ → {"answer":"yes"}', shown)
     assert shown.splitlines()[-1].split()[2:4] == ["tool_succeeded", "completed"]
     assert "since call 1\nuser_prompt[1] added\n" in changes
     assert '"content":{"answer":"yes"}' in changes

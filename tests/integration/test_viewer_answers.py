@@ -75,8 +75,8 @@ async def test_an_answer_is_published_and_stored_and_the_second_person_is_told(s
         await scene.consume()
         shown = await anext(watcher)
         assert [line["summary"] for line in shown.data if line["type"] == "tool_succeeded"][:2] == [
-            'ask_human → {"answer":"yes"}',
-            'ask_human → {"seat":"7C"}',
+            'ask_human by ada → {"answer":"yes"}',
+            'ask_human by ada → {"seat":"7C"}',
         ]
         await watcher.aclose()
         stored = (await get(port, f"{API}/one", X_Forwarded_User="bob")).json
@@ -85,7 +85,7 @@ async def test_an_answer_is_published_and_stored_and_the_second_person_is_told(s
         assert (await get(port, f"{API}/four", X_Forwarded_User="bob")).json["event_id"] == "other"
         assert "Another answer was stored first" in await page(f"{PAGE}/four?event={late.json['event_id']}")
         again = await post(port, API, {"question": "two/2", "result": None})
-        assert (again.status, '(event 6): ask_human → {"seat":"7C"}' in again.json["error"]) == (409, True)
+        assert (again.status, '(event 6): ask_human by ada → {"seat":"7C"}' in again.json["error"]) == (409, True)
         assert "No agent waits" in await page("/inbox")
         # Without the name of its user, a request has not come through the proxy.
         assert (await get(port, "/inbox")).status == 403

@@ -51,3 +51,11 @@ def test_the_answer_of_a_chat_is_its_words_and_the_tools_that_it_calls(answer: o
 )
 def test_an_input_that_is_a_text_is_that_text(data: object, line: str) -> None:
     assert text_of_message("input", data=data) == line
+
+
+def test_an_answer_says_who_gave_it() -> None:
+    def text(**fields: object) -> str:
+        return text_of_message("tool_succeeded", tool_name="ask_human", result="yes", **fields)
+
+    assert text(answered_by="Ada") == "ask_human by Ada → yes"
+    assert [text(answered_by=by) for by in (None, "", 7)] == ["ask_human → yes"] * 3
