@@ -46,13 +46,15 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_time(text: str) -> datetime:
-    """Return a time that is written as ISO 8601; in UTC if it has no offset.
+    """Return a time that is written as ISO 8601, in UTC if it has no offset; or as a duration, so long ago.
 
     Raises:
         ValueError: it is none; the message is the end of a sentence.
     """
     try:
+        if _DURATION.fullmatch(text):
+            return datetime.now(UTC) - parse_duration(text)
         at = datetime.fromisoformat(text)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):  # the second: in UTC it is not in the years 1 to 9999
-        raise ValueError(f"{text!r} is not a time like 2026-01-31T23:59:59Z") from None
+        raise ValueError(f"{text!r} is not a time like 2026-01-31T23:59:59Z, or like 1h for an hour ago") from None

@@ -26,7 +26,7 @@ class Duration(click.ParamType[timedelta]):
 
 
 class Time(click.ParamType[datetime]):
-    """A time as ISO 8601, in UTC if it has no offset."""
+    """A time as ISO 8601, in UTC if it has no offset; or a duration, so long ago."""
 
     name = "time"
 

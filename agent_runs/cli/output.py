@@ -2,12 +2,15 @@
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, OverflowMethod, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +32,8 @@ _WRAPPED_CELL: Final = 200  # characters of a cell on a terminal
 _ID_WIDTH: Final = 12  # of the ids that the emitter makes
 _ID_SHARE: Final = 0.3  # of the width of the terminal that longer ids may take
 _CELL_WIDTH: Final = 20  # of a time, the longest cell of known length between the first and the last column
+_LAST_WIDTH: Final = 20  # characters that a longer last cell has at least, before rows take several lines
+_GAP: Final = 2  # between columns; also the indentation of the further lines of a row
 
 Cell = str | Text
 
@@ -81,22 +86,72 @@ def _escape_in_json(match: re.Match[str]) -> str:
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Print rows in columns: cut to the width of a terminal, or, in a pipe, in aligned plain text.
 
-    On a terminal, the first column, which has ids, and the last one are wrapped, and the others are cut.
+    On a terminal, the first column, which has ids, and the last one are wrapped, and the others are cut. If the last
+    one would get too narrow, each row takes several lines.
     """
     target = console()
     if not target.is_terminal:
         _print_plain(headers, rows)
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False, expand=True)
-    first, *between, last = headers
-    widest_id = max(_ID_WIDTH, int(_ID_SHARE * target.width))
-    table.add_column(first, overflow="fold", min_width=_ID_WIDTH, max_width=widest_id)
-    for header in between:
-        table.add_column(header, overflow="ellipsis", no_wrap=True, max_width=max(_CELL_WIDTH, target.width // 5))
-    table.add_column(last, overflow="fold", ratio=1)
-    for row in rows:
-        table.add_row(*(Text(cut(escape_line(cell), _WRAPPED_CELL)) if isinstance(cell, str) else cell for cell in row))
-    Console(highlight=False).print(table)
+    cells = [[Text(header, "dim") for header in headers], *([_terminal_cell(cell) for cell in row] for row in rows)]
+    widths = _column_widths(cells, target.width)
+    for row in cells:
+        for at, columns in enumerate(_lines_of_columns(widths, target.width)):
+            if at and not any(row[column] for column in columns):
+                continue
+            line = _line(row, widths, columns)
+            target.print(Padding(line, (0, 0, 0, _GAP)) if at else line)
+
+
+def _terminal_cell(cell: Cell) -> Text:
+    return Text(cut(escape_line(cell), _WRAPPED_CELL)) if isinstance(cell, str) else cell
+
+
+def _column_widths(cells: Sequence[Sequence[Text]], width: int) -> list[int]:
+    """Return the width of each column: that of its widest cell, at most what the terminal allows."""
+    between = min(max(_CELL_WIDTH, width // 5), width - _GAP)
+    limits = [max(_ID_WIDTH, int(_ID_SHARE * width)), *[between] * (len(cells[0]) - 2), width]
+    return [
+        min(limit, max(cell_len(cell.plain) for cell in column))
+        for limit, column in zip(limits, zip(*cells, strict=True), strict=True)
+    ]
+
+
+def _lines_of_columns(widths: Sequence[int], width: int) -> list[list[int]]:
+    """Return which columns each line of a row has: one line if the last column has room, else as few as possible."""
+    lines: list[list[int]] = [[]]
+    used = 0
+    for column, wanted in enumerate(widths):
+        needed = min(wanted, _LAST_WIDTH) if column == len(widths) - 1 else wanted
+        if lines[-1] and used + needed > width:
+            lines.append([])
+            used = _GAP
+        lines[-1].append(column)
+        used += needed + _GAP
+    return lines
+
+
+def _line(row: Sequence[Text], widths: Sequence[int], columns: Sequence[int]) -> RenderableType:
+    """Return some cells of a row beside each other; the last one of them gets the rest of the line."""
+    grid = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False, expand=True)
+    for column in columns:
+        folds = column in (0, len(row) - 1)
+        width, ratio = (None, 1) if column == columns[-1] else (widths[column], None)
+        overflow: OverflowMethod = "fold" if folds else "ellipsis"
+        grid.add_column(overflow=overflow, no_wrap=not folds, width=width, ratio=ratio)
+    grid.add_row(*(row[column] for column in columns))
+    return grid
+
+
+def print_fact(name: str, value: str, name_width: int) -> None:
+    """Print a name and a value. On a terminal, the value continues in its own column; words are not broken."""
+    target = console()
+    escaped = escape_line(value)
+    if target.is_terminal:
+        room = max(_LAST_WIDTH, target.width - name_width - 1)
+        wrapped = textwrap.wrap(escaped, room, break_long_words=False, break_on_hyphens=False)
+        escaped = ("\n" + " " * (name_width + 1)).join(wrapped)
+    target.print(Text.assemble((f"{name:<{name_width}} ", "dim"), escaped))
 
 
 def _print_plain(headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:

@@ -19,6 +19,7 @@ from agent_runs.replay import TopicEvent, TopicReading, TopicRejection, read_top
 from agent_runs.times import time_text
 
 _ID_WIDTH: Final = 12  # the length of the ids that the emitter makes
+_POSITION_WIDTH: Final = 10
 _TYPE_WIDTH: Final = 17  # context_assembled
 _TERMINATED: Final = 143  # a shell's exit code for a program that SIGTERM has ended
 
@@ -33,7 +34,7 @@ _TERMINATED: Final = 143  # a shell's exit code for a program that SIGTERM has e
     metavar="N",
     help="Only this one; may be repeated.",
 )
-@click.option("--since", type=Time(), metavar="TIME", help="Records of this time or later, by their timestamps.")
+@click.option("--since", type=Time(), metavar="TIME", help="Records of this time or later, such as 1h for an hour ago.")
 @click.option("--from", "positions", type=Positions(), metavar="POSITIONS", help="From these offsets on: 0:120,1:98.")
 @click.option("--follow", is_flag=True, help="Wait for further records, until Ctrl-C.")
 @click.option("--into", "target", metavar="TOPIC", help="Publish the records to this topic instead.")
@@ -134,7 +135,8 @@ class _Rows:
             run_id, kind, style = (item.key or b"-").decode(errors="replace"), item.reason.value, "magenta"
             text = f"refused: {item.detail}"
         time = "-" if item.created_at is None else time_text(item.created_at)
-        line = f"{time}  {item.partition}:{item.offset:<8}  {run_id:<{_ID_WIDTH}}  {kind:<{_TYPE_WIDTH}}  {text}"
+        position = f"{item.partition}:{item.offset}"
+        line = f"{time}  {position:<{_POSITION_WIDTH}}  {run_id:<{_ID_WIDTH}}  {kind:<{_TYPE_WIDTH}}  {text}"
         line = escape_line(line)
         self._console.print(line if self._width is None else cut(line, self._width), style=style)
 

@@ -46,11 +46,11 @@ def runs_command(limit: int, cursor: str | None, output: str, **conditions: Any)
     """List runs, newest first, also by status, agent or label.
 
     The list has the runs that meet all conditions. NOTE says why a run failed, what it waits for, and how many events
-    are missing. A TIME is in UTC unless it has an offset.
+    are missing. A TIME is in UTC unless it has an offset; 1h is an hour ago.
 
     \b
     Examples:
-      agent-runs runs --status failed
+      agent-runs runs --status failed --since 1h
       agent-runs runs --agent booking --stale 1h -o jsonl
     """
     filter_ = _filter(**conditions)

@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from agent_runs.cli.options import run_argument
-from agent_runs.cli.output import console, print_json, print_line, since, status_text
+from agent_runs.cli.output import print_fact, print_json, print_line, since, status_text
 from agent_runs.cli.source import read, summary_of
 from agent_runs.cli.timeline import Timeline
 from agent_runs.escaping import escape_line
@@ -76,8 +76,7 @@ async def _print_events(source: RunSource, run: RunSummary) -> list[StoredEvent]
 
 
 def _print_facts(run: RunSummary) -> None:
-    target = console()
-    target.print(Text.assemble((escape_line(run.id), "bold"), "  ", status_text(run.status)))
+    print_line(Text.assemble((escape_line(run.id), "bold"), "  ", status_text(run.status)))
     facts = {
         "agent": run.agent,
         "session": run.session_id,
@@ -91,7 +90,7 @@ def _print_facts(run: RunSummary) -> None:
         facts["labels"] = " ".join(f"{name}={value}" for name, value in run.labels.items())
     for name, value in facts.items():
         if value is not None:
-            target.print(Text.assemble((f"{name:<8} ", "dim"), escape_line(value)))
+            print_fact(name, value, 8)
 
 
 def _tree_lines(tree: RunTree, run_id: str) -> Iterator[Text]:
@@ -120,6 +119,8 @@ def _print_questions(questions: list[OpenQuestion]) -> None:
 
 
 def _print_holes(holes: list[StoredEvent]) -> None:
+    if holes:
+        print_line("")
     for stored in holes:
         if isinstance(stored.event, EventsDropped):
             print_line(f"hole before event {stored.seq + 1}: {missing_text(stored.event)}", "magenta")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import click
 import msgspec
 
-from agent_runs.cli.output import note, print_json, print_line, print_table, since, to_json
+from agent_runs.cli.output import note, print_fact, print_json, print_table, since, to_json
 from agent_runs.cli.source import read_database
 from agent_runs.errors import KafkaUnavailable, SettingsError
 from agent_runs.reader import PartitionStatus, Reader, StatusCount, StoreStatus
@@ -115,12 +115,16 @@ def _document(
 
 def _print(counts: Mapping[RunStatus, StatusCount], store: StoreStatus, topic: str, rows: list[_Lag]) -> None:
     runs = ", ".join(f"{'~' if each.is_estimate else ''}{each.count} {status}" for status, each in counts.items())
-    print_line(f"runs          {runs}")
     letters = store.open_dead_letters
-    print_line(f"dead letters  {f'more than {_MAX_LETTERS}' if letters > _MAX_LETTERS else letters} open")
     last = max((row.last_record_at for row in rows if row.last_record_at), default=None)
-    print_line(f"last record   {f'{time_text(last)} ({since(last)} ago)' if last else 'none stored yet'}")
-    print_line(f"topic         {topic}")
+    facts = {
+        "runs": runs,
+        "dead letters": f"{f'more than {_MAX_LETTERS}' if letters > _MAX_LETTERS else letters} open",
+        "last record": f"{time_text(last)} ({since(last)} ago)" if last else "none stored yet",
+        "topic": topic,
+    }
+    for name, value in facts.items():
+        print_fact(name, value, 13)
     print_table(("PARTITION", "STORED UP TO", "LAST RECORD", "LAG", "LAG SECONDS"), map(_row, rows))
 
 

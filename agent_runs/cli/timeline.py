@@ -14,6 +14,8 @@ from agent_runs.times import duration_text
 
 _TYPE_WIDTH: Final = 17  # context_assembled
 _STATUS_WIDTH: Final = 9
+_TEXT_WIDTH: Final = 20  # columns of the text of an event; with fewer, it gets a line of its own
+_INDENT: Final = 4  # of such a line
 _TYPE_STYLES: Final = {
     "llm_called": "blue",
     "llm_failed": "red",
@@ -51,9 +53,19 @@ class Timeline:
         line.append(f"{name:<{_TYPE_WIDTH}} ", _TYPE_STYLES.get(stored.type, ""))
         if status is not None:
             line.append(f"{status.value:<{_STATUS_WIDTH}} ", STATUS_STYLES[status])
-        if call is not None:
-            line.append(f"call {call}: ", "bold")
-        line.append(escape_line(event_text(stored.event)))
-        if self._width is not None:
-            line.truncate(self._width, overflow="ellipsis")
-        print_line(line, target=self._console)
+        text = Text.assemble(
+            (f"call {call}: " if call is not None else "", "bold"), escape_line(event_text(stored.event))
+        )
+        self._print(line, text)
+
+    def _print(self, line: Text, text: Text) -> None:
+        if self._width is None:
+            print_line(line + text, target=self._console)
+            return
+        lines = [line + text]
+        if self._width - line.cell_len < min(_TEXT_WIDTH, text.cell_len):
+            lines = [line, Text(" " * _INDENT) + text] if text else [line]
+        for each in lines:
+            each.rstrip()
+            each.truncate(self._width, overflow="ellipsis")
+            print_line(each, target=self._console)

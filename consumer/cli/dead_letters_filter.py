@@ -1,12 +1,12 @@
 """The arguments and options that select dead letters, and the `Filter` that they give."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial, reduce
 from typing import Any, Final
 
 import click
 
+from agent_runs import times
 from agent_runs.codec.records import Reason
 from consumer.dead_letters.table import Filter
 from consumer.errors import UsageError
@@ -15,12 +15,11 @@ _Command = Callable[..., Any]
 
 
 def parse_time(text: str) -> int:
-    """Convert an ISO 8601 time (UTC if it has no offset) to milliseconds since 1970."""
+    """Convert a time that `agent-runs` takes too to milliseconds since 1970."""
     try:
-        at = datetime.fromisoformat(text)
+        return int(times.parse_time(text).timestamp() * 1000)
     except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not a time like 2026-01-31T23:59:59Z") from error
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+        raise click.BadParameter(str(error)) from error
 
 
 LETTER_ID: Final = click.IntRange(min=0, max=2**63 - 1)
@@ -36,7 +35,7 @@ _FILTERS: Final = (
         "--since",
         type=parse_time,
         metavar="TIME",
-        help="Only those refused at this time or later, as 2026-01-31T23:59:59Z.",
+        help="Only those refused at this time or later: 2026-01-31T23:59:59Z, or 1h for an hour ago.",
     ),
     click.option("--until", type=parse_time, metavar="TIME", help="Only those refused before this time."),
 )

@@ -64,6 +64,7 @@ async def test_an_auditor_gets_each_answer_with_one_command(scene: Scene) -> Non
     assert failed.output.splitlines()[1].startswith("booking-8  failed  booking  ")
     assert r"3 events dropped; TimeoutError: the airline\x1b[31m did not answer \u202e" in failed.output
     # Which runs have holes, and where?
+    assert (await run(scene, "runs", "--status", "failed", "--since", "1h")).output == failed.output
     assert [row.split()[0] for row in (await run(scene, "runs", "--holes")).output.splitlines()[1:]] == ["booking-8"]
     shown = await run(scene, "show", "booking-8")
     assert "hole before event 4: 3 events are missing: queue_full" in shown.output
@@ -124,7 +125,7 @@ async def test_an_answer_lets_the_run_continue_and_a_second_one_is_refused(scene
     assert "The answer is in Kafka, but not stored yet" in sent.errors
     await scene.consume()
     again = await run(scene, "answer", "booking-7", "no", "--question", "ask-1", exit_code=2)
-    assert """'ask-1' was answered by event 8: ask_human → {"answer":"yes"}""" in again.errors
+    assert """'ask-1' was answered by event 8: ask_human by ada → {"answer":"yes"}""" in again.errors
     unknown = await run(scene, "answer", "booking-7", "no", "--question", "ask-9", exit_code=2)
     assert "has no question 'ask-9'" in unknown.errors
     await run(scene, "answer", "booking-7", '{"seat": "window"}', "--json", "--wait", "0")
@@ -283,6 +284,7 @@ async def test_what_is_missing_is_one_sentence_with_the_remedy_and_an_exit_code(
         "No such command 'rums'": (environ, ("rums",), 2),
         "'99999999999999d' is too long": (environ, ("runs", "--stale", "99999999999999d"), 2),
         "is not a time like": (environ, ("runs", "--since", "0001-01-01T00:00+14:00"), 2),
+        "has no partition 99": (environ, ("replay", "--from", "99:1"), 2),
         "99999999999 is not in the range": (environ, ("events", "x", "--from", "99999999999"), 2),
         r"'\udcff' is not text in the locale's encoding": (environ, ("show", "\udcff"), 2),
         "TEXT is empty": (environ, ("answer", "x", " "), 2),
