@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agent_runs.cli.output import console
 from agent_runs.escaping import escape_line
-from consumer.cli.output import text_console
 from consumer.dead_letters.as_json import rfc3339
 from consumer.dead_letters.locate import Place, locate
 from consumer.dead_letters.retry import Outcome, Retried
@@ -23,10 +23,10 @@ _SHOWN_HEADER: Final = 100  # characters of the name or the value of a header
 
 
 def _console() -> Console:
-    console = text_console()
-    if not console.is_terminal:
-        console.width = _WIDTH
-    return console
+    target = console()
+    if not target.is_terminal:
+        target.width = _WIDTH
+    return target
 
 
 def letters(found: Sequence[DeadLetterSummary], *, more: bool) -> None:
@@ -46,34 +46,34 @@ def letters(found: Sequence[DeadLetterSummary], *, more: bool) -> None:
             str(letter.retries),
         )
         table.add_row(*(Text(cell or "-") for cell in cells))
-    console = _console()
-    console.print(table)
+    target = _console()
+    target.print(table)
     if more:
-        console.print(f"There are more: continue with --after {found[-1].id}")
+        target.print(f"There are more: continue with --after {found[-1].id}")
     elif not found:
-        console.print("No dead letter matches.")
+        target.print("No dead letter matches.")
 
 
 def letter(letter: DeadLetter, history: Sequence[Action]) -> None:
     """Print one dead letter and its history."""
-    console = _console()
+    target = _console()
     summary_rows = Table.grid(padding=(0, 2))
     for name, value in _summary_rows(letter):
         summary_rows.add_row(name, Text(value))
-    console.print(summary_rows)
+    target.print(summary_rows)
     if place := locate(letter, letter.reason, letter.detail):
-        console.print(f"\nerror at: {place.part}, byte {place.byte}")
-        console.print("\n".join(_pointer(place)))
-    console.print("\nheaders" if letter.headers else "\nno headers")
+        target.print(f"\nerror at: {place.part}, byte {place.byte}")
+        target.print("\n".join(_pointer(place)))
+    target.print("\nheaders" if letter.headers else "\nno headers")
     for header, data in letter.headers:
-        console.print(f"  {_cut(escape_line(header), _SHOWN_HEADER)}: {_bytes_text(data, _SHOWN_HEADER)}")
-    console.print("\nvalue")
-    console.print(_value_text(letter.value))
-    console.print("\nhistory")
+        target.print(f"  {_cut(escape_line(header), _SHOWN_HEADER)}: {_bytes_text(data, _SHOWN_HEADER)}")
+    target.print("\nvalue")
+    target.print(_value_text(letter.value))
+    target.print("\nhistory")
     for action in history:
         by = f" by {escape_line(action.actor)}" if action.actor else ""
         why = f"{action.reason}: " if action.reason else ""
-        console.print(f"  {rfc3339(action.at)}  {action.action}{by}: {why}{escape_line(action.detail)}")
+        target.print(f"  {rfc3339(action.at)}  {action.action}{by}: {why}{escape_line(action.detail)}")
 
 
 def _summary_rows(letter: DeadLetter) -> Iterator[tuple[str, str]]:

@@ -7,8 +7,8 @@ import click
 import msgspec
 from rich.table import Table
 
+from agent_runs.cli.output import console, print_line
 from agent_runs.escaping import escape_line
-from consumer.cli.output import print_line, text_console
 from consumer.model.topic_status import OpenTransaction, TopicStatus
 from consumer.partitions.offsets_commands import OffsetsReport, PartitionStatus
 from consumer.settings import TopicConfig
@@ -63,28 +63,24 @@ def _transaction_as_json(transaction: OpenTransaction, topic: TopicStatus) -> di
 
 def offsets_as_table(report: OffsetsReport, config: TopicConfig) -> None:
     """Print a table of the partitions, why some are halted or stalled, and which open transactions block some."""
-    console = text_console()
-    if not console.is_terminal:
-        console.width = _WIDTH
-    console.print(_table(report))
+    target = console()
+    if not target.is_terminal:
+        target.width = _WIDTH
+    target.print(_table(report))
     for status in report.partitions:
         for problem in filter(None, (status.lost, status.tripped, status.stalled)):
-            print_line(console, f"partition {status.partition}: {problem}")
+            print_line(f"partition {status.partition}: {problem}")
     for status in report.partitions:
         if status.watched and (transaction := status.watched.transaction):
             seconds = _seconds_since(transaction.begun_ms, report.topic)
             print_line(
-                console,
                 f"partition {status.partition}: a transaction of {transaction.producer}, open for "
                 f"{_shown(seconds)} s, blocks the records from offset {transaction.start_offset} on",
             )
     if not report.topic.owners_known:
-        print_line(
-            console, f"The owners are not known: group {config.group!r} is rebalancing, or may not be described."
-        )
+        print_line(f"The owners are not known: group {config.group!r} is rebalancing, or may not be described.")
     if any(status.lost for status in report.partitions):
         print_line(
-            console,
             "To continue without the lost records: agent-runs-consumer offsets accept-loss --partition N --by NAME",
         )
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import click
 import msgspec
 
+from agent_runs.cli.output import print_line
 from consumer.cli.command import run_with_sessions
-from consumer.cli.output import print_line, text_console
 from consumer.cli.progress import show_progress
 from consumer.cli.selection import selection, selection_options
 from consumer.postgres.requirements import READ, REBUILD, check_database
@@ -81,18 +81,16 @@ def rebuild_command(form: str, dry_run: bool, lower_counts: bool, **selected: An
 
 
 def _print_text(report: _Report, *, dry_run: bool) -> None:
-    console = text_console()
     for change in report.changes[:_SHOWN]:
-        print_line(console, f"{change.run}: {change.column}: {change.stored!r} -> {change.expected!r}")
+        print_line(f"{change.run}: {change.column}: {change.stored!r} -> {change.expected!r}")
     if len(report.changes) > _SHOWN:
-        print_line(console, "… and more")
+        print_line("… and more")
     for problem in report.problems[:_SHOWN]:
-        print_line(console, f"left as it is: {problem.kind}: {problem.where}: {problem.detail}", style="yellow")
+        print_line(f"left as it is: {problem.kind}: {problem.where}: {problem.detail}", style="yellow")
     if report.problems:
-        print_line(console, "See docs/operating.md#rebuild for what to do about runs that were left as they are.")
+        print_line("See docs/operating.md#rebuild for what to do about runs that were left as they are.")
     done = "would be repaired" if dry_run else "repaired"
     print_line(
-        console,
         f"{report.runs:,} runs and {report.events:,} events read, {report.repaired:,} runs {done}, "
         f"{report.refused:,} problems left",
     )

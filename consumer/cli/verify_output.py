@@ -9,7 +9,7 @@ import click
 import msgspec
 from rich.table import Table
 
-from consumer.cli.output import print_line, text_console
+from agent_runs.cli.output import console, print_line
 from consumer.verify.difference import Difference
 
 _SHOWN: Final = 50
@@ -48,18 +48,17 @@ class VerifyReport(msgspec.Struct):
 
 def report_as_text(report: VerifyReport) -> None:
     """Print the first 50 differences, and the numbers."""
-    console = text_console()
     if report.counts_by_outcome is not None:
         table = Table("records of the topic", "count")
         for name in _OUTCOMES:
             table.add_row(name, str(report.counts_by_outcome.get(name, 0)))
-        console.print(table)
+        console().print(table)
     for difference in report.differences[:_SHOWN]:
-        print_line(console, f"{difference.kind}: {difference.where}: {difference.detail}")
+        print_line(f"{difference.kind}: {difference.where}: {difference.detail}")
     if report.count > _SHOWN:
-        print_line(console, f"… and {report.count - _SHOWN} more")
-    print_line(console, f"{report.runs:,} runs and {report.events:,} events compared in {report.duration_s:,.1f} s")
-    print_line(console, f"{report.count} differences")
+        print_line(f"… and {report.count - _SHOWN} more")
+    print_line(f"{report.runs:,} runs and {report.events:,} events compared in {report.duration_s:,.1f} s")
+    print_line(f"{report.count} differences")
 
 
 def report_as_json(report: VerifyReport) -> None:
