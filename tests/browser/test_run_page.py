@@ -44,7 +44,7 @@ async def test_calls_are_folded_and_what_is_open_is_remembered(page: Page, desk:
     await page.goto(f"{desk}/runs/{BOOKING}")
     # Given two calls that run in parallel: each request leads to its answer, with the duration,
     request = page.locator(".event", has_text="tool_requested").filter(has_text="fare_rules")
-    await expect(request.locator(".partner")).to_have_text("→ 700 ms")
+    await expect(request.locator(".partner")).to_have_text("→ 700ms")
     answers = page.locator(".event", has_text="tool_succeeded")
     await expect(answers).to_have_count(4)
     # when the calls are folded, then a request stands for its answer, and shows it when it is opened,

@@ -1,6 +1,7 @@
 // Keeps the page for operators up to date: the cells of the partitions, and the numbers of dead letters.
 
 import { getJson } from "./api.js";
+import { durationText } from "./durations.js";
 import { showTimes } from "./page.js";
 
 const INTERVAL_MS = 2000;
@@ -11,12 +12,6 @@ function remedies(items, stateOf) {
   return [...items].map(stateOf).map((state) => (state === "lost" || state === "stalled" ? state : "")).join();
 }
 
-function seconds(value) {
-  if (value < 60) return `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)}s`;
-  if (value < 3600) return `${Math.floor(value / 60)}m ${Math.floor(value % 60)}s`;
-  return `${Math.floor(value / 3600)}h ${Math.floor((value % 3600) / 60)}m`;
-}
-
 function showPartition(row, partition) {
   row.className = `state-${partition.state}`;
   const cells = Object.fromEntries([...row.cells].map((cell) => [cell.dataset.name, cell]));
@@ -24,7 +19,7 @@ function showPartition(row, partition) {
   for (const name of ["lag_records", "next_offset"]) {
     cells[name].textContent = partition[name] === null ? "–" : partition[name].toLocaleString("en");
   }
-  cells.lag_seconds.textContent = partition.lag_seconds === null ? "–" : seconds(partition.lag_seconds);
+  cells.lag_seconds.textContent = partition.lag_seconds === null ? "–" : partition.lag_seconds ? durationText(partition.lag_seconds * 1000) : "0s";
   for (const name of ["last_record_at", "stored_at"]) {
     const at = partition[name];
     if (at === null) continue;

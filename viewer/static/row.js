@@ -1,5 +1,6 @@
 // The rows of the list of events: one line each, with the other side of a call, and the payload if it is open.
 
+import { durationText } from "./durations.js";
 import { element } from "./text.js";
 
 // A row without its payload. `line` may not be there yet; `pair` is the request and the answer of a call, if the event
@@ -38,13 +39,6 @@ function partner(line, pair) {
   const outcome = pair.hasFailed ? "Failed" : "Answered";
   link.title = isRequest ? `${outcome} by event ${pair.answer}` : `Answers event ${pair.request}`;
   return link;
-}
-
-export function durationText(ms) {
-  if (ms < 1000) return `${ms} ms`;
-  if (ms < 60000) return `${(ms / 1000).toFixed(1)} s`;
-  const minutes = Math.floor(ms / 60000);
-  return minutes < 60 ? `${minutes} min ${Math.floor((ms % 60000) / 1000)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function sizeText(bytes) {

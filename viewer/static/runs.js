@@ -1,5 +1,6 @@
 // The list of runs: its keys, its rows as they change, and a filter whose empty fields are not in the address.
 
+import { durationText } from "./durations.js";
 import { followList } from "./live_list.js";
 import { moveWithKeys } from "./row_keys.js";
 
@@ -25,21 +26,8 @@ followList((run) => {
   }
   const events = row.querySelector(".c-events");
   events.firstChild.textContent = run.event_count.toLocaleString("en");
-  row.querySelector(".c-took").textContent = took(Date.parse(run.updated_at) - Date.parse(run.created_at));
+  row.querySelector(".c-took").textContent = durationText(Date.parse(run.updated_at) - Date.parse(run.created_at));
 });
-
-// As agent_runs.times.duration_text writes a duration.
-function took(ms) {
-  const seconds = Math.max(0, ms / 1000);
-  if (seconds < 1) return `${Math.round(seconds * 1000)}ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)}s`;
-  let rest = Math.round(seconds);
-  const parts = [];
-  for (const [name, size] of [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]]) {
-    if (rest >= size || parts.length > 0) { parts.push([Math.floor(rest / size), name]); rest %= size; }
-  }
-  return parts.slice(0, 2).filter(([count]) => count > 0).map((part) => part.join("")).join(" ");
-}
 
 document.querySelector("form.filter").addEventListener("submit", (event) => {
   for (const input of event.target.elements) {
