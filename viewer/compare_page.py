@@ -144,11 +144,25 @@ def _pair(pair: Pair, runs: Sequence[RunSummary]) -> Element:
     ]
     style = "changed" if len(links) == 2 else "added" if pair.before is None else "removed"
     head = el("p", links, el("span", shown.type if shown else "", class_="type"), el("span", text), class_="line")
-    more = len(pair.changes) - _MAX_CHANGES
+    changes = [change for change in pair.changes if change.path[:1] != ["usage"]]
+    more = len(changes) - _MAX_CHANGES
     return el(
         "article",
         head,
-        [shown_change(change) for change in pair.changes[:_MAX_CHANGES]],
+        _usage(pair),
+        [shown_change(change) for change in changes[:_MAX_CHANGES]],
         el("p", f"{more:,} more differences", class_="dim") if more > 0 else None,
         class_=f"pair {style}",
     )
+
+
+def _usage(pair: Pair) -> Element | None:
+    """Return the differences of the usage on one line: a prompt that differs has another number of tokens, too."""
+    changes = [change for change in pair.changes if change.path[:1] == ["usage"]]
+    texts = [
+        f"{'.'.join(map(str, change.path))} {change.before} → {change.after}"
+        for change in changes[:_MAX_CHANGES]
+        if change.kind == "changed" and isinstance(change.before, int | float) and isinstance(change.after, int | float)
+    ]
+    others = [shown_change(change) for change in changes[:_MAX_CHANGES] if not isinstance(change.after, int | float)]
+    return el("div", el("p", ", ".join(texts), class_="dim") if texts else None, others) if changes else None

@@ -58,7 +58,7 @@ def dead_letter_row(letter: DeadLetter) -> Element:
     return el(
         "li",
         el("a", f"#{letter.id}", href=f"/operations/dead-letters/{letter.id}", class_="row-link"),
-        el("span", letter.reason, class_="reason"),
+        el("span", letter.reason, class_="reason", title=REASONS.get(letter.reason)),
         el("span", key if len(key) <= _MAX_KEY else f"{key[:_MAX_KEY]}…", class_="key"),
         el("span", letter.detail, class_="detail"),
         time_element(letter.created_at),

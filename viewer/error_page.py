@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from viewer.html import el
+from viewer.html import Child, el
 from viewer.layout import page
 
 _TITLES: Final = {
@@ -29,7 +29,7 @@ def error_page(status: int, sentence: str, retry_s: int | None) -> bytes:
             "section",
             el("p", str(status), class_="code"),
             el("h1", title),
-            el("p", sentence),
+            el("p", _with_commands(sentence)),
             el("p", f"This page tries again every {retry_s} seconds.", class_="dim", role="status")
             if retry_s
             else None,
@@ -38,3 +38,11 @@ def error_page(status: int, sentence: str, retry_s: int | None) -> bytes:
         ),
         refresh_s=retry_s,
     )
+
+
+def _with_commands(sentence: str) -> list[Child]:
+    """Return a sentence with what is between backticks as code."""
+    parts = sentence.split("`")
+    if len(parts) % 2 == 0:  # a backtick without another one is a part of the text
+        return [sentence]
+    return [el("code", part) if number % 2 else part for number, part in enumerate(parts)]

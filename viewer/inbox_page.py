@@ -16,6 +16,7 @@ from viewer.html import Child, el, time_element
 from viewer.layout import page
 from viewer.live_list_api import questions_stream
 from viewer.parameters import Address, Parameters, with_query
+from viewer.texts import shown_question
 
 PAGE_RUNS: Final = 20
 MAX_OF_RUN: Final = 5  # questions of one run; its page has the others
@@ -46,9 +47,20 @@ async def inbox_page(request: Request) -> Response:
 
 
 def _list(request: Request, questions: Sequence[QuestionLine], *, is_first: bool) -> Element:
+    if not questions and not is_first:
+        return el("section", el("p", "No further question waits."), class_="empty")
     if not questions:
-        text = "No agent waits for an answer." if is_first else "No further question waits."
-        return el("section", el("p", text), class_="empty")
+        return el(
+            "section",
+            el("p", "No agent waits for an answer."),
+            el(
+                "p",
+                "When an agent calls ",
+                el("code", "ask_human"),
+                ", its question is shown here, with a box for the answer.",
+            ),
+            class_="empty",
+        )
     return el("div", [_entry(request, question) for question in questions], class_="inbox")
 
 
@@ -74,7 +86,7 @@ def _entry(request: Request, question: QuestionLine) -> Element:
             " asks in ",
             el("a", run.id, href=address.page(), title=escape_line(run.id)),
         ),
-        el("p", question.text or question.tool_name, class_="asked"),
+        shown_question(question.text, question.tool_name),
         el("p", [question.tool_name, ", asked ", time_element(question.asked_at), session, ", "], event, class_="dim"),
         answer_form(request, question),
         class_="question",

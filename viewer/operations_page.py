@@ -20,7 +20,17 @@ from viewer.parameters import Parameters, with_query
 
 PAGE_LETTERS: Final = 50
 _PATH: Final = "/operations"
-_COLUMNS: Final = ("Partition", "State", "Waiting", "Waiting for", "Stored up to", "Last record", "Last stored")
+# The column's name in the API, its heading, and what it means.
+_COLUMNS: Final = (
+    ("partition", "Partition", None),
+    ("state", "State", None),
+    ("lag_records", "Lag", "Records of the topic that are not stored"),
+    ("lag_seconds", "Oldest waits", "How long the oldest of them has waited"),
+    ("next_offset", "Next offset", "The offset from which the consumer continues"),
+    ("last_record_at", "Last record", "The time of the last record that was stored"),
+    ("stored_at", "Last stored", "When records of this partition were stored last"),
+)
+_NUMBERS: Final = ("lag_records", "lag_seconds", "next_offset")
 
 
 async def get_operations(request: Request) -> Response:
@@ -56,7 +66,7 @@ def _operations_of(request: Request) -> Operations:
 def partitions_section(found: OperationsDocument) -> Element:
     """Return the table of the partitions, and what to do about those that make no progress."""
     rows = [_row(partition) for partition in found.partitions]
-    head = el("tr", [el("th", name, scope="col") for name in _COLUMNS])
+    head = el("tr", [el("th", label, scope="col", title=hint, class_=_style(name)) for name, label, hint in _COLUMNS])
     table = el("table", el("thead", head), el("tbody", rows), class_="plain")
     return el(
         "section",
@@ -67,6 +77,10 @@ def partitions_section(found: OperationsDocument) -> Element:
         class_="partitions",
         id="partitions",
     )
+
+
+def _style(name: str) -> str | None:
+    return "number" if name in _NUMBERS else None
 
 
 def _row(partition: PartitionDocument) -> Element:
@@ -80,10 +94,12 @@ def _row(partition: PartitionDocument) -> Element:
         None if partition.last_record_at is None else time_element(partition.last_record_at),
         None if partition.stored_at is None else time_element(partition.stored_at),
     )
-    names = ("partition", "state", "lag_records", "lag_seconds", "next_offset", "last_record_at", "stored_at")
     return el(
         "tr",
-        [el("td", "–" if cell is None else cell, data_name=name) for name, cell in zip(names, cells, strict=True)],
+        [
+            el("td", "–" if cell is None else cell, data_name=name, class_=_style(name))
+            for (name, *_), cell in zip(_COLUMNS, cells, strict=True)
+        ],
         class_=f"state-{partition.state}",
         data_partition=f"{partition.topic} {partition.partition}",
     )
@@ -125,6 +141,7 @@ def _dead_letters(found: OperationsDocument, letters: DeadLetterPage, reason: st
         "section",
         el("h2", "Open dead letters"),
         el("nav", links, class_="tabs", aria_label="Reason"),
+        el("p", REASONS[reason], class_="dim") if reason else None,
         el("ul", rows, class_="letters") if rows else el("p", "No record waits for an operator.", class_="dim"),
         _pages(letters, reason, is_first=is_first),
     )

@@ -35,7 +35,7 @@ async def prompt_page(request: Request) -> Response:
             f"Prompt {call.number} of {run.id}",
             _heading(found, address),
             _views(address, call, view) if call.number > 1 else None,
-            prompt_content(call, is_whole=is_whole),
+            el("div", prompt_content(call, is_whole=is_whole), class_="call"),
             script="prompt",
         )
     )
@@ -67,7 +67,7 @@ def _heading(found: FoundCall, address: Address) -> Element:
             ("Model", call.model),
             ("Event", el("a", str(call.seq), href=address.page(f"#{call.seq}"))),
             ("Time", both_times(call.created_at)),
-            ("Usage", _usage(call.usage)),
+            ("Tokens", _usage(call.usage)),
             (
                 "JSON",
                 [el("a", "call", href=api), " ", el("button", "Copy", type="button", class_="copy", data_copy=api)],
@@ -83,7 +83,7 @@ def _neighbour(label: str, rel: str, address: Address, number: int) -> Element:
 
 def _usage(usage: Any) -> str | None:
     if isinstance(usage, dict) and all(isinstance(value, int) for value in usage.values()):
-        return ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in usage.items())
+        return ", ".join(f"{value:,} {name.removesuffix('_tokens').replace('_', ' ')}" for name, value in usage.items())
     return None if usage is None else text_of(usage)
 
 

@@ -11,11 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from agent_runs.escaping import escape_line
-from agent_runs.events import EVENT_CLASSES
+from agent_runs.events import EVENT_CLASSES, RunFailed
 from agent_runs.labels import REPLAY_OF
-from agent_runs.reader import OpenQuestion, RunSource, RunSummary, RunTree
-from agent_runs.reader.event_text import count_text
-from agent_runs.reader.run_notes import failure_text
+from agent_runs.reader import OpenQuestion, RunSource, RunSummary
+from agent_runs.reader.event_text import count_text, event_text
 from agent_runs.status import FINISHED, RunStatus
 from agent_runs.times import duration_text
 from viewer.answer_form import answer_form
@@ -24,10 +23,11 @@ from viewer.html import Child, both_times, el, time_element
 from viewer.layout import facts, page, status_badge
 from viewer.origins import origin_link, read_replays, related_links, replays_section
 from viewer.parameters import Address, Parameters, with_query
+from viewer.run_tree import TREE_RUNS, run_tree
+from viewer.texts import shown_question, shown_text
 
-_TREE_RUNS: Final = 100
 _QUESTIONS: Final = 10  # open questions that are shown; when one is answered, the next one is
-_MAX_QUESTION: Final = 20_000  # characters; the event has all of them
+_MAX_FAILURE: Final = 1000  # characters of the line that names the error
 _GROUPS: Final = {
     "Failures": ("llm_failed", "tool_failed", "run_failed"),
     "Model calls": ("llm_called", "llm_failed"),
@@ -63,15 +63,14 @@ async def run_content(
     """
     asked = replace(run, open_questions=run.open_questions[:_QUESTIONS])
     tree, questions, replays = await asyncio.gather(
-        source.get_tree(run.id, limit=_TREE_RUNS), source.questions_of([asked]), read_replays(source, run)
+        source.get_tree(run.id, limit=TREE_RUNS), source.questions_of([asked]), read_replays(source, run)
     )
-    failure = await failure_text(source, run) if run.status is RunStatus.FAILED else ""
     return [
         _heading(run),
-        el("p", failure, class_="failure") if failure else None,
+        await _failure(source, run),
         _holes(run),
         [_question(question, answer and answer(question)) for question in questions],
-        _tree(tree, run),
+        run_tree(tree, run),
         replays_section(run, replays),
         _transcript(run, types),
     ]
@@ -118,6 +117,22 @@ def _session(run: RunSummary) -> Child:
     return el("a", run.session_id, href=with_query("/", [("session", run.session_id)]))
 
 
+async def _failure(source: RunSource, run: RunSummary) -> Element | None:
+    """Return why a run failed: the last line of the error, which names it, and the lines before it."""
+    if run.status is not RunStatus.FAILED:
+        return None
+    [stored] = await source.last_events([(run, "run_failed")])
+    if stored is None:
+        return None
+    text = stored.event.error.strip() if isinstance(stored.event, RunFailed) else event_text(stored.event)
+    last = text.rpartition("\n")[2]
+    link = el("a", f"event {stored.seq}", href=f"#{stored.seq}")
+    whole = None
+    if last != text or len(text) > _MAX_FAILURE:
+        whole = el("details", el("summary", "The whole error"), shown_text(text))
+    return el("section", el("p", last[:_MAX_FAILURE], " ", link), whole, class_="failure", aria_label="Failure")
+
+
 def _holes(run: RunSummary) -> Element | None:
     if not run.dropped_events:
         return None
@@ -134,34 +149,10 @@ def _question(question: OpenQuestion, form: Element | None) -> Element:
     return el(
         "section",
         el("h2", "Open question"),
-        el("p", (question.text or question.tool_name)[:_MAX_QUESTION], class_="asked"),
+        shown_question(question.text, question.tool_name),
         el("p", [question.tool_name, ", asked ", time_element(question.asked_at), ", "], where, class_="dim"),
         form,
         class_="question",
-    )
-
-
-def _tree(tree: RunTree | None, run: RunSummary) -> Element | None:
-    if tree is None or len(tree.ancestors) + len(tree.nodes) == 1:
-        return None
-    lines = [(depth, each) for depth, each in enumerate(tree.ancestors)]
-    lines += [(len(tree.ancestors) + node.depth, node.run) for node in tree.nodes]
-    items = [_tree_item(depth, each, is_current=each.id == run.id) for depth, each in lines]
-    more = None if tree.is_complete else el("p", f"More than {_TREE_RUNS} runs; not all are shown.", class_="dim")
-    return el(
-        "details",
-        el("summary", f"Tree of {count_text(len(lines), 'run')}"),
-        el("ul", items),
-        more,
-        class_="tree",
-        open=len(lines) <= 12,
-    )
-
-
-def _tree_item(depth: int, run: RunSummary, *, is_current: bool) -> Element:
-    name = el("strong", run.id) if is_current else el("a", run.id, href=Address(run.id).page())
-    return el(
-        "li", status_badge(run.status), name, el("span", run.agent, class_="dim"), class_=f"depth-{min(depth, 8)}"
     )
 
 

@@ -21,6 +21,7 @@ from viewer.parameters import FILTER_PARAMETERS, Address, Parameters, run_filter
 
 PAGE_RUNS: Final = 50
 _MAX_NOTE: Final = 300
+_FIRST_FIELDS: Final = 3  # the others, and the switches, are shown on request
 # The fields of the form: the parameter, its label, and an example.
 _FIELDS: Final = (
     ("agent", "Agent", "scheduler"),
@@ -30,6 +31,13 @@ _FIELDS: Final = (
     ("created_before", "Created before", "2026-02-01"),
     ("stale_for", "Silent for", "15m"),
 )
+_FIRST_RUN: Final = """\
+python - <<END
+from agent_runs import Emitter
+
+with Emitter().start_run(agent_id="scheduler") as run:
+    run.input("message_from_user", {"text": "Hello"})
+END"""
 _SWITCHES: Final = (("has_open_questions", "Open questions"), ("has_dropped_events", "Missing events"))
 
 
@@ -94,10 +102,18 @@ def _form(filters: Sequence[tuple[str, str]]) -> Element:
     hidden = [(name, text) for name, text in filters if name not in shown]
     hidden += [(name, text) for name, text in filters if name == "label"][:-1]
     clear = el("a", "Clear", href="/", class_="button plain") if filters else None
+    fields = [_field(name, label, example, values.get(name, "")) for name, label, example in _FIELDS]
+    switches = [_switch(name, label, is_on="1" in values.get(name, "")) for name, label in _SWITCHES]
+    names = [name for name, *_ in (*_FIELDS[_FIRST_FIELDS:], *_SWITCHES)]
     return el(
         "form",
-        [_field(name, label, example, values.get(name, "")) for name, label, example in _FIELDS],
-        [_switch(name, label, is_on="1" in values.get(name, "")) for name, label in _SWITCHES],
+        fields[:_FIRST_FIELDS],
+        el(
+            "details",
+            el("summary", "More filters"),
+            el("div", fields[_FIRST_FIELDS:], switches),
+            open=any(name in values for name in names),
+        ),
         [el("input", type="hidden", name=name, value=text) for name, text in hidden],
         el("span", el("button", "Filter", type="submit"), clear, class_="actions"),
         method="get",
@@ -120,11 +136,31 @@ def _switch(name: str, label: str, *, is_on: bool) -> Element:
 
 def _table(runs: Sequence[RunSummary], notes: Sequence[str], *, has_filter: bool) -> Element:
     if not runs:
-        text = "No run matches this filter." if has_filter else "No runs are stored yet."
-        return el("section", el("p", text), class_="empty")
+        return _no_runs(has_filter=has_filter)
     head = el("tr", [el("th", name, scope="col", class_=style) for name, style in _COLUMNS])
     rows = [_row(run, note) for run, note in zip(runs, notes, strict=True)]
     return el("div", el("table", el("thead", head), el("tbody", rows), class_="runs", data_rows=True), class_="wide")
+
+
+def _no_runs(*, has_filter: bool) -> Element:
+    if has_filter:
+        clear = el("a", "Show all runs", href="/", class_="button")
+        return el("section", el("p", "No run matches this filter."), el("p", clear), class_="empty")
+    return el(
+        "section",
+        el("h2", "No runs are stored yet"),
+        el("p", "An agent publishes a run to Kafka, and a consumer stores it. Start a consumer:"),
+        el("pre", "agent-runs-consumer run", class_="command"),
+        el("p", "In another terminal, publish a run:"),
+        el("pre", _FIRST_RUN, class_="command"),
+        el(
+            "p",
+            "It is shown here when it is stored. ",
+            el("a", "Operations", href="/operations"),
+            " shows the progress.",
+        ),
+        class_="empty first",
+    )
 
 
 _COLUMNS: Final = (
@@ -145,7 +181,7 @@ def _row(run: RunSummary, note: str) -> Element:
     cells: tuple[Child, ...] = (
         status_badge(run.status),
         el("a", run.id, href=Address(run.id).page(), class_="row-link", title=escape_line(run.id)),
-        el("a", run.agent, href=with_query("/", [("agent", run.agent)])),
+        el("a", run.agent, href=with_query("/", [("agent", run.agent)]), title=escape_line(run.agent)),
         session,
         note if len(note) <= _MAX_NOTE else f"{note[:_MAX_NOTE]}…",
         [f"{run.event_count:,}", el("span", " event" if run.event_count == 1 else " events", class_="unit")],

@@ -1,5 +1,6 @@
 """Shows texts of runs: prompts and answers as a conversation, JSON on indented lines, and differences."""
 
+import re
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
@@ -8,7 +9,9 @@ from agent_runs.reader import Change
 from agent_runs.reader.chat import ChatMessage, chat_of_text, indented, message_of
 from viewer.html import Child, el, text_block
 
+_WORDS: Final = re.compile(r"\s+|\w+|[^\s\w]")
 _MAX_SHOWN: Final = 200_000  # characters of one text; the JSON has all of them
+_MAX_QUESTION: Final = 20_000  # characters; the event has all of them
 
 
 def shown_prompt(text: str) -> list[Child]:
@@ -44,21 +47,62 @@ def shown_text(text: str) -> Element:
     return el("div", text_block(text[:_MAX_SHOWN]), el("p", rest, class_="dim"))
 
 
+def shown_question(text: str, tool: str) -> Element:
+    """Return what a question asks: its text, or its arguments on indented lines; without any, the name of its tool."""
+    value = container_of(text)
+    if not text or (value is not None and not value):
+        return el("p", tool, class_="asked")
+    if value is None:
+        return el("p", text[:_MAX_QUESTION], class_="asked")
+    return el("pre", indented(value)[:_MAX_QUESTION], class_="asked text")
+
+
 def shown_change(change: Change) -> Element:
     """Return a difference: where it is, what was there, and what is there now."""
     head = el(
         "p", el("span", _path_text(change.path), class_="path"), el("span", change.kind, class_="kind"), class_="where"
     )
+    if change.kind == "changed" and isinstance(change.before, str) and isinstance(change.after, str):
+        return el("div", head, _changed_texts(change.before, change.after), class_="change")
     before = None if change.kind == "added" else _side(change.before, "removed")
     after = None if change.kind == "removed" else _side(change.after, "added")
     return el("div", head, before, after, class_="change")
 
 
 def _side(value: Any, side: str) -> Element:
-    mark = el("span", "−" if side == "removed" else "+", class_="mark", aria_label=side)
     if message := message_of(value):
-        return el("div", mark, _message(message), class_=f"side {side}")
-    return el("div", mark, shown_text(value if isinstance(value, str) else indented(value)), class_=f"side {side}")
+        return _side_of(_message(message), side)
+    return _side_of(shown_text(value if isinstance(value, str) else indented(value)), side)
+
+
+def _side_of(content: Element, side: str) -> Element:
+    mark = el("span", "−" if side == "removed" else "+", class_="mark", aria_label=side)
+    return el("div", mark, content, class_=f"side {side}")
+
+
+def _changed_texts(before: str, after: str) -> list[Child]:
+    """Return two texts with a mark on what differs: from the first word that differs to the last one."""
+    if max(len(before), len(after)) > _MAX_SHOWN:
+        return [_side(before, "removed"), _side(after, "added")]
+    words = [_WORDS.findall(text) for text in (before, after)]
+    begin = _common(*words)
+    end = _common(*(list(reversed(each[begin:])) for each in words))
+    sides: list[Child] = []
+    for found, side in zip(words, ("removed", "added"), strict=True):
+        parts = "".join(found[:begin]), "".join(found[begin : len(found) - end]), "".join(found[len(found) - end :])
+        # A text of which nothing is kept needs no mark.
+        marked = el("mark", parts[1]) if parts[1] and (parts[0] or parts[2]) else parts[1]
+        content = el("pre", parts[0], marked, parts[2], class_="text") if found else shown_text("")
+        sides.append(_side_of(content, side))
+    return sides
+
+
+def _common(first: list[str], second: list[str]) -> int:
+    """Return how many items two lists have in common at their begin."""
+    return next(
+        (n for n, (one, other) in enumerate(zip(first, second, strict=False)) if one != other),
+        min(len(first), len(second)),
+    )
 
 
 def _path_text(path: list[str | int]) -> str:

@@ -22,11 +22,6 @@ async def run_notes(source: RunSource, runs: Sequence[RunSummary]) -> list[str]:
     return [_note(run, reasons.get(run.id, ""), questions.get(run.id, [])) for run in runs]
 
 
-async def failure_text(source: RunSource, run: RunSummary) -> str:
-    """Return why a failed run failed, not escaped; empty if its `run_failed` is not stored."""
-    return (await _reasons(source, [run]))[run.id]
-
-
 async def _reasons(source: RunSource, runs: Sequence[RunSummary]) -> dict[str, str]:
     """Return what the last event that explains the status says, by the id of the run."""
     events = await source.last_events([(run, _REASONS[run.status]) for run in runs])

@@ -97,3 +97,15 @@ async def test_on_a_narrow_screen_no_page_scrolls_sideways(page: Page, desk: str
 async def test_a_question_is_seen_with_its_text(page: Page, desk: str) -> None:
     await page.goto(f"{desk}/runs/{REFUND}")
     await expect(page.locator(".question")).to_contain_text(QUESTION)
+
+
+async def test_a_prompt_that_is_json_is_shown_as_its_messages_and_as_text_on_request(page: Page, desk: str) -> None:
+    await page.goto(f"{desk}/runs/{BOOKING}#3")
+    payload = page.locator(".event.selected .payload")
+    # The message is first, and what identifies the event last.
+    await expect(payload.locator("dt").first).to_have_text("user_prompt")
+    await expect(payload.locator("dt").last).to_have_text("record")
+    prompt = payload.locator("dd").first
+    await expect(prompt.locator("dt", has_text="role")).to_be_visible()
+    await prompt.get_by_role("button", name="Show as text").click()
+    await expect(prompt).to_contain_text('[{"role": "user", "content": "Two seats to Lisbon')

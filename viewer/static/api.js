@@ -16,7 +16,10 @@ export async function postJson(address, text) {
 }
 
 async function request(address, options) {
-  const response = await fetch(address, { ...options, headers: { Accept: "application/json", ...options.headers } });
+  const headers = { Accept: "application/json", ...options.headers };
+  const response = await fetch(address, { ...options, headers }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Error("The viewer does not answer. Try again later.");
+  });
   const text = await response.text();
   if (!response.ok) throw Object.assign(new Error(JSON.parse(text).error), { status: response.status });
   return text;

@@ -8,6 +8,7 @@ const changed = document.getElementById("changed");
 
 function say(text, state) {
   live.textContent = text;
+  live.title = text; // a long one is cut
   live.className = `live ${state}`;
 }
 

@@ -17,7 +17,9 @@ export function followList(onRun) {
     source = new EventSource(root.dataset.live);
     source.addEventListener("runs", (event) => { for (const run of JSON.parse(event.data)) onRun(run); showTimes(); });
     source.addEventListener("new", (event) => showNew(JSON.parse(event.data)));
+    source.addEventListener("open", () => setLost(false));
     source.addEventListener("error", () => {
+      setLost(true);
       if (source.readyState === EventSource.CLOSED) timer = setTimeout(connect, RETRY_MS);
     });
   };
@@ -31,8 +33,17 @@ export function followList(onRun) {
   connect();
 }
 
+let news = "";
+
 function showNew({ count, more }) {
   const noun = notice.dataset.noun;
-  notice.textContent = count === 0 ? "" : `${count}${more ? "+" : ""} new ${count === 1 ? noun : `${noun}s`}`;
-  notice.classList.toggle("shown", count > 0);
+  news = count === 0 ? "" : `${count}${more ? "+" : ""} new ${count === 1 ? noun : `${noun}s`}`;
+  setLost(false);
+}
+
+// The notice of new items also says that the connection is lost: what the page shows may be old then.
+function setLost(isLost) {
+  notice.textContent = isLost ? "Connection lost; trying again" : news;
+  notice.classList.toggle("lost", isLost);
+  notice.classList.toggle("shown", notice.textContent !== "");
 }

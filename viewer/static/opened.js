@@ -23,10 +23,11 @@ export function openPayload({ api, page }, line, onFilled) {
   }
 }
 
-// What is worth showing of an event: its message, without what its line has.
+// What is worth showing of an event: its message without what its line has; what it says first, what identifies it last.
 function message(document) {
   if (document.event === null) return document;
-  const { type, parent_event_id: parent, ...rest } = document.event;
+  const { type, id, timestamp, parent_event_id: parent, model, duration_ms: duration, usage, system_prompt: system, ...says } = document.event;
   const record = `partition ${document.partition}, offset ${document.offset}`;
-  return { ...rest, ...(parent === null ? {} : { parent_event_id: parent }), record };
+  const last = { system_prompt: system, model, duration_ms: duration, usage, timestamp, id, parent_event_id: parent ?? undefined, record };
+  return { ...says, ...Object.fromEntries(Object.entries(last).filter(([, value]) => value !== undefined)) };
 }

@@ -34,7 +34,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "?") {
     keys.showModal();
   } else if (event.key === "/") {
-    document.querySelector("form.filter input:not([type=hidden]), #search")?.focus();
+    const own = document.querySelector("form.filter input:not([type=hidden]), #search");
+    (own ?? document.querySelector(".find input"))?.focus();
   } else if (target) {
     target.click();
   } else if (event.key === "p" && document.querySelector('main a[rel~="first"]')) {

@@ -35,6 +35,31 @@ function text(value) {
   const media = value.length >= 1024 && value.length < 5e6 ? BASE64.exec(value) : null;
   if (media) return hidden(value, media[1] || "base64");
   if (value === "") return element("span", "literal", '""');
+  const container = value.length <= MAX_TEXT ? containerOf(value) : undefined;
+  if (container) return structured(value, container);
+  return plain(value);
+}
+
+// The object or array that a text is, such as a prompt that is JSON.
+function containerOf(value) {
+  if (!/^\s*[[{]/.test(value)) return undefined;
+  try {
+    return parse(value);
+  } catch {
+    return undefined;
+  }
+}
+
+// JSON in a text: as what it means, and on request as it is.
+function structured(value, container) {
+  const show = element("button", "as-text", "Show as text");
+  show.type = "button";
+  const made = element("div", "", show, payload(container, 1));
+  show.addEventListener("click", () => made.replaceChildren(plain(value)), { once: true });
+  return made;
+}
+
+function plain(value) {
   if (value.length <= MAX_TEXT) return element(value.length > 80 || value.includes("\n") ? "pre" : "span", "text", value);
   const pre = element("pre", "text", value.slice(0, MAX_TEXT));
   const more = element("button", "", `Show ${value.length - MAX_TEXT} more characters`);

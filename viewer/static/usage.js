@@ -28,7 +28,8 @@ export async function showUsage(after = -1, numbers = {}, calls = 0) {
 }
 
 function text(numbers, calls) {
-  const named = Object.entries(numbers).map(([name, number]) => `${name.replaceAll("_", " ")} ${number.toLocaleString("en")}`);
   const of = `${calls.toLocaleString("en")} model ${calls === 1 ? "call" : "calls"}`;
+  const named = Object.entries(numbers).map(([name, number]) =>
+    `${number.toLocaleString("en")} ${name.replace(/_tokens$/, "").replaceAll("_", " ")}`);
   return named.length ? `${named.join(", ")} in ${of}` : `not recorded by ${of}`;
 }
