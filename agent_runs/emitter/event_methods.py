@@ -58,7 +58,10 @@ class EventMethods(Shared):
         `tool` is the kind of stimulus: `message_from_user`, `awake_from_system`, `system_message`, `tool_result`,
         `human_response`, or any other string. `data` is its content.
         """
-        return self._chain.emit(Input, parent, extra, further, tool=tool, data=data)[0]
+        event_id = self._chain.emit(Input, parent, extra, further, tool=tool, data=data)[0]
+        if self._chain.recording is not None:
+            self._chain.recording.saw_input(tool, data)
+        return event_id
 
     @never_raise(_unused_id)
     def context_assembled(

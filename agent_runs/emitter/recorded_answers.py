@@ -30,6 +30,9 @@ class RecordedAnswers(Protocol):
             fields: the fields of the request: the model and the prompts, or the tool and its arguments.
         """
 
+    def saw_input(self, tool: str, data: Any) -> None:
+        """Note an input of the run."""
+
     def child(self, agent_id: str) -> "RecordedAnswers":
         """Return what answers the calls of a child run."""
 
@@ -72,6 +75,9 @@ class WrongRecording:
 
     def ran(self, *_: Any) -> None:
         """Do nothing: there is no report."""
+
+    def saw_input(self, *_: Any) -> None:
+        """Do nothing."""
 
     def child(self, _: str) -> "WrongRecording":
         """Refuse the calls of child runs too."""

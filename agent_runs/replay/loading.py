@@ -45,7 +45,7 @@ async def _load(
     events = [event for run_id in run_ids async for event in source.get_run_events(run_id)]
     if not events:
         raise ValueError(f"the run {run_ids[0]!r} is not stored")
-    recording = recording_class(events, run_id=run_ids[0] if len(run_ids) == 1 else None, **options)
+    recording = recording_class(events, run_id=run_ids[0] if len(run_ids) == 1 else run_ids, **options)
     children: dict[str, list[str]] = defaultdict(list)
     for run_id in run_ids:
         for child in await _children(source, run_id):

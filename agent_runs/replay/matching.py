@@ -12,7 +12,7 @@ class Matcher:
     """The recorded calls, and which of them have been served.
 
     Args:
-        calls: all units of the run, in order.
+        calls: all units, in order; of several runs, those of one run after those of another.
         left_out: the numbers of units that answer nothing.
     """
 
@@ -21,15 +21,16 @@ class Matcher:
         self._closed = [unit.number in left_out for unit in calls]
         self._is_served = [False] * len(calls)
         self._served: list[Unit] = []
-        self._equal: dict[tuple[str, str, str], EqualCalls] = {}
-        self._children: dict[int | None, list[Unit]] = defaultdict(list)
+        self._equal: dict[tuple[str, str, str, int], EqualCalls] = {}
+        self._roots: dict[int, list[Unit]] = defaultdict(list)  # by run: the units without a parent
+        self._children: dict[int, list[Unit]] = defaultdict(list)
         for unit in calls:
             if not self._closed[unit.number]:
                 self._equal_calls(unit).add(unit)
-            self._children[unit.parent].append(unit)
+            (self._roots[unit.run] if unit.parent is None else self._children[unit.parent]).append(unit)
         self._models = {unit.name for unit in calls if unit.kind == "llm"}
         self._llm_until = _llm_until(calls)
-        self._is_sequence = _is_sequence(calls, self._llm_until)
+        self._is_parallel = _parallel_runs(calls, self._llm_until)
 
     def take(self, unit: Unit) -> Unit:
         """Mark a unit as served, and return it."""
@@ -38,20 +39,33 @@ class Matcher:
         return unit
 
     def _equal_calls(self, unit: Unit) -> EqualCalls:
-        wanted = (unit.kind, unit.name, unit.key)
+        wanted = (unit.kind, unit.name, unit.key, unit.run)
         if wanted not in self._equal:
             self._equal[wanted] = EqualCalls(self.calls, self._closed)
         return self._equal[wanted]
 
-    def exact(self, request: Request, after: int | None) -> list[Unit]:
+    def exact(self, request: Request, after: int | None, run: int | None, others: Sequence[int]) -> list[Unit]:
         """Return the unserved unit with the request's kind, name and key; several if it is not clear which one.
 
         Args:
             request: what the agent asks for.
             after: the number of the unit that was served last in the task; None if there is none.
+            run: the number of the recorded run that is searched first; None if it is not clear yet.
+            others: those that are searched then.
         """
-        equal = self._equal.get((request.kind, request.name, request.key))
-        return [] if equal is None else equal.next(after, request.lane)
+        own = [] if run is None else self._exact_in(run, request, after)
+        if own or not others:
+            return own
+        found = [unit for other in others if other != run for unit in self._exact_in(other, request, None)]
+        # The first calls of runs that begin alike are the same, whichever run is meant.
+        is_same = all(unit.parent is None or unit.answer == found[0].answer for unit in found)
+        return found[:1] if is_same else found
+
+    def _exact_in(self, run: int, request: Request, after: int | None) -> list[Unit]:
+        equal = self._equal.get((request.kind, request.name, request.key, run))
+        if equal is None:
+            return []
+        return equal.next(after if after is None or self.calls[after].run == run else None, request.lane)
 
     def may_stand_for(self, unit: Unit, request: Request) -> bool:
         """Whether a recorded model call may answer one with other prompts or another model.
@@ -60,31 +74,35 @@ class Matcher:
         """
         return unit.name == request.name or unit.key == request.key or request.name not in self._models
 
-    def next_in_lane(self, lane: str) -> Unit | None:
-        """Return the first unserved model call that was recorded with this lane."""
-        return next((unit for unit in self.unserved("llm") if unit.lane == lane), None)
+    def next_in_lane(self, lane: str, runs: Collection[int]) -> Unit | None:
+        """Return the first unserved model call of some runs that was recorded with this lane."""
+        return next((unit for unit in self.unserved("llm") if unit.lane == lane and unit.run in runs), None)
 
-    def next_llm(self, after: int | None) -> list[Unit]:
+    def next_llm(self, after: int | None, runs: Sequence[int]) -> list[Unit]:
         """Return the model calls that may be the next one of a task: unserved, with no unserved model call before them.
 
         Several, if the recorded run had parallel tasks.
 
         Args:
             after: the number of the unit that was served last in the task; None if there is none.
+            runs: the numbers of the recorded runs that may be meant.
         """
+        if after is not None and self.calls[after].run not in runs:
+            after = None
         found = []
-        waiting = deque(self._children.get(after, ()))
+        waiting = deque(self._children[after] if after is not None else [u for run in runs for u in self._roots[run]])
         while waiting:
             unit = waiting.popleft()
             if unit.kind == "llm" and not self._closed[unit.number]:
                 found.append(unit)
             elif not self._is_served[unit.number]:
                 waiting.extend(self._children.get(unit.number, ()))
-        return found or self._next_of_sequence(after)
+        return found or (self._next_of_sequence(after, runs[0]) if len(runs) == 1 else [])
 
-    def _next_of_sequence(self, after: int | None) -> list[Unit]:
+    def _next_of_sequence(self, after: int | None, run: int) -> list[Unit]:
         """Return the next model call of a run that made one after another, wherever its tool calls ran."""
-        unit = next(self.unserved("llm"), None) if self._is_sequence else None
+        is_sequence = run not in self._is_parallel
+        unit = next((unit for unit in self.unserved("llm") if unit.run == run), None) if is_sequence else None
         if unit is None or self._last_llm(unit.parent) != self._last_llm(after):
             return []
         return [unit]
@@ -125,12 +143,13 @@ def _llm_until(calls: Sequence[Unit]) -> list[int | None]:
     return found
 
 
-def _is_sequence(calls: Sequence[Unit], llm_until: Sequence[int | None]) -> bool:
-    """Whether the run made its model calls one after another: each follows the previous one in the same task."""
-    previous: int | None = None
+def _parallel_runs(calls: Sequence[Unit], llm_until: Sequence[int | None]) -> set[int]:
+    """Return the runs that made model calls in parallel: one does not follow the previous one in the same task."""
+    found = set()
+    previous: dict[int, int] = {}  # by run
     for unit in calls:
         if unit.kind == "llm":
-            if (None if unit.parent is None else llm_until[unit.parent]) != previous:
-                return False
-            previous = unit.number
-    return True
+            if (None if unit.parent is None else llm_until[unit.parent]) != previous.get(unit.run):
+                found.add(unit.run)
+            previous[unit.run] = unit.number
+    return found

@@ -155,7 +155,7 @@ def llm_remedy(matcher: Matcher, *, strict: bool) -> str:
     if any(matcher.unserved("llm")):
         if strict:
             choices.insert(0, "Without `strict=True`: the recorded answer, although the prompt differs.")
-    elif calls:
+    elif calls and matcher.calls[0].run_name is None:
         until = f"`Recording(…, until=NthLlmCall({calls}))`"
         choices.append(f"{until}: the real model answers the calls after the recorded ones.")
     return _listed(choices)

@@ -1,19 +1,33 @@
 """Refuses every call of a run of a replay that has no recording, so that no model or tool is called by mistake."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from agent_runs.replay.errors import Divergence
 
-NO_CHILD = (
-    "The run of a replay has started a child run of the agent {0!r}, which has no recording.\n"
-    "To go on: load the recording with `Recording.load`, which loads the child runs too; or set "
-    "`recording.children[{0!r}] = Recording(…)` with the events of the recorded child run."
-)
 IN_ANOTHER_PROCESS = (
     "The run of a replay continues in another process, which does not have the recording.\n"
     "To go on: replay the agent in one process, in threads or tasks."
 )
+
+
+def no_child_text(agent_id: str, recorded: Collection[str]) -> str:
+    """Return the message for the calls of a child run that has no recording.
+
+    Args:
+        agent_id: the agent of the child run.
+        recorded: the agents whose child runs are recorded.
+    """
+    names = ", ".join(map(repr, sorted(recorded)))
+    have = f"child runs of {names} only" if names else "no child runs"
+    child = f"`recording.children[{agent_id!r}] = Recording("
+    return (
+        f"The run of a replay has started a child run of the agent {agent_id!r}, and the recording has {have}.\n"
+        "To go on: one of these\n"
+        "- `Recording.load(reader, run_id)` in place of `Recording(events)`: it also has the recorded child runs.\n"
+        f"- {child}events)`: the events of a recorded child run answer the calls.\n"
+        f"- {child}[], on_miss=function)`: the agent gets what `function(request)` returns."
+    )
 
 
 class NoRecording:
@@ -38,6 +52,9 @@ class NoRecording:
 
     def ran(self, kind: Literal["llm", "tool"], fields: Mapping[str, Any]) -> None:
         """Do nothing: there is no report."""
+
+    def saw_input(self, tool: str, data: Any) -> None:
+        """Do nothing."""
 
     def child(self, agent_id: str) -> "NoRecording":  # noqa: ARG002
         """Refuse the calls of child runs too."""

@@ -1,9 +1,11 @@
 """`Recording`: answers the model calls and tool calls of an agent with those of a past run."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, Literal, Self
+
+from msgspec.structs import replace
 
 from agent_runs.events import Input
 from agent_runs.reader.run_source import RunSource
@@ -13,13 +15,13 @@ from agent_runs.replay.answers import own_input
 from agent_runs.replay.errors import Divergence, RecordingHasHoles, Unserved
 from agent_runs.replay.loading import load_recording
 from agent_runs.replay.messages import first_of, unserved_text
-from agent_runs.replay.no_recording import NO_CHILD, NoRecording
+from agent_runs.replay.no_recording import NoRecording, no_child_text
 from agent_runs.replay.origins import origin_fields
 from agent_runs.replay.report import Report
 from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import Policy, ToolRule, Until, check_policy, checked_rules, last_seq
 from agent_runs.replay.serving import Live, Server
-from agent_runs.replay.units import read_units
+from agent_runs.replay.unit_reader import read_units
 
 
 class Recording(AgentCalls):
@@ -35,7 +37,7 @@ class Recording(AgentCalls):
     Args:
         events: all events of one run in order, such as those of `Reader.get_run_events`, of `RecordingEmitter.events`,
             or of a run file. For the child runs of one agent: the events of one run after those of another.
-        run_id: the id of the recorded run, for `run_fields`.
+        run_id: the id of the recorded run, for `run_fields`; for several child runs, their ids in order, for messages.
         strict: answer unchanged calls only; `finish` also requires that all recorded calls were made.
         until: the recorded run counts up to this place: the number of an event, the id of an event, or `NthLlmCall`.
             The first model call after it, and all later ones, call the real model. Tools keep their policy.
@@ -48,14 +50,14 @@ class Recording(AgentCalls):
     Raises:
         RecordingHasHoles: events of the run are missing, and the recording is strict. Otherwise they are warned about.
         TypeError: `events` are no events, or `tools` has something else than a `ToolRule`.
-        ValueError: `on_miss` is none of these, or `until` is not in the run.
+        ValueError: `on_miss` is none of these, `until` is not in the run, or the events of several runs are mixed.
     """
 
     def __init__(  # noqa: PLR0913  # keywords with defaults
         self,
         events: Iterable[Any],
         *,
-        run_id: str | None = None,
+        run_id: str | Sequence[str] | None = None,
         strict: bool = False,
         until: Until = None,
         on_miss: Policy = "raise",
@@ -63,15 +65,17 @@ class Recording(AgentCalls):
     ) -> None:
         check_policy(on_miss)
         super().__init__(checked_rules(tools))
-        self._units = read_units(events, self._tool_key)
+        self._units = read_units(events, self._tool_key, () if run_id is None or isinstance(run_id, str) else run_id)
         if self._units.missing_events:
             self._refuse_holes(strict=strict)
         self.children: dict[str, Recording] = {}
-        self._run_id = run_id
+        self._run_id = run_id if isinstance(run_id, str) else None
         self._forked_until = None if until is None else last_seq(self._units, until)
         self._strict = strict
         self._lock = Lock()
+        self._on_miss = on_miss
         self._server = Server(self._units, self._rules, on_miss, until, strict=strict)
+        self._caller = self._server.caller()
         self._inputs = iter(self._units.inputs)
 
     @classmethod
@@ -107,11 +111,33 @@ class Recording(AgentCalls):
         else:
             request = self._tool_request(fields["tool_name"], fields["tool_args"])
         with self._lock:
-            self._server.ran(request)
+            self._server.ran(request, self._caller)
 
     def child(self, agent_id: str) -> "Recording | NoRecording":
-        """Return what answers a child run of the agent: that of `children`, else one that refuses every call."""
-        return self.children.get(agent_id) or NoRecording(NO_CHILD.format(agent_id), self._refuse)
+        """Return what answers a child run of the agent: that of `children`, else one that refuses every call.
+
+        After the place that `until` names, a child run calls the real model, as its parent does.
+        """
+        with self._lock:
+            is_live = self._server.begins_live(self._caller)
+        if is_live and agent_id not in self.children:
+            self.children[agent_id] = Recording([], on_miss=self._on_miss, tools=self._rules)
+        found = self.children.get(agent_id)
+        if found is None:
+            return NoRecording(no_child_text(agent_id, self.children), self._refuse)
+        return found.for_child_run(is_live=is_live)
+
+    def for_child_run(self, *, is_live: bool) -> Self:
+        """Return this recording for one of the child runs that it answers."""
+        new = object.__new__(type(self))
+        new.__dict__.update({name: value for name, value in self.__dict__.items() if name != "_pickle_key"})
+        new._caller = self._server.caller(is_live=is_live)
+        return new
+
+    def saw_input(self, tool: str, data: Any) -> None:
+        """Note an input of the run of the replay: of several recorded child runs, the one with this input is meant."""
+        with self._lock:
+            self._server.add_input(self._caller, tool, data)
 
     def _refuse(self, error: Divergence) -> None:
         with self._lock:
@@ -137,9 +163,10 @@ class Recording(AgentCalls):
         return {} if self._run_id is None else origin_fields(self._run_id, self._forked_until)
 
     def report(self) -> Report:
-        """Return what the replay has done so far."""
+        """Return what the replay has done so far, in this run and in its child runs."""
         with self._lock:
-            return self._server.report(self._units.missing_events)
+            own = self._server.report(self._units.missing_events)
+        return replace(own, children={agent: child.report() for agent, child in self.children.items()})
 
     def finish(self) -> Report:
         """Return what the replay has done.
@@ -159,7 +186,7 @@ class Recording(AgentCalls):
 
     def _answer(self, request: Request, call: Callable[[], Any] | None) -> Any:
         with self._lock:
-            answer = self._server.serve(request, has_call=call is not None)
+            answer = self._server.serve(request, self._caller, has_call=call is not None)
         if not isinstance(answer, Live):
             return answer
         if answer.policy is not None:

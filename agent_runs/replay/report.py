@@ -1,5 +1,7 @@
 """What a replay has done."""
 
+from textwrap import indent
+
 import msgspec
 
 from agent_runs.reader.event_text import count_text
@@ -34,6 +36,7 @@ class Report(msgspec.Struct, frozen=True):
         refused: the requests of tools whose policy is `error`, which the agent saw as failed calls.
         divergences: the messages of all divergences.
         missing_events: how many events of the recorded run are missing.
+        children: the reports of the child runs, by their agent. The other attributes are those of this run only.
     """
 
     served: list[Unit]
@@ -43,10 +46,15 @@ class Report(msgspec.Struct, frozen=True):
     refused: list[Request]
     divergences: list[str]
     missing_events: int = 0
+    children: dict[str, "Report"] = {}  # msgspec copies it
 
     @property
     def is_clean(self) -> bool:
-        """Whether every recorded call was served as recorded, and no other call was made."""
+        """Whether every recorded call was served as recorded, and no other call was made; also in the child runs."""
+        return self._is_own_clean and all(child.is_clean for child in self.children.values())
+
+    @property
+    def _is_own_clean(self) -> bool:
         return not (self.drifted or self.unserved or self.live or self.refused or self.divergences)
 
     def __str__(self) -> str:
@@ -58,6 +66,8 @@ class Report(msgspec.Struct, frozen=True):
         lines += [f"answered live: {request.text}" for request in self.live]
         lines += [f"failed: {request.text}" for request in self.refused]
         lines += [f"divergence: {_without_remedy(text)}" for text in self.divergences]
+        for agent, child in self.children.items():
+            lines += indent(f"child runs of {agent!r}: {child}", "  ").splitlines()
         return "\n".join(lines)
 
     def _summary(self) -> str:
@@ -75,7 +85,7 @@ class Report(msgspec.Struct, frozen=True):
             parts.append(
                 f"{count_text(len(self.divergences), 'call')} raised a divergence, because no recorded call fits"
             )
-        if self.is_clean:
+        if self._is_own_clean:
             parts.append("the agent made no other calls")
         return "; ".join(parts)
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
-from itertools import count
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from agent_runs.replay.answers import is_exact, own_copy
+from agent_runs.replay.callers import Caller, Callers
 from agent_runs.replay.differences import difference_of_calls
 from agent_runs.replay.errors import Ambiguous, Divergence, NotReplayable, RecordedFailure, recorded_failure
 from agent_runs.replay.matching import Matcher
@@ -27,11 +27,10 @@ from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import Policy, ToolRule, Until, last_seq
 from agent_runs.replay.units import Unit, Units, superseded
 
-# By the number of the recording: the unit that was served last in this task or thread. A task inherits it from the one
+# By the number of the caller: the unit that was served last in this task or thread. A task inherits it from the one
 # that started it, as the parents of recorded events do.
 _last_served: Final[ContextVar[Mapping[int, int]]] = ContextVar("agent_runs_last_served", default=MappingProxyType({}))
-_MAX_RECORDINGS: Final = 8  # that a task remembers
-_numbers: Final = count()
+_MAX_CALLERS: Final = 16  # that a task remembers
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -54,7 +53,7 @@ class Server:
     def __init__(
         self, units: Units, rules: Mapping[str, ToolRule], on_miss: Policy, until: Until, *, strict: bool
     ) -> None:
-        self._number = next(_numbers)
+        self._callers = Callers(units.inputs_of_runs)
         self._rules = rules
         self._on_miss = on_miss
         self._strict = strict
@@ -68,49 +67,67 @@ class Server:
         self._refused: list[Request] = []
         self._divergences: list[str] = []
 
-    def serve(self, request: Request, *, has_call: bool) -> Any:
+    def caller(self, *, is_live: bool = False) -> Caller:
+        """Return a run of the replay. Its model calls call the real model if `is_live`."""
+        return self._callers.new(is_live=is_live)
+
+    def begins_live(self, parent: Caller) -> bool:
+        """Whether a child run that a caller starts now calls the real model."""
+        if parent.number in _last_served.get():
+            _note_last(parent, _last_served.get()[parent.number])  # its children must not make the task forget it
+        return self._is_live or parent.is_live
+
+    def add_input(self, caller: Caller, tool: str, data: Any) -> None:
+        """Note an input of a run of the replay."""
+        self._callers.add_input(caller, tool, data)
+
+    def serve(self, request: Request, caller: Caller, *, has_call: bool) -> Any:
         """Return the recorded answer; or a `Live`.
 
         Args:
             request: what the agent asks for.
+            caller: the run of the replay that asks.
             has_call: whether the agent has passed the real function.
 
         Raises:
             RecordedFailure: the recorded call failed, or is missing and the policy is `error`.
             Divergence: there is no answer.
         """
-        if request.kind == "llm" and self._is_live:
+        if request.kind == "llm" and (self._is_live or caller.is_live):
             return self._go_live(request, has_call=has_call)
-        equal = self._matcher.exact(request, self._last())
+        equal = self._exact(request, caller)
         if len(equal) > 1:
             error = partial(self._unclear, request, equal)
-            return self._miss(request, has_call=has_call, error=error)
+            return self._miss(request, caller, has_call=has_call, error=error)
         if equal and equal[0].answer is not None:
-            return self._answer_of(equal[0], request, has_call=has_call)
+            return self._answer_of(equal[0], request, caller, has_call=has_call)
         if request.kind == "llm" and not equal:
-            return self._serve_changed(request, has_call=has_call)
-        return self._miss(request, has_call=has_call)
+            return self._serve_changed(request, caller, has_call=has_call)
+        return self._miss(request, caller, has_call=has_call)
 
-    def _serve_changed(self, request: Request, *, has_call: bool) -> Any:
+    def _exact(self, request: Request, caller: Caller) -> list[Unit]:
+        others = () if caller.is_certain else self._callers.runs_of(caller)
+        return self._matcher.exact(request, _last_served.get().get(caller.number), caller.run, others)
+
+    def _serve_changed(self, request: Request, caller: Caller, *, has_call: bool) -> Any:
         """Answer a model call that is not recorded as it is."""
-        drifted = None if self._strict else self._drifted_unit(request)
+        drifted = None if self._strict else self._drifted_unit(request, caller)
         if drifted is not None and not self._matcher.may_stand_for(drifted, request):
             error = partial(self._other_model, request, drifted)
-            return self._miss(request, has_call=has_call, error=error)
+            return self._miss(request, caller, has_call=has_call, error=error)
         if drifted is not None:
             if is_exact(drifted.answer):
                 self._drifted.append(Drift(drifted, request, difference_of_calls(drifted, request)))
-            return self._answer_of(drifted, request, has_call=has_call)
+            return self._answer_of(drifted, request, caller, has_call=has_call)
         if self._until is not None and not (self._strict and any(self._matcher.unserved("llm"))):
             self._is_live = True
             return self._go_live(request, has_call=has_call)
-        return self._miss(request, has_call=has_call)
+        return self._miss(request, caller, has_call=has_call)
 
-    def ran(self, request: Request) -> None:
+    def ran(self, request: Request, caller: Caller) -> None:
         """Note that the agent has made a call itself. A recorded call that is the same counts as made."""
-        for unit in self._matcher.exact(request, self._last())[:1]:
-            self._matcher.take(unit)
-            self._remember(unit)
+        for unit in self._exact(request, caller)[:1]:
+            self._take(unit, caller)
             self._ran.add(unit.number)
         self._live.append(request.kept())
 
@@ -126,35 +143,33 @@ class Server:
             missing_events,
         )
 
-    def _answer_of(self, unit: Unit, request: Request, *, has_call: bool) -> Any:
+    def _answer_of(self, unit: Unit, request: Request, caller: Caller, *, has_call: bool) -> Any:
         assert unit.answer is not None  # noqa: S101  # the callers have checked it
         if is_exact(unit.answer):
-            self._matcher.take(unit)
-            self._remember(unit)
+            self._take(unit, caller)
             if unit.answer.error is not None:
                 raise recorded_failure(unit.answer.error, unit.answer.error_type)
             return own_copy(unit.answer.value)
         error = partial(self._not_replayable, request, unit)
-        return self._miss(request, has_call=has_call, error=error, unit=unit)
+        return self._miss(request, caller, has_call=has_call, error=error, unit=unit)
 
-    def _last(self) -> int | None:
-        """Return the number of the unit that was served last in this task or thread."""
-        return _last_served.get().get(self._number)
+    def _take(self, unit: Unit, caller: Caller) -> None:
+        self._matcher.take(unit)
+        caller.run = unit.run
+        _note_last(caller, unit.number)
 
-    def _remember(self, unit: Unit) -> None:
-        last = _last_served.get()
-        kept = {} if len(last) >= _MAX_RECORDINGS and self._number not in last else last
-        _last_served.set({**kept, self._number: unit.number})
-
-    def _drifted_unit(self, request: Request) -> Unit | None:
+    def _drifted_unit(self, request: Request, caller: Caller) -> Unit | None:
         """Return the model call that a changed prompt stands for.
 
         Raises:
             Ambiguous: several may be meant.
         """
-        if request.lane is not None and (unit := self._matcher.next_in_lane(request.lane)):
+        if self._callers.are_told_apart(caller):
+            return None
+        runs = self._callers.runs_of(caller) if caller.run is None else [caller.run]
+        if request.lane is not None and (unit := self._matcher.next_in_lane(request.lane, runs)):
             return unit
-        candidates = self._matcher.next_llm(self._last())
+        candidates = self._matcher.next_llm(_last_served.get().get(caller.number), runs)
         if len(candidates) == 1 and not self._matcher.is_covered(candidates[0]):
             return candidates[0]
         if not candidates and (self._until is not None or not any(self._matcher.unserved("llm"))):
@@ -164,6 +179,7 @@ class Server:
     def _miss(
         self,
         request: Request,
+        caller: Caller,
         *,
         has_call: bool,
         error: Callable[[str], Divergence] | None = None,
@@ -173,6 +189,7 @@ class Server:
 
         Args:
             request: what the agent asks for.
+            caller: the run of the replay that asks.
             has_call: whether the agent has passed the real function.
             error: returns the divergence from the remedy; by default that of a call that is not recorded.
             unit: the recorded call, if its answer is not what was returned. It counts as made.
@@ -182,8 +199,7 @@ class Server:
         if policy == "raise" or (policy == "live" and not has_call):
             raise self.add_divergence((error or partial(self._missing, request))(self._remedy(request, policy)))
         if unit is not None:
-            self._matcher.take(unit)
-            self._remember(unit)
+            self._take(unit, caller)
         if policy == "live":
             return self._go_live(request, has_call=True)
         if callable(policy):
@@ -223,3 +239,11 @@ class Server:
         """Add a divergence to the report, and return it."""
         self._divergences.append(str(error))
         return error
+
+
+def _note_last(caller: Caller, number: int) -> None:
+    """Note the unit that was served last in this task or thread."""
+    last = {each: served for each, served in _last_served.get().items() if each != caller.number}
+    if len(last) >= _MAX_CALLERS:
+        del last[next(iter(last))]
+    _last_served.set({**last, caller.number: number})

@@ -1,21 +1,11 @@
-"""Makes units of the events of a recorded run: the calls that a recording can answer."""
+"""Units: the recorded calls that a recording can answer."""
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
-from agent_runs.events import (
-    EventsDropped,
-    Input,
-    LlmCalled,
-    LlmFailed,
-    RunStarted,
-    ToolFailed,
-    ToolRequested,
-    ToolSucceeded,
-)
+from agent_runs.events import Input
 from agent_runs.replay.canonical import prompt_key
 
 
@@ -42,6 +32,8 @@ class Unit(msgspec.Struct, eq=False):
             first.
         answer: None if the run has none.
         lane: the further field `lane` of the event.
+        run: the number of its run, from 0, if the recording has several.
+        run_name: how messages name its run; None if the recording has one run.
         inside: the number of the tool call during which the unit was requested and answered; None if there is none. A
             replay that serves this tool call does not make the unit's call.
     """
@@ -57,11 +49,14 @@ class Unit(msgspec.Struct, eq=False):
     answer: Answer | None = None
     lane: str | None = None
     inside: int | None = None
+    run: int = 0
+    run_name: str | None = None
 
     @property
     def text(self) -> str:
         """How messages name the unit."""
-        return f"event {self.seq}, {'model' if self.kind == 'llm' else 'tool'} {self.name!r}"
+        of_run = "" if self.run_name is None else f" of {self.run_name}"
+        return f"event {self.seq}{of_run}, {'model' if self.kind == 'llm' else 'tool'} {self.name!r}"
 
 
 class Units(msgspec.Struct):
@@ -70,6 +65,7 @@ class Units(msgspec.Struct):
     Attributes:
         calls: in the order of their requests.
         inputs: in their order.
+        inputs_of_runs: the same, by the number of the run.
         seq_by_id: the number of each event in the run, by its id.
         missing_events: how many events are missing: dropped by the emitter, or not readable.
     """
@@ -78,123 +74,7 @@ class Units(msgspec.Struct):
     inputs: list[Input]
     seq_by_id: dict[str, int]
     missing_events: int = 0
-
-
-KeyOf = Callable[[str, Any], str]
-
-
-def read_units(events: Iterable[Any], tool_key: KeyOf) -> Units:
-    """Return the calls and the inputs of a run.
-
-    Args:
-        events: all events of a run in order, or of several runs, one after the other: typed events, or objects with the
-            attribute `event`, such as `StoredEvent`.
-        tool_key: returns the key of a call from the name of the tool and its arguments.
-    """
-    reader = _UnitReader(tool_key)
-    for seq, item in enumerate(events):
-        event = getattr(item, "event", item)
-        if not hasattr(event, "parent_event_id"):
-            raise TypeError(f"{item!r:.100} is no event: `events` are typed events, such as those of a reader")
-        reader.add(getattr(item, "seq", seq), event)
-    return reader.units
-
-
-class _UnitReader:
-    def __init__(self, tool_key: KeyOf) -> None:
-        self.units = Units([], [], {})
-        self._tool_key = tool_key
-        self._first = 0  # the number of the first unit of the run
-        self._unit_of_event: dict[str, int | None] = {}
-        self._unanswered: dict[str, deque[Unit]] = defaultdict(deque)
-        self._inside: dict[str, int | None] = {}  # by event: the tool call that was not answered yet
-        self._last_inside: int | None = None
-
-    def add(self, seq: int, event: Any) -> None:
-        """Add the next event of the run."""
-        if isinstance(event, RunStarted) and event.parent_event_id is None:
-            self._first = len(self.units.calls)
-        parent = self._parent(event.parent_event_id)
-        inside = self._inside.get(event.parent_event_id or "", self._last_inside)
-        made = len(self.units.calls)
-        match event:
-            case LlmCalled() | LlmFailed():
-                parent = self._add_unit(self._llm_unit(seq, event, parent))
-            case ToolRequested():
-                unit = self._tool_unit(seq, event, parent)
-                self._unanswered[event.tool_name].append(unit)
-                parent = self._add_unit(unit)
-            case ToolSucceeded() | ToolFailed():
-                parent = self._answer(event, parent)
-            case Input():
-                self.units.inputs.append(event)
-            case EventsDropped():
-                self.units.missing_events += event.count
-            case _ if hasattr(event, "error") and not hasattr(event, "timestamp"):  # an OpaqueEvent
-                self.units.missing_events += 1
-        self._follow_inside(event, parent, inside, has_unit=len(self.units.calls) > made)
-        self._unit_of_event[event.id] = parent
-        self.units.seq_by_id[event.id] = seq
-
-    def _follow_inside(self, event: Any, number: int | None, inside: int | None, *, has_unit: bool) -> None:
-        """Note during which tool call an event was emitted, so that the event after it can be."""
-        unit = self.units.calls[number] if number is not None else None
-        if has_unit and unit is not None:
-            unit.inside = inside
-            inside = unit.number if unit.kind == "tool" else inside
-        elif unit is not None and isinstance(event, ToolSucceeded | ToolFailed):
-            inside = unit.inside
-            for nested in self.units.calls[unit.number + 1 :]:
-                if nested.inside == unit.number and nested.answer is None:  # another call at the same time
-                    nested.inside = unit.inside
-        self._inside[event.id] = self._last_inside = inside
-
-    def _parent(self, event_id: str | None) -> int | None:
-        """Return the unit of an event. Without a parent, the run counts as a sequence of calls."""
-        last = len(self.units.calls) - 1 if len(self.units.calls) > self._first else None
-        return last if event_id is None else self._unit_of_event.get(event_id, last)
-
-    def _llm_unit(self, seq: int, event: LlmCalled | LlmFailed, parent: int | None) -> Unit:
-        content = {"system_prompt": event.system_prompt, "user_prompt": event.user_prompt}
-        number, key = len(self.units.calls), llm_key(content)
-        unit = Unit(number, seq, event.id, "llm", event.model, content, key, parent)
-        unit.answer = Answer(event.raw_response) if isinstance(event, LlmCalled) else _failure(event)
-        unit.lane = _further_text(event, "lane")
-        return unit
-
-    def _tool_unit(self, seq: int, event: ToolRequested, parent: int | None) -> Unit:
-        number, key = len(self.units.calls), self._tool_key(event.tool_name, event.tool_args)
-        return Unit(number, seq, event.id, "tool", event.tool_name, event.tool_args, key, parent)
-
-    def _add_unit(self, unit: Unit) -> int:
-        self.units.calls.append(unit)
-        return unit.number
-
-    def _answer(self, event: ToolSucceeded | ToolFailed, parent: int | None) -> int | None:
-        """Give an answer to the request that is its parent, else to the oldest request of the tool that has none."""
-        waiting = self._unanswered[event.tool_name]
-        by_parent = self._unit_of_event.get(event.parent_event_id or "")
-        unit = self.units.calls[by_parent] if by_parent is not None else None
-        if unit is None or unit.event_id != event.parent_event_id or unit.answer is not None:
-            while waiting and waiting[0].answer is not None:
-                waiting.popleft()
-            if not waiting:
-                return parent
-            unit = waiting.popleft()
-        unit.answer = Answer(event.result) if isinstance(event, ToolSucceeded) else _failure(event)
-        return unit.number
-
-
-def _failure(event: LlmFailed | ToolFailed) -> Answer:
-    return Answer(error=event.error, error_type=_further_text(event, "error_type"))
-
-
-def _further_text(event: Any, name: str) -> str | None:
-    """Return a further field of an event if it is a text."""
-    if event.original is None or f'"{name}"'.encode() not in event.original:  # decoding takes time
-        return None
-    value = event.further_fields.get(name)
-    return value if isinstance(value, str) else None
+    inputs_of_runs: list[list[Input]] = []  # msgspec copies it
 
 
 def llm_key(content: dict[str, str]) -> str:
@@ -204,11 +84,11 @@ def llm_key(content: dict[str, str]) -> str:
 
 def superseded(calls: Iterable[Unit]) -> set[int]:
     """Return the numbers of the requests without an answer that the run repeated later, as after a crash."""
-    later: set[tuple[str, str]] = set()
+    later: set[tuple[int, str, str]] = set()
     found = set()
     for unit in reversed(list(calls)):
         if unit.kind == "tool":
-            if unit.answer is None and (unit.name, unit.key) in later:
+            if unit.answer is None and (unit.run, unit.name, unit.key) in later:
                 found.add(unit.number)
-            later.add((unit.name, unit.key))
+            later.add((unit.run, unit.name, unit.key))
     return found

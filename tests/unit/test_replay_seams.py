@@ -276,7 +276,7 @@ def test_a_child_run_has_a_recording_of_its_own_or_makes_no_call(emitter: Record
     called.clear()
     recording = recording_of(emitter, first)
     second = emitter.start_run(agent_id="agent", recording=recording)
-    with pytest.raises(Divergence, match=r"child run of the agent 'adder', which has no recording"):
+    with pytest.raises(Divergence, match=r"child run of the agent 'adder', and the recording has no child runs"):
         parent(second)
     with pytest.raises(Divergence, match="adder"):
         recording.finish()
