@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from secrets import randbits
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TypeVar
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ from tests.support.servers import (
     delete_topics,
     open_servers,
 )
+from tests.support.servers.aot_cache import write_aot_cache
 
 Result = TypeVar("Result")
 
@@ -37,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
         opened = ExitStack()
         config.add_cleanup(opened.close)
         servers = opened.enter_context(open_servers(os.environ))
+        caching = Thread(target=write_aot_cache)
+        caching.start()
+        opened.callback(caching.join)
         os.environ |= {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": servers.database_url}
 
 
