@@ -19,7 +19,7 @@ from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, Reader
 from viewer.access import Access
 from viewer.app import create_app
-from viewer.connections import Connection, allow_connections
+from viewer.connections import Connection, allow_connections, bound_unsent
 from viewer.live import LiveRuns
 from viewer.live_lists import LiveLists
 from viewer.settings import ViewerSettings, read_kafka_config, read_viewer_settings
@@ -145,6 +145,7 @@ def listen(host: str, port: int) -> socket.socket:
     # Its connections inherit this. Without it, the body of an answer waits until the client has acknowledged the head,
     # up to 40 ms. asyncio sets it only for sockets that were made with IPPROTO_TCP.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    bound_unsent(listener)
     return listener
 
 

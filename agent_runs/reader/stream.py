@@ -15,7 +15,9 @@ class Stream(Generic[_T]):
 
     def __init__(self, pages: AsyncIterator[list[_T]]) -> None:
         self.pages = pages
-        self._items = self._flatten()
+        # Not a method: its frame would refer to this object, and the page of a stream that is left before its end would
+        # stay in memory until the garbage collector finds the circle.
+        self._items = _items_of(pages)
 
     def __aiter__(self) -> AsyncIterator[_T]:
         """Return the iterator over the items."""
@@ -25,7 +27,8 @@ class Stream(Generic[_T]):
         """Return the next item."""
         return await anext(self._items)
 
-    async def _flatten(self) -> AsyncIterator[_T]:
-        async for page in self.pages:
-            for item in page:
-                yield item
+
+async def _items_of(pages: AsyncIterator[list[_T]]) -> AsyncIterator[_T]:
+    async for page in pages:
+        for item in page:
+            yield item

@@ -2,7 +2,11 @@
 
 import asyncio
 import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -12,6 +16,7 @@ from tests.support.stored_runs import insert_run
 from tests.support.viewer_process import TIMEOUT_S, get, running_viewer
 from tests.support.waiting import until
 from viewer.connections import Connection
+from viewer.server import listen
 
 POST = b"POST /api/runs/run/answers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 HIDDEN = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -73,17 +78,65 @@ async def test_a_client_that_sends_no_request_is_disconnected(monkeypatch: pytes
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    config = uvicorn.Config(slow_answer, port=0, http=Connection, ws="none", lifespan="off", log_config=None)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    try:
-        await until(lambda: server.started, "the server has started")
-        port = server.servers[0].sockets[0].getsockname()[1]
+    async with serving(slow_answer) as server:
+        port = port_of(server)
         # A connection without a request, and one without the end of its headers, are closed;
         assert [await talk(port, sent) for sent in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")] == [b"", b""]
         # also the second request of a connection; but not one whose answer takes longer.
         answered = await talk(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n")
         assert answered.startswith(b"HTTP/1.1 204")
+
+
+async def test_clients_that_do_not_read_are_disconnected_and_the_memory_for_them_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def large_answer(scope: object, receive: object, send: "uvicorn._types.ASGISendCallable") -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(LARGE)})
+
+    async with serving(large_answer) as server:
+        monkeypatch.setattr("viewer.connections.MAX_WAITING", 2 * LARGE)
+        # Given four clients that read nothing, of whose answers two are as much as may wait,
+        clients = [ask(port_of(server)) for _ in range(4)]
+        await until(lambda: len(server.server_state.connections) == 2, "the first two are disconnected")
+        # one that reads gets its answer.
+        assert len(await talk(port_of(server), ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))) > LARGE
+        for client in clients:
+            client.close()
+        await until(lambda: not server.server_state.connections, "the others have gone")
+        # A single one is disconnected after a while, too.
+        monkeypatch.setattr("viewer.connections.READ_S", 0.1)
+        with ask(port_of(server)):
+            await until(lambda: "was disconnected" in caplog.text, "it is disconnected")
+            await until(lambda: not server.server_state.connections, "its connection has ended")
+
+
+ASK = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LARGE = 4 * 1024 * 1024
+
+
+def ask(port: int) -> socket.socket:
+    """Send a request over a connection whose answer is not read."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(ASK)
+    return client
+
+
+def port_of(server: uvicorn.Server) -> int:
+    return int(server.servers[0].sockets[0].getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[uvicorn.Server]:
+    """Serve an application with the viewer's connections."""
+    config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listen("127.0.0.1", 0)]))
+    try:
+        await until(lambda: server.started, "the server has started")
+        yield server
     finally:
         server.should_exit = True
-        await serving
+        await task
