@@ -59,9 +59,7 @@ def shown_question(text: str, tool: str) -> Element:
 
 def shown_change(change: Change) -> Element:
     """Return a difference: where it is, what was there, and what is there now."""
-    head = el(
-        "p", el("span", _path_text(change.path), class_="path"), el("span", change.kind, class_="kind"), class_="where"
-    )
+    head = el("p", el("span", change.path_text, class_="path"), el("span", change.kind, class_="kind"), class_="where")
     if change.kind == "changed" and isinstance(change.before, str) and isinstance(change.after, str):
         return el("div", head, _changed_texts(change.before, change.after), class_="change")
     before = None if change.kind == "added" else _side(change.before, "removed")
@@ -103,8 +101,3 @@ def _common(first: list[str], second: list[str]) -> int:
         (n for n, (one, other) in enumerate(zip(first, second, strict=False)) if one != other),
         min(len(first), len(second)),
     )
-
-
-def _path_text(path: list[str | int]) -> str:
-    """Return a path such as `user_prompt[3].content`; the number of a line counts from 1."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")

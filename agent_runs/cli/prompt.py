@@ -102,16 +102,11 @@ def _print_changes(call: LlmCall) -> None:
 def print_changes(changes: list[Change], indent: str = "") -> None:
     """Print differences: where each is, and below it the lines that are gone and those that are new."""
     for change in changes:
-        print_line(f"{indent}{_path_text(change.path)} {change.kind}")
+        print_line(f"{indent}{change.path_text} {change.kind}")
         if change.kind != "added":
             print_text(_value_text(change.before), f"{indent}- ", "red")
         if change.kind != "removed":
             print_text(_value_text(change.after), f"{indent}+ ", "green")
-
-
-def _path_text(path: list[str | int]) -> str:
-    """Return a path such as `user_prompt[3].content`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def _value_text(value: Any) -> str:

@@ -33,6 +33,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: Any = None
     after: Any = None
 
+    @property
+    def path_text(self) -> str:
+        """The path as text, such as `user_prompt[3].content`."""
+        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).removeprefix(".")
+
 
 def text_changes(before: str, after: str, path: list[str | int]) -> list[Change]:
     """Return the differences between two texts; as JSON if both are a JSON object or array.
