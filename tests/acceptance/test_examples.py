@@ -169,7 +169,7 @@ async def test_a_run_is_paused_in_one_process_and_resumed_in_another(scene: Scen
     assert [event.parent_event_id for event in events[run_id]] == [None, *ids[:-1]]
 
 
-async def test_an_agent_that_waits_goes_on_with_the_answer_of_another_process(scene: Scene) -> None:
+async def test_an_agent_that_waits_continues_with_the_answer_of_another_process(scene: Scene) -> None:
     # Given an agent that has asked, while a consumer runs,
     scene.start()
     process = await asyncio.create_subprocess_exec(
@@ -237,7 +237,7 @@ async def test_an_agent_is_paused_and_resumed_in_another_process_from_its_stored
     assert prompt.endswith('<tool_succeeded>\ntool_name: ask_human\nresult:\n  answer: "yes"\n</tool_succeeded>')
 
 
-async def test_a_run_is_forked_before_its_second_model_call_and_goes_on_with_another_prompt(scene: Scene) -> None:
+async def test_a_run_is_forked_before_its_second_model_call_and_continues_with_another_prompt(scene: Scene) -> None:
     # Given a stored run that has booked a slot,
     output = await run_example(scene, "fork_run.py")
     assert "booked: Tuesday, 10:00\n" in output

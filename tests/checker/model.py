@@ -272,7 +272,7 @@ class Model:
         for place, number in resolved.items():
             event = self._event(place)
             if event is None:
-                outcome.wrongly_resolved[place] = "is no event"
+                outcome.wrongly_resolved[place] = "is not an event"
             elif number is None:
                 stored = self.runs[event.run_id].contents.get(event.id) if event.run_id in self.runs else None
                 if stored is None or not stored.is_same(event.content):

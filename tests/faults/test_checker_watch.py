@@ -88,7 +88,7 @@ RETRY = """
 """
 
 
-async def test_a_retried_letter_is_no_violation_until_its_state_is_open_again(
+async def test_a_retried_letter_is_not_a_violation_until_its_state_is_open_again(
     scene: Scene,
 ) -> None:
     # Given a run whose second event was too large, and a watch that has checked it,

@@ -66,7 +66,7 @@ async def test_all_consumers_report_the_lag_of_a_frozen_consumers_partition(scen
         )
 
 
-async def test_a_partition_that_nobody_owns_makes_a_consumer_unhealthy_until_it_has_an_owner(
+async def test_a_partition_without_an_owner_makes_a_consumer_unhealthy_until_it_has_an_owner(
     scene: Scene, make_topic: MakeTopic
 ) -> None:
     # Given a consumer that its group refuses, because another program with another topic is in it,
@@ -77,7 +77,7 @@ async def test_a_partition_that_nobody_owns_makes_a_consumer_unhealthy_until_it_
     while not await asyncio.to_thread(other.assignment):
         await asyncio.to_thread(other.poll, 0.1)
     consumer, port = start(scene)
-    # when a record is published, then the consumer reports that nobody owns the partition, although it is not a member,
+    # when a record is published, then the consumer, which is not a member, reports the partition without an owner,
     await scene.publish(*events_of("run", "a", partition=1))
     await wait_until_unhealthy(port, "no member of the group owns partition 1, which has a lag of 1", SECONDS)
     assert (await metrics(port))[series("unowned", 1)] == 1

@@ -148,7 +148,7 @@ async def test_a_loss_can_be_accepted_only_where_something_was_lost(scene: Scene
     assert await snapshot(scene.database) == before
 
 
-async def test_retention_of_stored_records_is_no_loss(scene: Scene) -> None:
+async def test_retention_of_stored_records_is_not_a_loss(scene: Scene) -> None:
     # Given a log from which retention deleted only stored records, the last one included,
     await scene.publish(*events_of("run", "a", "b"))
     await scene.consume()

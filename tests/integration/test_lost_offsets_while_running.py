@@ -69,7 +69,7 @@ async def test_a_consumer_frozen_while_its_topic_is_recreated_halts_for_good(sce
     assert (after.exit_code, "stored from offset 1 is no longer" in after.output) == (3, True), after.output
 
 
-async def test_a_running_consumer_resumes_by_itself_once_the_loss_is_accepted(make_scene: MakeScene) -> None:
+async def test_a_running_consumer_resumes_without_a_restart_once_the_loss_is_accepted(make_scene: MakeScene) -> None:
     # Given a consumer that halts one of two partitions, because retention deleted records that were not stored,
     scene = await make_scene(2)
     await scene.publish(*events_of("one", "a"), *events_of("two", "a", partition=1))

@@ -208,7 +208,7 @@ async def test_partitions_that_are_added_are_followed(topic: Topic, monkeypatch:
 
 
 @pytest.mark.slow
-async def test_following_goes_on_after_a_restart_of_the_broker(own_servers: OwnServers) -> None:
+async def test_following_continues_after_a_restart_of_the_broker(own_servers: OwnServers) -> None:
     stack = own_servers()
     address = stack.kafka.bootstrap_servers
     await create_topic(address, "followed", 1, LOG_APPEND_TIME)

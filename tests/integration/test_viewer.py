@@ -401,7 +401,7 @@ async def test_with_a_token_only_requests_that_have_it_are_answered(database: st
             assert (await get(port, "/api/status", Authorization=right, Host="runs.example.org")).status == 200
 
 
-async def test_new_events_come_to_all_watchers_and_a_watcher_goes_on_where_it_was(
+async def test_new_events_come_to_all_watchers_and_a_watcher_continues_where_it_was(
     database: str, tmp_path: Path
 ) -> None:
     await insert_run(database, "run", 1, [event("a"), event("b")])

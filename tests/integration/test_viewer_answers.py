@@ -117,7 +117,9 @@ NO_ANSWERS: dict[str, tuple[Any, int]] = {
 }
 
 
-async def test_what_is_no_answer_is_refused_and_kafka_that_is_away_is_reported(database: str, tmp_path: Path) -> None:
+async def test_what_is_not_an_answer_is_refused_and_kafka_that_is_away_is_reported(
+    database: str, tmp_path: Path
+) -> None:
     questions = [{"id": "q", "tool_name": "ask_human"}]
     await insert_run(database, "run", 1, [event("s"), asks("q", "?")], status="waiting", questions=questions)
     await insert_run(database, "over", 1, [event("s"), asks("q", "?")], status="completed")

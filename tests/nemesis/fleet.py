@@ -38,7 +38,7 @@ FLEET_SETTINGS = {
     "AGENT_RUNS_STALL_S": f"{STALL_S:g}",
     "AGENT_RUNS_MAX_EVENT_BYTES": str(SMALL_BYTES),
     "AGENT_RUNS_MAX_DECOMPRESSED_BYTES": str(16 * 1024 * 1024),  # by default 32 MiB
-    "AGENT_RUNS_BREAKER_SHARE": "1",  # a third of the records here are no events
+    "AGENT_RUNS_BREAKER_SHARE": "1",  # a third of the records here are not events
 }
 
 

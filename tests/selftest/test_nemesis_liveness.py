@@ -62,7 +62,7 @@ UNHEALTHY = FakeMember(healthy=False, unhealthy_at=float("inf"))
 HEALTHY = FakeMember(healthy=True)
 
 
-async def test_a_lag_that_reaches_0_in_time_is_no_violation(lags: list[int]) -> None:
+async def test_a_lag_that_reaches_0_in_time_is_not_a_violation(lags: list[int]) -> None:
     lags += [30, 20, 10, 0]
 
     assert await liveness.catches_up(ENDPOINTS, fleet_of(HEALTHY), soon()) is None

@@ -77,7 +77,7 @@ class ConsumerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not ended; true also while a SIGSTOP holds it."""
+        """Whether the process has not ended; true even while a SIGSTOP holds it."""
         return self._process.poll() is None
 
     @property

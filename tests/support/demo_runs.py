@@ -167,7 +167,7 @@ def trip() -> Story:
 
 
 def research() -> list[Story]:
-    """A run that goes on, and three children of it."""
+    """A run that continues, and three children of it."""
     parent = Story(RESEARCH)
     parent.add(0, "run_started", agent_id="researcher", session_id="session-katherine", labels={"env": "staging"})
     parent.hear(0.1, "How did grid operators in Iberia change reserve pricing since April?")

@@ -68,7 +68,7 @@ def test_media_are_described_and_their_base64_is_not_shown() -> None:
     assert media_text("a word" * 300) is None
 
 
-def test_other_prompts_are_no_chat() -> None:
+def test_other_prompts_are_not_a_chat() -> None:
     for text in ("hello", "[]", "{}", '[{"role":7}]', '["a"]', '[{"role":"user"},1]', "[" * 2000, '{"messages":"a"}'):
         assert chat_of_text(text) is None
 

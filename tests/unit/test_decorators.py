@@ -441,7 +441,7 @@ def test_misuse_of_wrap_and_end_raises_nothing(emitter: RecordingEmitter, run: R
     assert emitter.stats().dropped == {"invalid": 2}
 
 
-def test_wrong_arguments_of_a_generator_are_no_call(emitter: RecordingEmitter, run: Run) -> None:
+def test_wrong_arguments_of_a_generator_are_not_a_call(emitter: RecordingEmitter, run: Run) -> None:
     wrong: Any = split
     with run, pytest.raises(TypeError):
         next(wrong())

@@ -171,7 +171,7 @@ def test_the_default_parent_is_the_last_event(emitter: RecordingEmitter, run: Ru
     assert parents[3] not in (first, second, None)
 
 
-def test_a_dropped_event_is_no_default_parent(emitter: RecordingEmitter, run: Run) -> None:
+def test_a_dropped_event_is_not_a_default_parent(emitter: RecordingEmitter, run: Run) -> None:
     first = run.input("message_from_user", 1)
     dropped = run.input(tool=5)  # type: ignore[arg-type]
     run.run_completed()
@@ -471,7 +471,7 @@ def test_a_misused_tool_call_is_still_a_context_manager(emitter: RecordingEmitte
 
 
 @pytest.mark.parametrize("event", ["text", None, 5, {"type": "input"}], ids=repr)
-def test_emit_of_something_that_is_no_event_is_counted(emitter: RecordingEmitter, event: Any) -> None:
+def test_emit_of_something_that_is_not_an_event_is_counted(emitter: RecordingEmitter, event: Any) -> None:
     assert emitter.emit("r", event)
     assert emitter.stats().dropped == {"invalid": 1}
 

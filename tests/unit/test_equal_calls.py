@@ -84,7 +84,7 @@ def test_equal_calls_in_threads_without_a_context_are_answered_in_their_order() 
     assert found == list(range(5))
 
 
-async def test_a_model_call_with_a_lane_gets_the_answer_of_its_lane_also_if_the_prompts_are_equal() -> None:
+async def test_a_model_call_with_a_lane_gets_the_answer_of_its_lane_even_if_the_prompts_are_equal() -> None:
     emitter = RecordingEmitter()
     run = emitter.start_run(agent_id="agent")
     for lane in ("a", "b"):

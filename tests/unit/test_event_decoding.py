@@ -73,7 +73,7 @@ def test_a_required_string_that_is_something_else_makes_the_event_invalid(
 @pytest.mark.parametrize(
     "wrong", [1, "input", ["input"], {"input": 0}, {"input": 1.0}, {"input": "1"}, {"input": None}], ids=json.dumps
 )
-def test_types_that_are_no_counts_make_the_event_invalid(wrong: Any) -> None:
+def test_types_that_are_not_counts_make_the_event_invalid(wrong: Any) -> None:
     with pytest.raises(InvalidEvent, match="types"):
         decode_event(message("events_dropped", types=wrong))
 
@@ -159,7 +159,7 @@ def test_the_common_fields_are_required_for_an_unknown_type_too(field: str) -> N
         (b'{"type":{}}', "`type` must be a string, got object"),
     ],
 )
-def test_the_error_names_the_json_type_of_a_message_that_is_no_event(value: bytes, detail: str) -> None:
+def test_the_error_names_the_json_type_of_a_message_that_is_not_an_event(value: bytes, detail: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         read_envelope(value)
 

@@ -31,7 +31,7 @@ from consumer.model.claims import Claim
         (Unavailable, "warning"),
     ],
 )
-async def test_what_is_normal_is_no_warning(error: type[StoreError], level: str) -> None:
+async def test_what_is_normal_is_not_a_warning(error: type[StoreError], level: str) -> None:
     lines, claim = FailureLines(), Claim(3)
     with capture_logs() as logged:
         lines.failed(error("why"), [claim])

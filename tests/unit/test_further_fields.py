@@ -137,7 +137,7 @@ def test_fields_may_have_any_name(emitter: RecordingEmitter, run: Run) -> None:
     assert [fields[name] for name in ("self", "event_class", "fields", "", "\ud800", "6")] == [1, 2, 3, 4, 5, 7]
 
 
-# --- values that are no JSON, and mappings that fail ---
+# --- values that are not JSON, and mappings that fail ---
 
 
 class BrokenMapping(Mapping[str, Any]):
@@ -170,7 +170,7 @@ def test_no_event_is_dropped_for_its_further_fields(emitter: RecordingEmitter, r
     assert fields["data"] == "hi"
 
 
-def test_an_extra_that_is_no_mapping_is_stored_as_a_field(emitter: RecordingEmitter, run: Run) -> None:
+def test_an_extra_that_is_not_a_mapping_is_stored_as_a_field(emitter: RecordingEmitter, run: Run) -> None:
     run.run_waiting(extra=[1, 2])  # type: ignore[arg-type]
 
     (fields,) = sent(emitter)
@@ -230,7 +230,7 @@ def test_the_further_fields_of_an_unknown_event_are_all_but_the_common_ones() ->
 # --- prompts ---
 
 
-def test_prompts_that_are_no_text_are_stored_as_canonical_json(emitter: RecordingEmitter, run: Run) -> None:
+def test_prompts_that_are_not_text_are_stored_as_canonical_json(emitter: RecordingEmitter, run: Run) -> None:
     messages = [{"role": "user", "content": "Grüße"}, {"role": "assistant", "content": None}]
     run.llm_called(model="m", system_prompt=None, user_prompt=messages, raw_response={"b": 1, "a": float("inf")})
     run.llm_called(model="m", user_prompt='["text"]', raw_response="\ud800")

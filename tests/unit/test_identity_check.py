@@ -19,5 +19,5 @@ class GrowingTable:
         return [{"id": largest or None}]
 
 
-async def test_a_row_that_is_inserted_during_the_check_is_no_problem() -> None:
+async def test_a_row_that_is_inserted_during_the_check_is_not_a_problem() -> None:
     assert await identity_problems(cast("Store", GrowingTable()), ["dead_letters"]) == []

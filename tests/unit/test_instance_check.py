@@ -32,7 +32,7 @@ def test_a_process_continues_beside_earlier_ones_and_other_ids(other: Member) ->
     check.check([other])
 
 
-def test_the_entry_of_the_process_before_a_restart_is_no_second_process() -> None:
+def test_the_entry_of_the_process_before_a_restart_is_not_a_second_process() -> None:
     # Its token is greater if the clock of its machine was ahead.
     InstanceCheck("pod-1", OWN).check([member("pod-1", LATER)])
 

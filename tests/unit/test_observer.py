@@ -97,7 +97,7 @@ def test_a_halted_partition_is_a_problem_with_its_reason(observer: Observer, clo
     assert observer.halted() == {3: "the log is gone"}
     assert observer.problems() == ["partition 3 is halted: the log is gone"]
 
-    clock.now += STALL_S + 1  # it makes no progress either, which is no second problem
+    clock.now += STALL_S + 1  # it makes no progress either, which is not a second problem
     observer.on_loop([claim, other])
     assert observer.problems() == ["partition 3 is halted: the log is gone"]
 
@@ -119,7 +119,7 @@ def test_lag_without_progress_is_a_problem_until_something_is_stored(observer: O
     assert observer.problems() == []
 
 
-def test_no_progress_without_lag_is_no_problem(observer: Observer, clock: Clock) -> None:
+def test_no_progress_without_lag_is_not_a_problem(observer: Observer, clock: Clock) -> None:
     claim = ready(0, stored=10, end=10)
     for _ in range(3):
         claim.report_end_offset(claim.end_offset)
@@ -341,7 +341,7 @@ def test_a_group_whose_consumers_have_no_partition_is_a_problem_after_some_time(
     assert observer.problems() == []
 
 
-def test_an_application_without_a_partition_of_the_topic_is_no_problem(observer: Observer) -> None:
+def test_an_application_without_a_partition_of_the_topic_is_not_a_problem(observer: Observer) -> None:
     observer.on_group([member(0), member(is_consumer=False)])
 
     assert observer.problems() == []

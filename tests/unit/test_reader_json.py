@@ -79,6 +79,6 @@ def test_a_cursor_gives_back_its_position() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "Ä", "e30", "WyIyMDI2IiwiYSJd", "WyIyMDI2LTAxLTMxVDEyOjAwOjAwIiwiYSJd", "=="]
 )
-def test_a_text_that_is_no_cursor_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidCursor, match="pass the `cursor`"):
         decode_cursor(text)

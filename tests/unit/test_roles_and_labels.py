@@ -73,7 +73,7 @@ class Broken:
 
 
 @pytest.mark.parametrize("wrong", [5, None, Broken(), ["ask_user", 5], [["ask_user"]]])
-def test_what_is_no_collection_of_names_is_logged_and_ignored(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_not_a_collection_of_names_is_logged_and_ignored(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
     emitter = RecordingEmitter(waiting_tools=wrong, finishing_tools=["reply"])
     emitter.run("run-1").tool_succeeded("reply")
 
@@ -90,7 +90,7 @@ def test_one_name_may_be_passed_without_a_list_and_a_tool_with_both_roles_waits(
     assert roles(emitter) == ["waits", "finishes", UNSET]
 
 
-def test_a_name_that_is_no_text_is_dropped_as_without_roles(emitter: RecordingEmitter) -> None:
+def test_a_name_that_is_not_text_is_dropped_as_without_roles(emitter: RecordingEmitter) -> None:
     wrong: Any = ["ask_user"]
     emitter.run("run-1").tool_requested(wrong)
 

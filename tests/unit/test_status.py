@@ -290,7 +290,7 @@ def test_a_request_beyond_the_limit_makes_the_run_wait_and_is_not_recorded() -> 
 
 
 @pytest.mark.parametrize("tool", ["", "é" * 128, "a\0b", "a\ud800", "\ufffdb"])
-def test_a_question_whose_tool_has_a_name_that_is_no_id_is_not_recorded(tool: str) -> None:
+def test_a_question_whose_tool_has_a_name_that_is_not_an_id_is_not_recorded(tool: str) -> None:
     request = event("tool_requested", "q1", tool_name=tool, role="waits")
     assert after(request) == RunState(WAIT)
     assert after(request, event("tool_succeeded", tool_name=tool, role="waits")) == RunState()

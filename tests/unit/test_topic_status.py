@@ -126,7 +126,7 @@ async def test_the_time_of_the_next_record_follows_from_the_first_newer_one(
     assert kafka.fetched == []
 
 
-async def test_the_lag_of_a_partition_that_nobody_has_started_begins_at_the_start_of_its_log(kafka: Kafka) -> None:
+async def test_the_lag_of_a_partition_that_no_consumer_has_started_begins_at_the_start_of_its_log(kafka: Kafka) -> None:
     first, second = (await reader(kafka, {}).read()).partitions
 
     assert (first.next_offset, first.lag) == (0, 10)

@@ -35,7 +35,7 @@ def test_a_client_that_guesses_must_wait_whatever_it_sends_then_and_others_need_
     assert status(access, scope("10.0.0.2", **RIGHT)) == 200
 
 
-def test_a_request_without_a_token_is_no_guess() -> None:
+def test_a_request_without_a_token_is_not_a_guess() -> None:
     access = Access(ViewerSettings(token=TOKEN))
 
     assert {status(access, scope()) for _ in range(2 * MAX_WRONG_TOKENS)} == {401}
@@ -108,7 +108,7 @@ def test_a_proxy_names_the_user_once(headers: list[bytes], user: str | None) -> 
     assert request["state"]["user"] == user
 
 
-def test_the_header_of_the_proxy_is_no_token() -> None:
+def test_the_header_of_the_proxy_is_not_a_token() -> None:
     access = Access(ViewerSettings(user_header="X-User", token=TOKEN))
 
     assert status(access, scope(x_user="ada")) == 401

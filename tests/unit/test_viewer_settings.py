@@ -59,7 +59,7 @@ def test_a_header_that_names_the_user_does_not_replace_the_token_for_other_machi
     ("variable", "text"),
     [("AGENT_RUNS_VIEWER_USER_HEADER", "X User"), ("AGENT_RUNS_VIEWER_ALLOWED_HOSTS", "http://a/")],
 )
-def test_what_is_no_header_and_no_host_is_refused(variable: str, text: str) -> None:
+def test_what_is_not_a_header_or_a_host_is_refused(variable: str, text: str) -> None:
     (problem,) = problems(**{variable: text})
 
     assert problem.startswith(f"{variable}: ")

@@ -1,4 +1,4 @@
-"""Values rejected as `not_json`: no valid JSON in UTF-8, or nested more than 512 deep."""
+"""Values rejected as `not_json`: not valid JSON in UTF-8, or nested more than 512 deep."""
 
 from __future__ import annotations
 

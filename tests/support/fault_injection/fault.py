@@ -84,7 +84,7 @@ def _raise(error: BaseException) -> None:
 
 
 def _move_clock(by_s: float) -> None:
-    """Set the wall clock of this process; its monotonic clock goes on, as on a machine whose clock is set."""
+    """Set the wall clock of this process; its monotonic clock continues, as on a machine whose clock is set."""
     unmoved = time.time
     time.time = lambda: unmoved() + by_s
 

@@ -39,7 +39,7 @@ def _breakable_group_consumer(faults: Faults) -> type[GroupConsumer]:
         async def fetch(self, wanted: Callable[[Claim], bool], max_records: int) -> list[Fetched]:
             await faults.reach("before", "fetch")
             fetched = await super().fetch(wanted, max_records)
-            if fetched:  # an empty fetch is no step; most of the first ones are empty
+            if fetched:  # an empty fetch is not a step; most of the first ones are empty
                 await faults.reach("after", "fetch")
             return fetched
 

@@ -17,7 +17,7 @@ def ordinary_events(rng: Random) -> Iterator[Message]:
 
 
 def mixed(rng: Random, size: int) -> list[Message]:
-    """Return messages, about a third of which are no new events. Any twenty in a row contain some of each kind."""
+    """Return messages, about a third of which are not new events. Any twenty in a row contain some of each kind."""
     return list(islice(endless_mix(rng), size))
 
 
