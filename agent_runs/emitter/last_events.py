@@ -29,5 +29,5 @@ _emitter_numbers: Final = count()
 
 
 def new_emitter_number() -> int:
-    """Return a number for an emitter. It tells its runs from runs of another emitter with the same id."""
+    """Return a number for an emitter. It distinguishes its runs from runs of another emitter with the same id."""
     return next(_emitter_numbers)

@@ -57,7 +57,7 @@ class Origin(NamedTuple):
     """How an emitter was made, without its secrets.
 
     Attributes:
-        program: tells a process and its forked children from other processes.
+        program: the same in a process and its forked children, and different in other processes.
         number: the number of the pipeline in that process.
         emitter_class: the class of the emitter.
         mask: the mask of the emitter.
@@ -94,7 +94,7 @@ class SharedPipeline(Shared):
     """The base class of pipelines.
 
     Attributes:
-        number: tells the emitters of a process apart.
+        number: distinguishes the emitters of a process.
         origin: how the emitter was made; None if no emitter has opened the pipeline.
         is_closed: whether the emitter was closed.
         roles: the field `role` of the events of tools, by the name of the tool.

@@ -69,7 +69,7 @@ class Pipeline(SharedPipeline):
     Without a transport the emitter is not configured, and every event is refused.
 
     Attributes:
-        number: tells the emitters of a process apart.
+        number: distinguishes the emitters of a process.
     """
 
     def __init__(

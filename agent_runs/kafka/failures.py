@@ -24,7 +24,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-# Errors that do not tell why: the client could not connect, and has logged the cause.
+# Errors that do not state a reason: the client could not connect, and has logged the cause.
 _GENERAL: Final = (KafkaConnectionError, NodeNotReadyError, StaleMetadata)
 
 _PROTOCOL: Final = "compare KAFKA_SECURITY_PROTOCOL with the listener of the broker at this port"
@@ -87,7 +87,7 @@ def keep_failures() -> None:
 
 
 def failure_behind(error: BaseException, began_at: float) -> ConnectFailure | None:
-    """Return the failed attempt to connect that an error of a client is about; None if it tells its cause itself.
+    """Return the failed attempt to connect that an error of a client is about; None if it states its cause.
 
     Args:
         error: from a call of a client in this thread.

@@ -1,4 +1,4 @@
-"""What a reader of a list wants to know about each run: why it failed, what it waits for, what is missing."""
+"""One line about each run of a list: why it failed, what it waits for, and which events are missing."""
 
 from collections.abc import Sequence
 from typing import Final

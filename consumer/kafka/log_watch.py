@@ -113,9 +113,9 @@ class LogWatch:
         return await self._client.run(read)
 
     async def open_transaction(self, partition: int) -> OpenTransaction | None:
-        """Return the oldest open transaction in a partition; None if there is none, or Kafka does not tell.
+        """Return the oldest open transaction in a partition; None if there is none, or Kafka does not report it.
 
-        Brokers before Kafka 2.8 do not tell, and before 3.0 they do not tell the `transactional.id`.
+        Brokers before Kafka 2.8 do not report it, and those before 3.0 do not report the `transactional.id`.
 
         Raises:
             Unavailable: a broker does not answer in time, or is too old.

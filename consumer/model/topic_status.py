@@ -10,9 +10,9 @@ class OpenTransaction(NamedTuple):
 
     Attributes:
         start_offset: of its first record in the partition.
-        producer_id: Kafka's id of the producer; None if Kafka does not tell.
-        epoch: the producer's epoch; None if Kafka does not tell.
-        transactional_id: the `transactional.id` of the producer; None if Kafka does not tell.
+        producer_id: Kafka's id of the producer; None if Kafka does not report it.
+        epoch: the producer's epoch; None if Kafka does not report it.
+        transactional_id: the `transactional.id` of the producer; None if Kafka does not report it.
         begun_ms: when its first record was written, in milliseconds since 1970; None if that is not known.
     """
 
@@ -24,7 +24,7 @@ class OpenTransaction(NamedTuple):
 
     @property
     def producer(self) -> str:
-        """The producer in words, as far as Kafka tells."""
+        """The producer in words, as far as Kafka reports it."""
         if self.producer_id is None:
             return "a producer that Kafka does not name"
         name = "" if self.transactional_id is None else f" with transactional.id {self.transactional_id!r}"

@@ -141,9 +141,9 @@ class Scenario:
     async def _kill_and_replace(self) -> datetime:
         """Kill one consumer, start another one some time later, and return the time of the kill."""
         await self._sleep(KILL_AT)
-        victim, killed_at = self._consumers[0], datetime.now(UTC)
-        victim.kill()
-        self._display.log(f"[bold red]{victim.name} killed[/] with SIGKILL, in the middle of its work")
+        killed, killed_at = self._consumers[0], datetime.now(UTC)
+        killed.kill()
+        self._display.log(f"[bold red]{killed.name} killed[/] with SIGKILL, in the middle of its work")
         await self._sleep(REPLACE_AT - KILL_AT)
         self._display.log("[green]another consumer[/] starts, to replace it")
         successor = await self._start_consumer()

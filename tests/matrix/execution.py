@@ -1,4 +1,4 @@
-"""Runs the tests of a row with pytest, and judges the row by their outcomes."""
+"""Runs the tests of a row with pytest, and derives the outcome of the row from theirs."""
 
 import os
 import subprocess
@@ -68,11 +68,11 @@ def _run_tests(row: Row, environment: Environment, servers: Mapping[str, str]) -
         )
         if not report.exists():
             return "failed", f"pytest ended with {done.returncode} without a report", done.stdout
-        outcome, detail = judge(report.read_text(encoding="utf-8"), done.returncode)
+        outcome, detail = outcome_of(report.read_text(encoding="utf-8"), done.returncode)
     return outcome, detail, done.stdout
 
 
-def judge(report: str, exit_code: int) -> tuple[Outcome, str]:
+def outcome_of(report: str, exit_code: int) -> tuple[Outcome, str]:
     """Return the outcome of a row, and a text about it.
 
     Args:

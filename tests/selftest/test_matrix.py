@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.matrix.execution import Result, execute, judge
+from tests.matrix.execution import Result, execute, outcome_of
 from tests.matrix.row import Absent, Environment, Row
 from tests.matrix.rows import SECTIONS
 from tests.matrix.table import lines_by_row, to_line, update
@@ -44,7 +44,7 @@ SKIPPED = '<testcase name="test_d"><skipped message="the program x is not instal
 
 
 @pytest.mark.parametrize(
-    ("cases", "exit_code", "judged"),
+    ("cases", "exit_code", "expected"),
     [
         ([PASSED], 0, ("works", "1 test")),
         ([PASSED, SKIPPED, PASSED], 0, ("works", "2 tests")),
@@ -54,10 +54,10 @@ SKIPPED = '<testcase name="test_d"><skipped message="the program x is not instal
         ([SKIPPED], 2, ("failed", "pytest ended with 2")),
     ],
 )
-def test_a_row_is_judged_by_the_outcomes_of_its_tests(
-    cases: Sequence[str], exit_code: int, judged: tuple[str, str]
+def test_the_outcome_of_a_row_follows_from_those_of_its_tests(
+    cases: Sequence[str], exit_code: int, expected: tuple[str, str]
 ) -> None:
-    assert judge(_report(*cases), exit_code) == judged
+    assert outcome_of(_report(*cases), exit_code) == expected
 
 
 def test_the_tests_of_a_row_run_with_its_settings_and_those_of_the_servers(tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ def test_any_other_timestamp_makes_the_event_invalid(event_type: str, text: str)
         ('"timestamp":"2026-01-31 23:59:59Z","more\\",\\"timestamp":"2026-01-31T23:59:59Z"', False),
     ],
 )
-def test_both_decoders_judge_the_timestamp_that_counts(times: str, is_valid: bool) -> None:
+def test_both_decoders_validate_the_timestamp_that_counts(times: str, is_valid: bool) -> None:
     text = f'{{"type":"input","id":"e","tool":"t","data":1,{times}}}'.encode()
     for decode in (decode_event, read_envelope):
         if is_valid:

@@ -1,6 +1,6 @@
-"""How often the group takes a live member for dead, with the default settings, and what that costs.
+"""How often the group removes a member that is only late, with the default settings, and what that costs.
 
-Members may be late without being dead: their machine suspends them, its processors are busy, or the broker is slow.
+A member may be late although it runs: the machine suspends it, the processors are busy, or the broker is slow.
 """
 
 import asyncio
