@@ -20,7 +20,7 @@ from agent_runs.run_file import export_runs, with_descendants
 from agent_runs.service_command import import_program
 
 
-@click.command("export")
+@click.command("export", short_help="Write runs to a run file, or a run to an HTML page.")
 @click.argument("run_ids", metavar="RUN...", nargs=-1, required=True)
 @click.option(
     "-f",

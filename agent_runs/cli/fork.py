@@ -19,7 +19,7 @@ from agent_runs.replay import FORKED_FROM, REPLAY_OF, origin_fields
 from agent_runs.replay.forks import history_fields
 
 
-@click.command("fork")
+@click.command("fork", short_help="Start a run that continues from an event of another run.")
 @run_argument
 @click.option(
     "--until", required=True, metavar="EVENT", help="The last event that the fork has: its number, or its id."

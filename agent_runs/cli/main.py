@@ -60,8 +60,8 @@ _EXIT_CODES: Final[dict[type[BaseException], int]] = {
 def cli(context: click.Context, file: Path | None) -> None:
     """Read the runs of agents, answer their questions, export and import them.
 
-    Reads the database at DATABASE_URL. The commands answer, emit, fork, import, replay and status need
-    KAFKA_BOOTSTRAP_SERVERS, and publish to the topic AGENT_RUNS_TOPIC (default: run-events).
+    Reads the database at DATABASE_URL. The commands answer, emit, fork and import publish to the topic
+    AGENT_RUNS_TOPIC (default: run-events), and replay and status read it: they need KAFKA_BOOTSTRAP_SERVERS.
 
     \b
     Exit codes:

@@ -111,7 +111,7 @@ def offsets_group() -> None:
     """Show offsets, and let a halted partition continue."""
 
 
-@offsets_group.command("show")
+@offsets_group.command("show", short_help="Show the offsets, the lag and the owner of each partition.")
 @click.option(
     "--output", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format."
 )

@@ -13,7 +13,7 @@ from consumer.postgres.session import Session
 from consumer.settings import read_config
 
 
-@click.command("skip")
+@click.command("skip", short_help="Skip a record that cannot be read or written.")
 @click.option("--partition", type=int, required=True, help="The halted partition.")
 @click.option("--offset", type=int, required=True, help="The offset that the reason of the halt names.")
 @click.option("--by", required=True, help="Who decides it; stored in dead_letter_history.")

@@ -44,7 +44,7 @@ class _Report(msgspec.Struct):
         self.problems += page.refused[: _KEPT - len(self.problems)]
 
 
-@click.command("rebuild")
+@click.command("rebuild", short_help="Compute the rows of agent_runs again, and repair them.")
 @selection_options
 @click.option("--dry-run", is_flag=True, help="Print the changes, and change nothing.")
 @click.option(
