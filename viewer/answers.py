@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.settings import Config
 from agent_runs.errors import SettingsError, Undelivered, UnreadableEvent
-from agent_runs.events import Json, RunEvent, ToolRequested, UnknownEvent
+from agent_runs.events import Json, RunEvent, UnknownEvent
 from agent_runs.publishing.answers import answer_event, answers_of
 from agent_runs.publishing.single_events import publish_event
 from agent_runs.questions import Question
@@ -167,7 +167,7 @@ class Answers:
         # The reader finds the requests of a run's open questions by their ids.
         as_if_open = replace(run, open_questions=[Question(id=question_id, tool_name="")])
         (question,) = await self._reader.questions_of([as_if_open])
-        return question.request is not None and isinstance(question.request.event, ToolRequested)
+        return question.request is not None and question.request.type == "tool_requested"
 
     def _claim(self, run: RunSummary, question: OpenQuestion, result: Json, by: str | None) -> _Sent:
         """Remember an answer before it is published, so that a second one is refused meanwhile.

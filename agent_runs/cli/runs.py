@@ -45,8 +45,8 @@ from agent_runs.times import time_text
 def runs_command(limit: int, cursor: str | None, output: str, **conditions: Any) -> None:
     """List runs, newest first, also by status, agent or label.
 
-    The list has the runs that meet all conditions. NOTE says why a run failed, what it waits for, and how many events
-    are missing. A TIME is in UTC unless it has an offset; 1h is an hour ago.
+    The list has the runs that meet all conditions. NOTE says why a run failed, since when and for what it waits, and
+    how many events are missing. A TIME is in UTC unless it has an offset; 1h is an hour ago.
 
     \b
     Examples:
@@ -57,8 +57,6 @@ def runs_command(limit: int, cursor: str | None, output: str, **conditions: Any)
 
     async def work(source: RunSource) -> tuple[RunPage, list[str]]:
         page = await source.list_runs(filter_, limit=limit, cursor=cursor)
-        if output != "table":
-            return page, []
         return page, await run_notes(source, page.runs)
 
     page, notes = read(work)
@@ -74,13 +72,13 @@ def _filter(status: str | None, labels: tuple[tuple[str, str], ...], **condition
 
 
 def _print(page: RunPage, notes: list[str], output: str) -> None:
+    documents = [_with_note(run, text) for run, text in zip(page.runs, notes, strict=True)]
     match output:
         case "json":
-            runs = ",".join(run.to_json().decode() for run in page.runs)
-            print_json(f'{{"runs":[{runs}],"cursor":{to_json(page.cursor)}}}'.encode())
+            print_json(b'{"runs":[%s],"cursor":%s}' % (b",".join(documents), to_json(page.cursor).encode()))
         case "jsonl":
-            for run in page.runs:
-                print_json(run.to_json())
+            for document in documents:
+                print_json(document)
         case _:
             rows = (_row(run, text) for run, text in zip(page.runs, notes, strict=True))
             if page.runs:
@@ -91,6 +89,13 @@ def _print(page: RunPage, notes: list[str], output: str) -> None:
         note(f"There are more: continue with --cursor {page.cursor}")
 
 
+def _with_note(run: RunSummary, text: str) -> bytes:
+    return b'%s,"note":%s}' % (run.to_json()[:-1], to_json(text).encode())
+
+
 def _row(run: RunSummary, text: str) -> tuple[Cell, ...]:
     created = age_text(run.created_at) if is_terminal() else time_text(run.created_at)
+    if run.status is RunStatus.WAITING:
+        at = run.status_changed_at
+        text = f"{f'for {age_text(at)}' if is_terminal() else f'since {time_text(at)}'}{f': {text}' if text else ''}"
     return run.id, status_text(run.status), run.agent, created, text

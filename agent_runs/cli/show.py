@@ -1,6 +1,7 @@
 """The command `show`."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import click
 from rich.text import Text
@@ -11,12 +12,14 @@ from agent_runs.cli.source import read, summary_of
 from agent_runs.cli.timeline import Timeline
 from agent_runs.escaping import escape_line
 from agent_runs.events import EventsDropped
-from agent_runs.reader import OpaqueEvent, OpenQuestion, RunSource, RunSummary, RunTree, StoredEvent
+from agent_runs.reader import OpaqueEvent, QuestionLine, RunSource, RunSummary, RunTree, StoredEvent
 from agent_runs.reader.event_text import missing_text, origin_text, question_text
 from agent_runs.reader.llm_calls import LLM_TYPES
 from agent_runs.run_file import RunNotFound
 from agent_runs.status import RunState, fold
 from agent_runs.times import time_text
+
+_ASKING_CHILDREN: Final = 20  # whose open questions are shown
 
 
 @click.command("show")
@@ -27,7 +30,8 @@ from agent_runs.times import time_text
 def show_command(run_id: str, output: str) -> None:
     """Show a run: its tree, its events, its open questions.
 
-    The tree has its parents and children. At the end are the questions that it waits for, and where events are missing.
+    The tree has its parents and children. At the end are the open questions of the run and of the runs that it spawned,
+    and where events are missing.
 
     Each event has its number, the time since the event before, its type, the status of the run after it, and what it
     says. Calls of models are numbered, for the command prompt.
@@ -57,7 +61,10 @@ async def _show(source: RunSource, run_id: str) -> None:
             print_line(line)
     print_line("")
     holes = await _print_events(source, run)
-    _print_questions(await source.questions_of([run]))
+    _print_questions(run, await source.question_lines([run]))
+    if tree is not None:
+        asking = [node.run for node in tree.nodes[1:] if node.run.open_questions][:_ASKING_CHILDREN]
+        _print_questions(run, await source.question_lines(asking))
     _print_holes(holes)
 
 
@@ -111,10 +118,11 @@ def _tree_line(depth: int, run: RunSummary, run_id: str) -> Text:
     )
 
 
-def _print_questions(questions: list[OpenQuestion]) -> None:
+def _print_questions(run: RunSummary, questions: list[QuestionLine]) -> None:
     for question in questions:
         print_line("")
-        print_line(f"open question {question.id}", "yellow")
+        whose = "" if question.run.id == run.id else f" of {question.run.id}"
+        print_line(f"open question {question.id}{whose}", "yellow")
         print_line(f"  waits for {since(question.asked_at)}: {question_text(question)}")
 
 

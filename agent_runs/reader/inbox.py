@@ -22,13 +22,16 @@ class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
         run: the run that waits.
         id: the id of the request. An answer names it as its `parent_event_id`.
         tool_name: the tool.
-        request: the event of the request; None if it is not stored, because a part of the run was deleted.
+        request: the event of the request; None if it is not stored, because a part of the run was deleted. If its
+            message has more than 256 KiB, `request.event` is an `OpaqueEvent`; `get_run_events` returns the message.
+        beginning: the beginning of the text, if the message is not loaded.
     """
 
     run: RunSummary
     id: str
     tool_name: str
     request: StoredEvent | None
+    beginning: str = ""
 
     @property
     def asked_at(self) -> datetime:
@@ -37,7 +40,7 @@ class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def arguments(self) -> Json:
-        """The arguments of the request; None if it cannot be read."""
+        """The arguments of the request; None if it cannot be read or is not loaded."""
         event = None if self.request is None else self.request.event
         return event.tool_args if isinstance(event, ToolRequested) else None
 
@@ -45,19 +48,19 @@ class OpenQuestion(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """The first of the arguments `question`, `text`, `message`, `prompt`, `task` that is text; else all of them.
 
-        Empty if the request cannot be read.
+        Empty if the request cannot be read; its first 2,000 characters if it is not loaded.
         """
         arguments = self.arguments
         if isinstance(arguments, dict):
             for name in _TEXT_ARGUMENTS:
                 if isinstance(arguments.get(name), str):
                     return str(arguments[name])
-        return "" if arguments is None else text_of(arguments)
+        return self.beginning if arguments is None else text_of(arguments)
 
     def to_json(self) -> bytes:
         """Return the question as JSON: `run_id, agent, id, tool_name, text, arguments, seq, asked_at`.
 
-        `seq` is null if the request is not stored.
+        `seq` is null if the request is not stored, `arguments` if it is not loaded.
         """
         return dump_struct(
             {

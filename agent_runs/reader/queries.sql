@@ -316,11 +316,38 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
  LIMIT $3
 
 -- events_by_id --
--- $1 runs, $2 ids of events in them
-SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type, e.created_at, e.source_partition, e.source_offset, e.raw,
-       CASE WHEN e.raw IS NULL THEN e.event_data END AS message
+-- $1 runs, $2 ids of events in them, $3 bytes of a message; a longer one is not returned
+SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type, e.created_at, e.source_partition, e.source_offset,
+       CASE WHEN size.fits THEN e.raw END AS raw,
+       CASE WHEN size.fits AND e.raw IS NULL THEN e.event_data END AS message
   FROM unnest($1::text[], $2::text[]) AS wanted (run_id, id)
   JOIN run_events AS e ON e.run_id = wanted.run_id AND e.id = wanted.id
+       CROSS JOIN LATERAL (
+           -- As it is stored, it may be compressed: then its text is longer, and never shorter.
+           SELECT CASE WHEN e.raw IS NOT NULL THEN octet_length(e.raw) <= $3::integer
+                       ELSE pg_column_size(e.event_data) <= $3 AND octet_length(e.event_data::text) <= $3
+                  END AS fits
+       ) AS size
+
+-- unfinished_children --
+-- Of the newest children of some runs, those that have not ended.
+-- $1 parents, $2 how many children of a parent are looked at, $3 how many are returned
+SELECT child.*
+  FROM unnest($1::text[]) AS parent (id)
+       CROSS JOIN LATERAL (
+           SELECT *
+             FROM (
+                   SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count,
+                          status_changed_at, started_at, dropped_events, open_questions, labels
+                     FROM agent_runs
+                    WHERE parent_run_id = parent.id
+                    ORDER BY created_at DESC, id DESC
+                    LIMIT $2
+                  ) AS newest
+            WHERE status IN ('running', 'waiting')
+            LIMIT $3
+       ) AS child
+ ORDER BY child.created_at, child.id
 
 -- list_dead_letters --
 -- A page of open dead letters, newest first, without their values.

@@ -13,7 +13,7 @@ from agent_runs.reader.dead_letters import DeadLetters
 from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages, follow_pages
 from agent_runs.reader.event_structure import EventStructure
 from agent_runs.reader.follow import Poll, RunChange, changes
-from agent_runs.reader.inbox import OpenQuestion, QuestionPage
+from agent_runs.reader.inbox import OpenQuestion
 from agent_runs.reader.last_events import read_last_events
 from agent_runs.reader.question_lines import MAX_TEXT, QuestionLine
 from agent_runs.reader.run_filter import RunFilter, query_parameters
@@ -27,6 +27,9 @@ from agent_runs.reader.stream import Stream
 from agent_runs.reader.tree import RelatedRuns
 from agent_runs.settings import read_settings
 from agent_runs.status import RunStatus
+
+_MAX_REQUEST_BYTES: Final = 256 * 1024  # of a question that is loaded with others
+_NOT_LOADED: Final = f"it has more than {_MAX_REQUEST_BYTES // 1024} KiB and is not loaded here"
 
 
 class Reader(EventStructure, RunLookup, RunSource):
@@ -138,18 +141,21 @@ class Reader(EventStructure, RunLookup, RunSource):
 
         return Stream(changes(read, Poll(self._settings.timeout_s)))
 
-    async def open_questions(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> QuestionPage:
-        """See `RunSource.open_questions`."""
-        page = await self.waiting_runs(limit=limit, cursor=cursor)
-        return QuestionPage(questions=await self.questions_of(page.runs), cursor=page.cursor)
-
     async def questions_of(self, runs: Sequence[RunSummary]) -> list[OpenQuestion]:
         """See `RunSource.questions_of`."""
         asked = [(run, question) for run in runs for question in run.open_questions]
-        events = await self._requests("events_by_id", asked)
-        requests = {key: event_of_row(row) for key, row in events.items()}
+        rows = await self._requests("events_by_id", asked, _MAX_REQUEST_BYTES)
+        requests = {key: event_of_row(row, _NOT_LOADED) for key, row in rows.items()}
+        left_out = [(run, each) for run, each in asked if _is_left_out(rows.get((run.id, each.id)))]
+        texts = await self._requests("question_texts", left_out, MAX_TEXT)
         return [
-            OpenQuestion(run=run, id=each.id, tool_name=each.tool_name, request=requests.get((run.id, each.id)))
+            OpenQuestion(
+                run=run,
+                id=each.id,
+                tool_name=each.tool_name,
+                request=requests.get((run.id, each.id)),
+                beginning=_question_line(run, each, texts.get((run.id, each.id))).text,
+            )
             for run, each in asked
         ]
 
@@ -196,6 +202,11 @@ class Reader(EventStructure, RunLookup, RunSource):
             descendants=[summary_of_row(row) for row in descendants[:limit]],
             is_complete=max(len(ancestors), len(descendants)) <= limit,
         )
+
+
+def _is_left_out(row: Row | None) -> bool:
+    """Whether the message of an event is too large to be returned with others."""
+    return row is not None and row["message"] is None and row["raw"] is None
 
 
 def _question_line(run: RunSummary, question: Question, row: Row | None) -> QuestionLine:

@@ -1,6 +1,6 @@
 """What can be asked about runs in addition to lists: some runs by their ids, those that wait, and a search."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from agent_runs.questions import Question
 from agent_runs.reader.connections import Connections, Row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
-from agent_runs.reader.run_source import DEFAULT_LIMIT, check_limit
+from agent_runs.reader.run_source import DEFAULT_LIMIT, LOOKED_AT_CHILDREN, check_limit
 from agent_runs.reader.runs import RunPage, RunSummary
 from agent_runs.status import RunStatus
 
@@ -78,6 +78,11 @@ class RunLookup:
         more = len(rows) > limit
         last = encode_cursor(Position(runs[-1].status_changed_at, runs[-1].id)) if more else None
         return RunPage(runs=runs, cursor=last)
+
+    async def unfinished_children(self, parents: Sequence[str], limit: int) -> list[RunSummary]:
+        """See `RunSource.unfinished_children`."""
+        rows = await self._connections.fetch("unfinished_children", list(parents), LOOKED_AT_CHILDREN, limit)
+        return [summary_of_row(row) for row in rows]
 
     async def find(self, text: str) -> Found:
         """Return what a text may stand for, in a time that does not depend on the number of runs."""

@@ -10,6 +10,7 @@ from agent_runs.status import RunStatus
 
 # The event that says why a run has its status.
 _REASONS: Final = {RunStatus.FAILED: "run_failed", RunStatus.WAITING: "run_waiting"}
+_CHILDREN: Final = 3  # of a run that a note names
 
 
 async def run_notes(source: RunSource, runs: Sequence[RunSummary]) -> list[str]:
@@ -19,7 +20,8 @@ async def run_notes(source: RunSource, runs: Sequence[RunSummary]) -> list[str]:
         questions.setdefault(question.run.id, []).append(question_text(question))
     explained = [run for run in runs if run.status in _REASONS and not (_is_waiting(run) and run.id in questions)]
     reasons = await _reasons(source, explained)
-    return [_note(run, reasons.get(run.id, ""), questions.get(run.id, [])) for run in runs]
+    children = await _children(source, [run for run in runs if _is_waiting(run)])
+    return [_note(run, reasons.get(run.id, ""), questions.get(run.id, []) + children.get(run.id, [])) for run in runs]
 
 
 async def _reasons(source: RunSource, runs: Sequence[RunSummary]) -> dict[str, str]:
@@ -28,6 +30,15 @@ async def _reasons(source: RunSource, runs: Sequence[RunSummary]) -> dict[str, s
     return {
         run.id: "" if stored is None else event_text(stored.event) for run, stored in zip(runs, events, strict=True)
     }
+
+
+async def _children(source: RunSource, runs: Sequence[RunSummary]) -> dict[str, list[str]]:
+    """Return which children of waiting runs have not ended, by the id of the parent."""
+    found = await source.unfinished_children([run.id for run in runs], _CHILDREN) if runs else []
+    texts: dict[str, list[str]] = {}
+    for child in found:
+        texts.setdefault(child.parent_run_id or "", []).append(f"its child {child.id} is {child.status.value}")
+    return texts
 
 
 def _note(run: RunSummary, reason: str, questions: list[str]) -> str:

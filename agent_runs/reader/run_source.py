@@ -14,11 +14,12 @@ from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
 from agent_runs.reader.stored_events import StoredEvent
 from agent_runs.reader.stream import Stream
 from agent_runs.reader.tree import RelatedRuns, RunTree, tree_of
-from agent_runs.status import RunStatus
+from agent_runs.status import FINISHED, RunStatus
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 1000
 TREE_LIMIT: Final = 1000
+LOOKED_AT_CHILDREN: Final = 100
 
 
 class RunSource(ABC):
@@ -69,6 +70,14 @@ class RunSource(ABC):
         """
 
     @abstractmethod
+    async def waiting_runs(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> RunPage:
+        """Return a page of the runs with open questions, those first that wait longest; see `open_questions`.
+
+        Args:
+            limit: how many runs a page has, from 1 to 1000.
+            cursor: the `cursor` of the previous page. None: the first page.
+        """
+
     async def open_questions(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> QuestionPage:
         """Return a page of the questions that nobody has answered, those first whose run waits longest.
 
@@ -86,6 +95,8 @@ class RunSource(ABC):
                 for question in (await reader.open_questions()).questions:
                     print(question.asked_at, question.run.id, question.text)
         """
+        page = await self.waiting_runs(limit=limit, cursor=cursor)
+        return QuestionPage(questions=await self.questions_of(page.runs), cursor=page.cursor)
 
     @abstractmethod
     async def questions_of(self, runs: Sequence[RunSummary]) -> list[OpenQuestion]:
@@ -183,6 +194,19 @@ class RunSource(ABC):
         """
         run = await self.get_summary(run_id)
         return tree_of(run, await self.related_runs(run_id, limit)) if run is not None else None
+
+    async def unfinished_children(self, parents: Sequence[str], limit: int) -> list[RunSummary]:
+        """Return of the newest 100 children of each parent the newest ones that have not ended, the oldest first.
+
+        Args:
+            parents: the ids of the parents.
+            limit: how many children of each parent are returned.
+        """
+        found = []
+        for run_id in parents:
+            page = await self.get_children(run_id, limit=LOOKED_AT_CHILDREN)
+            found += [child for child in page.runs if child.status not in FINISHED][:limit][::-1]
+        return found
 
     def llm_calls(self, run_id: str) -> Stream[LlmCall]:
         """Iterate over the calls of language models of a run, each with the difference to the prompt before it.

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple, Self
 
 from agent_runs.reader import (
     OpenQuestion,
-    QuestionPage,
     RunFilter,
     RunPage,
     RunSource,
@@ -100,8 +99,8 @@ class RunFile(RunSource):
         more = len(found) > limit
         return RunPage(runs=page, cursor=encode_cursor(_newest_last(page[-1])) if more else None)
 
-    async def open_questions(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> QuestionPage:
-        """Return a page of the questions that nobody has answered, see `RunSource`."""
+    async def waiting_runs(self, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> RunPage:
+        """Return a page of the runs with open questions, see `RunSource`."""
         check_limit(limit)
         found = [run for run, _ in self._places.values() if run.open_questions]
         found.sort(key=_longest_first)
@@ -110,10 +109,7 @@ class RunFile(RunSource):
             found = [run for run in found if _longest_first(run) > position]
         page = found[:limit]
         more = len(found) > limit
-        return QuestionPage(
-            questions=await self.questions_of(page),
-            cursor=encode_cursor(_longest_first(page[-1])) if more else None,
-        )
+        return RunPage(runs=page, cursor=encode_cursor(_longest_first(page[-1])) if more else None)
 
     async def questions_of(self, runs: Sequence[RunSummary]) -> list[OpenQuestion]:
         """Return the open questions of runs, see `RunSource`."""

@@ -65,6 +65,8 @@ async def test_an_auditor_gets_each_answer_with_one_command(scene: Scene) -> Non
     assert r"3 events dropped; TimeoutError: the airline\x1b[31m did not answer \u202e" in failed.output
     # Which runs have holes, and where?
     assert (await run(scene, "runs", "--status", "failed", "--since", "1h")).output == failed.output
+    (line,) = (await run(scene, "runs", "--status", "failed", "-o", "jsonl")).output.splitlines()
+    assert json.loads(line)["note"] == "3 events dropped; TimeoutError: the airline\x1b[31m did not answer \u202e"
     assert [row.split()[0] for row in (await run(scene, "runs", "--holes")).output.splitlines()[1:]] == ["booking-8"]
     shown = await run(scene, "show", "booking-8")
     assert "hole before event 4: 3 events are missing: queue_full" in shown.output
@@ -113,6 +115,25 @@ async def test_each_example_of_each_help_text_works(
             if name in ("answer", "fork"):
                 arguments += ["--wait", "0"]
             await run(scene, *arguments, stdin=stdin, exit_code=1 if name == "diff" else 0)
+
+
+async def test_the_runs_that_wait_for_others_name_them_and_their_questions(scene: Scene) -> None:
+    spawned = event("spawn", "tool_requested", tool_name="spawn_agent", tool_args={"task": "fly"})
+    child = [
+        event("s", "run_started", agent_id="booking", parent_run_id="trip"),
+        event("ask-1", "tool_requested", **ASKED),
+    ]
+    await scene.publish(Message(b"trip", spawned), *(Message(b"flight", value) for value in child))
+    await scene.consume()
+
+    listed = (await run(scene, "runs", "--status", "waiting")).output
+    shown = (await run(scene, "show", "trip")).output
+    of_child = (await run(scene, "show", "flight")).output
+
+    assert re.search(r"^trip .* since \d{4}-.*Z: spawn_agent: fly; its child flight is waiting$", listed, re.MULTILINE)
+    assert re.search(r"^flight .* since \d{4}-.*Z: ask_human: Spend EUR 420\?$", listed, re.MULTILINE)
+    assert re.search(r"\n\nopen question ask-1 of flight\n  waits for .*: ask_human: Spend EUR 420\?\n", shown)
+    assert "open question ask-1\n" in of_child
 
 
 async def test_an_answer_lets_the_run_continue_and_a_second_one_is_refused(scene: Scene) -> None:

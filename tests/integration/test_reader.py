@@ -364,6 +364,37 @@ async def test_labels_and_open_questions_are_read_and_filter_lists(database: str
     assert await ids(labels={"environment": "production", "version": "8"}) == []
 
 
+async def test_a_list_of_questions_does_not_load_large_requests(database: str, reader: Reader) -> None:
+    # Given requests that are large as JSON, compressed or not, and as the exact message,
+    texts = {
+        "a": "x" * 300_000,
+        "b": Random(1).randbytes(200_000).hex(),
+        "c": "\0" + "y" * 300_000,
+        "d": "z" * 1000,
+    }
+    asked = [event(name, "tool_requested", tool_name="t", tool_args={"text": text}) for name, text in texts.items()]
+    await insert_run(database, "asks", 0, asked, questions=[{"id": name, "tool_name": "t"} for name in texts])
+    # when their questions are listed, then only the beginnings of the large ones are loaded.
+    found = (await reader.open_questions()).questions
+    assert [len(question.text) for question in found] == [2000, 2000, 2000, 1000]
+    assert [json.loads(each.to_json())["arguments"] for each in found] == [None] * 3 + [{"text": texts["d"]}]
+    assert [each.request and (each.request.seq, each.request.type) for each in found] == [
+        (seq, "tool_requested") for seq in range(4)
+    ]
+    assert max(len(question.to_json()) for question in found) < 5000
+
+
+async def test_the_children_that_have_not_ended_are_found_for_many_parents(database: str, reader: Reader) -> None:
+    for parent, statuses in (("p", ["running", "completed", "waiting", "running"]), ("q", ["failed", "running"])):
+        await insert_run(database, parent, 0)
+        for minute, status in enumerate(statuses, 1):
+            await insert_run(database, f"{parent}{minute}", minute, parent=parent, status=status)
+    for source in (Reader, RunSource):
+        found = await source.unfinished_children(reader, ["p", "q", "none"], 2)
+        assert sorted(child.id for child in found) == ["p3", "p4", "q2"]
+        assert [child.id for child in found if child.parent_run_id == "p"] == ["p3", "p4"]
+
+
 async def test_a_list_by_labels_can_use_the_index_of_labels(database: str) -> None:
     # Given a planner that reads a table or an index in order only if nothing else is possible,
     conditions = (*(None,) * 9, False, '{"team": "blue"}', False, None, None, 51)
