@@ -24,7 +24,7 @@ from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.recorded_answers import RecordedAnswers, active_recording, add_run_fields
 from agent_runs.emitter.records import record_key
 from agent_runs.emitter.redaction import Mask
-from agent_runs.emitter.run import Run
+from agent_runs.emitter.run import Run, unstarted_run
 from agent_runs.emitter.settings import Options
 from agent_runs.emitter.stats import Stats
 from agent_runs.emitter.tool_roles import read_tool_roles
@@ -33,6 +33,11 @@ from agent_runs.ids import new_id
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+def _unstarted_run(self: "Emitter", keywords: Mapping[str, Any]) -> Run:
+    recording = keywords.get("recording")
+    return unstarted_run(self._pipeline, active_recording() if recording is None else recording)
 
 
 class Emitter(Shared):
@@ -77,7 +82,7 @@ class Emitter(Shared):
         """Open the pipeline to Kafka. `RecordingEmitter` overrides this method."""
         return open_pipeline(mask, environ, options)
 
-    @never_raise(lambda self: Run(self._pipeline, new_id()))
+    @never_raise(_unstarted_run)
     def start_run(  # noqa: PLR0913  # the fields of the event
         self,
         /,
@@ -111,7 +116,7 @@ class Emitter(Shared):
         run.run_started(agent_id=agent_id, labels=labels, extra=extra, **further)
         return run
 
-    @never_raise(lambda self: Run(self._pipeline, new_id()))
+    @never_raise(_unstarted_run)
     def run(
         self,
         /,
@@ -171,14 +176,14 @@ class Emitter(Shared):
         # `@emitter.agent` without parentheses passes the function.
         return decorate(agent_id) if callable(agent_id) else decorate
 
-    @never_raise(lambda self: Run(self._pipeline, new_id()))
+    @never_raise(_unstarted_run)
     def _start_agent(self, /, own: dict[str, Any], extra: Extra, further: Mapping[str, Json]) -> Run:
         outer = innermost_run()
         if outer is None:
             return self.start_run(**own, extra=extra, **further)
         return outer.child(agent_id=own["agent_id"], extra=extra, **further)
 
-    @never_raise(lambda _: new_id())
+    @never_raise(lambda *_: new_id())
     def emit(self, /, run_id: str, event: RunEvent | UnknownEvent, *, extra: Extra = None, **further: Json) -> str:
         """Emit an event that the caller has constructed or decoded, with further fields. Returns the event's id."""
         further_fields: dict[str, Json] | None = None

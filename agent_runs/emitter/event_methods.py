@@ -30,7 +30,7 @@ from agent_runs.ids import new_id
 Extra = Mapping[str, Json] | None
 
 
-def _unused_id(_: Any) -> str:
+def _unused_id(*_: Any) -> str:
     return new_id()
 
 

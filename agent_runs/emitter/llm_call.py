@@ -67,14 +67,14 @@ class LlmCall(CallContext):
         lane = self._keywords.get("lane")
         return recording.llm(**self._request, call=function, lane=lane if isinstance(lane, str) else None)
 
-    @never_raise(lambda self: self)
+    @never_raise(lambda self, _: self)
     def __enter__(self) -> Self:
         if self._parent is None:
             self._parent = self._chain.default_parent()
         self._started_at = perf_counter()
         return self
 
-    @never_raise(lambda _: None)
+    @never_raise(lambda *_: None)
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -1,6 +1,6 @@
 """Keeps the emitter's exceptions out of the agent: an `Exception` is counted and logged instead of raised."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from traceback import format_exception_only
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -14,9 +14,9 @@ _Method = Callable[Concatenate[Any, _Arguments], _Result]
 
 
 def never_raise(
-    fallback: Callable[[Any], _Result],
+    fallback: Callable[[Any, Mapping[str, Any]], _Result],
 ) -> Callable[[_Method[_Arguments, _Result]], _Method[_Arguments, _Result]]:
-    """Decorate a method so that it returns `fallback(self)` instead of raising an `Exception`.
+    """Decorate a method so that it returns `fallback(self, keywords)` instead of raising an `Exception`.
 
     This includes the TypeError of a call with wrong arguments. An exception that a signal handler of the agent raises
     still propagates. The class needs a method `_count_misuse(method_name, error)`, which counts a dropped
@@ -31,7 +31,7 @@ def never_raise(
             except Exception as error:  # noqa: BLE001  # an agent must not fail because of its audit trail
                 reraise_from_signal_handler(error)
                 self._count_misuse(method.__name__, error)
-                return fallback(self)
+                return fallback(self, options)
 
         return wrapper
 

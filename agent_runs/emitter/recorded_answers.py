@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from agent_runs.errors import AgentRunsError
 
@@ -54,16 +54,21 @@ class RecordedError(AgentRunsError):
         self.error_type = error_type
 
 
-class WrongRecording:
-    """Refuses every call of a run that was started with a `recording=` that is no recording: the emitter never raises.
+# Why the calls of a run are refused: the emitter never raises, so the run of a replay exists after wrong arguments too.
+_SEE_LOG: Final = "; a warning of the logger `agent_runs` has the reason"
+WRONG_START: Final = f"the run was started with wrong arguments, so the recording does not answer its calls{_SEE_LOG}"
+WRONG_CALL: Final = f"the call has wrong arguments, so the recording cannot answer it{_SEE_LOG}"
+
+
+class RefusedCalls:
+    """Refuses every call, so that a replay calls no real model or tool after wrong arguments.
 
     Args:
-        value: what was passed.
+        text: why.
     """
 
-    def __init__(self, value: object) -> None:
-        remedy = "await it" if isawaitable(value) else "pass a `Recording`"
-        self._text = f"recording={value!r} is no recording, so nothing answers the calls of the run: {remedy}"
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def llm(self, **_: Any) -> Any:
         """Refuse a model call."""
@@ -79,7 +84,7 @@ class WrongRecording:
     def saw_input(self, *_: Any) -> None:
         """Do nothing."""
 
-    def child(self, _: str) -> "WrongRecording":
+    def child(self, _: str) -> "RefusedCalls":
         """Refuse the calls of child runs too."""
         return self
 
@@ -89,8 +94,12 @@ class WrongRecording:
 
 
 def usable_recording(recording: Any) -> "RecordedAnswers | None":
-    """Return a recording, or a `WrongRecording` if the agent has passed another object; None for None."""
-    return recording if recording is None or hasattr(recording, "run_fields") else WrongRecording(recording)
+    """Return a recording, or `RefusedCalls` if the agent has passed another object; None for None."""
+    if recording is None or hasattr(recording, "run_fields"):
+        usable: RecordedAnswers | None = recording
+        return usable
+    remedy = "await it" if isawaitable(recording) else "pass a `Recording`"
+    return RefusedCalls(f"recording={recording!r} is no recording, so nothing answers the calls of the run: {remedy}")
 
 
 class _Active(NamedTuple):

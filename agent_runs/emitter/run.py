@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from functools import partial
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar
 
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.active_runs import call_in_context, enter, leave
@@ -15,7 +15,14 @@ from agent_runs.emitter.history import History
 from agent_runs.emitter.llm_call import LlmCall
 from agent_runs.emitter.never_raise import never_raise
 from agent_runs.emitter.pipeline import Pipeline
-from agent_runs.emitter.recorded_answers import RecordedAnswers, add_run_fields, usable_recording
+from agent_runs.emitter.recorded_answers import (
+    WRONG_CALL,
+    WRONG_START,
+    RecordedAnswers,
+    RefusedCalls,
+    add_run_fields,
+    usable_recording,
+)
 from agent_runs.emitter.tool_call import ToolCall
 from agent_runs.events import Json, RunStarted
 from agent_runs.ids import new_id
@@ -35,6 +42,14 @@ def _wrap_after(run: "Run", function: Callable[..., Any], last_event_id: str | N
     if last_event_id is not None:
         context.run(run._chain.set_last_event, last_event_id)  # noqa: SLF001
     return context.run(run.wrap, function)
+
+
+_NO_TOOL: Final = {"tool_name": "", "tool_args": None}
+
+
+def _unstarted_child(self: "Run", keywords: Mapping[str, Any]) -> "Run":
+    recording = self.recording if keywords.get("recording") is None else keywords["recording"]
+    return unstarted_run(self._pipeline, recording, self.session_id)
 
 
 class Run(EventMethods):
@@ -73,12 +88,18 @@ class Run(EventMethods):
         """What answers the calls of this run; None if the agent makes them."""
         return self._chain.recording
 
+    def _unrecorded_chain(self) -> EventChain:
+        """Return the events of a call with wrong arguments: none. In a replay, the call is refused."""
+        chain = EventChain(DisabledPipeline(), self.id)
+        chain.recording = None if self._chain.recording is None else RefusedCalls(WRONG_CALL)
+        return chain
+
     def __repr__(self) -> str:
         return f"<Run {self.id!r}>"
 
     # --- calls as context managers, and child runs ---
 
-    @never_raise(lambda self: LlmCall(EventChain(DisabledPipeline(), self.id), {}, None, None, {}))
+    @never_raise(lambda self, _: LlmCall(self._unrecorded_chain(), {}, None, None, {}))
     def llm(
         self,
         /,
@@ -94,7 +115,7 @@ class Run(EventMethods):
         fields = {"model": model, "system_prompt": text_of(system_prompt), "user_prompt": text_of(user_prompt)}
         return LlmCall(self._chain, fields, parent, extra, further)
 
-    @never_raise(lambda self: ToolCall(EventChain(DisabledPipeline(), self.id), {}, None, None, {}))
+    @never_raise(lambda self, _: ToolCall(self._unrecorded_chain(), _NO_TOOL, None, None, {}))
     def tool(
         self,
         /,
@@ -112,7 +133,7 @@ class Run(EventMethods):
         request = {"tool_name": tool_name, "tool_args": tool_args}
         return ToolCall(self._chain, request, parent, extra, further)
 
-    @never_raise(lambda self: Run(self._pipeline, new_id(), self.session_id))
+    @never_raise(_unstarted_child)
     def child(
         self,
         /,
@@ -139,7 +160,7 @@ class Run(EventMethods):
         child._chain.emit(RunStarted, None, extra, further, **own, labels=child._chain.usable_labels(labels))
         return child
 
-    @never_raise(lambda _: _do_nothing)
+    @never_raise(lambda *_: _do_nothing)
     def wrap(self, function: Callable[_P, _R], /) -> Callable[_P, _R]:
         """Return a function that calls `function` as part of this run, in any thread: `pool.submit(run.wrap(work), 1)`.
 
@@ -155,7 +176,7 @@ class Run(EventMethods):
         # A pool of processes pickles in a thread of its own, which has another context.
         return _wrap_after, (self, function, context.run(self._chain.default_parent))
 
-    @never_raise(lambda _: None)
+    @never_raise(lambda *_: None)
     def end(self, /, error: BaseException | None = None, *, result: Json = None) -> None:
         """End the run: with `run_failed` if there is an error, otherwise with `run_completed` and the result.
 
@@ -191,3 +212,17 @@ class Run(EventMethods):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, traceback)
+
+
+def unstarted_run(pipeline: Pipeline | DisabledPipeline, recording: Any, session_id: str | None = None) -> Run:
+    """Return the run that a call with wrong arguments gets: it has no `run_started`. In a replay, it makes no call.
+
+    Args:
+        pipeline: publishes the events of the run.
+        recording: what would answer the calls of the run; None if they are made.
+        session_id: the session of the run.
+    """
+    run = Run(pipeline, new_id(), session_id)
+    if recording is not None:
+        run.answer_from(RefusedCalls(WRONG_START))
+    return run

@@ -70,7 +70,7 @@ class ToolCall(CallContext):
     def _ask_recording(self, recording: RecordedAnswers, function: Callable[[], Any]) -> Any:
         return recording.tool(self._request["tool_name"], self._request["tool_args"], call=function)
 
-    @never_raise(lambda self: self)
+    @never_raise(lambda self, _: self)
     def __enter__(self) -> Self:
         extra, keywords = self._request_extra, self._keywords
         event_id, accepted = self._chain.emit(ToolRequested, self._parent, extra, keywords, **self._request)
@@ -79,7 +79,7 @@ class ToolCall(CallContext):
             self._parent = event_id
         return self
 
-    @never_raise(lambda _: None)
+    @never_raise(lambda *_: None)
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -120,3 +120,23 @@ def test_the_error_at_the_end_counts_the_other_divergences_and_the_report_has_no
         "name. It calls: none."
         for name in ("a", "b", "c")
     ]
+
+
+def test_after_wrong_arguments_a_replay_makes_no_call_either(caplog: pytest.LogCaptureFixture) -> None:
+    emitter = RecordingEmitter()
+    recording = Recording([])
+    parent = emitter.start_run(agent_id="agent", recording=recording)
+    with recording:
+        in_block = emitter.start_run("agent")  # type: ignore[call-arg]  # the agent is a keyword
+
+    for run in (
+        in_block,
+        emitter.start_run("agent", recording=recording),  # type: ignore[call-arg]
+        emitter.run(recording=recording),  # type: ignore[call-arg]
+        parent.child("child"),  # type: ignore[call-arg]
+    ):
+        assert all("wrong arguments, so the recording does not answer its calls" in e for e in make_calls(run))
+    for call in (parent.llm("m"), parent.tool()):  # type: ignore[call-arg]
+        with call, pytest.raises(TypeError, match="wrong arguments, so the recording cannot answer it"):
+            call.answer(lambda: pytest.fail("the real model or tool was called"))
+    assert "start_run: TypeError" in caplog.text
