@@ -24,6 +24,9 @@ class AgentCalls(ReplayBlock):
 
     def __init__(self, rules: Mapping[str, ToolRule]) -> None:
         self._rules = rules
+        # By the name in the recording: recorded calls and those of the agent are compared by the same rule.
+        renamed = {rule.recorded_as: rule for rule in rules.values() if rule.recorded_as is not None}
+        self._rules_of_recorded = {**renamed, **{name: rule for name, rule in rules.items() if not rule.recorded_as}}
 
     def llm(  # the fields of the event
         self,
@@ -94,14 +97,15 @@ class AgentCalls(ReplayBlock):
         return instrument(function, start)
 
     def _tool_key(self, name: str, arguments: Any) -> str:
-        return self._rules.get(name, _NO_RULE).key_of(arguments)
+        return self._rules_of_recorded.get(name, _NO_RULE).key_of(arguments)
 
     def _llm_request(self, model: str, system_prompt: Any, user_prompt: Any, lane: str | None) -> Request:
         content = {"system_prompt": text_of(system_prompt), "user_prompt": text_of(user_prompt)}
         return Request("llm", model, content, llm_key(content), lane)
 
     def _tool_request(self, name: str, arguments: Any) -> Request:
-        return Request("tool", name, arguments, self._tool_key(name, arguments))
+        recorded_as = self._rules.get(name, _NO_RULE).recorded_as
+        return Request("tool", name, arguments, self._tool_key(recorded_as or name, arguments), None, recorded_as)
 
     def _answer(self, request: Request, call: Callable[[], Any] | None) -> Any:
         """Return the answer to a request, which may be awaitable. `call` calls the real model or tool."""

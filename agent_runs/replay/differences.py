@@ -30,8 +30,8 @@ def first_difference(recorded: Any, asked: Any, path: str = "") -> str | None:
 
 
 def difference_of_calls(unit: Unit, request: Request) -> str:
-    """Return the first difference between a recorded model call and one of the agent: of the models or the prompts."""
-    if unit.name != request.name:
+    """Return the first difference between a recorded call and one of the agent."""
+    if unit.name != request.sought_name:
         return f"recorded the model {unit.name!r}, asked {request.name!r}"
     return first_difference(unit.content, request.content) or "none"
 

@@ -62,7 +62,7 @@ class Matcher:
         return found[:1] if is_same else found
 
     def _exact_in(self, run: int, request: Request, after: int | None) -> list[Unit]:
-        equal = self._equal.get((request.kind, request.name, request.key, run))
+        equal = self._equal.get((request.kind, request.sought_name, request.key, run))
         if equal is None:
             return []
         return equal.next(after if after is None or self.calls[after].run == run else None, request.lane)
@@ -130,7 +130,7 @@ class Matcher:
 
     def same_requests(self, request: Request) -> list[Unit]:
         """Return all units that would answer the request exactly, served ones included."""
-        wanted = (request.kind, request.name, request.key)
+        wanted = (request.kind, request.sought_name, request.key)
         return [unit for unit in self.calls if (unit.kind, unit.name, unit.key) == wanted]
 
 

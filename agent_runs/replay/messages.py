@@ -32,7 +32,7 @@ def missing_text(request: Request, matcher: Matcher, remedy: str) -> str:
     if same:
         return _with_end([f"The agent asked for {request.text}. {_exhausted(same)}"], matcher, remedy)
     closest = closest_unit(request, matcher)
-    if closest is None or (closest.name != request.name and request.kind == "tool"):
+    if closest is None or (closest.name != request.sought_name and request.kind == "tool"):
         names = ", ".join(sorted({repr(unit.name) for unit in matcher.calls if unit.kind == request.kind})) or "none"
         kind = "model" if request.kind == "llm" else "tool"
         missing = f"The recorded run never calls a {kind} of this name. It calls: {names}."
@@ -41,7 +41,7 @@ def missing_text(request: Request, matcher: Matcher, remedy: str) -> str:
     lines = [f"The agent asked for {request.text}. No recorded {missing}."]
     is_served = any(unit is closest for unit in matcher.served)
     lines.append(f"Closest recorded call: {closest.text}{', used already' if is_served else ', not used yet'}.")
-    if closest.name != request.name or first_difference(closest.content, request.content):
+    if closest.name != request.sought_name or first_difference(closest.content, request.content):
         lines.append(f"First difference: {difference_of_calls(closest, request)}.")
     return _with_end(lines, matcher, remedy)
 
@@ -123,7 +123,7 @@ def first_of(divergences: Sequence[str]) -> str:
 def closest_unit(request: Request, matcher: Matcher) -> Unit | None:
     """Return the recorded call that is most similar to a request: of the same name if there is one, unserved first."""
     units = [unit for unit in matcher.calls if unit.kind == request.kind]
-    named = [unit for unit in units if unit.name == request.name]
+    named = [unit for unit in units if unit.name == request.sought_name]
     unserved = set(matcher.unserved(request.kind))
     units = sorted(named or units, key=lambda unit: unit not in unserved)[:_COMPARED_CANDIDATES]
     asked = text_of(request.content)[:_COMPARED_CHARACTERS]
@@ -165,7 +165,7 @@ def tool_remedy(request: Request, matcher: Matcher, *, policy: Any) -> str:
     """Return what to write if the recording has no answer of a tool."""
     if policy == "live":
         return "pass the real function, `recording.tool(…, call=function)`: the policy of the tool is `live`."
-    rule = f"`Recording(…, tools={{{request.name!r}: ToolRule("
+    rule = f"`Recording(…, tools={{{request.name!r}: ToolRule({_own_arguments(request)}"
     choices = [
         f"{rule}on_miss='error')}})`: the agent sees a failed call.",
         f"{rule}on_miss=function)}})`: the agent gets what `function(request)` returns.",
@@ -174,9 +174,33 @@ def tool_remedy(request: Request, matcher: Matcher, *, policy: Any) -> str:
     if '{"$repr":' in text_of(request.content):
         key = f"{rule}key=function)}})`: calls are the same if `function(arguments)` returns the same. An argument is"
         choices.insert(0, f"{key} an object that JSON cannot express, and another object in each run.")
-    if ignorable := _changed_arguments(request, closest_unit(request, matcher)):
+    if renamed := _name_before(request, matcher):
+        choices.insert(0, f"{rule}recorded_as={renamed!r})}})`: the recorded answer, if {renamed!r} was renamed.")
+    is_recorded = bool(matcher.same_requests(request))
+    if not is_recorded and (ignorable := _changed_arguments(request, closest_unit(request, matcher))):
         choices.insert(0, f"{rule}ignore={ignorable!r})}})`: the recorded answer, although these arguments differ.")
     return _listed(choices)
+
+
+def _own_arguments(request: Request) -> str:
+    """Return the arguments that the rule of a tool has already, as far as a remedy must repeat them."""
+    return "" if request.recorded_name is None else f"recorded_as={request.recorded_name!r}, "
+
+
+def _name_before(request: Request, matcher: Matcher) -> str | None:
+    """Return the recorded tool that a tool may have been before it was renamed.
+
+    The recorded run does not call the tool, and one other tool is left with arguments of the same names.
+    """
+    asked = request.content
+    if not asked or not isinstance(asked, dict) or any(unit.name == request.sought_name for unit in matcher.calls):
+        return None
+    names = {
+        unit.name
+        for unit in matcher.unserved("tool")
+        if isinstance(unit.content, dict) and unit.content.keys() == asked.keys()
+    }
+    return names.pop() if len(names) == 1 else None
 
 
 def _listed(choices: list[str]) -> str:
@@ -185,7 +209,7 @@ def _listed(choices: list[str]) -> str:
 
 def _changed_arguments(request: Request, closest: Unit | None) -> tuple[str, ...]:
     """Return the arguments that differ from the closest recorded call of the same tool, if others are equal."""
-    if closest is None or closest.name != request.name:
+    if closest is None or closest.name != request.sought_name:
         return ()
     recorded, asked = closest.content, request.content
     if not isinstance(recorded, dict) or not isinstance(asked, dict):

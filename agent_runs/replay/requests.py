@@ -16,6 +16,7 @@ class Request(msgspec.Struct, frozen=True):
         name: the model or the tool.
         content: the prompts as text, by `system_prompt` and `user_prompt`; or the arguments of the tool.
         key: the key by which the request is compared.
+        recorded_name: the name of the tool in the recording, if it is another one.
         lane: the name of the sequence of model calls that the request belongs to, if the agent gives one.
     """
 
@@ -24,6 +25,12 @@ class Request(msgspec.Struct, frozen=True):
     content: Any
     key: str
     lane: str | None = None
+    recorded_name: str | None = None
+
+    @property
+    def sought_name(self) -> str:
+        """The name that a recorded call of it has."""
+        return self.recorded_name or self.name
 
     def kept(self) -> Self:
         """Return the request with its arguments as they are now: the agent may change them after the call."""
@@ -35,7 +42,8 @@ class Request(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The request in words, at most some hundred characters."""
         if self.kind == "tool":
-            return f"the tool {self.name!r} with {shortened(text_of(self.content))}"
+            recorded_as = f" (recorded as {self.recorded_name!r})" if self.recorded_name else ""
+            return f"the tool {self.name!r}{recorded_as} with {shortened(text_of(self.content))}"
         return f"the model {self.name!r} with the user prompt {shortened(self.content['user_prompt'])!r}"
 
 

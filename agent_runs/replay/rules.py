@@ -27,11 +27,13 @@ class ToolRule(msgspec.Struct, frozen=True):
         ignore: the names of arguments that do not count, such as `request_id`.
         key: a function of the arguments; two calls are the same if it returns the same value. Replaces `ignore`.
         on_miss: what happens with a call that is not recorded; None: as `on_miss` of the recording says.
+        recorded_as: the name of the tool in the recording, if the tool was renamed since.
     """
 
     ignore: tuple[str, ...] = ()
     key: Callable[[Any], Any] | None = None
     on_miss: Policy | None = None
+    recorded_as: str | None = None
 
     def __post_init__(self) -> None:
         names: Any = self.ignore

@@ -290,6 +290,36 @@ def test_ignored_arguments_and_a_key_function_decide_which_calls_are_equal(recor
     assert recording.tool("find", {"name": "ADA"}) == "found"
 
 
+def test_a_renamed_tool_is_answered_by_its_calls_under_the_recorded_name(recorded: Recorded) -> None:
+    recorded.tool("lookup", {"name": "ada", "at": 1}, "found ada")
+    recorded.tool("lookup", {"name": "bob", "at": 2}, "found bob")
+    rule = ToolRule(recorded_as="lookup", ignore=("at",))
+    recording = recorded.recording(strict=True, tools={"find": rule})
+
+    assert [recording.tool("find", {"name": name, "at": 9}) for name in ("bob", "ada")] == ["found bob", "found ada"]
+    with pytest.raises(
+        Divergence, match=r"the tool 'find' \(recorded as 'lookup'\) with .*\. The recorded run makes this"
+    ):
+        recording.tool("find", {"name": "ada", "at": 9})
+    assert "although these arguments differ" not in recording.report().divergences[0]  # `at` is ignored already
+    with pytest.raises(Divergence) as raised:
+        recording.tool("find", {"name": "eve", "at": 9})
+    assert "First difference: at name: recorded" in str(raised.value)
+    assert "ToolRule(recorded_as='lookup', on_miss='error')" in str(raised.value)
+
+
+def test_a_tool_that_may_have_been_renamed_is_described_with_its_recorded_name(recorded: Recorded) -> None:
+    recorded.tool("lookup", {"name": "ada"}, "found ada")
+    recorded.tool("book", {"slot": 1}, "booked")
+
+    with pytest.raises(Divergence) as raised:
+        recorded.recording().tool("find", {"name": "ada"})
+    assert "ToolRule(recorded_as='lookup')})`: the recorded answer, if 'lookup' was renamed." in str(raised.value)
+    with pytest.raises(Divergence) as raised:
+        recorded.recording().tool("cancel", {"id": 1})
+    assert "recorded_as" not in str(raised.value)
+
+
 def test_missing_events_are_refused_if_strict_and_warned_about_otherwise(recorded: Recorded) -> None:
     recorded.run.events_dropped(3)
 
