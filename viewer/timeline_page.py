@@ -9,22 +9,25 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from agent_runs.escaping import escape_line
-from agent_runs.reader import RunSummary, RunTree, Step, Timeline
+from agent_runs.reader import RunSummary, RunTree, Step, Timeline, TreeNode
 from agent_runs.reader.event_text import count_text
-from agent_runs.times import duration_text
+from agent_runs.times import duration_text, time_text
 from viewer.api import reader_of, summary_of
+from viewer.axis import Part, parts_of
 from viewer.bars import Bar, Span, lay_out
 from viewer.errors import Failure
-from viewer.html import Child, el, time_element
+from viewer.html import Child, el
 from viewer.layout import page, status_badge
 from viewer.parameters import Address, Parameters, with_query
 
 _MAX_STEPS: Final = 1000
-_MAX_RUNS: Final = 20  # below the run
+_MAX_RUNS: Final = 50  # of the tree
 _MAX_EVENTS: Final = 300_000  # of the run and the runs below it, whose structure is read
 _ROWS: Final = 200  # of the table
 _LANE: Final = 20  # pixels
-_COLUMNS: Final = 8  # of the axis
+_LABELLED: Final = 1  # per cent of the width; the script cuts the labels of bars that are too short
+_OPEN_ROWS: Final = 20  # a longer table is closed at first
+_AXIS: Final = 22  # pixels
 _LAST_MS: Final = 253_402_300_799_000  # the end of the year 9999
 
 
@@ -34,7 +37,8 @@ async def timeline_page(request: Request) -> Response:
     run = await summary_of(request)
     reader = reader_of(request)
     tree = await reader.get_tree(run.id, limit=_MAX_RUNS)
-    runs, are_all = _shown_runs(tree, run)
+    nodes, are_all = _shown_runs(tree, run)
+    runs = [node.run for node in nodes]
     whole = Span(min(each.created_at for each in runs), max(each.updated_at for each in runs))
     whole = Span(whole.begin, whole.begin + whole.length)  # not empty
     span = Span(_time(parameters, "from", whole.begin), _time(parameters, "to", whole.end))
@@ -42,27 +46,28 @@ async def timeline_page(request: Request) -> Response:
         raise Failure(400, "to: must be later than from.")
     async with request.app.state.scans:
         timeline = await reader.timeline([each.id for each in runs], begin=span.begin, end=span.end, limit=_MAX_STEPS)
-    lanes = [_lanes(each, timeline, span, whole) for each in runs]
+    parts = parts_of(span, whole)
+    lanes = [_lanes(node, timeline, span, whole, parts) for node in nodes]
     return HTMLResponse(
         page(
             f"Timeline of {run.id}",
             _heading(run),
-            _notes(timeline, are_all=are_all),
+            _notes(timeline, len(runs), are_all=are_all),
             _zoom(Address(run.id).page("/timeline"), span, whole),
-            el("section", _axis(run, span, whole), lanes, class_="timeline"),
+            el("section", _axis(run, parts), lanes, class_="timeline"),
             _table(timeline, runs, whole),
             script="timeline",
         )
     )
 
 
-def _shown_runs(tree: RunTree | None, run: RunSummary) -> tuple[list[RunSummary], bool]:
+def _shown_runs(tree: RunTree | None, run: RunSummary) -> tuple[list[TreeNode], bool]:
     """Return the run and those below it, as far as the limits allow, and whether these are all."""
-    nodes = [run] if tree is None else [node.run for node in tree.nodes]
-    shown: list[RunSummary] = []
+    nodes = [TreeNode(depth=0, run=run)] if tree is None else tree.nodes
+    shown: list[TreeNode] = []
     events = 0
     for node in nodes:
-        events += node.event_count
+        events += node.run.event_count
         if shown and events > _MAX_EVENTS:
             return shown, False
         shown.append(node)
@@ -84,7 +89,7 @@ def _heading(run: RunSummary) -> Element:
     )
 
 
-def _notes(timeline: Timeline, *, are_all: bool) -> list[Child]:
+def _notes(timeline: Timeline, runs: int, *, are_all: bool) -> list[Child]:
     notes = []
     if timeline.total > len(timeline.steps):
         notes.append(
@@ -92,7 +97,7 @@ def _notes(timeline: Timeline, *, are_all: bool) -> list[Child]:
             "zoom in for the others."
         )
     if not are_all:
-        notes.append("Not all runs below this one are shown.")
+        notes.append(f"Of the tree, the first {count_text(runs, 'run')} are shown.")
     if not timeline.steps:
         notes.append("In this span, no model and no tool was called.")
     return [el("p", note, class_="dim") for note in notes]
@@ -128,16 +133,29 @@ def _milliseconds(at: datetime) -> int:
     return max(0, round(at.timestamp() * 1000))
 
 
-def _axis(run: RunSummary, span: Span, whole: Span) -> Element:
-    """The columns of the time axis; each is a link that shows this column only."""
+def _axis(run: RunSummary, parts: Sequence[Part]) -> Element:
+    """The time axis; each part of it is a link that shows this part only."""
     path = Address(run.id).page("/timeline")
-    columns = []
-    for number in range(_COLUMNS):
-        part = span.part(number / _COLUMNS, (number + 1) / _COLUMNS)
-        link = _span_link(_offset(part.begin, whole), path, part, title="Show this part only")
+    links = []
+    for part in parts:
+        box = el(
+            "svg",
+            el("rect", width="100%", height=_AXIS),
+            el("text", part.label, x=4, y=14),
+            x=f"{part.left:.3f}%",
+            width=f"{part.width:.3f}%",
+            height=_AXIS,
+        )
+        link = _span_link([el("title", f"From {part.label}: show this part only"), box], path, part.span)
         link.set("class", "column")
-        columns.append(link)
-    return el("nav", columns, class_="axis", aria_label="Parts of the span")
+        links.append(link)
+    drawing = el("svg", _grid(parts), links, width="100%", height=_AXIS)
+    return el("nav", el("span", "Run"), drawing, class_="axis", aria_label="Parts of the span")
+
+
+def _grid(parts: Sequence[Part]) -> list[Element]:
+    places = [f"{part.left:.3f}%" for part in parts if part.label]
+    return [el("line", x1=place, x2=place, y1=0, y2="100%", class_="grid") for place in places]
 
 
 def _offset(at: datetime, whole: Span) -> str:
@@ -145,19 +163,23 @@ def _offset(at: datetime, whole: Span) -> str:
     return f"+{duration_text(at - whole.begin)}"
 
 
-def _lanes(run: RunSummary, timeline: Timeline, span: Span, whole: Span) -> Element:
+def _lanes(node: TreeNode, timeline: Timeline, span: Span, whole: Span, parts: Sequence[Part]) -> Element:
+    run = node.run
     bars = lay_out([step for step in timeline.steps if step.run_id == run.id], span)
     lanes = 1 + max((bar.lane for bar in bars), default=0)
-    name = el("a", run.id, href=Address(run.id).page())
+    name = el("a", run.id, href=Address(run.id).page(), title=escape_line(run.id))
     drawing = el(
         "svg",
+        _grid(parts),
         [_bar(bar, whole) for bar in bars],
         width="100%",
         height=lanes * _LANE,
         role="group",
         aria_label=escape_line(f"Steps of {run.id}"),
     )
-    return el("div", el("h2", name, " ", el("span", run.agent, class_="dim")), drawing, class_="lanes")
+    heading = el("h2", status_badge(run.status), name, " ", el("span", run.agent, class_="dim"))
+    heading.set("class", f"depth-{min(node.depth, 8)}")
+    return el("div", heading, drawing, class_="lanes")
 
 
 def _bar(bar: Bar, whole: Span) -> Element:
@@ -169,7 +191,7 @@ def _bar(bar: Bar, whole: Span) -> Element:
     box = el(
         "svg",
         el("rect", width="100%", height=_LANE - 4, rx=3),
-        el("text", escape_line(step.name or ""), x=4, y=12) if bar.width > 3 else None,
+        el("text", escape_line(step.name or ""), x=4, y=12) if bar.width > _LABELLED else None,
         x=f"{bar.left:.3f}%",
         y=bar.lane * _LANE + 2,
         width=f"{max(bar.width, 0.15):.3f}%",
@@ -192,13 +214,19 @@ def _length(step: Step) -> str:
 
 
 def _table(timeline: Timeline, runs: Sequence[RunSummary], whole: Span) -> Element:
-    head = [el("th", name, scope="col") for name in ("Step", "Took", "Began", "Event", "Run")]
+    names = ("Step", "Took", "Began", "Event", *(["Run"] if len(runs) > 1 else []))
+    head = [el("th", name, scope="col", class_=_style(name)) for name in names]
     rows = []
     for step in timeline.steps[:_ROWS]:
         event = el("a", str(step.seq), href=Address(step.run_id).page(f"#{step.seq}"))
-        began: Child = [_offset(step.began_at, whole), " ", time_element(step.began_at)]
-        cells = (_name(step), _length(step), began, event, step.run_id if len(runs) > 1 else None)
-        rows.append(el("tr", [el("td", cell) for cell in cells]))
+        began = el("span", _offset(step.began_at, whole), title=time_text(step.began_at))
+        cells = (_name(step), _length(step), began, event, step.run_id)
+        rows.append(el("tr", [el("td", cell, class_=_style(name)) for name, cell in zip(names, cells, strict=False)]))
     title = f"The {count_text(len(rows), 'longest step')} as a table"
     table = el("table", el("thead", el("tr", head)), el("tbody", rows))
-    return el("details", el("summary", title), el("div", table, class_="wide"), class_="steps-table")
+    is_open = len(rows) <= _OPEN_ROWS
+    return el("details", el("summary", title), el("div", table, class_="wide"), class_="steps-table", open=is_open)
+
+
+def _style(column: str) -> str | None:
+    return "number" if column in ("Took", "Began", "Event") else None

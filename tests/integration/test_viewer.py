@@ -198,7 +198,7 @@ async def test_the_timeline_of_a_run_shows_calls_that_overlap_and_those_of_its_c
             "/runs/run#5": "tool search, not answered, +5.0s",
             "/runs/child#0": "model m, 0ms, +30s",
         }
-        assert sum(each.get("class") == "column" for _, each in page.tags) == 8
+        assert sum(each.get("class") == "column" for _, each in page.tags) == 6
         # those that overlap in lanes of their own,
         tops = [each["y"] for tag, each in page.tags if tag == "svg" and "y" in each]
         assert tops == ["2", "2", "22", "2", "2"]
