@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element
 
 from agent_runs.codec.strict_json import container_of
 from agent_runs.reader import Change
+from agent_runs.reader.alignment import common_ends
 from agent_runs.reader.chat import ChatMessage, chat_of_text, indented, message_of
 from viewer.html import Child, el, text_block
 
@@ -82,9 +83,8 @@ def _changed_texts(before: str, after: str) -> list[Child]:
     """Return two texts with a mark on what differs: from the first word that differs to the last one."""
     if max(len(before), len(after)) > _MAX_SHOWN:
         return [_side(before, "removed"), _side(after, "added")]
-    words = [_WORDS.findall(text) for text in (before, after)]
-    begin = _common(*words)
-    end = _common(*(list(reversed(each[begin:])) for each in words))
+    words: tuple[list[str], list[str]] = (_WORDS.findall(before), _WORDS.findall(after))
+    begin, end = common_ends(*words)
     sides: list[Child] = []
     for found, side in zip(words, ("removed", "added"), strict=True):
         parts = "".join(found[:begin]), "".join(found[begin : len(found) - end]), "".join(found[len(found) - end :])
@@ -93,11 +93,3 @@ def _changed_texts(before: str, after: str) -> list[Child]:
         content = el("pre", parts[0], marked, parts[2], class_="text") if found else shown_text("")
         sides.append(_side_of(content, side))
     return sides
-
-
-def _common(first: list[str], second: list[str]) -> int:
-    """Return how many items two lists have in common at their begin."""
-    return next(
-        (n for n, (one, other) in enumerate(zip(first, second, strict=False)) if one != other),
-        min(len(first), len(second)),
-    )

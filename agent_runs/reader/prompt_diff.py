@@ -11,7 +11,7 @@ import msgspec
 
 from agent_runs.codec.lossy_json import dump_lossy
 from agent_runs.codec.strict_json import container_of
-from agent_runs.reader.alignment import opcodes
+from agent_runs.reader.alignment import common_ends, opcodes
 
 # Longer texts differ as a whole between their common start and end.
 _MAX_LINES: Final = 2000
@@ -83,7 +83,7 @@ def _object_changes(before: dict[str, Any], after: dict[str, Any], path: list[st
 
 def _array_changes(before: list[Any], after: list[Any], path: list[str | int]) -> Iterator[Change]:
     """Compare what is between the common start and the common end; item by item, then the longer rest."""
-    start, end = _common(before, after)
+    start, end = common_ends(before, after, _are_equal)
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     for index, (one, other) in enumerate(zip(old, new, strict=False), start):
         yield from value_changes(one, other, [*path, index])
@@ -92,14 +92,6 @@ def _array_changes(before: list[Any], after: list[Any], path: list[str | int]) -
         yield Change(path=[*path, index], kind="removed", before=item)
     for index, item in enumerate(new[shared:], start + shared):
         yield Change(path=[*path, index], kind="added", after=item)
-
-
-def _common(before: list[Any], after: list[Any]) -> tuple[int, int]:
-    """Return how many items are equal at the start, and of the others at the end."""
-    shorter = min(len(before), len(after))
-    start = next((index for index in range(shorter) if not _are_equal(before[index], after[index])), shorter)
-    left = shorter - start
-    return start, next((index for index in range(left) if not _are_equal(before[-1 - index], after[-1 - index])), left)
 
 
 def _are_equal(before: Any, after: Any) -> bool:
@@ -113,7 +105,7 @@ def _line_changes(before: list[str], after: list[str], path: list[str | int]) ->
     old, new = _with_last_end(before), _with_last_end(after)
     if old == new:  # the end of the last line is the only difference
         old, new = before, after
-    start, end = _common(old, new)
+    start, end = common_ends(old, new)
     old_end, new_end = len(old) - end, len(new) - end
     if max(old_end, new_end) - start > _MAX_LINES:
         yield _lines(before[start:old_end], after[start:new_end], [*path, start])
