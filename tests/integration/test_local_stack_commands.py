@@ -42,15 +42,25 @@ async def test_up_after_down_brings_back_the_data_at_the_same_addresses(checkout
     assert await first_record(kafka, "kept") == b"record"
 
 
-async def test_up_leaves_running_servers_alone_and_the_viewer_says_what_is_missing(checkout: Path) -> None:
-    output = local_stack(checkout, "up").stdout
+async def test_up_uses_the_requested_ports_and_leaves_running_servers_alone(checkout: Path) -> None:
+    # Given three requested ports, when the servers are started,
+    kafka, postgres, viewer, another = (str(free_port()) for _ in range(4))
+    ports = ("--kafka-port", kafka, "--postgres-port", postgres, "--viewer-port", viewer)
+    output = local_stack(checkout, "up", *ports).stdout
+    # then they listen there, and the viewer says what is missing.
     before = local_stack(checkout, "status").stdout
     assert before.count("up, ready") == 3
-    viewer = shell_environment(checkout)["AGENT_RUNS_VIEWER_URL"]
-    assert f"Open {viewer} in a browser" in output
-    page = await get(int(viewer.rstrip("/").rpartition(":")[2]), "/")
-    assert "create the tables with `agent-runs-consumer migrate`" in page.text
+    addresses = shell_environment(checkout)
+    assert addresses["KAFKA_BOOTSTRAP_SERVERS"] == f"{HOST}:{kafka}"
+    assert f":{postgres}/" in addresses["DATABASE_URL"]
+    assert addresses["AGENT_RUNS_VIEWER_URL"] == f"http://{HOST}:{viewer}/"
+    assert f"Open {addresses['AGENT_RUNS_VIEWER_URL']} in a browser" in output
+    page = await get(int(viewer), "/")
+    assert "create the tables with <code>agent-runs-consumer migrate</code>" in page.text
+    # When `up` is repeated, then it changes nothing; and with another port it moves no server.
     local_stack(checkout, "up")
+    error = local_stack(checkout, "up", "--kafka-port", another, expect=1).stderr
+    assert f"Kafka is already running on port {kafka}" in error
     assert local_stack(checkout, "status").stdout == before
 
 
@@ -58,19 +68,9 @@ def test_down_without_running_servers_succeeds(checkout: Path) -> None:
     local_stack(checkout, "down")
 
 
-def test_up_uses_the_requested_ports_but_moves_no_running_server(checkout: Path) -> None:
-    kafka, postgres, viewer, another = (str(free_port()) for _ in range(4))
-    local_stack(checkout, "up", "--kafka-port", kafka, "--postgres-port", postgres, "--viewer-port", viewer)
-    assert shell_environment(checkout)["KAFKA_BOOTSTRAP_SERVERS"] == f"{HOST}:{kafka}"
-    assert f":{postgres}/" in shell_environment(checkout)["DATABASE_URL"]
-    assert shell_environment(checkout)["AGENT_RUNS_VIEWER_URL"] == f"http://{HOST}:{viewer}/"
-    error = local_stack(checkout, "up", "--kafka-port", another, expect=1).stderr
-    assert f"Kafka is already running on port {kafka}" in error
-
-
 def test_a_taken_port_is_reported_in_one_line(checkout: Path) -> None:
     with socket.create_server((HOST, 0)) as listener:
         port = str(listener.getsockname()[1])
-        error = local_stack(checkout, "up", "--postgres-port", port, expect=1).stderr
-    assert error.startswith(f"error: PostgreSQL: port {port} is taken")
+        error = local_stack(checkout, "up", "--kafka-port", port, expect=1).stderr
+    assert error.startswith(f"error: Kafka: port {port} is taken")
     assert len(error.splitlines()) == 1
