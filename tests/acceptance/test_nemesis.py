@@ -38,7 +38,7 @@ async def test_a_round_that_once_failed_does_not_fail_again(
 async def _assert_nothing_is_violated(planned: RoundPlan, directory: Path, pool: Executor) -> None:
     round_directory, summary = directory / "round", Summary()
     round_directory.mkdir()
-    async with open_environment(directory) as env:
+    async with open_environment(directory, fast_start=True) as env:
         result = await play_round(env, planned, round_directory, pool)
     print(summary.add(1, planned.seed, result), *summary.lines(), sep="\n")
     assert result.figures["records"] > 0

@@ -56,8 +56,8 @@ class Environment:
 
 
 @asynccontextmanager
-async def open_environment(directory: Path) -> AsyncIterator[Environment]:
-    """Start the servers for the duration of the block."""
+async def open_environment(directory: Path, *, fast_start: bool = False) -> AsyncIterator[Environment]:
+    """Start the servers for the duration of the block; Kafka with `fast_start` as of `Kafka`."""
     # Without fsync: only processes are killed, and the kernel keeps what a killed process has written.
     postgres = PostgreSQL(directory / "postgresql", durable=False)
     async with KafkaProxy() as kafka_proxy:
@@ -66,7 +66,7 @@ async def open_environment(directory: Path) -> AsyncIterator[Environment]:
             Listener("DIRECT", direct, direct),  # for the checks and the broker itself
             Listener("PLAINTEXT", proxied, kafka_proxy.port),
         )
-        kafka = Kafka(directory / "kafka", proxied, {**listeners, **ALLOW_BY_DEFAULT})
+        kafka = Kafka(directory / "kafka", proxied, {**listeners, **ALLOW_BY_DEFAULT}, fast_start=fast_start)
         kafka_proxy.target = HOST, proxied
         with _running(postgres), _running(kafka):
             async with DatabaseProxy(postgres.url) as postgres_proxy:
