@@ -24,9 +24,10 @@ help:  ## list the targets
 demo: setup  ## run agents, Kafka, the consumer and PostgreSQL on this machine
 	@$(RUN) -m examples.demo $(if $(VIEW),--view)
 
-# Three processes, also on two cores: most tests wait for servers more than they compute.
+# Four processes, also on two cores: the long tests wait for servers more than they compute. All tests of a file run in
+# one process, which starts the servers of the file once, and in the order of tests/conftest.py.
 test: setup  ## run the tests
-	$(RUN) -m pytest --numprocesses 3 --dist worksteal
+	$(RUN) -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup  ## run the tests that take minutes, those of `faults-slow` included
 	AGENT_RUNS_TEST_PREVIOUS=$(PREVIOUS) $(RUN) -m pytest -m slow

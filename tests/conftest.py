@@ -32,6 +32,8 @@ from tests.support.servers.aot_cache import write_aot_cache
 
 Result = TypeVar("Result")
 
+LONG_FIRST = {"faults": 0, "acceptance": 1, "integration": 2, "browser": 3}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """With `-n`, the controlling process opens the servers for all workers."""
@@ -43,6 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
         caching.start()
         opened.callback(caching.join)
         os.environ |= {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": servers.database_url}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the folders of LONG_FIRST first, so that at the end of a parallel run no process waits for a long test."""
+    items.sort(key=lambda item: LONG_FIRST.get(item.path.parent.name, len(LONG_FIRST)))
 
 
 @pytest.fixture(scope="session")
