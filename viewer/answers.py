@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,22 +10,21 @@ from msgspec.structs import replace
 
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.settings import Config
-from agent_runs.errors import SettingsError, Undelivered, UnreadableEvent
+from agent_runs.errors import UnreadableEvent
 from agent_runs.events import Json, RunEvent, UnknownEvent
 from agent_runs.publishing.answers import answer_event, answers_of
-from agent_runs.publishing.single_events import publish_event
 from agent_runs.questions import Question
 from agent_runs.reader import OpenQuestion, QuestionLine, Reader, RunSummary, StoredEvent
 from agent_runs.reader.event_text import event_text, who_answered
 from agent_runs.times import time_text
 from viewer.answer_document import AnswerDocument, cut
+from viewer.answer_publisher import AnswerPublisher
 from viewer.errors import Failure
 
 READ_ONLY: Final = (
     "This viewer cannot publish answers: start it with KAFKA_BOOTSTRAP_SERVERS, and AGENT_RUNS_TOPIC if the topic has "
     "another name."
 )
-_PUBLISH_S: Final = 8.0  # until Kafka has acknowledged an answer
 _LOOKUP_S: Final = 5.0  # for the event that has answered a question, in a run of many events
 _MAX_SENT: Final = 1000  # answers that are remembered
 
@@ -40,10 +40,10 @@ class _Sent(msgspec.Struct):
 
 
 class Answers:
-    """Publishes answers. A question gets one answer of this viewer, until it is stored and from then on.
+    """Publishes answers. A question gets one answer of all viewers, until it is stored and from then on.
 
-    Another program may answer at the same time. Then the first answer in the topic counts, and `state_of` tells which
-    one it was.
+    For that, a question is locked in PostgreSQL from before its answer is published until the answer is stored. Another
+    program may answer at the same time. Then the first answer in the topic counts, and `state_of` tells which it was.
 
     Args:
         reader: reads the questions.
@@ -52,13 +52,13 @@ class Answers:
 
     def __init__(self, reader: Reader, config: Config | None) -> None:
         self._reader = reader
-        self._config = config
+        self._publisher = None if config is None else AnswerPublisher(reader, config)
         self._sent: dict[tuple[str, str], _Sent] = {}
 
     @property
     def can_publish(self) -> bool:
         """Whether the viewer knows how to reach Kafka."""
-        return self._config is not None
+        return self._publisher is not None
 
     async def send(self, run_id: str, question_id: str, result: Json, by: str | None) -> AnswerDocument:
         """Publish an answer, and return when Kafka has acknowledged it.
@@ -72,22 +72,15 @@ class Answers:
         Raises:
             Failure: the question does not exist or is answered, or Kafka did not acknowledge the answer.
         """
-        if self._config is None:
+        if self._publisher is None:
             raise Failure(403, READ_ONLY)
         run = await self._summary(run_id)
         question = await self._open_question(run, question_id)
         sent = self._claim(run, question, result, by)
         try:
-            async with asyncio.timeout(_PUBLISH_S):
-                await publish_event(run_id, sent.event, self._config)
-        except (Undelivered, SettingsError, TimeoutError) as error:
-            sent.is_unconfirmed = True
-            reason = f"no answer within {_PUBLISH_S:g} s" if isinstance(error, TimeoutError) else str(error)
-            raise Failure(
-                502,
-                f"Kafka did not acknowledge the answer: {reason}. It may be stored nevertheless. Send it again: the "
-                f"same answer is stored once.",
-            ) from error
+            await self._publisher.publish(
+                run_id, question_id, sent.event, partial(self._check_open, run_id, question_id)
+            )
         except BaseException:
             sent.is_unconfirmed = True
             raise
@@ -130,6 +123,9 @@ class Answers:
         if run is None:
             raise Failure(404, f"There is no run {run_id!r}.")
         return run
+
+    async def _check_open(self, run_id: str, question_id: str) -> None:
+        await self._open_question(await self._summary(run_id), question_id)
 
     async def _open_question(self, run: RunSummary, question_id: str) -> OpenQuestion:
         """Return a question that waits for an answer.

@@ -379,6 +379,11 @@ SELECT reason, count(*) AS open
  GROUP BY reason
  ORDER BY count(*) DESC, reason
 
+-- lock_question --
+-- Locks a question until the end of the transaction, unless another transaction has locked it.
+-- $1 run, $2 id of the request
+SELECT pg_try_advisory_xact_lock(hashtextextended($2::text, hashtextextended($1::text, 0))) AS is_locked
+
 -- question_texts --
 -- The requests of questions, with the beginning of what they ask: the first of some arguments that is text, else all of them.
 -- $1 runs, $2 ids of requests in them, $3 number of characters

@@ -16,6 +16,7 @@ from agent_runs.reader.follow import Poll, RunChange, changes
 from agent_runs.reader.inbox import OpenQuestion
 from agent_runs.reader.last_events import read_last_events
 from agent_runs.reader.question_lines import MAX_TEXT, QuestionLine
+from agent_runs.reader.question_locks import QuestionLocks
 from agent_runs.reader.run_filter import RunFilter, query_parameters
 from agent_runs.reader.run_lookup import RunLookup, summary_of_row
 from agent_runs.reader.run_source import DEFAULT_LIMIT, RunSource, check_limit
@@ -37,7 +38,7 @@ class Reader(EventStructure, RunLookup, RunSource):
 
     Every call has a deadline, sees whole batches of the consumer only, and raises a `ReaderError`. The login needs the
     role `agent_runs_reader`. A reader belongs to the event loop in which it is used first. Its attribute `dead_letters`
-    reads the records that were refused.
+    reads the records that were refused, and `question_locks` locks questions for programs that answer them.
 
     Args:
         url: where PostgreSQL is, as DATABASE_URL. Default: the environment.
@@ -69,6 +70,7 @@ class Reader(EventStructure, RunLookup, RunSource):
         self._settings = read_settings(ReaderSettings, os.environ, overrides)
         super().__init__(Connections(self._settings, pool_size))
         self.dead_letters: Final = DeadLetters(self._connections)
+        self.question_locks: Final = QuestionLocks(self._settings)
 
     async def __aenter__(self) -> Self:
         """Return the reader. The first call opens a connection."""
@@ -83,6 +85,7 @@ class Reader(EventStructure, RunLookup, RunSource):
     async def close(self) -> None:
         """Close the idle connections. A later call opens a new one."""
         self._connections.close()
+        self.question_locks.close()
 
     async def get_summary(self, run_id: str) -> RunSummary | None:
         """Return a run without its events; None if it does not exist."""

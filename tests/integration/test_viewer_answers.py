@@ -102,6 +102,35 @@ async def test_an_answer_is_published_and_stored_and_the_second_person_is_told(s
     ]
 
 
+async def test_of_two_people_who_answer_at_once_in_two_viewers_one_is_told_and_one_answer_is_published(
+    scene: Scene,
+) -> None:
+    # Given a question that two viewers show,
+    await scene.publish(Message(RUN.encode(), event("s", "run_started")), Message(RUN.encode(), asks("one", "Yes?")))
+    await scene.consume()
+    kafka = {name: text for name, text in scene.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
+    async with (
+        login(scene.database, READER) as url,
+        running_viewer(url, scene.directory, **kafka) as first,
+        running_viewer(url, scene.directory, **kafka) as second,
+    ):
+        # when both answer before any answer is stored, then one is told so.
+        answers = {"ada": first, "bob": second}
+        sent = [post(port, API, {"question": "one", "answer": by, "by": by}) for by, port in answers.items()]
+        refused, published = sorted(await asyncio.gather(*sent), key=lambda answer: answer.status, reverse=True)
+        assert (published.status, refused.status) == (202, 409)
+        assert "Another viewer publishes an answer" in refused.json["error"]
+        # When it is stored, both viewers show it, and refuse others with it.
+        await scene.consume()
+        winner = published.json["answered_by"]
+        for port in answers.values():
+            state = (await get(port, f"{API}/one")).json
+            assert (state["state"], state["answered_by"]) == ("stored", winner)
+            late = await post(port, API, {"question": "one", "answer": "late"})
+            assert (late.status, f"was answered by {winner}" in late.json["error"]) == (409, True)
+    assert await scene.rows("SELECT count(*) FROM run_events WHERE event_type = 'tool_succeeded'") == [(1,)]
+
+
 NO_ANSWERS: dict[str, tuple[Any, int]] = {
     "an array": ([], 400),
     "no question": ({"answer": "yes"}, 400),
