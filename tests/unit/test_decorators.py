@@ -26,16 +26,6 @@ from agent_runs.emitter.active_runs import innermost_run
 from agent_runs.testing import RecordingEmitter
 
 
-@pytest.fixture
-def emitter() -> RecordingEmitter:
-    return RecordingEmitter()
-
-
-@pytest.fixture
-def run(emitter: RecordingEmitter) -> Run:
-    return emitter.run("run-1")
-
-
 @tool
 def search(query: str, limit: int = 3) -> list[str]:
     if query == "nothing":

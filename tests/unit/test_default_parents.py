@@ -6,21 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from threading import Barrier, Thread
 
-import pytest
-
 from agent_runs import Run
 from agent_runs.emitter.last_events import MAX_RUNS, last_events
 from agent_runs.testing import RecordingEmitter
-
-
-@pytest.fixture
-def emitter() -> RecordingEmitter:
-    return RecordingEmitter()
-
-
-@pytest.fixture
-def run(emitter: RecordingEmitter) -> Run:
-    return emitter.run("run-1")
 
 
 def parents(emitter: RecordingEmitter, event_type: str) -> list[str | None]:

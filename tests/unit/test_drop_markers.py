@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from agent_runs import EventsDropped, Run, decode_event
 from agent_runs.emitter.drops import DropReason
 from agent_runs.emitter.records import Record
@@ -16,16 +14,6 @@ class Untyped:
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         raise ValueError("x" * 500)
-
-
-@pytest.fixture
-def emitter() -> RecordingEmitter:
-    return RecordingEmitter()
-
-
-@pytest.fixture
-def run(emitter: RecordingEmitter) -> Run:
-    return emitter.run("run-1")
 
 
 def compact(value: bytes) -> bytes:

@@ -75,11 +75,6 @@ def own_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-def emitter() -> RecordingEmitter:
-    return RecordingEmitter()
-
-
-@pytest.fixture
 def run(emitter: RecordingEmitter) -> Run:
     return emitter.run("run-1", session_id="session-1")
 

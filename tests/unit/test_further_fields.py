@@ -16,16 +16,6 @@ USAGE = {"input_tokens": 12, "output_tokens": 3}
 Call = Callable[..., str]
 
 
-@pytest.fixture
-def emitter() -> RecordingEmitter:
-    return RecordingEmitter()
-
-
-@pytest.fixture
-def run(emitter: RecordingEmitter) -> Run:
-    return emitter.run("run-1")
-
-
 def sent(emitter: RecordingEmitter) -> list[dict[str, Any]]:
     """The messages as JSON. No event may be dropped."""
     assert emitter.stats().dropped == {}

@@ -10,16 +10,6 @@ from agent_runs import LlmCalled, LlmFailed, Run
 from agent_runs.testing import RecordingEmitter
 
 
-@pytest.fixture
-def emitter() -> RecordingEmitter:
-    return RecordingEmitter()
-
-
-@pytest.fixture
-def run(emitter: RecordingEmitter) -> Run:
-    return emitter.run("run-1")
-
-
 def test_a_call_is_recorded_with_its_answer_and_duration(emitter: RecordingEmitter, run: Run) -> None:
     first = run.input("message_from_user")
     with run.llm("m", [{"role": "user"}], "You book.", params={"temperature": 0}) as call:

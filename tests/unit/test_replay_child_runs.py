@@ -16,11 +16,6 @@ from agent_runs.testing import RecordingEmitter
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def emitter() -> RecordingEmitter:
-    return RecordingEmitter()
-
-
 def ask(run: Run, prompt: str, model: Any = lambda: pytest.fail("the model was called")) -> str:
     with run.llm("m", prompt) as call:
         answer: str = call.answer(model)

@@ -23,11 +23,6 @@ def no_calls_before() -> None:
     called.clear()
 
 
-@pytest.fixture
-def emitter() -> RecordingEmitter:
-    return RecordingEmitter()
-
-
 @tool
 def add(a: int, b: int) -> int:
     called.append("add")
