@@ -20,11 +20,11 @@ from consumer.cli.dead_letters_filter import (
     filter_from,
     filter_options,
     parse_time,
+    state_option,
 )
 from consumer.dead_letters import as_json
 from consumer.dead_letters.retry import Outcome, Retry, RetryOptions
 from consumer.dead_letters.table import (
-    STATES,
     Action,
     DeadLetter,
     DeadLetterSummary,
@@ -57,13 +57,7 @@ def dead_letters_group() -> None:
 
 @dead_letters_group.command("list")
 @filter_options
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice(STATES),
-    help="Only those in this state; may be repeated. Default: open, or any state with IDS.",
-)
+@state_option
 @click.option("--after", type=LETTER_ID, default=0, help="List only ids above this one, to continue after a page.")
 @click.option(
     "--limit",
@@ -180,13 +174,7 @@ def discard_command(all_: bool, because: str, by: str, **filters: Any) -> None: 
 @dead_letters_group.command("export")
 @filter_options
 @all_option(help="Apply to every dead letter in the state; required without IDS or a filter.")
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice(STATES),
-    help="Only those in this state; may be repeated. Default: open, or any state with IDS.",
-)
+@state_option
 @click.option("--bytes", "exact", is_flag=True, help="Write the message of one dead letter, byte for byte.")
 @click.option(
     "--to",

@@ -8,7 +8,7 @@ import click
 
 from agent_runs import times
 from agent_runs.codec.records import Reason
-from consumer.dead_letters.table import Filter
+from consumer.dead_letters.table import STATES, Filter
 from consumer.errors import UsageError
 
 _Command = Callable[..., Any]
@@ -38,6 +38,13 @@ _FILTERS: Final = (
         help="Only those refused at this time or later: 2026-01-31T23:59:59Z, or 1h for an hour ago.",
     ),
     click.option("--until", type=parse_time, metavar="TIME", help="Only those refused before this time."),
+)
+state_option: Final = click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES),
+    help="Only those in this state; may be repeated. Default: open, or any state with IDS.",
 )
 all_option: Final = partial(click.option, "--all", "all_", is_flag=True)
 

@@ -12,7 +12,7 @@ from consumer.errors import UsageError
 from consumer.postgres.identity_check import identity_problems
 from consumer.postgres.pooler_check import pooler_problems
 from consumer.postgres.schema_check import misplaced_tables, schema_access_problems
-from consumer.postgres.store import Store
+from consumer.postgres.store import Row, Store
 
 SCHEMA: Final = Path(__file__).parents[2] / "schema"
 _OLDEST_VERSION: Final = 160000
@@ -70,10 +70,7 @@ async def check_database(store: Store, rights: Sequence[Right]) -> None:
     Raises:
         UsageError: with one line for each unmet requirement, and its remedy.
     """
-    if pooler := await pooler_problems(store):
-        raise UsageError("\n".join(pooler))
-    (server,) = await store.fetch("server_facts", store.schema)
-    problems = _server_problems(server["version_num"], server["version"], server["encoding"])
+    server, problems = await _read_server(store)
     inaccessible = schema_access_problems(store.schema, server)
     lacking = await _lacking_rights(store, rights) if server["migrated"] and not inaccessible else []
     if inaccessible:
@@ -92,10 +89,7 @@ async def check_may_migrate(store: Store) -> None:
     Raises:
         UsageError: with one line for each unmet requirement, and its remedy.
     """
-    if pooler := await pooler_problems(store):
-        raise UsageError("\n".join(pooler))
-    (server,) = await store.fetch("server_facts", store.schema)
-    problems = _server_problems(server["version_num"], server["version"], server["encoding"])
+    server, problems = await _read_server(store)
     (facts,) = await store.fetch("migration_rights", sorted({right.table for right in READ}), store.schema)
     if inaccessible := schema_access_problems(store.schema, server):
         problems += inaccessible
@@ -113,6 +107,18 @@ async def check_may_migrate(store: Store) -> None:
         problems += await misplaced_tables(store, _TABLES, migrated=True)
     if problems:
         raise UsageError("\n".join(problems))
+
+
+async def _read_server(store: Store) -> tuple[Row, list[str]]:
+    """Return the row of the query `server_facts`, and why the server is not suitable.
+
+    Raises:
+        UsageError: a connection pooler is not suitable.
+    """
+    if pooler := await pooler_problems(store):
+        raise UsageError("\n".join(pooler))
+    (server,) = await store.fetch("server_facts", store.schema)
+    return server, _server_problems(server["version_num"], server["version"], server["encoding"])
 
 
 async def applied_migrations(store: Store) -> set[str]:

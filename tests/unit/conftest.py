@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests, and how property tests run: without hypothesis' clock, which a busy machine would trip."""
+"""Fixtures of the unit tests, and how property tests run: without hypothesis' clock, for busy machines."""
 
 import pytest
 from hypothesis import settings
