@@ -22,7 +22,7 @@ from agent_runs.escaping import escape_line
 from agent_runs.reader import RunSource, RunSummary
 from agent_runs.reader.event_text import count_text
 from agent_runs.reader.run_scan import Usage
-from agent_runs.run_file import RunNotFound
+from agent_runs.run_file import PageTooLarge, RunNotFound
 from agent_runs.times import time_text
 from viewer.bundle import STATIC, bundle
 from viewer.event_lines import line_of
@@ -39,6 +39,8 @@ _REPLACED: Final = {
     "follow.js": "offline_live.js",
 }
 _BLOCK_BYTES: Final = 512 * 1024  # before compression: what the browser unpacks to show one event
+# Of the page. Chromium opens one of 500 MB in 10 s with 730 MB of memory; larger ones were not tried.
+MAX_BYTES: Final = 500_000_000
 _END: Final = b"</body></html>"
 
 
@@ -47,17 +49,20 @@ async def write_page(source: RunSource, run_id: str, file: BinaryIO) -> int:
 
     Raises:
         RunNotFound: there is no such run.
+        PageTooLarge: the page would be larger than `MAX_BYTES`.
     """
     run = await source.get_summary(run_id)
     if run is None:
         raise RunNotFound(run_id)
     root = document(_page(run, await run_content(source, run, [])))
-    file.write(root.removesuffix(_END))
+    written = file.write(root.removesuffix(_END))
     usages: list[object] = []
     blocks = (_lines(source, run), _payloads(source, run), _prompts(source, run, usages), _usage(run, usages))
     for name, items in zip(("lines", "events", "prompts", "usage"), blocks, strict=True):
         async for block in _blocks(name, items):
-            file.write(block)
+            written += file.write(block)
+            if written > MAX_BYTES:
+                raise PageTooLarge(run_id, MAX_BYTES)
     file.write(_END)
     return run.event_count
 
@@ -100,6 +105,9 @@ def _without_server(element: Element, page: str) -> None:
     for child in list(element):
         href = child.get("href", "")
         if child.tag == "nav" or (child.tag == "form" and child.get("method") == "post"):
+            element.remove(child)
+            continue
+        if href.startswith("/compare?"):
             element.remove(child)
             continue
         if href.startswith(f"{page}?"):

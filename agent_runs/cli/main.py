@@ -26,7 +26,7 @@ from agent_runs.errors import AgentRunsError, SettingsError, Undelivered
 from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, InvalidCursor, MissingExtra
 from agent_runs.replay import NoSuchPosition
-from agent_runs.run_file import InvalidRunFile, RunNotFound, TooManyRuns
+from agent_runs.run_file import InvalidRunFile, PageTooLarge, RunNotFound, TooManyRuns
 
 PROGRAM: Final = "agent-runs"
 _UNEXPECTED: Final = 3
@@ -37,6 +37,7 @@ _EXIT_CODES: Final[dict[type[BaseException], int]] = {
     RunNotFound: 2,
     InvalidRunFile: 2,
     TooManyRuns: 2,
+    PageTooLarge: 2,
     InvalidCursor: 2,
     MissingExtra: 2,
     DatabaseNotReady: 2,

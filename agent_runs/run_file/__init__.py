@@ -7,7 +7,7 @@ May import: codec, emitter, errors, reader, settings.
 
 from typing import TYPE_CHECKING, Any
 
-from agent_runs.run_file.errors import InvalidRunFile, RunNotFound, TooManyRuns
+from agent_runs.run_file.errors import InvalidRunFile, PageTooLarge, RunNotFound, TooManyRuns
 from agent_runs.run_file.export import export_runs, with_descendants
 from agent_runs.run_file.run_file import RunFile
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "InvalidRunFile",
+    "PageTooLarge",
     "RunFile",
     "RunNotFound",
     "TooManyRuns",

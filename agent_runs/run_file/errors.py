@@ -3,6 +3,7 @@
 AgentRunsError
 ├── InvalidRunFile   a line is missing, altered or not part of the format; has the number of the line
 ├── RunNotFound      there is no run with this id
+├── PageTooLarge     the HTML page of a run would be too large for a browser
 └── TooManyRuns      a run has too many descendants to write all of them
 """
 
@@ -35,3 +36,13 @@ class TooManyRuns(AgentRunsError):
 
     def __init__(self, run_id: str, limit: int) -> None:
         super().__init__(f"the run {run_id!r} has more than {limit} descendants or ancestors: export them one by one")
+
+
+class PageTooLarge(AgentRunsError):
+    """The HTML page of a run would be larger than what a browser opens."""
+
+    def __init__(self, run_id: str, limit: int) -> None:
+        super().__init__(
+            f"the page of the run {run_id!r} would have more than {limit // 1_000_000} MB, too many for a browser: "
+            "leave out --html to write a run file, which agent-runs --file FILE show RUN reads"
+        )

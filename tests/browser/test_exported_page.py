@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from playwright.async_api import Page, expect
@@ -102,3 +103,15 @@ async def test_a_page_shows_one_run(tmp_path: Path) -> None:
     assert missing.exit_code == 2
     assert "there is no run 'b'" in missing.errors
     assert not (tmp_path / "page.html").exists()
+
+
+async def test_a_page_that_is_too_large_for_a_browser_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("viewer.offline.MAX_BYTES", 90_000)
+    file = write_run(tmp_path / "run.jsonl", "a", [decode_event(event("e", data=token_hex(20_000)))])
+    ran = await agent_runs({}, "--file", str(file), "export", "a", "--html", "-f", str(tmp_path / "page.html"))
+    assert ran.exit_code == 2
+    assert "leave out --html to write a run file" in ran.errors
+    assert not (tmp_path / "page.html").exists()
+    assert not (tmp_path / "page.html.partial").exists()
