@@ -1,10 +1,9 @@
 """A call of a language model as a context manager: it emits one event at the end of the call."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from inspect import isawaitable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self
 
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.call_context import CallContext
@@ -12,8 +11,6 @@ from agent_runs.emitter.event_chain import EventChain
 from agent_runs.emitter.never_raise import format_error, never_raise
 from agent_runs.emitter.recorded_answers import RecordedAnswers
 from agent_runs.events import Json, LlmCalled, LlmFailed
-
-_T = TypeVar("_T")
 
 
 class LlmCall(CallContext):
@@ -43,25 +40,8 @@ class LlmCall(CallContext):
     def _count_misuse(self, method: str, error: Exception) -> None:
         self._chain.count_misuse(f"run.llm.{method}", None, error)
 
-    def answer(self, function: Callable[[], _T], recording: RecordedAnswers | None = None) -> _T:
-        """Set `raw_response` to what `function` returns, or to the recorded answer, and return it.
-
-        Args:
-            function: calls the model. An awaitable that it returns is not awaited: use `answer_async`.
-            recording: the recording of a past run, which answers in place of the model, with text; by default that of
-                the run. If there is none, the model is called.
-
-        Raises what the function or the recording raises.
-        """
-        answer: _T = self._ask(function, recording)
+    def _set_answer(self, answer: Any) -> None:
         self.raw_response = answer
-        return answer
-
-    async def answer_async(self, function: Callable[[], Awaitable[_T]], recording: RecordedAnswers | None = None) -> _T:
-        """Do the same as `answer` with a function that returns an awaitable."""
-        answer: Any = self._ask(function, recording)
-        self.raw_response = answer = await answer if isawaitable(answer) else answer
-        return cast("_T", answer)
 
     def _ask_recording(self, recording: RecordedAnswers, function: Callable[[], Any]) -> Any:
         lane = self._keywords.get("lane")

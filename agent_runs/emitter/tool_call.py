@@ -1,10 +1,9 @@
 """A tool call as a context manager: it emits the request at its start and the result at its end."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from inspect import isawaitable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, Self
 
 from agent_runs.emitter.call_context import CallContext
 from agent_runs.emitter.event_chain import EventChain
@@ -13,8 +12,6 @@ from agent_runs.emitter.recorded_answers import RecordedAnswers
 from agent_runs.events import Json, ToolFailed, ToolRequested, ToolSucceeded
 
 _TYPES: Final = {"__enter__": "tool_requested"}  # the answer has one of two types
-
-_T = TypeVar("_T")
 
 
 class ToolCall(CallContext):
@@ -47,25 +44,8 @@ class ToolCall(CallContext):
     def _count_misuse(self, method: str, error: Exception) -> None:
         self._chain.count_misuse(f"run.tool.{method}", _TYPES.get(method), error)
 
-    def answer(self, function: Callable[[], _T], recording: RecordedAnswers | None = None) -> _T:
-        """Set `result` to what `function` returns, or to the recorded result, and return it.
-
-        Args:
-            function: calls the tool. An awaitable that it returns is not awaited: use `answer_async`.
-            recording: the recording of a past run, which answers in place of the tool; by default that of the run. If
-                there is none, the tool is called.
-
-        Raises what the function or the recording raises.
-        """
-        answer: _T = self._ask(function, recording)
+    def _set_answer(self, answer: Any) -> None:
         self.result = answer
-        return answer
-
-    async def answer_async(self, function: Callable[[], Awaitable[_T]], recording: RecordedAnswers | None = None) -> _T:
-        """Do the same as `answer` with a function that returns an awaitable."""
-        answer: Any = self._ask(function, recording)
-        self.result = answer = await answer if isawaitable(answer) else answer
-        return cast("_T", answer)
 
     def _ask_recording(self, recording: RecordedAnswers, function: Callable[[], Any]) -> Any:
         return recording.tool(self._request["tool_name"], self._request["tool_args"], call=function)
