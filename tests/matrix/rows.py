@@ -21,6 +21,11 @@ POOLED_READER: Final = "tests/integration/test_reader_connections.py"
 ON_PYTHON: Final = (
     "tests/acceptance/test_readme.py",
     "tests/unit/test_emitter.py",
+    "tests/unit/test_emitter_misuse.py",
+    "tests/unit/test_emitter_settings.py",
+    "tests/unit/test_emitter_threads.py",
+    "tests/unit/test_redaction.py",
+    "tests/unit/test_tracing.py",
     "tests/unit/test_decorators.py",
     "tests/unit/test_copies_of_runs.py",
     "tests/integration/test_emitter_delivery.py",

@@ -1,5 +1,9 @@
 """Fixtures of the unit tests, and how property tests run: without hypothesis' clock, for busy machines."""
 
+import logging
+from collections.abc import Iterator
+from threading import get_ident
+
 import pytest
 from hypothesis import settings
 
@@ -20,3 +24,19 @@ def emitter() -> RecordingEmitter:
 def run(emitter: RecordingEmitter) -> Run:
     """A run of the emitter, without events."""
     return emitter.run("run-1")
+
+
+@pytest.fixture
+def own_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Capture only what the library logs in the test's thread.
+
+    Emitters of earlier tests may still have threads, and the garbage collector lets asyncio log that their tasks were
+    destroyed, in whatever thread it runs.
+    """
+
+    def is_own(record: logging.LogRecord) -> bool:
+        return record.thread == get_ident() and record.name.startswith("agent_runs")
+
+    caplog.handler.addFilter(is_own)
+    yield
+    caplog.handler.removeFilter(is_own)
