@@ -27,6 +27,10 @@ SHARED_SESSIONS: Final = (
     "DATABASE_URL: the connection pooler gives each transaction another session of PostgreSQL, but consumers need "
     "sessions for their settings and locks: set pool_mode=session for this database, or connect without the pooler"
 )
+_NO_FREE_SESSION: Final = (
+    "PostgreSQL is stopped or overloaded, or the pool of a connection pooler is full: it needs AGENT_RUNS_LANES + 4 "
+    "sessions for each consumer (default_pool_size of PgBouncer)"
+)
 
 
 class Offsets(NamedTuple):
@@ -81,6 +85,10 @@ class Store:
         except NewConnection as error:  # a session that other clients use too has their prepared statements
             store.terminate()
             raise UsageError(SHARED_SESSIONS) from error
+        except ConnectionLost as error:
+            if error.limit_exceeded:
+                raise ConnectionLost(f"connected, but {error}: {_NO_FREE_SESSION}") from error
+            raise
         return store
 
     async def open_another(self) -> "Store":

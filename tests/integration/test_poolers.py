@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-from consumer.errors import LoginRefused, UsageError
+from consumer.errors import ConnectionLost, LoginRefused, UsageError
 from consumer.postgres.migrations import migrate
 from consumer.postgres.requirements import CONSUME, check_database
 from consumer.postgres.store import SHARED_SESSIONS, Store
@@ -64,6 +64,19 @@ async def test_a_pooler_without_sessions_is_refused_with_the_remedy(pooled: Pool
         for check in (partial(check_database, rights=CONSUME), migrate):
             with pytest.raises(UsageError, match=SHARED_SESSIONS[:60]):
                 await _closed_after(config, check)
+
+
+async def test_a_pool_without_a_free_session_is_told_with_the_number_that_consumers_need(
+    scene: Scene, tmp_path: Path
+) -> None:
+    async with pgbouncer(scene.database, tmp_path, 1, "session") as url:
+        config = DatabaseConfig(url=url)
+        store = await Store.connect(config, scene.topic)
+        try:
+            with pytest.raises(ConnectionLost, match=r"connected, but no answer .*LANES \+ 4 sessions for each consumer"):
+                await Store.connect(DatabaseConfig(url=url, connect_timeout_s=0.3), scene.topic)
+        finally:
+            store.terminate()
 
 
 async def test_what_the_pooler_itself_refuses_is_told_with_the_remedy(pooled: Pooled) -> None:
