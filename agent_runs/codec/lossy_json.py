@@ -47,10 +47,17 @@ def _enc_hook(value: Any) -> Any:  # noqa: PLR0911  # a return for each kind of 
             return os.fspath(value)
         if issubclass(kind, date | time):  # a subclass, such as freezegun's FakeDatetime
             return value.isoformat()
-        return kind.model_dump(value, mode="json")  # pydantic: LLM clients return its models
-    except Exception as error:  # noqa: BLE001  # most types have no such method; one that raises must not lose the event
+        return _dump_of_library(value, kind)
+    except Exception as error:  # noqa: BLE001  # an object that raises must not lose the event
         reraise_from_signal_handler(error)
         return {"$repr": safe_repr(value)}
+
+
+def _dump_of_library(value: Any, kind: type) -> Any:
+    """Return the parts of an object that its library can name: of pydantic's models, and of Arrow's scalars."""
+    if hasattr(kind, "model_dump"):  # LLM clients return pydantic's models
+        return kind.model_dump(value, mode="json")
+    return value.as_py() if hasattr(kind, "as_py") else {"$repr": safe_repr(value)}
 
 
 # Encodes nearly every value. It writes a NaN as null if it is a float, and as NaN, which is not JSON, if a Decimal.

@@ -1,6 +1,7 @@
 """Numbers of other libraries, and which numbers PostgreSQL can store."""
 
 from decimal import Decimal
+from numbers import Real
 from operator import index
 from typing import Any, Final
 
@@ -34,16 +35,16 @@ def number_type(kind: type) -> type[float] | None:
 def number_of(value: Any, kind: type) -> float | None:
     """Return the number that an object is, such as a scalar of numpy or a tensor without dimensions, or None.
 
-    A tensor has a method `item`, and other integers have `__index__`. An array of one item has both, but its `shape`
-    is not empty.
+    A tensor has a method `item`, other integers have `__index__`, and other real numbers are registered as such. An
+    array of one item has both methods, but its `shape` is not empty; a masked one has a `mask`.
     """
     if (convert := number_type(kind)) is not None:
         return convert(value)
     try:
-        if getattr(value, "shape", ()) != ():
+        if getattr(value, "shape", ()) != () or getattr(value, "mask", False):
             return None
         if not hasattr(kind, "item"):
-            return index(value) if hasattr(kind, "__index__") else None
+            return _real_number(value, kind)
         number: Any = value.item()
         # The integer of numpy's `datetime64` and `timedelta64` is a number of nanoseconds.
         is_time = getattr(getattr(value, "dtype", None), "kind", None) in ("m", "M")
@@ -51,6 +52,15 @@ def number_of(value: Any, kind: type) -> float | None:
     except Exception as error:  # noqa: BLE001  # an object of another kind, with an `item` of its own
         reraise_from_signal_handler(error)
         return None
+
+
+def _real_number(value: Any, kind: type) -> float | None:
+    if hasattr(kind, "__index__"):
+        return index(value)
+    if hasattr(kind, "__float__"):
+        return float(value) if issubclass(kind, Real) else None
+    number = value.value if kind.__module__ == "ctypes" else None
+    return number if type(number) in (int, float, bool) else None
 
 
 def fits_numeric(value: Decimal) -> bool:

@@ -8,6 +8,7 @@ takes a step in Python for each value.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from math import isfinite
 from operator import itemgetter
 from typing import Any, Final
@@ -15,7 +16,9 @@ from uuid import UUID
 
 import msgspec
 
+from agent_runs.codec.alike_values import copy_alike, plain_decimal
 from agent_runs.codec.json_scan import MAX_DEPTH
+from agent_runs.codec.lone_surrogates import escaped_json, escaped_text
 from agent_runs.codec.lossy_json import (
     LONE_SURROGATE,
     dump_fast,
@@ -81,7 +84,7 @@ class PlainCopy:
         self._max_depth = max_depth
         self._canonical = canonical
         self.checks_texts = check_texts
-        self._plain_types = frozenset({bool, type(None)}) if check_texts else PLAIN_TYPES
+        self._plain_types: set[Any] = {bool, type(None)} if check_texts else set(PLAIN_TYPES)
         self._converters: dict[type, Callable[[Any], Any]] = {}
         self._open: set[int] = set()
 
@@ -104,6 +107,12 @@ class PlainCopy:
             convert = _of_decimal
         elif kind is str:
             convert = self._of_text
+        elif issubclass(kind, Enum):
+            convert = self._of_member
+            if not self.checks_texts and all(type(member.value) in (str, int) for member in kind):
+                self._plain_types.add(kind)  # msgspec encodes the other members without this step
+        elif kind.__module__.startswith("pathlib"):
+            convert = self._of_path
         else:
             convert = _of_integer if kind is int else self._of_object
         self._converters[kind] = convert
@@ -115,6 +124,10 @@ class PlainCopy:
             return {"$repr": safe_repr(value)}
         if not self.checks_texts and _has_only_scalars(value.values() if kind is dict else value):
             return value
+        if self.checks_texts and not open_containers and not self._canonical and is_plain(value, self._max_depth):
+            whole = escaped_json(value)
+            if whole is not None:
+                return whole
         open_containers.add(number)
         if kind is dict:
             copied = self._of_dict(value)
@@ -128,9 +141,8 @@ class PlainCopy:
     # Of these two functions, the parts that run for each item are written out: a payload may have thousands of items.
 
     def _of_dict(self, value: dict[Any, Any]) -> Any:
-        if len(value) > _MANY and number_type(type(next(iter(value.values())))) is not None:
-            snapshot = dict(value)  # another thread may change the dictionary
-            copied = dict(zip(snapshot, self._of_items(snapshot.values()), strict=True))
+        if len(value) > _MANY and (alike := self._of_alike_values(dict(value))) is not None:
+            copied = alike
         else:
             types, converters = self._plain_types, self._converters
             copied = {
@@ -139,15 +151,18 @@ class PlainCopy:
             }
         return self._with_safe_keys(copied) if self.checks_texts else copied
 
-    def _of_items(self, items: Collection[Any]) -> list[Any]:
-        number = number_type(type(next(iter(items), None)))
-        if number is not None and len(set(map(type, items))) == 1:
-            numbers = list(map(number, items))
-            return numbers if number is not float or all(map(isfinite, numbers)) else list(map(_of_float, items))
+    def _of_alike_values(self, snapshot: dict[Any, Any]) -> dict[Any, Any] | None:
+        copies = copy_alike(list(snapshot.values()))
+        return None if copies is None else dict(zip(snapshot, copies, strict=True))
+
+    def _of_items(self, items: Collection[Any]) -> Any:
+        snapshot = list(items)  # another thread may change the container
+        if snapshot and (alike := copy_alike(snapshot)) is not None:
+            return alike
         types, converters = self._plain_types, self._converters
         return [
             item if (kind := type(item)) in types else (converters.get(kind) or self._converter(kind))(item)
-            for item in items
+            for item in snapshot
         ]
 
     def _with_safe_keys(self, value: dict[Any, Any]) -> Any:
@@ -165,7 +180,13 @@ class PlainCopy:
     def _of_text(self, text: str) -> Any:
         if text.isascii() or not LONE_SURROGATE.search(text):
             return text
-        return msgspec.Raw(dump_text(text, canonical=self._canonical).encode())
+        return escaped_text(text)
+
+    def _of_member(self, member: Enum) -> Any:
+        return self.of(member.value)
+
+    def _of_path(self, path: object) -> Any:
+        return self.of(str(path))
 
     def _of_object(self, value: Any) -> Any:
         kind = type(value)
@@ -203,6 +224,8 @@ def _of_float(value: Any) -> Any:
 
 
 def _of_decimal(value: Decimal) -> Any:
+    if type(value) is Decimal and (plain := plain_decimal(value)):
+        return plain
     return value if fits_numeric(value) else {"$repr": safe_repr(value)}
 
 

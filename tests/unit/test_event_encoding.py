@@ -4,10 +4,12 @@ import json
 import math
 import operator
 from collections import OrderedDict, UserDict
+from ctypes import c_double, c_int
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -151,6 +153,23 @@ class Pair(NamedTuple):
     b: None
 
 
+class Shade(Enum):
+    """An enumeration whose values msgspec does not encode exactly."""
+
+    DARK = 0.5
+    UNKNOWN = math.nan
+
+
+class ArrowScalar:
+    """A scalar as pyarrow has them."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def as_py(self) -> object:
+        return self._value
+
+
 def encoded(payload: Any) -> Any:
     """Return the payload that a JSON reader finds in the message."""
     value = encode_event(RunCompleted(id="e", timestamp=AT, result=payload))
@@ -205,6 +224,13 @@ EXPRESSIBLE = [
     (np.str_("a"), "a"),
     (np.array(6), 6),
     ({np.int64(6): np.int64(7)}, {"6": 7}),
+    (Fraction(1, 4), 0.25),
+    (c_int(6), 6),
+    (c_double(0.5), 0.5),
+    (ArrowScalar(0.5), 0.5),
+    (ArrowScalar(None), None),
+    (Shade.DARK, 0.5),
+    ([Decimal("1.50"), Decimal("-0"), Decimal("2E+3")], [1.5, 0, 2000]),
     ({None: 1, True: 2, 1.5: 3, (1, "a"): 4}, {"null": 1, "true": 2, "1.5": 3, '[1,"a"]': 4}),
     ({Colour.RED: 1, UUID(int=7): 2}, {"red": 1, "00000000-0000-0000-0000-000000000007": 2}),
 ]
@@ -215,6 +241,9 @@ INEXPRESSIBLE = [
     (Scalar(1j), "<scalar 1j>"),
     (np.float32("nan"), "nan"),
     (np.array([6]), "array([6])"),
+    (np.ma.masked, "masked"),
+    (Fraction(10**400), f"Fraction({10**400}, 1)"),
+    (Shade.UNKNOWN, "nan"),
     (np.complex64(1j), "np.complex64(1j)"),
     (np.datetime64(1, "ns"), "np.datetime64('1970-01-01T00:00:00.000000001')"),
     (math.nan, "nan"),
@@ -255,6 +284,29 @@ def test_a_value_that_json_cannot_express_becomes_its_repr(payload: Any, represe
     assert encoded({"a": [payload], "b": (payload, 1)}) == {"a": [expected], "b": [expected, 1]}
     assert encoded(Point(1, payload)) == {"x": 1, "y": expected}
     assert encoded_slowly(payload) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([Decimal(x) / 8 for x in range(60)], [x / 8 for x in range(60)]),
+        ([Colour.RED] * 60, ["red"] * 60),
+        ([Path(f"/{x}") for x in range(60)], [f"/{x}" for x in range(60)]),
+        ([f'"caf\ud800\n {x}' for x in range(60)], [f'"caf\ud800\n {x}' for x in range(60)]),
+    ],
+)
+@pytest.mark.parametrize(
+    "odd", [1, "é\udfff", b"b", Decimal("NaN"), Decimal("7" * 131_073), Colour.RED, math.nan, Shade.DARK, Path("/a")]
+)
+def test_many_values_of_one_type_are_encoded_as_each_of_them(values: Any, expected: Any, odd: Any) -> None:
+    of_odd = encoded_slowly(odd)
+    for payload, found in (
+        (values, expected),
+        ([*values, odd], [*expected, of_odd]),
+        (dict(enumerate([odd, *values])), {str(n): x for n, x in enumerate([of_odd, *expected])}),
+        ({"a": values, "b\ud800": odd}, {"a": expected, "b\ud800": of_odd}),
+    ):
+        assert encoded(payload) == found
 
 
 def test_text_that_looks_like_nan_is_not_changed() -> None:

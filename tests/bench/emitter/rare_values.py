@@ -9,6 +9,10 @@ import logging
 import math
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from pathlib import PurePosixPath
 from time import thread_time
 from typing import Any, Final
 
@@ -30,6 +34,12 @@ class Message:
     role: str
     content: str
     name: str | None = None
+
+
+class Color(Enum):
+    """An enumeration of texts."""
+
+    RED = "red"
 
 
 def arguments(*values: Any) -> dict[str, Any]:
@@ -60,6 +70,23 @@ CASES: Final[dict[str, tuple[Any, Any]]] = {
     "12 arguments and 4 scalars of numpy": (
         arguments(np.int64(5), np.float32(1.5), np.float64(1.5), np.bool_(True)),
         arguments(5, 1.5, 1.5, True),
+    ),
+    "12 arguments and a lone surrogate": (arguments("caf\ud800"), arguments("café")),
+    "12 arguments, a Fraction and a path": (
+        arguments(Fraction(1, 3), PurePosixPath("/a/b")),
+        arguments(1 / 3, "/a/b"),
+    ),
+    "1,000 decimals": ([Decimal(x) / 8 for x in _ITEMS], [x / 8 for x in _ITEMS]),
+    "1,000 members of an enumeration": ([Color.RED] * 1000, ["red"] * 1000),
+    "1,000 paths": ([PurePosixPath(f"/data/{x}") for x in _ITEMS], [f"/data/{x}" for x in _ITEMS]),
+    "1,000 lone surrogates": ([f"caf\ud800 {x}" for x in _ITEMS], [f"café {x}" for x in _ITEMS]),
+    "1,000 dictionaries with an enumeration, a decimal and a path": (
+        [{"id": "x", "color": Color.RED, "price": Decimal(x) / 8, "file": PurePosixPath("/data")} for x in _ITEMS],
+        [{"id": "x", "color": "red", "price": x / 8, "file": "/data"} for x in _ITEMS],
+    ),
+    "1,000 dictionaries with a lone surrogate": (
+        [{"id": "x", "role": "user", "content": f"caf\ud800 {x}"} for x in _ITEMS],
+        [{"id": "x", "role": "user", "content": f"café {x}"} for x in _ITEMS],
     ),
     "1,000 NaN": ([math.nan] * 1000, [x + 0.5 for x in _ITEMS]),
     "1,000 sets": ([{x, x + 1} for x in _ITEMS], [[x, x + 1] for x in _ITEMS]),
