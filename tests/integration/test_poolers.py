@@ -73,9 +73,7 @@ async def test_a_pool_without_a_free_session_is_told_with_the_number_that_consum
         config = DatabaseConfig(url=url)
         store = await Store.connect(config, scene.topic)
         try:
-            with pytest.raises(
-                ConnectionLost, match=r"but no answer .*LANES \+ 4 sessions for each consumer"
-            ):
+            with pytest.raises(ConnectionLost, match=r"but no answer .*LANES \+ 4 sessions for each consumer"):
                 await Store.connect(DatabaseConfig(url=url, connect_timeout_s=0.3), scene.topic)
         finally:
             store.terminate()
