@@ -166,6 +166,9 @@ class ArrowScalar:
     def __init__(self, value: object) -> None:
         self._value = value
 
+    def __repr__(self) -> str:
+        return f"<arrow {self._value}>"
+
     def as_py(self) -> object:
         return self._value
 
