@@ -111,7 +111,16 @@ class Run(EventMethods):
         extra: Extra = None,
         **further: Json,
     ) -> LlmCall:
-        """Make a context manager for a call of a model: `with run.llm("m", prompt) as call: call.raw_response = …`."""
+        """Make a context manager for a call of a model: `with run.llm("m", prompt) as call: call.raw_response = …`.
+
+        Args:
+            model: the name of the model.
+            user_prompt: text, or any other value, such as a list of messages; stored as its canonical JSON.
+            system_prompt: as `user_prompt`.
+            parent: the id of the event that led to the call; by default the event before the block.
+            extra: further fields of the event, by name.
+            further: further fields of the event.
+        """
         fields = {"model": model, "system_prompt": text_of(system_prompt), "user_prompt": text_of(user_prompt)}
         return LlmCall(self._chain, fields, parent, extra, further)
 
@@ -128,7 +137,12 @@ class Run(EventMethods):
     ) -> ToolCall:
         """Make a context manager for a tool call: `with run.tool("search", {"q": "tea"}) as call: call.result = …`.
 
-        The further fields are those of the request; a `call_id` is also a field of the answer.
+        Args:
+            tool_name: the name of the tool.
+            tool_args: its arguments, any value.
+            parent: the id of the event that led to the request; `EventMethods` describes the default.
+            extra: further fields of the request, by name; a `call_id` is also a field of the answer.
+            further: further fields of the request, as `extra`.
         """
         request = {"tool_name": tool_name, "tool_args": tool_args}
         return ToolCall(self._chain, request, parent, extra, further)
