@@ -10,7 +10,7 @@ _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
 
 def time_text(at: datetime) -> str:
     """Return a time in UTC, such as `2026-01-31 23:59:59Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}".zfill(20)  # strftime does not pad the year on every system
 
 
 def duration_text(duration: timedelta) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import click
 
 from agent_runs.cli.output import is_terminal, note, print_line
 from agent_runs.cli.source import read
+from agent_runs.errors import Undelivered
 from agent_runs.reader import RunSource
 from agent_runs.reader.event_text import count_text
 from agent_runs.run_file import export_runs, with_descendants
@@ -68,6 +70,8 @@ def export_command(run_ids: tuple[str, ...], path: Path | None, with_children: b
 def _target(path: Path | None) -> Iterator[BinaryIO]:
     """Open the file, or standard output; a file appears under its name only when it is complete.
 
+    Of several exports to one file at once, each writes a file of its own, and the last one to end replaces the others.
+
     A device or a named pipe is written to: it must not be replaced by a file. The file that a symbolic link names is
     replaced, and not the link.
     """
@@ -79,7 +83,7 @@ def _target(path: Path | None) -> Iterator[BinaryIO]:
             yield file
         return
     path = path.resolve()
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with partial.open("wb") as file:
             yield file
@@ -104,8 +108,19 @@ def import_command(path: Path) -> None:
     """
     from agent_runs.run_file.publish import import_runs  # noqa: PLC0415  # loads the Kafka client
 
+    published = 0
+
+    def count(events: int) -> None:
+        nonlocal published
+        published += events
+
     with _seekable(path) as file:
-        runs, events = asyncio.run(import_runs(file, os.environ))
+        try:
+            runs, events = asyncio.run(import_runs(file, os.environ, progress=count))
+        except Undelivered:
+            if published:
+                note(f"The first {count_text(published, 'event')} are published. It is safe to import the file again.")
+            raise
     print_line(f"Published {count_text(events, 'event')} of {count_text(runs, 'run')}; a consumer stores them.")
 
 

@@ -19,6 +19,7 @@ from agent_runs.run_file import RunNotFound
 from agent_runs.status import RunState, fold
 from agent_runs.times import time_text
 
+_TREE_RUNS: Final = 100  # ancestors, and as many descendants
 _ASKING_CHILDREN: Final = 20  # whose open questions are shown
 
 
@@ -53,7 +54,7 @@ async def _show_json(source: RunSource, run_id: str) -> None:
 
 async def _show(source: RunSource, run_id: str) -> None:
     run = await summary_of(source, run_id)
-    tree = await source.get_tree(run_id)
+    tree = await source.get_tree(run_id, limit=_TREE_RUNS)
     _print_facts(run)
     if tree is not None and len(tree.ancestors) + len(tree.nodes) > 1:
         print_line("")
@@ -107,7 +108,7 @@ def _tree_lines(tree: RunTree, run_id: str) -> Iterator[Text]:
     for node in tree.nodes:
         yield _tree_line(len(tree.ancestors) + node.depth, node.run, run_id)
     if not tree.is_complete:
-        yield Text("… and more", "dim")
+        yield Text("… and more: agent-runs runs --parent RUN lists the children of a run", "dim")
 
 
 def _tree_line(depth: int, run: RunSummary, run_id: str) -> Text:

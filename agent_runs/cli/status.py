@@ -69,6 +69,9 @@ def status_command(output: str) -> None:
         print_json(to_json(_document(counts, store, topic, rows)).encode())
     else:
         _print(counts, store, topic, rows)
+    others = sorted({partition.topic for partition in store.partitions} - {topic})
+    if others and not of_topic:
+        note(f"The database holds the topic {others[0]!r}, not {topic!r}: set AGENT_RUNS_TOPIC.")
     if problem is not None:
         note("The lag is not known:")
         raise problem

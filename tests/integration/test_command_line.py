@@ -273,6 +273,7 @@ async def test_the_status_has_the_lag_in_records_and_seconds(scene: Scene) -> No
 
     found: dict[str, Any] = json.loads((await run(scene, "status", "-o", "json")).output)
     text = (await run(scene, "status")).output
+    other = await agent_runs(scene.environ() | {"AGENT_RUNS_TOPIC": "nowhere"}, "status")
     await scene.consume()
     after = json.loads((await run(scene, "status", "-o", "json")).output)
 
@@ -281,6 +282,7 @@ async def test_the_status_has_the_lag_in_records_and_seconds(scene: Scene) -> No
     assert (lag["next_offset"], lag["lag_records"], later["lag_records"], later["lag_seconds"]) == (13, 2, 0, 0.0)
     assert lag["lag_seconds"] > 0
     assert "0 running, 1 waiting, 0 completed, 1 failed" in text
+    assert (other.exit_code, "The database holds the topic 'test-" in other.errors) == (4, True)
     assert (found["open_dead_letters"], after["open_dead_letters"]) == (0, 1)
 
 

@@ -1,12 +1,16 @@
-"""Where `agent-runs export` writes: a new file, the file of a link, a pipe, a device."""
+"""Where `agent-runs export` writes, and what an `import` says that Kafka interrupts."""
 
 import asyncio
 import os
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from agent_runs.cli.export_import import _target
+from agent_runs.errors import KafkaUnavailable
 from agent_runs.reader import RunSummary
 from agent_runs.run_file.writer import RunWriter
 from agent_runs.status import RunStatus
@@ -61,4 +65,34 @@ def test_a_full_disk_and_a_missing_folder_are_one_sentence(source: Path, tmp_pat
     on_full, nowhere = export(source, full), export(source, tmp_path / "none" / "run.jsonl")
 
     assert on_full == Ran(2, "", "error: the output or a file cannot be written or read: No space left on device\n")
-    assert nowhere == Ran(2, "", f"error: {tmp_path}/none/run.jsonl.partial: No such file or directory\n")
+    assert (nowhere.exit_code, nowhere.output) == (2, "")
+    assert re.fullmatch(
+        rf"error: {tmp_path}/none/run.jsonl.[0-9a-f]{{8}}.partial: No such file or directory\n", nowhere.errors
+    )
+
+
+def test_an_import_that_kafka_interrupts_says_what_is_published(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(path: Path, environ: object, progress: Callable[[int], None]) -> None:
+        progress(1000)
+        progress(500)
+        raise KafkaUnavailable("the broker is gone")
+
+    monkeypatch.setattr("agent_runs.run_file.publish.import_runs", interrupted)
+
+    ran = asyncio.run(agent_runs({}, "import", str(source)))
+
+    published = "The first 1500 events are published. It is safe to import the file again.\n"
+    assert ran == Ran(4, "", f"{published}error: the broker is gone\n")
+
+
+def test_of_two_exports_to_one_file_at_once_each_writes_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with _target(path) as slow:
+        slow.write(b"slow ")
+        with _target(path) as fast:
+            fast.write(b"fast")
+        assert path.read_bytes() == b"fast"
+        slow.write(b"and whole")
+
+    assert path.read_bytes() == b"slow and whole"
+    assert list(tmp_path.iterdir()) == [path]
