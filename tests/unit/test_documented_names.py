@@ -80,7 +80,7 @@ def test_every_function_of_the_reader_is_documented() -> None:
     functions = {name for name in dir(Reader) if not name.startswith("_") and isroutine(getattr(Reader, name))}
     documented = set(re.findall(r"`(\w+)[(`]", section("reading.md", "Functions")))
 
-    assert functions - documented == {"close", "related_runs", "store_status"}
+    assert functions - documented == {"close", "related_runs"}
 
 
 def test_every_address_of_the_api_is_documented() -> None:
