@@ -9,6 +9,11 @@ from hypothesis import settings
 
 from agent_runs.emitter.run import Run
 from agent_runs.testing import RecordingEmitter
+from consumer.lanes import queue as queues
+from consumer.lanes.lanes import Lane
+from consumer.settings import IngestConfig
+from consumer.telemetry.observer import Observer
+from tests.support.fakes import FakeWriter
 
 settings.register_profile("unit", deadline=None)
 settings.load_profile("unit")
@@ -40,3 +45,28 @@ def own_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     caplog.handler.addFilter(is_own)
     yield
     caplog.handler.removeFilter(is_own)
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The consecutive failures before each delay; no delay takes time."""
+    requested: list[int] = []
+
+    def retry_delay_s(failures: int) -> float:
+        requested.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(queues, "retry_delay_s", retry_delay_s)
+    return requested
+
+
+@pytest.fixture
+def writer() -> FakeWriter:
+    """A writer without a database."""
+    return FakeWriter()
+
+
+@pytest.fixture
+def lane(writer: FakeWriter) -> Lane:
+    """A lane with the writer."""
+    return Lane(writer, IngestConfig(), Observer(60.0))
