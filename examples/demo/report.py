@@ -21,18 +21,18 @@ NOT_SHOWN = {"id", "parent_event_id", "timestamp", "session_id", "system_prompt"
 
 NEXT_STEPS = """
 [bold]What next[/]
-  README.md    how your agent publishes, and what is guaranteed
+  README.md          how your agent publishes, and what is guaranteed
   make demo VIEW=1   the same, and then these runs in a browser
-  make up      Kafka, PostgreSQL and the viewer, which stay; .local/env has their addresses
-  agent-runs   reads what agents did (in .venv/bin; docs/command-line.md). With an agent that asks,
-               .venv/bin/python examples/ask_human.py wait, try
-                 agent-runs questions             who waits for an answer
-                 agent-runs answer RUN yes        the agent continues
-                 agent-runs show RUN              every event, with the status after it
-                 agent-runs prompt RUN --diff     what is new in the last prompt
-                 agent-runs export RUN -f FILE    a file to hand over
-                 agent-runs import FILE           publish it again
-  schema/      the tables, and useful queries
+  make up            Kafka, PostgreSQL and the viewer, which stay; .local/env has their addresses
+  schema/            the tables, and useful queries
+  agent-runs         reads what agents did (in .venv/bin; docs/command-line.md). With an agent that asks,
+                     .venv/bin/python examples/ask_human.py wait, try
+                       agent-runs questions             who waits for an answer
+                       agent-runs answer RUN yes        the agent continues
+                       agent-runs show RUN              every event, with the status after it
+                       agent-runs prompt RUN --diff     what is new in the last prompt
+                       agent-runs export RUN -f FILE    a file to hand over
+                       agent-runs import FILE           publish it again
 """
 
 

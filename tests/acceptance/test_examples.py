@@ -181,7 +181,7 @@ async def test_an_agent_that_waits_continues_with_the_answer_of_another_process(
     await until(lambda: is_waiting(scene, run_id), "the question is stored")
     # when the command that it prints is run, with the other answer,
     answered = await agent_runs(scene.environ(), *command.replace("yes", "no").split())
-    # then the agent goes on with the answer, and completes its run.
+    # then the agent continues with the answer, and completes its run.
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert (answered.exit_code, answered.errors) == (0, "")
     assert (process.returncode, output.decode()) == (0, "We would rather repair it.\n")
@@ -224,7 +224,7 @@ async def test_an_agent_is_paused_and_resumed_in_another_process_from_its_stored
     answered = await agent_runs(scene.environ(), "answer", run_id, "yes")
     assert (answered.exit_code, answered.errors) == (0, "")
     resumed = await run_example(scene, "resume_agent.py", "resume", run_id)
-    # then it goes on where it was: it does not look up the order again,
+    # then it continues where it was: it does not look up the order again,
     assert "EUR 189 are paid\nYour money is on its way.\n" in resumed
     runs, events = await stored(scene)
     assert runs[run_id].status == "completed"

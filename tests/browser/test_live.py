@@ -1,4 +1,4 @@
-"""A run that goes on, in a real browser: agents, Kafka, consumers, PostgreSQL and the viewer."""
+"""A run that is executed, in a real browser: agents, Kafka, consumers, PostgreSQL and the viewer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ async def test_a_page_follows_its_run_while_a_consumer_is_killed(page: Page, sce
 
 async def test_a_question_is_answered_and_its_run_completes(page: Page, scene: Scene, viewer: str) -> None:
     scene.start()
-    # Given an agent that waits for an answer, and goes on with it,
+    # Given an agent that waits for an answer, and continues with it,
     with Emitter(environ=scene.environ()) as emitter:
         run = emitter.start_run(agent_id="refund-desk")
         question = run.tool_requested("ask_human", {"question": "Refund EUR 189?"})

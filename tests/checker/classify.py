@@ -1,4 +1,4 @@
-"""Classifies one record by itself: an event, or rejected for the first reason that applies.
+"""Classifies one record without the others: an event, or rejected for the first reason that applies.
 
 Whether an event is a repeat or conflicts with a stored one depends on its run: see `model`.
 """

@@ -70,7 +70,7 @@ class LogFollower:
                 self.log_buffer.add(record_of(message))
             elif error.code() == KafkaError._PARTITION_EOF:
                 self.log_buffer.reached(not_none(message.partition()), not_none(message.offset()))
-            # Any other error is temporary: the client retries by itself.
+            # Any other error is temporary: the client retries.
         return bool(messages)
 
     def _is_beyond_the_end(self, partition: int, offset: int) -> bool:

@@ -1,4 +1,4 @@
-"""The group's coordinator refuses a consumer: health is red, the log says why, and the consumer recovers by itself."""
+"""The coordinator refuses a consumer: health and log say why, and the consumer recovers without a restart."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -61,7 +61,7 @@ async def test_a_consumer_survives_a_dead_connection_to_kafka_and_can_be_stopped
         # then one of them can be stopped in time, and the other one is unhealthy;
         await leaves.terminate(STOP_S)
         await wait_until_unhealthy(port, "Kafka has not reported")
-        # and when the connections work again, it catches up by itself.
+        # and when the connections work again, it catches up.
         proxy.reachable.set()
         proxy.blocked.clear()
         await scene.wait_for_more(200)

@@ -72,7 +72,7 @@ async def test_a_batch_that_exceeds_a_timeout_is_stored_in_parts_and_a_record_th
     await scene.publish(*(Message(KEY, event(event_id)) for event_id in ("before", "slow", "behind")))
     await wait_until_unhealthy(port, "the record at offset 61 exceeds a limit: canceling statement due to statement")
     await until(lambda: _last_is(scene, "before"), "the record before it is stored")
-    # And when the limit is gone, then the partition continues by itself.
+    # And when the limit is gone, then the partition continues without a restart.
     await execute(scene.database, "DROP TRIGGER exceed_limit ON run_events")
     await scene.wait_until_drained()
     await wait_until_healthy(port)

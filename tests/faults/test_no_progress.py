@@ -1,4 +1,4 @@
-"""A consumer that makes no progress: its health reports that, and it recovers by itself."""
+"""A consumer that makes no progress: its health reports that, and it recovers without a restart."""
 
 from random import Random
 

@@ -40,7 +40,7 @@ async def test_without_postgresql_a_consumer_is_live_and_not_ready_until_postgre
     # then it is not ready, because it is not a member of its group, and a restart would not help,
     await wait_for_probe(port, "/readyz", 503, "this consumer is not a member of its group")
     assert await health(port, "/livez") == (200, "ok\n")
-    # and it becomes ready by itself.
+    # and it becomes ready without a restart.
     killable_postgres.start()
     await wait_for_probe(port, "/readyz", 200)
     await wait_for_probe(port, "/healthz", 200)

@@ -284,7 +284,7 @@ async def test_exceptions_from_signal_handlers_leave_one_thread_and_right_counts
                     emitting = False
                     interrupted += 1
             run.run_completed()
-            deadline = time.monotonic() + 10  # the thread of the previous emitter ends by itself
+            deadline = time.monotonic() + 10  # the thread of the previous emitter ends meanwhile
             while sum(thread.is_alive() for thread in threading.enumerate()) > 2:
                 assert time.monotonic() < deadline, threading.enumerate()
                 time.sleep(0.01)

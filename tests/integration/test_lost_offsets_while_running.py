@@ -84,7 +84,7 @@ async def test_a_running_consumer_resumes_without_a_restart_once_the_loss_is_acc
     # When an operator accepts the loss,
     accepted = await scene.command("offsets", "accept-loss", "--partition", "0", "--by", "Ada")
     assert accepted.exit_code == 0, accepted.output
-    # then the consumer resumes by itself and is healthy again.
+    # then the consumer resumes without a restart and is healthy again.
     await scene.wait_for_events("one", "a", "kept")
     await wait_until_healthy(port)
 

@@ -46,7 +46,7 @@ async def test_a_call_has_a_deadline_if_the_server_does_not_answer(database: str
         proxy.silent_from = b"BEGIN"
         with pytest.raises(DatabaseUnavailable, match=r"within 0\.3 s"):
             await reader.get_summary("run")
-        # also if not even a connection can be opened;
+        # even if no connection can be opened;
         with pytest.raises(DatabaseUnavailable):
             await reader.get_summary("run")
         # and the next call succeeds once it answers again.

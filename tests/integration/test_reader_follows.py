@@ -52,7 +52,7 @@ async def test_following_continues_after_the_server_did_not_answer(database: str
     async with DatabaseProxy(database) as proxy, Reader(proxy.database_url, timeout_s=0.2) as reader:
         stream = reader.get_run_events("run", follow=True)
         assert [(await anext(stream)).id for _ in "ab"] == ["a", "b"]
-        # when the server does not answer for longer than one call may take, then it goes on afterwards,
+        # when the server does not answer for longer than one call may take, then it continues afterwards,
         proxy.silent_from = b"BEGIN"
         following = asyncio.create_task(anext(stream))
         done, _ = await asyncio.wait({following}, timeout=0.3)

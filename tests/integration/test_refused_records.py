@@ -30,7 +30,7 @@ async def test_a_record_whose_effect_cannot_be_stored_is_rejected_alone(scene: S
     await scene.publish(*events_of("run", "first"))
     await scene.consume()
     await scene.rows("UPDATE agent_runs SET dropped_events = 9223372036854775807")
-    # and a batch in which every event is valid by itself, but one adds to that count,
+    # and a batch in which every event is valid on its own, but one adds to that count,
     dropped = Message(b"run", event("too-much", "events_dropped"))
     await scene.publish(*events_of("run", "a", "b", "c"), dropped, *events_of("run", "d"))
     # when it is consumed,

@@ -1,4 +1,4 @@
-"""A command that ends by itself gives up on an unavailable server (exit code 4); `run` waits."""
+"""A command other than `run` gives up on an unavailable server (exit code 4); `run` waits."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Commands check what they need before their first work, and name the remedy; what may pass by itself is waited for."""
+"""Commands check what they need before their first work, and name the remedy; what may be temporary is waited for."""
 
 import asyncio
 from collections.abc import Iterator

@@ -109,7 +109,7 @@ class Fleet:
             self.members.remove(member)
 
     async def terminate(self, member: Member) -> None:
-        """SIGTERM. L4: the member must end by itself and in time, whatever faults there are."""
+        """SIGTERM. L4: the member must end without SIGKILL and in time, whatever faults there are."""
         if member in self.members:
             self.members.remove(member)
         # Before the first line of its log it may not have installed the signal handler.

@@ -24,7 +24,7 @@ class Process:
     """One simulated process: its callbacks that are ready to run, and its signal handlers.
 
     Attributes:
-        frozen: its callbacks do not run, while time goes on (SIGSTOP).
+        frozen: its callbacks do not run, while time passes (SIGSTOP).
         dead: its callbacks are dropped, cleanup included (SIGKILL).
     """
 

@@ -83,7 +83,7 @@ class FaultInjector:
         env.server.available, env.server.read_only, env.server.slowness = True, False, 1.0
         env.server.statement_faults.clear()
         if self._rng.random() < 0.5:
-            env.server.commit_faults.clear()  # otherwise they hit the next COMMITs; each ends by itself
+            env.server.commit_faults.clear()  # otherwise they hit the next COMMITs; each ends on its own
         env.server.step_faults.clear()
         for client in env.clients:
             client.fetch_errors.clear()

@@ -45,7 +45,7 @@ def test_a_batch_within_the_limit_is_decompressed_and_a_larger_one_is_not(codec:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_the_batches_of_one_fetch_share_the_limit_and_each_fetch_begins_anew(codec: str) -> None:
+def test_the_batches_of_one_fetch_share_the_limit_and_each_fetch_begins_with_the_whole_limit(codec: str) -> None:
     raw = batch(codec, bytes(LIMIT // 2))
     decompression_limit.begin_fetch(100)
     values(raw)

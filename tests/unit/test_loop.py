@@ -74,7 +74,7 @@ async def test_a_partition_whose_records_cannot_be_decoded_for_lack_of_memory_ha
     running = asyncio.create_task(loop.run(OneFetch(claims), lanes, Observer(60.0), CONFIG))
     await until(lambda: bool(lanes.slices) or running.done())
     running.cancel()
-    # then the first partition halts with the offset, and the second one goes on.
+    # then the first partition halts with the offset, and the second one continues.
     assert (first.state, second.state) == (ClaimState.HALTED, ClaimState.READY)
     assert "too little memory to decode the records at offset 7" in first.halt_reason
     assert [slice_.claim for slice_ in lanes.slices] == [second]

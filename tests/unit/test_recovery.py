@@ -148,7 +148,7 @@ async def test_failures_that_need_waiting_do_not_count_as_immediate_retries(
     writer.failure = lambda batch: errors.pop(0) if errors else None
     lane.submit(slice_of(ready(0, writer), 0, 3))
 
-    # when the lane goes on, then it stores the batch.
+    # when the lane continues, then it stores the batch.
     await write_all(lane)
     assert writer.stored == [[(0, 0, 3)]]
 

@@ -108,7 +108,7 @@ class DatabaseProxy(Proxy):
         return self._url._replace(netloc=f"{user}{HOST}:{self.port}", path=f"/{database}").geturl()
 
     def is_write(self, data: bytes) -> bool:
-        # The driver sends nothing else until it has the answer, so a COMMIT is a chunk by itself.
+        # The driver sends nothing else until it has the answer, so a COMMIT is a chunk of its own.
         return data == COMMIT
 
 
