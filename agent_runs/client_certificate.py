@@ -2,9 +2,13 @@
 
 import ssl
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 Part = Literal["certificate", "key", "password"]
+
+# OpenSSL's reasons for a private key that is valid and not the certificate's.
+_OTHER_KEY: Final = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+_LONG_PATH: Final = 256  # characters
 
 
 class InvalidCertificate(ValueError):
@@ -38,21 +42,34 @@ def load_client_certificate(
         raise InvalidCertificate("certificate", f"{certificate} cannot be loaded: it has no certificate in PEM format")
     if b"PRIVATE KEY-----" not in key_text:
         raise InvalidCertificate("key", f"{key or certificate} cannot be loaded: it has no private key in PEM format")
+    if b"BEGIN OPENSSH" in key_text:
+        convert = "ssh-keygen -p -m PKCS8 -f FILE converts it"
+        raise InvalidCertificate(
+            "key", f"{key or certificate} cannot be loaded: it has the format of OpenSSH; {convert}"
+        )
     try:
         # Without a password, OpenSSL asks for the passphrase at the terminal, and the process waits for it.
         context.load_cert_chain(certificate, key, password or "")
     except (ssl.SSLError, ValueError) as error:  # ValueError: the password is longer than OpenSSL allows
         reason = getattr(error, "reason", None)
-        if b"ENCRYPTED" in key_text and reason != "KEY_VALUES_MISMATCH":  # OpenSSL has no reason for a wrong password
+        if b"ENCRYPTED" in key_text and reason not in _OTHER_KEY:  # OpenSSL has no reason for a wrong password
             problem = "does not decrypt" if password else "is not set, and must decrypt"
             raise InvalidCertificate("password", f"{problem} the private key in {key or certificate}") from None
+        problem = "it is the key of another certificate" if reason in _OTHER_KEY else f"not valid ({reason or error})"
         raise InvalidCertificate(
-            "key", f"{key or certificate} cannot be loaded with {certificate}: not valid ({reason or error})"
+            "key", f"{key or certificate} cannot be loaded with {certificate}: {problem}"
         ) from None
+
+
+def shown_path(path: str) -> str:
+    """Return a path as messages show it: not if it may be the content of the file, which may be a secret."""
+    return path if len(path) < _LONG_PATH and path.isprintable() and "-----" not in path else "the file"
 
 
 def _read(part: Part, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InvalidCertificate(part, f"{path} cannot be read: {error.strerror}") from None
+        problem = error.strerror
+    # Not in `except`: a traceback would show the other error, with the path.
+    raise InvalidCertificate(part, f"{shown_path(path)} cannot be read: {problem}")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
+from agent_runs.client_certificate import shown_path
 from agent_runs.errors import SettingsError
 from agent_runs.setting_values import look_up
 
@@ -100,7 +101,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.security_protocol.endswith("SSL"):
             found += [
-                f"KAFKA_SSL_{name.upper()}: file {path!r} {problem}"
+                f"KAFKA_SSL_{name.upper()}: {problem}"
                 for name in ("cafile", "certfile", "keyfile")
                 if (path := getattr(self, f"ssl_{name}")) and (problem := _why_unreadable(path))
             ]
@@ -234,11 +235,14 @@ def _got(server: str) -> str:
 
 
 def _why_unreadable(path: str) -> str:
-    """Return why the file cannot be read, as the end of a sentence; empty if it can."""
+    """Return why the file cannot be read, as a sentence without subject; empty if it can."""
+    shown = shown_path(path)
+    if shown != path:
+        return "must be the path of a file, not its content"
     try:
         with Path(path).open("rb"):
             return ""
     except FileNotFoundError:
-        return "does not exist"
+        return f"file {path!r} does not exist"
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return f"file {path!r} cannot be read: {error.strerror}"

@@ -46,7 +46,12 @@ async def connect(
             raise error.__cause__ from error
         if "sslcert" in url.tls:
             raise type(error)(f"{error}: if this continues, correct sslcert and sslkey in DATABASE_URL") from error
+        if isinstance(error, asyncpg.ConnectionDoesNotExistError):  # the driver's, not the server's
+            raise ConnectionResetError("the connection was closed before an answer of PostgreSQL") from error
         raise
+    except asyncpg.TargetServerAttributeNotMatched as error:
+        wanted = url.driver["target_session_attrs"]
+        raise ConnectionRefusedError(f"no host is what target_session_attrs={wanted} requires") from error
 
 
 async def _first_possible(attempts: list[tls.Tls], parameters: dict[str, Any]) -> "asyncpg.Connection[asyncpg.Record]":

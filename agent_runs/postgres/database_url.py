@@ -25,6 +25,7 @@ _TLS: Final = (
     *("sslnegotiation", "ssl_min_protocol_version", "ssl_max_protocol_version"),
 )
 _DRIVER: Final = ("target_session_attrs", "krbsrvname", "gsslib")
+_SESSION_ATTRIBUTES: Final = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
 # Parameters of libpq that neither the driver nor the server has, each with the remedy.
 _REFUSED: Final = {
     "connect_timeout": "set AGENT_RUNS_CONNECT_TIMEOUT_S instead",
@@ -103,6 +104,8 @@ def parse(url: str) -> DatabaseUrl:
     tls: dict[str, str] = {name: parameters[name] for name in _TLS if name in parameters}
     if tls.setdefault("sslmode", "prefer") not in TLS_MODES:
         raise InvalidUrl(f"sslmode must be one of {', '.join(TLS_MODES)}")
+    if parameters.get("target_session_attrs", "any") not in _SESSION_ATTRIBUTES:
+        raise InvalidUrl(f"target_session_attrs must be one of {', '.join(_SESSION_ATTRIBUTES)}")
     return DatabaseUrl(
         hosts=hosts,
         ports=ports,

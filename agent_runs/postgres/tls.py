@@ -54,7 +54,8 @@ def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
     context.check_hostname = mode == "verify-full"
     context.verify_mode = ssl.CERT_REQUIRED if verifies else ssl.CERT_NONE
     context.set_alpn_protocols(["postgresql"])
-    if verifies or "sslrootcert" in parameters:  # a file that is named must exist, though `prefer` verifies nothing
+    # A file that is named must exist, though `prefer` verifies nothing.
+    if verifies or "sslrootcert" in parameters or "sslcrl" in parameters:
         _load_authorities(context, parameters)
     if certificate := parameters.get("sslcert"):
         try:
@@ -71,11 +72,11 @@ def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def _load_authorities(context: ssl.SSLContext, parameters: Mapping[str, str]) -> None:
-    root, revoked = parameters.get("sslrootcert"), parameters.get("sslcrl")
+    mode, root, revoked = parameters["sslmode"], parameters.get("sslrootcert"), parameters.get("sslcrl")
     if root is None:
         raise InvalidUrl(
-            f"sslmode={parameters['sslmode']} needs sslrootcert=FILE, or sslrootcert=system for the "
-            "certificate authorities of the system"
+            f"{f'sslmode={mode}' if mode.startswith('verify') else 'sslcrl'} needs sslrootcert=FILE, or "
+            "sslrootcert=system for the certificate authorities of the system"
         )
     if root == "system":
         context.load_default_certs()

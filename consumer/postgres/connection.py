@@ -31,7 +31,8 @@ async def open_connection(config: DatabaseConfig) -> "asyncpg.Connection[asyncpg
     except database_url.InvalidUrl as error:
         raise UsageError(f"DATABASE_URL: {error}") from error.__cause__
     except asyncpg.PostgresError as error:
-        raise translate_login(error.sqlstate or "", str(error)) from error
+        one_line = " ".join(str(error).split())  # a hint is a line of its own
+        raise translate_login(error.sqlstate or "", one_line) from error
     except (OSError, EOFError, asyncpg.InterfaceError) as error:
         raise _unreachable(error, config.connect_timeout_s) from error
 

@@ -146,7 +146,7 @@ def translate_login(sqlstate: str, message: str) -> StoreError | OperatorNeeded 
     if sqlstate == "08P01" and "does not exist" in message:  # the code of all errors of PgBouncer itself
         return LoginRefused(f"the pooler refuses the login: {message}: {_LOGIN_REMEDIES['3D']}")
     # For example a parameter of the URL that the server, or PgBouncer, does not know.
-    if "startup parameter" in message or sqlstate[:2] in ("22", "42"):
+    if "startup parameter" in message or sqlstate[:2] in ("22", "42") or sqlstate == "55P02":
         return UsageError(
             f"DATABASE_URL: PostgreSQL refuses the connection: {message} (SQLSTATE {sqlstate}): remove the parameter"
         )

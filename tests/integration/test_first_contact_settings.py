@@ -57,6 +57,16 @@ def _of_kafka_settings(servers: Servers, tmp_path: Path) -> list[Mistake]:
             [f"KAFKA_SSL_CAFILE: {__file__} cannot be loaded"],
         ),
         Mistake(
+            "the content of a key in the place of its path",
+            with_(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_CERTFILE=f"-----BEGIN PRIVATE KEY-----\n{WRONG_PASSWORD}\n"),
+            ["KAFKA_SSL_CERTFILE: must be the path of a file, not its content"],
+        ),
+        Mistake(
+            "the content of a key without line ends",
+            with_(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_CAFILE=WRONG_PASSWORD * 100),
+            ["KAFKA_SSL_CAFILE: must be the path of a file, not its content"],
+        ),
+        Mistake(
             "a key without a certificate",
             with_(KAFKA_SECURITY_PROTOCOL="SSL", KAFKA_SSL_KEYFILE=__file__),
             ["KAFKA_SSL_CERTFILE: is not set"],
@@ -127,6 +137,16 @@ def _of_the_database(servers: Servers, url: str) -> list[Mistake]:
         Mistake("a missing CA", with_("sslrootcert=/nowhere"), ["DATABASE_URL: sslrootcert=/nowhere cannot be loaded"]),
         Mistake("a missing certificate", with_("sslcert=/nowhere"), ["DATABASE_URL: sslcert: /nowhere cannot be read"]),
         Mistake("a missing file of passwords", with_("passfile=/nowhere"), ["passfile=/nowhere cannot be read"]),
+        Mistake(
+            "the content of a key in the place of its path",
+            with_(f"sslcert={__file__}&sslkey={WRONG_PASSWORD * 100}"),
+            ["DATABASE_URL: sslkey: the file cannot be read"],
+        ),
+        Mistake("a list of revoked certificates", with_("sslcrl=/nowhere"), ["DATABASE_URL: sslcrl needs sslrootcert"]),
+        Mistake("an unknown kind of host", with_("target_session_attrs=master"), ["must be one of any, primary"]),
+        Mistake("no host of this kind", with_("target_session_attrs=standby"), ["target_session_attrs=standby"], 4),
+        Mistake("a parameter of JDBC", with_("ssl=true"), ["DATABASE_URL: ", "remove the parameter"]),
+        Mistake("wrong options", with_("options=a"), ["DATABASE_URL: ", "HINT: ", "remove the parameter"]),
         Mistake("channel binding", with_("channel_binding=require"), ["the parameter channel_binding: remove it"]),
         Mistake("a timeout of libpq", with_("connect_timeout=3"), ["set AGENT_RUNS_CONNECT_TIMEOUT_S instead"]),
         Mistake("a parameter of another client", with_("pgbouncer=true"), ["DATABASE_URL: ", '"pgbouncer"']),

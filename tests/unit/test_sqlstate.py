@@ -194,6 +194,7 @@ def test_every_code_of_these_classes_is_translated_to_unavailable(class_: str) -
         ("42501", LoginRefused, "CONNECT"),  # insufficient_privilege
         ("42704", UsageError, "DATABASE_URL"),  # undefined_object: an unknown parameter
         ("22023", UsageError, "DATABASE_URL"),  # invalid_parameter_value
+        ("55P02", UsageError, "remove the parameter"),  # cant_change_runtime_param, such as `ssl`
         ("53300", Unavailable, ""),
         ("57P03", Unavailable, ""),
         ("XX000", OperatorNeeded, ""),
