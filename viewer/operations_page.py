@@ -1,5 +1,6 @@
 """The page for operators: how far each partition is stored, what to do about one that is not, and dead letters."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Final
 from xml.etree.ElementTree import Element
@@ -30,6 +31,7 @@ _COLUMNS: Final = (
     ("last_record_at", "Last record", "The time of the last record that was stored"),
     ("stored_at", "Last stored", "When records of this partition were stored last"),
 )
+_STATES: Final = ("lost", "stalled", "behind", "ok", "unknown")
 _NUMBERS: Final = ("lag_records", "lag_seconds", "next_offset")
 
 
@@ -70,13 +72,19 @@ def partitions_section(found: OperationsDocument) -> Element:
     table = el("table", el("thead", head), el("tbody", rows), class_="plain")
     return el(
         "section",
-        el("h2", "Partitions"),
+        el("h2", "Partitions ", el("span", _states(found), class_="dim", id="partition-states")),
         el("p", found.lag_problem or "", class_="problem", role="status", id="lag-problem"),
         el("div", table, class_="wide") if rows else el("p", "Nothing is consumed yet.", class_="dim"),
         [_remedy(partition) for partition in found.partitions if partition.state in ("lost", "stalled")],
         class_="partitions",
         id="partitions",
     )
+
+
+def _states(found: OperationsDocument) -> str:
+    """Return how many partitions have each state."""
+    counts = Counter(partition.state for partition in found.partitions)
+    return ", ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
 
 
 def _style(name: str) -> str | None:

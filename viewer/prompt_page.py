@@ -70,7 +70,7 @@ def _heading(found: FoundCall, address: Address) -> Element:
             ("Tokens", _usage(call.usage)),
             (
                 "JSON",
-                [el("a", "call", href=api), " ", el("button", "Copy", type="button", class_="copy", data_copy=api)],
+                [el("a", "Open", href=api), " ", el("button", "Copy", type="button", class_="copy", data_copy=api)],
             ),
         ),
         class_="heading",

@@ -55,7 +55,7 @@ def shown_question(text: str, tool: str) -> Element:
         return el("p", tool, class_="asked")
     if value is None:
         return el("p", text[:_MAX_QUESTION], class_="asked")
-    return el("pre", indented(value)[:_MAX_QUESTION], class_="asked text")
+    return el("pre", indented(value)[:_MAX_QUESTION], class_="asked text", tabindex="0")  # a long one is scrolled
 
 
 def shown_change(change: Change) -> Element:

@@ -48,6 +48,7 @@ DOCS: Final = {
     "run": ("dark", 1280, 850),
     "prompt": ("light", 1280, 720),
     "timeline-tree": ("dark", 1280, 520),
+    "compare": ("light", 1280, 880),
     "inbox": ("light", 1280, 520),
 }
 Take: TypeAlias = Callable[[Browser, str, Path, Collection[str]], Awaitable[None]]

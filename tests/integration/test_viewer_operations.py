@@ -37,6 +37,7 @@ async def test_lag_halted_partitions_and_dead_letters_are_shown_with_the_command
         # the page has the command for the halted partition,
         page = (await get(port, "/operations")).text
         assert "agent-runs-consumer offsets accept-loss --partition 1 --by NAME" in page
+        assert "1 lost, 1 behind" in page
         # and the dead letters page by page, newest first, also of one reason.
         first, path = (await get(port, "/operations?reason=not_json")).text, ""
         assert first.count('class="reason"') == 50

@@ -5,11 +5,17 @@ import { durationText } from "./durations.js";
 import { showTimes } from "./page.js";
 
 const INTERVAL_MS = 2000;
+const STATES = ["lost", "stalled", "behind", "ok", "unknown"];
 const problem = document.getElementById("lag-problem");
 const shownRemedies = remedies(document.querySelectorAll("#partitions tbody tr"), (row) => row.querySelector('[data-name="state"]').textContent);
 
 function remedies(items, stateOf) {
   return [...items].map(stateOf).map((state) => (state === "lost" || state === "stalled" ? state : "")).join();
+}
+
+function statesOf(partitions) {
+  const counts = STATES.map((state) => [partitions.filter((each) => each.state === state).length, state]);
+  return counts.filter(([count]) => count > 0).map((each) => each.join(" ")).join(", ");
 }
 
 function showPartition(row, partition) {
@@ -37,6 +43,7 @@ async function refresh() {
     const rows = new Map([...document.querySelectorAll("[data-partition]")].map((row) => [row.dataset.partition, row]));
     const partitions = found.partitions.filter((each) => rows.has(`${each.topic} ${each.partition}`));
     for (const each of partitions) showPartition(rows.get(`${each.topic} ${each.partition}`), each);
+    document.getElementById("partition-states").textContent = statesOf(found.partitions);
     showTimes();
     problem.textContent = found.lag_problem ?? "";
     let total = 0;
