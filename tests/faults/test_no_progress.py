@@ -25,7 +25,7 @@ async def test_a_blocked_event_loop_is_unhealthy_and_its_work_is_refused(scene: 
     other = scene.start(**SHORT_SESSION)
     # then the first one is unhealthy: another thread answers for its health,
     await wait_until_unhealthy(port, "the consume loop has not run")
-    await scene.wait_until_drained(5)
+    await scene.wait_until_drained()
     # and when its loop continues, its transaction is refused, it gets its share of the partitions, and it is healthy.
     await blocked.wait_for_action("batch_failed")
     await blocked.wait_for_action("assigned", times=2)

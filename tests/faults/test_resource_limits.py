@@ -18,7 +18,7 @@ async def test_a_clock_that_jumps_by_hours_has_no_effect(scene: Scene, seed: int
     # Given a consumer under load, when its clock jumps an hour ahead, and then two hours back,
     async with publishing(scene, seed):
         faults = f"CLOCK={HOUR_S} after fetch 2; CLOCK=-{2 * HOUR_S} after fetch 6"
-        consumer = scene.start(fault=faults, **AS_THE_TOPIC)
+        consumer = scene.start(fault=faults, **AS_THE_TOPIC, AGENT_RUNS_LOCK_TIMEOUT_S="20")  # for a busy machine
         await consumer.wait_for_output("Injected fault", times=2)
         await scene.wait_for_more(500)
     # then it continues without a rebalance and without a warning,

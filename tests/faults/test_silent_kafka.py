@@ -14,6 +14,7 @@ from tests.support.scene import Scene
 from tests.support.waiting import until
 
 SETTINGS = {"AGENT_RUNS_GIVE_UP_S": "1", "AGENT_RUNS_SHUTDOWN_TIMEOUT_S": "1"}
+LATE_STEPS = {"AGENT_RUNS_GIVE_UP_S": "4"}  # on a busy machine, a command needs seconds to reach its first fetch
 # With the start of the process, which takes seconds on a busy machine. The Kafka client itself waits 40 s.
 ENDS_WITHIN_S = 30.0
 
@@ -46,7 +47,8 @@ async def proxy(killable_kafka: ProxiedKafka) -> AsyncIterator[KafkaProxy]:
 
 
 async def _gives_up(scene: Scene, proxy: KafkaProxy, command: tuple[str, ...]) -> None:
-    settings = {**SETTINGS, "KAFKA_BOOTSTRAP_SERVERS": proxy.address, "AGENT_RUNS_GROUP": scene.until_end_group}
+    settings = {**SETTINGS, **(LATE_STEPS if proxy.silent_at is Api.FETCH else {})}
+    settings |= {"KAFKA_BOOTSTRAP_SERVERS": proxy.address, "AGENT_RUNS_GROUP": scene.until_end_group}
     finished = await asyncio.wait_for(scene.command(*command, **settings), ENDS_WITHIN_S)
     assert finished.exit_code == 4, f"{command}:\n{finished.output}"
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError, for_code
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as ForeignTopicPartition
 
@@ -32,8 +32,22 @@ async def create_topic(
     bootstrap_servers: str, name: str, partitions: int, configs: Mapping[str, str], replicas: int = 1
 ) -> None:
     """Create a topic. Raises the broker's error when it refuses."""
+    topic = NewTopic(name, partitions, replicas, topic_configs=dict(configs))
+
+    async def created() -> bool:
+        try:
+            await _create_topic(bootstrap_servers, topic)
+        except InvalidReplicationFactorError as error:
+            if "fenced" not in str(error):
+                raise
+            return False  # on a busy machine, the broker's heartbeats to the controller are late
+        return True
+
+    await until(created, f"a broker can have the topic {name}")
+
+
+async def _create_topic(bootstrap_servers: str, topic: NewTopic) -> None:
     async with admin(bootstrap_servers) as client:
-        topic = NewTopic(name, partitions, replicas, topic_configs=dict(configs))
         answer = await client.create_topics([topic])  # errors are in the answer, nothing raises
     for _, code, message in answer.topic_errors:
         if code:
