@@ -21,7 +21,8 @@ def ask_model(run: Run, prompt: str) -> dict[str, Any]:
     """Publish a call of a model. A real agent calls its model here; this one takes the last word as the city."""
     city = prompt.rstrip("?").split()[-1]
     answer = {"tool": "weather", "args": {"city": city}}
-    run.llm_called(model="example-1", system_prompt=SYSTEM_PROMPT, user_prompt=prompt, raw_response=repr(answer))
+    with run.llm("example-1", prompt, SYSTEM_PROMPT) as call:  # publishes `llm_called` at its end, with the duration
+        call.raw_response = answer
     return answer
 
 

@@ -101,7 +101,8 @@ class GroupConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # the cli
         try:  # with a deadline: the client waits without a limit for a broker that does not answer
             await asyncio.wait_for(self._consumer.stop(), _STOP_TIMEOUT_S)
         except CLIENT_ERRORS as error:
-            _log.warning("Could not leave the consumer group cleanly", action="stop", error=repr(error))
+            text = "Could not leave the group cleanly; Kafka reassigns its partitions after the session timeout"
+            _log.warning(text, action="stop", error=repr(error))
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002  # all of them
         """End all claims and wait a little for their transactions; called by the client when a rebalance starts."""

@@ -77,7 +77,7 @@ class ProcessSessions:
     def _has_ended(self, member: Member, now: float, *, is_free: bool) -> bool:
         if not is_free:
             if member.member_id not in self._free_since:
-                _log.debug("Another consumer holds its session", action="group_watch", member=member.member_id)
+                _log.debug("Another consumer holds its lock", action="group_watch", member=member.member_id)
             self._free_since[member.member_id] = None
         elif member.member_id in self._free_since:
             since = self._free_since[member.member_id] or now

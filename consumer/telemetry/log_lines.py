@@ -31,7 +31,8 @@ def log_rejections(stored: Stored) -> None:
         )
     more = len(stored.new_dead_letters) - _REJECTIONS_LOGGED
     if more > 0:
-        _log.warning("More records were refused: see table dead_letters", action="dead_letters", more=more)
+        text = "More records were refused; `agent-runs-consumer dead-letters list` shows them"
+        _log.warning(text, action="dead_letters", more=more)
 
 
 def _shown_key(key: bytes | None) -> str | None:
