@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from agent_runs.codec import strict_json
 from agent_runs.errors import NotJson
@@ -105,6 +105,8 @@ async def _body(request: Request) -> bytes:
                 body += part
                 if len(body) > MAX_BODY:
                     raise Failure(413, f"The body is larger than {MAX_BODY} bytes.")
+    except ClientDisconnect as error:
+        raise Failure(400, "The connection ended before the body did.") from error
     except TimeoutError as error:
         raise Failure(408, f"The body did not come within {_BODY_S:g} s.", headers={"Connection": "close"}) from error
     return body

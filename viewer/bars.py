@@ -1,12 +1,14 @@
 """Lays out the steps of a timeline: places in per cent of the span that is shown, and lanes for steps that overlap."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from agent_runs.reader import Step
 
 MAX_LANES: Final = 40  # of one run; further steps are drawn over others
+FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _SMALLEST: Final = timedelta(milliseconds=1)
 
 
@@ -26,8 +28,9 @@ class Span(NamedTuple):
         return min(100.0, max(0.0, (at - self.begin) / self.length * 100))
 
     def part(self, low: float, high: float) -> "Span":
-        """Return a part of it, or what is beside it: 0 is its begin and 1 its end."""
-        return Span(self.begin + low * self.length, self.begin + high * self.length)
+        """Return a part of it, or what is beside it: 0 is its begin and 1 its end. It is within `FIRST` and `LAST`."""
+        begin, length = self.begin - FIRST, self.length
+        return Span(_time(begin + low * length), _time(begin + high * length))
 
 
 class Bar(NamedTuple):
@@ -37,6 +40,10 @@ class Bar(NamedTuple):
     left: float
     width: float
     lane: int
+
+
+def _time(after_first: timedelta) -> datetime:
+    return FIRST + min(max(after_first, timedelta()), LAST - FIRST)
 
 
 def lay_out(steps: Sequence[Step], span: Span) -> list[Bar]:

@@ -14,7 +14,7 @@ from agent_runs.reader.event_text import count_text
 from agent_runs.times import duration_text, time_text
 from viewer.api import reader_of, summary_of
 from viewer.axis import Part, parts_of
-from viewer.bars import Bar, Span, lay_out
+from viewer.bars import LAST, Bar, Span, lay_out
 from viewer.errors import Failure
 from viewer.html import Child, el
 from viewer.layout import page, status_badge
@@ -28,7 +28,6 @@ _LANE: Final = 20  # pixels
 _LABELLED: Final = 1  # per cent of the width; the script cuts the labels of bars that are too short
 _OPEN_ROWS: Final = 20  # a longer table is closed at first
 _AXIS: Final = 22  # pixels
-_LAST_MS: Final = 253_402_300_799_000  # the end of the year 9999
 
 
 async def timeline_page(request: Request) -> Response:
@@ -75,7 +74,7 @@ def _shown_runs(tree: RunTree | None, run: RunSummary) -> tuple[list[TreeNode], 
 
 
 def _time(parameters: Parameters, name: str, default: datetime) -> datetime:
-    milliseconds = parameters.number(name, -1, 0, _LAST_MS) if parameters.text(name) else None
+    milliseconds = parameters.number(name, -1, 0, _milliseconds(LAST)) if parameters.text(name) else None
     return default if milliseconds is None else datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
 
 

@@ -68,7 +68,7 @@ class EventStructure:
     ) -> Hits:
         """Search the messages of the next events of a run for a text, whatever its case.
 
-        Returns after about `budget_s` seconds, or with at least 100 hits if there are as many. See `Hits.searched_to`.
+        Returns after about `budget_s` seconds, or after a fifth of them if there are hits. See `Hits.searched_to`.
 
         Args:
             run_id: the run.

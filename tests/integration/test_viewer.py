@@ -3,6 +3,7 @@
 import json
 import socket
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -15,10 +16,10 @@ from tests.support.consumer_process import ConsumerProcess
 from tests.support.messages import event
 from tests.support.paths import CHECKOUT
 from tests.support.proxy.proxy import DatabaseProxy
-from tests.support.servers.clients import execute
+from tests.support.servers.clients import connect, execute
 from tests.support.servers.logins import READER, login
 from tests.support.stored_runs import at, insert_event, insert_run
-from tests.support.viewer_process import Answer, get, running_viewer, stream
+from tests.support.viewer_process import Answer, ServerSentEvent, get, running_viewer, stream
 from tests.support.waiting import until
 from viewer.server import run
 
@@ -207,6 +208,7 @@ async def test_the_timeline_of_a_run_shows_calls_that_overlap_and_those_of_its_c
         part = await get(port, f"/runs/run/timeline?from={begin + 2500}&to={begin + 3500}")
         assert [link for link in links if f'"{link}"' in part.text] == ["/runs/run#3", "/runs/run#4"]
         assert (await get(port, "/runs/run/timeline?from=5&to=5")).status == 400
+        assert (await get(port, "/runs/run/timeline?from=0&to=253402300799000")).status == 200  # all times that exist
 
 
 async def test_two_runs_are_compared_and_a_replay_leads_to_its_original_and_back(database: str, tmp_path: Path) -> None:
@@ -267,8 +269,7 @@ async def test_the_structure_the_search_and_the_tokens_of_a_run_are_read_in_part
             '"tool_name": "t"': [4, 5],
             "nothing": [],
         }.items():
-            answer = (await get(port, f"/api/runs/run/search?q={quote(text)}")).json
-            assert (text, answer) == (text, {"hits": hits, "searched_to": 6, "is_complete": True})
+            assert (text, await search(port, text)) == (text, hits)
         assert (await get(port, "/api/runs/run/search?q=needle&after=2&type=tool_failed")).json["hits"] == [5]
         # and the tokens are the sums of what the calls say.
         assert (await get(port, "/api/runs/run/usage")).json == {
@@ -277,6 +278,17 @@ async def test_the_structure_the_search_and_the_tokens_of_a_run_are_read_in_part
             "searched_to": 6,
             "is_complete": True,
         }
+
+
+async def search(port: int, text: str) -> list[int]:
+    """Search the run of 7 events, in as many requests as it takes."""
+    hits: list[int] = []
+    found = {"searched_to": -1, "is_complete": False}
+    while not found["is_complete"]:
+        found = (await get(port, f"/api/runs/run/search?q={quote(text)}&after={found['searched_to']}")).json
+        hits += found["hits"]
+    assert found["searched_to"] == 6
+    return hits
 
 
 REFUSED = {
@@ -445,6 +457,47 @@ async def test_without_postgresql_pages_say_so_and_recover(database: str, tmp_pa
             return (await get(port, "/runs/run")).status == 200
 
         await until(is_back, "the page is back")
+
+
+async def test_whatever_postgresql_refuses_pages_and_streams_say_so_and_recover(database: str, tmp_path: Path) -> None:
+    await insert_run(database, "run", 1, [event("a")])
+    async with (
+        login(database, READER) as url,
+        running_viewer(url, tmp_path, AGENT_RUNS_DATABASE_TIMEOUT_S="0.5") as port,
+        connect(database) as owner,
+    ):
+        role = url.split("/")[2].partition(":")[0]
+        # Given streams that are open, when PostgreSQL refuses to be read in one of several ways, then all say so.
+        streams = [stream(port, path) for path in ("/api/runs/run/events/stream?after=0", "/api/live/runs?run=run")]
+        for each in streams:
+            await anext(each)
+        lost = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
+        for refuse, allow, sentence in (
+            (f"REVOKE {READER} FROM {role}", f"GRANT {READER} TO {role}", f"GRANT {READER} TO the login"),
+            (f"ALTER ROLE {role} CONNECTION LIMIT 0; {lost}", f"ALTER ROLE {role} CONNECTION LIMIT -1", "too many"),
+            ("BEGIN; LOCK TABLE agent_runs", "ROLLBACK", "PostgreSQL"),
+        ):
+            await owner.execute(refuse)
+            for path in ("/", "/runs/run", "/api/questions"):
+                answer = await get(port, path)
+                assert (path, answer.status) == (path, 503)
+                assert sentence in answer.text
+            for each in streams:
+                await wait_for_problem(each, sentence)
+            await owner.execute(allow)
+            for each in streams:
+                await wait_for_problem(each, "")
+            assert (await get(port, "/runs/run")).status == 200
+        for each in streams:
+            await each.aclose()
+
+
+async def wait_for_problem(messages: AsyncIterator[ServerSentEvent], sentence: str) -> None:
+    """Read a stream until it tells a problem with this sentence; if that is empty, until there is none any more."""
+    async for message in messages:
+        if message.name == "problem" and (sentence in message.data if sentence else not message.data):
+            return
+    raise AssertionError("the stream has ended")
 
 
 async def test_without_the_tables_pages_name_the_remedy_until_they_exist(empty_database: str, tmp_path: Path) -> None:

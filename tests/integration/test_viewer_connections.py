@@ -41,11 +41,13 @@ SMUGGLED = {
 }
 
 
-async def talk(port: int, request: bytes) -> bytes:
-    """Send bytes, and return everything that comes until the connection is closed."""
+async def talk(port: int, request: bytes, *, ends: bool = False) -> bytes:
+    """Send bytes, and perhaps the end of them, and return everything that comes until the connection is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
+        if ends:
+            writer.write_eof()
         return await asyncio.wait_for(reader.read(), TIMEOUT_S)
     except ConnectionResetError:
         return b""
@@ -62,6 +64,8 @@ async def test_a_request_cannot_hide_another_one_and_nothing_ends_the_viewer(dat
         # Pipelined requests are two requests, and a websocket is none.
         asked = HIDDEN + HIDDEN.replace(b"\r\n\r\n", b"\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n")
         assert re.findall(rb"HTTP/1.1 (\d+)", await talk(port, asked)) == [b"200", b"200"]
+        # A client that leaves in the middle of its body is no error of the viewer, which would be logged.
+        assert await talk(port, POST + b"Content-Length: 9\r\n\r\n{", ends=True) == b""
         # Ranges are answered with the file, or with a small part of it.
         ranges = await get(port, "/static/viewer.css", Range="bytes=" + ",".join(f"{at}-" for at in range(1000)))
         assert len(ranges.body) < 100_000

@@ -7,7 +7,7 @@ from random import Random
 
 from agent_runs.reader import Step
 from tests.support.stored_runs import START
-from viewer.bars import MAX_LANES, Span, lay_out
+from viewer.bars import FIRST, LAST, MAX_LANES, Span, lay_out
 
 
 def step(seq: int, began: float, ended: float | None) -> Step:
@@ -52,3 +52,10 @@ def test_there_is_a_limit_of_lanes() -> None:
 
 def test_an_empty_span_is_not_divided_by_zero() -> None:
     assert lay_out([step(0, 0, 0)], Span(START, START))[0].left == 0
+
+
+def test_the_span_beside_the_longest_one_is_within_the_calendar() -> None:
+    whole = Span(FIRST, LAST)
+
+    assert [whole.part(-0.5, 1.5), whole.part(0.5, 1.5).end, whole.part(-0.5, 0.5).begin] == [whole, LAST, FIRST]
+    assert SPAN.part(0.25, 0.75) == Span(START + timedelta(seconds=25), START + timedelta(seconds=75))
