@@ -73,3 +73,18 @@ async def test_a_question_is_answered_and_its_run_completes(page: Page, scene: S
         assert answered == (question,)
         run.run_completed({"refund": 189})
     await expect(page.locator("#run-status")).to_contain_text("completed", timeout=ARRIVES_MS)
+
+
+async def test_a_list_says_that_its_connection_is_lost_until_it_is_back(page: Page, desk: str) -> None:
+    # Given a stream that ends as soon as it is opened, which the browser then opens again,
+    streams = "**/api/live/runs*"
+    await page.route(streams, lambda route: route.fulfill(content_type="text/event-stream", body="retry: 200\n\n"))
+    await page.goto(desk)
+    notice = page.locator("#new-items")
+    await expect(notice).to_have_text("Connection lost; trying again")
+    first = await page.locator(".runs tbody tr").first.bounding_box()
+    # when it stays open again, then the notice is gone, and no row has moved.
+    await page.unroute(streams)
+    await expect(notice).to_be_hidden()
+    await expect(notice).to_have_text("")
+    assert await page.locator(".runs tbody tr").first.bounding_box() == first
