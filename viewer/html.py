@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.etree.ElementTree import Element, tostring
 
-from agent_runs.escaping import escape_line
+from agent_runs.escaping import escape_line, is_visible
 from agent_runs.times import time_text
 
 Child = Element | str | None | Iterable["Child"]
@@ -69,12 +69,12 @@ def _append(element: Element, children: Iterable[Child]) -> None:
 
 def _append_text(element: Element, text: str) -> None:
     # Without a look at each character, which takes most of the time of an export: few texts have an escape.
-    if text.replace("\n", "").replace("\t", "").isprintable():
+    if is_visible(text.replace("\n", "").replace("\t", "")):
         _append_exact(element, text)
         return
     start = escapes = 0
     for at, character in enumerate(text):
-        if not character.isprintable() and character not in "\n\t":
+        if not is_visible(character) and character not in "\n\t":
             escapes += 1
             if escapes > _MAX_ESCAPES:
                 _append_exact(element, text[start:at] + text[at:].translate(_Escapes()))
@@ -92,7 +92,7 @@ class _Escapes(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        is_shown = character.isprintable() or character in "\n\t"
+        is_shown = is_visible(character) or character in "\n\t"
         shown = self[code] = character if is_shown else escape_line(character)
         return shown
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_runs.codec.lossy_json import dump_struct
-from agent_runs.escaping import escape_line
+from agent_runs.escaping import escape_line, is_visible
 from agent_runs.status import RunStatus
 from agent_runs.times import duration_text
 
@@ -77,7 +77,7 @@ def to_json(value: Any) -> str:
 
 def _escape_in_json(match: re.Match[str]) -> str:
     character = match[0]
-    if character.isprintable():
+    if is_visible(character):
         return character
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

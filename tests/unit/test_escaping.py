@@ -20,6 +20,8 @@ HOSTILE = [
     ("\u2028\u200b\ufeff\ue000", r"\u2028\u200b\ufeff\ue000"),
     ("\ud800", r"\ud800"),  # cannot be encoded, so printing it raises
     ("\U000e0041", r"\U000e0041"),  # an invisible letter
+    ("\u3164\u2800\uffa0", r"\u3164\u2800\uffa0"),  # blank letters, which Python calls printable
+    ("\U000e0148\ufe01", r"\U000e0148\ufe01"),  # selectors of variants, which can carry a hidden text
 ]
 ALL_HOSTILE = "".join(text for text, _ in HOSTILE)
 
@@ -30,7 +32,7 @@ def test_characters_that_a_terminal_interprets_are_escaped(text: str, shown: str
 
 
 def test_printable_text_is_unchanged() -> None:
-    text = "Zoë's run: naïve «quotes» 'a' \"b\" \\n [bold] 日本語 🙂"
+    text = "Zoë's run: naïve «quotes» 'a' \"b\" \\n [bold] 日本語 🙂 ❤\ufe0f"
 
     assert escape_line(text) is text
 

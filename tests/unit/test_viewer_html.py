@@ -24,6 +24,12 @@ def test_characters_that_are_not_printable_are_shown_as_escapes_in_their_place()
     )
 
 
+def test_letters_that_cannot_be_seen_are_shown_as_escapes() -> None:
+    made = el("a", "\u3164", "\n", "\u2764\ufe0f\U000e0148")
+
+    assert "".join(made.itertext()) == "\\u3164\n\u2764\ufe0f\\U000e0148"
+
+
 def test_a_text_after_an_element_follows_it_and_nothing_stands_for_none() -> None:
     page = document(
         el("p", "a", el("b", "c"), "d", None, ["e", [el("br")]], hidden=True, id=None, title=False)

@@ -1,7 +1,8 @@
 // Shows text that may be hostile: never as HTML, and with unprintable characters as escapes.
 
-// Python's str.isprintable, as agent_runs.escaping uses it; line breaks and tabs are shown as they are.
-const UNPRINTABLE = /(?![\n\t ])[\p{C}\p{Z}]/u;
+// What agent_runs.escaping.is_visible refuses; line breaks and tabs are shown as they are.
+const UNPRINTABLE =
+  /(?![\n\t ])[\p{C}\p{Z}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0d\uffa0\u{e0100}-\u{e01ef}]/u;
 const MAX_ESCAPES = 2000; // of one text that are marked as escapes; a text of nothing else would freeze the page
 const EACH_UNPRINTABLE = new RegExp(`(${UNPRINTABLE.source})`, "gu");
 
