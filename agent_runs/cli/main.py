@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 
 import click
 
+from agent_runs.cli.agents import agents_command
 from agent_runs.cli.answer import answer_command
 from agent_runs.cli.completion import completion_command
 from agent_runs.cli.diff import diff_command
@@ -77,7 +78,7 @@ def cli(context: click.Context, file: Path | None) -> None:
 
 
 for command in (
-    *(runs_command, show_command, events_command, prompt_command, questions_command, answer_command),
+    *(runs_command, agents_command, show_command, events_command, prompt_command, questions_command, answer_command),
     *(
         export_command,
         import_command,

@@ -7,7 +7,7 @@ May import: codec, errors, events, labels, named_queries, postgres, questions, s
 """
 
 from agent_runs.questions import Question
-from agent_runs.reader.counts import StatusCount
+from agent_runs.reader.counts import AgentCount, StatusCount
 from agent_runs.reader.dead_letters import DeadLetter, DeadLetterPage
 from agent_runs.reader.errors import (
     DatabaseNotReady,
@@ -37,6 +37,7 @@ from agent_runs.reader.timeline import Step, Timeline
 from agent_runs.reader.tree import RelatedRuns, RunTree, TreeNode
 
 __all__ = [
+    "AgentCount",
     "Change",
     "DatabaseNotReady",
     "DatabaseUnavailable",

@@ -295,6 +295,19 @@ SELECT s.status,
        )::double precision AS estimate
   FROM unnest(ARRAY['running', 'waiting', 'completed', 'failed']) AS s (status)
 
+-- count_runs_by_agent --
+-- Reads the rows of all runs that were created since a time.
+-- $1 the time, $2 number of agents
+SELECT agent_id AS agent, count(*) AS runs,
+       count(*) FILTER (WHERE status = 'running') AS running, count(*) FILTER (WHERE status = 'waiting') AS waiting,
+       count(*) FILTER (WHERE status = 'completed') AS completed, count(*) FILTER (WHERE status = 'failed') AS failed,
+       max(status_changed_at) FILTER (WHERE status = 'failed') AS last_failed_at
+  FROM agent_runs
+ WHERE created_at >= $1
+ GROUP BY agent_id
+ ORDER BY failed DESC, runs DESC, agent_id
+ LIMIT $2
+
 -- partitions --
 SELECT topic, partition, next_offset, last_timestamp AS last_record_at, updated_at AS stored_at
   FROM consumer_offsets

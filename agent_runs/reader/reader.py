@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
 
 from agent_runs.questions import Question
 from agent_runs.reader.connections import Connections, Row
-from agent_runs.reader.counts import EXACT_UP_TO, StatusCount, count_of_row
+from agent_runs.reader.counts import EXACT_UP_TO, AgentCount, StatusCount, count_of_row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from agent_runs.reader.dead_letters import DeadLetters
 from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages, follow_pages
@@ -189,6 +190,18 @@ class Reader(EventStructure, RunLookup, RunSource):
         """Return how many runs have each status: exact up to 10,000, an estimate if there are more."""
         rows = await self._connections.fetch("count_runs_by_status", EXACT_UP_TO + 1)
         return {RunStatus(row["status"]): count_of_row(row) for row in rows}
+
+    async def count_by_agent(self, created_from: datetime, *, limit: int = DEFAULT_LIMIT) -> list[AgentCount]:
+        """Return how many runs of each agent have each status, most failures first.
+
+        The cost grows with the number of runs that were created since the time.
+
+        Args:
+            created_from: only runs that were created at this time or later count.
+            limit: how many agents are returned.
+        """
+        rows = await self._connections.fetch("count_runs_by_agent", created_from, limit)
+        return [AgentCount(**row) for row in rows]
 
     async def store_status(self) -> StoreStatus:
         """Return how far each partition is stored, and how many dead letters are open."""

@@ -151,6 +151,7 @@ class SyncReader(SyncRunSource[Reader]):
     find = _blocking(Reader.find)
     store_status = _blocking(Reader.store_status)
     count_by_status = _blocking(Reader.count_by_status)
+    count_by_agent = _blocking(Reader.count_by_agent)
     llm_call = _blocking(Reader.llm_call)
     count_llm_calls = _blocking(Reader.count_llm_calls)
     has_llm_call = _blocking(Reader.has_llm_call)

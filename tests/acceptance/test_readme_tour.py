@@ -101,8 +101,9 @@ async def test_the_tour_of_the_readme_works_as_typed(scene: Scene, tmp_path: Pat
     assert _without_ages(from_file) == _without_ages(shown)
     assert imported == "Published 8 events of 1 run; a consumer stores them.\n"
     assert as_page == "Exported 1 run with 8 events to run.html.\n"
-    failed, with_holes, waiting, prompt, changes_of_second = audited
+    failed, agents, with_holes, waiting, prompt, changes_of_second = audited
     assert failed == with_holes == waiting == "No run matches.\n"
+    assert agents.splitlines()[1].split()[:3] == ["refund-desk", "1", "0"]
     assert prompt.startswith("call 2: example-1, event 5, ")
     assert '"content": "The grinder screams. I want my money back."' in prompt
     assert changes_of_second == changes

@@ -71,6 +71,18 @@ async def test_an_auditor_gets_each_answer_with_one_command(scene: Scene) -> Non
     shown = await run(scene, "show", "booking-8")
     assert "hole before event 4: 3 events are missing: queue_full" in shown.output
     assert re.search(r"booking-7  waiting  booking\n  booking-8  failed  booking\n", shown.output)
+    # Which agent fails most?
+    (counted,) = json.loads((await run(scene, "agents", "-o", "json")).output)
+    assert {name: counted[name] for name in ("agent", "runs", "failed", "waiting", "completed")} == {
+        "agent": "booking",
+        "runs": 2,
+        "failed": 1,
+        "waiting": 1,
+        "completed": 0,
+    }
+    assert re.match(r"AGENT +RUNS +FAILED +.*\nbooking +2 +1 +0 +1 +0 +\d{4}-", (await run(scene, "agents")).output)
+    none = await run(scene, "agents", "--since", "9000-01-01")
+    assert none.errors == "No run was created since 9000-01-01 00:00:00Z.\n"
     # What exactly did the model see in its second call, and what was new?
     prompt = await run(scene, "prompt", "booking-7", "--call", "2")
     assert "You book flights.\nBe brief.\n" in prompt.output

@@ -36,10 +36,11 @@ INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, hea
 VALUES ('t', 0, 3, now(), '[]', 'not_json', 'the value is null'),
        ('t', 0, 4, now(), '[]', 'not_json', 'the value is empty');
 """
-PARAMETERS = {"run": "root", "agent": "worker", "created_at": "2026-01-03", "id": "grandchild"}
+PARAMETERS = {"run": "root", "agent": "worker", "created_at": "2026-01-03", "id": "grandchild", "since": "2026-01-02"}
 # The first columns of the rows.
 EXPECTED: dict[str, list[str]] = {
     "failed last": ["grandchild|worker|2026-01-03 00:00:00+00|out of money"],
+    "agents have failed most": ["worker|2|1"],
     "silent for more than an hour": ["child|worker|2026-01-03 00:00:00+00|"],
     "third call of a model": ["3|m||prompt 2|"],
     "questions are open": ["root|planner|e1|", "root|planner|e2|"],
