@@ -99,7 +99,7 @@ def usable_recording(recording: Any) -> "RecordedAnswers | None":
         usable: RecordedAnswers | None = recording
         return usable
     remedy = "await it" if isawaitable(recording) else "pass a `Recording`"
-    return RefusedCalls(f"recording={recording!r} is no recording, so nothing answers the calls of the run: {remedy}")
+    return RefusedCalls(f"recording={recording!r} is not a recording: nothing answers the calls of the run; {remedy}")
 
 
 class _Active(NamedTuple):

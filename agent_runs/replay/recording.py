@@ -49,7 +49,7 @@ class Recording(AgentCalls):
 
     Raises:
         RecordingHasHoles: events of the run are missing, and the recording is strict. Otherwise they are warned about.
-        TypeError: `events` are no events, or `tools` has something else than a `ToolRule`.
+        TypeError: `events` are not events, or `tools` has something else than a `ToolRule`.
         ValueError: `on_miss` is none of these, `until` is not in the run, or the events of several runs are mixed.
     """
 

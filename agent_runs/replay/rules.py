@@ -15,7 +15,7 @@ Policy: TypeAlias = Literal["raise", "error", "live"] | Callable[[Request], Any]
 
 
 def check_policy(on_miss: Policy) -> None:
-    """Raise `ValueError` if `on_miss` is no policy of a recording."""
+    """Raise `ValueError` if `on_miss` is not a policy of a recording."""
     if on_miss not in ("raise", "error") and not callable(on_miss):
         raise ValueError(f"on_miss={on_miss!r}: it must be 'raise', 'error' or a function; 'live' is for ToolRule")
 

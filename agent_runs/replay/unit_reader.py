@@ -36,7 +36,7 @@ def read_units(events: Iterable[Any], tool_key: KeyOf, run_ids: Sequence[str] = 
     for seq, item in enumerate(events):
         event = getattr(item, "event", item)
         if not hasattr(event, "parent_event_id"):
-            raise TypeError(f"{item!r:.100} is no event: `events` are typed events, such as those of a reader")
+            raise TypeError(f"{item!r:.100} is not an event: `events` are typed events, such as those of a reader")
         stored_seq = getattr(item, "seq", None)
         # The events of one run follow those of another: a stored run begins with its event 0.
         if stored_seq == 0 or (stored_seq is None and isinstance(event, RunStarted) and event.parent_event_id is None):

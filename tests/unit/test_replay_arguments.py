@@ -18,8 +18,8 @@ from tests.support.replay.run_files import write_run
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Recording("run-1"), "'r' is no event: `events` are typed events"),
-        (lambda: Recording([{"type": "input"}]), "{'type': 'input'} is no event"),
+        (lambda: Recording("run-1"), "'r' is not an event: `events` are typed events"),
+        (lambda: Recording([{"type": "input"}]), "{'type': 'input'} is not an event"),
         (
             lambda: Recording([], tools={"t": {"ignore": "a"}}),  # type: ignore[dict-item]
             "tools: 't' has {'ignore': 'a'}; it must have a ToolRule",
@@ -85,7 +85,7 @@ def test_a_run_with_something_else_than_a_recording_makes_no_call_and_is_emitted
         emitter.start_run(agent_id="agent").child(agent_id="child", recording=coroutine),  # type: ignore[arg-type]
         emitter.start_run(agent_id="agent", recording=coroutine).child(agent_id="child"),  # type: ignore[arg-type]
     ):
-        assert all("is no recording, so nothing answers the calls of the run: await it" in e for e in make_calls(run))
+        assert all("is not a recording: nothing answers the calls of the run; await it" in e for e in make_calls(run))
     coroutine.close()
     assert not emitter.stats().dropped
 
