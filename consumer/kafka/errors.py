@@ -107,7 +107,8 @@ async def answered_within(timeout_s: float) -> AsyncIterator[None]:
                 yield
     except Unavailable as error:
         if deadline.expired() and isinstance(error.__cause__, TimeoutError):
-            raise Unavailable(f"Kafka: no answer within {timeout_s:g} s") from error
+            remedy = "start the broker, or correct KAFKA_BOOTSTRAP_SERVERS"
+            raise Unavailable(f"Kafka: no answer within {timeout_s:g} s: {remedy}") from error
         raise
 
 

@@ -88,7 +88,8 @@ async def _cancelled_after(seconds: float, work: Callable[[], Awaitable[_T]]) ->
         async with asyncio.timeout(seconds):
             return await work()
     except TimeoutError as error:
-        raise Unavailable(f"no answer within {seconds:.2g} s") from error
+        remedy = "start Kafka and PostgreSQL, or correct KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL"
+        raise Unavailable(f"no answer within {seconds:.2g} s: {remedy}") from error
 
 
 async def retry_on(

@@ -175,9 +175,16 @@ def test_a_postgresql_that_does_not_answer(database: str, silent_port: int) -> N
         "AGENT_RUNS_GIVE_UP_S": str(REFUSED_FOR_S),
         "AGENT_RUNS_CONNECT_TIMEOUT_S": "0.1",
     }
-    mistake = Mistake("no answer", environ, ["no answer within 0.1 s", "in DATABASE_URL"], UNAVAILABLE)
+    mistake = Mistake("no answer of PostgreSQL", environ, ["no answer within 0.1 s", "in DATABASE_URL"], UNAVAILABLE)
 
     walk([mistake], lambda mistake: run_command("migrate", mistake.environ))
+
+
+def test_a_kafka_that_does_not_answer(silent_port: int) -> None:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{silent_port}", "AGENT_RUNS_GIVE_UP_S": str(REFUSED_FOR_S)}
+    mistake = Mistake("no answer of Kafka", environ, ["no answer within", "correct KAFKA_BOOTSTRAP_SERVERS"], 4)
+
+    walk([mistake], lambda mistake: run_command("create-topic", mistake.environ, shortest_attempt_s=0.2))
 
 
 async def test_wrong_databases_topics_and_rights(

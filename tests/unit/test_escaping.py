@@ -86,6 +86,18 @@ def test_an_unhandled_error_is_logged_escaped(capsys: pytest.CaptureFixture[str]
     assert all(line.startswith("    ") and line.isprintable() for line in others)
 
 
+@pytest.mark.usefixtures("_logging")
+def test_a_connection_that_is_cancelled_while_it_asks_for_tls_leaves_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    set_up_logging(ServiceConfig())
+
+    for text in ("unexpected connection_lost() call", "another one"):
+        logging.getLogger("asyncio").error("Future exception was never retrieved", exc_info=ConnectionError(text))
+
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["another one"]
+
+
 def test_a_warning_of_the_emitter_is_escaped(caplog: pytest.LogCaptureFixture) -> None:
     RateLimitedLog().warn("test", "Dropped an event: %s (%d so far)", ALL_HOSTILE, 3)
 
