@@ -34,12 +34,16 @@ def own_input(event: Input) -> Input:
 
 def is_exact(answer: Answer | None) -> bool:
     """Whether no part of an answer or error is masked, or stands for an object that JSON cannot express."""
-    return answer is None or not any(_is_lossy(part) for part in _parts([answer.error, _as_json(answer.value)]))
-
-
-def _as_json(value: Any) -> Any:
-    """Return the answer of a model as the value that the model returned, if a part of it is not JSON."""
-    return parse_json(value) or value if isinstance(value, str) and '{"$repr":' in value else value
+    if answer is None:
+        return True
+    if answer.error is not None:
+        return not _is_lossy(answer.error)
+    value = answer.value
+    if isinstance(value, str) and '{"$repr":' in value:  # the answer of a model is text
+        value = parse_json(value) or value
+    if not isinstance(value, dict | list):
+        return not _is_lossy(value)
+    return not any(_is_lossy(part) for part in _parts(value))
 
 
 def _is_lossy(part: Any) -> bool:

@@ -1,7 +1,9 @@
 """Which recorded run answers a run of the replay, if a recording has the child runs of an agent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +12,10 @@ from agent_runs.events import Input
 from agent_runs.replay.canonical import value_key
 
 _numbers: Final = count()
+# By the number of the caller: the unit that was served last in this task or thread. A task inherits it from the one
+# that started it, as the parents of recorded events do.
+_last_served: Final[ContextVar[Mapping[int, int]]] = ContextVar("agent_runs_last_served", default=MappingProxyType({}))
+_MAX_CALLERS: Final = 16  # that a task remembers
 
 
 class Caller(msgspec.Struct, eq=False):
@@ -21,6 +27,7 @@ class Caller(msgspec.Struct, eq=False):
         is_certain: whether only this run answers it: it is the only one, or the only one with the inputs of the caller.
         inputs: the keys of its inputs so far.
         is_live: whether its model calls call the real model: it began after the place that `until` names.
+        parent: the run that has started it, if this is a child run.
     """
 
     number: int
@@ -28,6 +35,7 @@ class Caller(msgspec.Struct, eq=False):
     is_certain: bool = False
     inputs: list[str] = []
     is_live: bool = False
+    parent: "Caller | None" = None
 
 
 class Callers:
@@ -44,11 +52,12 @@ class Callers:
         self._keys: list[list[str]] | None = None  # made when it is needed
         self._taken: set[int] = set()
 
-    def new(self, *, is_live: bool = False) -> Caller:
+    def new(self, parent: Caller | None = None, *, is_live: bool = False) -> Caller:
         """Return a run of the replay."""
-        if len(self._inputs) > 1:
-            return Caller(next(_numbers), is_live=is_live)
-        return Caller(next(_numbers), run=0, is_certain=True, is_live=is_live)
+        caller = Caller(next(_numbers), is_live=is_live, parent=parent)
+        if len(self._inputs) <= 1:
+            caller.run, caller.is_certain = 0, True
+        return caller
 
     def add_input(self, caller: Caller, tool: str, data: Any) -> None:
         """Note an input of a caller."""
@@ -78,3 +87,26 @@ class Callers:
 
 def _key_of(tool: str, data: Any) -> str:
     return value_key([tool, data])
+
+
+def last_served(caller: Caller) -> int | None:
+    """Return the number of the unit that was served last in this task or thread; None if there is none."""
+    return _last_served.get().get(caller.number)
+
+
+def keep_place(caller: Caller) -> None:
+    """Let a task remember the place of a caller, and those of its parents, longer than those of other callers."""
+    if caller.parent is not None:
+        keep_place(caller.parent)
+    number = last_served(caller)
+    if number is not None:
+        others = {each: served for each, served in _last_served.get().items() if each != caller.number}
+        _last_served.set({**others, caller.number: number})
+
+
+def note_last(caller: Caller, number: int) -> None:
+    """Note the unit that was served last in this task or thread."""
+    last = {**_last_served.get(), caller.number: number}
+    if len(last) > _MAX_CALLERS:
+        del last[next(iter(last))]
+    _last_served.set(last)

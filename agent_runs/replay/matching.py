@@ -3,7 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
 
-from agent_runs.replay.equal_calls import EqualCalls
+from agent_runs.replay.equal_calls import NO_PLACE, EqualCalls
 from agent_runs.replay.requests import Request
 from agent_runs.replay.units import Unit
 
@@ -49,7 +49,7 @@ class Matcher:
 
         Args:
             request: what the agent asks for.
-            after: the number of the unit that was served last in the task; None if there is none.
+            after: the number of the unit that was served last in the task; None if there is none; or `NO_PLACE`.
             run: the number of the recorded run that is searched first; None if it is not clear yet.
             others: those that are searched then.
         """
@@ -57,15 +57,20 @@ class Matcher:
         if own or not others:
             return own
         found = [unit for other in others if other != run for unit in self._exact_in(other, request, None)]
-        # The first calls of runs that begin alike are the same, whichever run is meant.
-        is_same = all(unit.parent is None or unit.answer == found[0].answer for unit in found)
-        return found[:1] if is_same else found
+        begins = [unit for unit in found if unit.parent is None]
+        if after is None and begins:  # of runs that begin alike, either may be meant
+            return begins[:1]
+        return found[:1] if all(unit.answer == found[0].answer for unit in found) else found
 
     def _exact_in(self, run: int, request: Request, after: int | None) -> list[Unit]:
         equal = self._equal.get((request.kind, request.sought_name, request.key, run))
         if equal is None:
             return []
-        return equal.next(after if after is None or self.calls[after].run == run else None, request.lane)
+        return equal.next(self._place_in(run, after), request.lane)
+
+    def _place_in(self, run: int, after: int | None) -> int | None:
+        """Return `after`, or None if it is of another run."""
+        return after if after is None or after == NO_PLACE or self.calls[after].run == run else None
 
     def may_stand_for(self, unit: Unit, request: Request) -> bool:
         """Whether a recorded model call may answer one with other prompts or another model.
@@ -84,9 +89,11 @@ class Matcher:
         Several, if the recorded run had parallel tasks.
 
         Args:
-            after: the number of the unit that was served last in the task; None if there is none.
+            after: the number of the unit that was served last in the task; None if there is none; or `NO_PLACE`.
             runs: the numbers of the recorded runs that may be meant.
         """
+        if after == NO_PLACE:
+            return []
         if after is not None and self.calls[after].run not in runs:
             after = None
         found = []

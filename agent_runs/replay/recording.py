@@ -12,6 +12,7 @@ from agent_runs.reader.run_source import RunSource
 from agent_runs.reader.sync_reader import SyncRunSource
 from agent_runs.replay.agent_calls import AgentCalls
 from agent_runs.replay.answers import own_input
+from agent_runs.replay.callers import Caller
 from agent_runs.replay.errors import Divergence, RecordingHasHoles, Unserved
 from agent_runs.replay.loading import load_recording
 from agent_runs.replay.messages import first_of, unserved_text
@@ -125,13 +126,13 @@ class Recording(AgentCalls):
         found = self.children.get(agent_id)
         if found is None:
             return NoRecording(no_child_text(agent_id, self.children), self._refuse)
-        return found.for_child_run(is_live=is_live)
+        return found.for_child_run(self._caller, is_live=is_live)
 
-    def for_child_run(self, *, is_live: bool) -> Self:
+    def for_child_run(self, parent: Caller, *, is_live: bool) -> Self:
         """Return this recording for one of the child runs that it answers."""
         new = object.__new__(type(self))
         new.__dict__.update({name: value for name, value in self.__dict__.items() if name != "_pickle_key"})
-        new._caller = self._server.caller(is_live=is_live)
+        new._caller = self._server.caller(parent, is_live=is_live)
         return new
 
     def saw_input(self, tool: str, data: Any) -> None:

@@ -1,16 +1,15 @@
 """Decides how each request is answered: by a recorded call, by the real function, or by an error."""
 
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from functools import partial
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from agent_runs.replay.answers import is_exact, own_copy
-from agent_runs.replay.callers import Caller, Callers
+from agent_runs.replay.callers import Caller, Callers, keep_place, last_served, note_last
 from agent_runs.replay.differences import difference_of_calls
+from agent_runs.replay.equal_calls import NO_PLACE
 from agent_runs.replay.errors import Ambiguous, Divergence, NotReplayable, RecordedFailure, recorded_failure
 from agent_runs.replay.matching import Matcher
 from agent_runs.replay.messages import (
@@ -26,11 +25,6 @@ from agent_runs.replay.report import Drift, Report
 from agent_runs.replay.requests import Request
 from agent_runs.replay.rules import Policy, ToolRule, Until, last_seq
 from agent_runs.replay.units import Unit, Units, superseded
-
-# By the number of the caller: the unit that was served last in this task or thread. A task inherits it from the one
-# that started it, as the parents of recorded events do.
-_last_served: Final[ContextVar[Mapping[int, int]]] = ContextVar("agent_runs_last_served", default=MappingProxyType({}))
-_MAX_CALLERS: Final = 16  # that a task remembers
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -67,14 +61,13 @@ class Server:
         self._refused: list[Request] = []
         self._divergences: list[str] = []
 
-    def caller(self, *, is_live: bool = False) -> Caller:
+    def caller(self, parent: Caller | None = None, *, is_live: bool = False) -> Caller:
         """Return a run of the replay. Its model calls call the real model if `is_live`."""
-        return self._callers.new(is_live=is_live)
+        return self._callers.new(parent, is_live=is_live)
 
     def begins_live(self, parent: Caller) -> bool:
         """Whether a child run that a caller starts now calls the real model."""
-        if parent.number in _last_served.get():
-            _note_last(parent, _last_served.get()[parent.number])  # its children must not make the task forget it
+        keep_place(parent)  # its child runs must not make the task forget it
         return self._is_live or parent.is_live
 
     def add_input(self, caller: Caller, tool: str, data: Any) -> None:
@@ -107,7 +100,7 @@ class Server:
 
     def _exact(self, request: Request, caller: Caller) -> list[Unit]:
         others = () if caller.is_certain else self._callers.runs_of(caller)
-        return self._matcher.exact(request, _last_served.get().get(caller.number), caller.run, others)
+        return self._matcher.exact(request, last_served(caller), caller.run, others)
 
     def _serve_changed(self, request: Request, caller: Caller, *, has_call: bool) -> Any:
         """Answer a model call that is not recorded as it is."""
@@ -156,7 +149,7 @@ class Server:
     def _take(self, unit: Unit, caller: Caller) -> None:
         self._matcher.take(unit)
         caller.run = unit.run
-        _note_last(caller, unit.number)
+        note_last(caller, unit.number)
 
     def _drifted_unit(self, request: Request, caller: Caller) -> Unit | None:
         """Return the model call that a changed prompt stands for.
@@ -169,11 +162,13 @@ class Server:
         runs = self._callers.runs_of(caller) if caller.run is None else [caller.run]
         if request.lane is not None and (unit := self._matcher.next_in_lane(request.lane, runs)):
             return unit
-        candidates = self._matcher.next_llm(_last_served.get().get(caller.number), runs)
+        last = last_served(caller)
+        candidates = self._matcher.next_llm(last, runs)
         if len(candidates) == 1 and not self._matcher.is_covered(candidates[0]):
             return candidates[0]
-        if not candidates and (self._until is not None or not any(self._matcher.unserved("llm"))):
+        if not candidates and last != NO_PLACE and (self._until is not None or not any(self._matcher.unserved("llm"))):
             return None
+        note_last(caller, NO_PLACE)
         raise self.add_divergence(Ambiguous(ambiguous_text(request, candidates, self._matcher)))
 
     def _miss(
@@ -239,11 +234,3 @@ class Server:
         """Add a divergence to the report, and return it."""
         self._divergences.append(str(error))
         return error
-
-
-def _note_last(caller: Caller, number: int) -> None:
-    """Note the unit that was served last in this task or thread."""
-    last = {each: served for each, served in _last_served.get().items() if each != caller.number}
-    if len(last) >= _MAX_CALLERS:
-        del last[next(iter(last))]
-    _last_served.set({**last, caller.number: number})

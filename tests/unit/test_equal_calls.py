@@ -1,6 +1,8 @@
 """A call that a run makes several times is answered with the answer that belongs to its place, or refused."""
 
 import asyncio
+from collections import Counter
+from random import Random
 from threading import Thread
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from agent_runs.emitter import Run
 from agent_runs.replay import Ambiguous, Divergence, NotReplayable, Recording, ToolRule
 from agent_runs.testing import RecordingEmitter
+from tests.support.replay.random_agents import random_agent, record, replay
 
 
 async def part(run: Run, name: str) -> None:
@@ -125,3 +128,54 @@ def test_a_masked_error_is_not_raised_as_the_recorded_one() -> None:
 
     with pytest.raises(NotReplayable):
         Recording(emitter.events(run.id)).tool("t", {})
+
+
+async def test_after_a_refused_call_a_changed_prompt_is_answered_only_when_the_place_is_known_again() -> None:
+    recording = await recording_of_parts()
+
+    async def changed() -> list[str]:
+        with pytest.raises(Ambiguous):
+            ask(recording, "v2 b 1")
+        await asyncio.sleep(0)  # until the other part has ended, so that one recorded part is left
+        with pytest.raises(Ambiguous):
+            ask(recording, "v2 b 2")
+        return [ask(recording, "b 1"), ask(recording, "v2 b 2")]
+
+    async def unchanged() -> None:
+        for step in (1, 2):
+            ask(recording, f"a {step}")
+            recording.tool("dice", {})
+
+    answers, _ = await asyncio.gather(changed(), unchanged())
+    assert answers == ["to b 1", "to b 2"]
+
+
+def test_a_call_is_refused_that_the_run_makes_before_and_after_the_place_of_a_dropped_one() -> None:
+    emitter = RecordingEmitter()
+    run = emitter.start_run(agent_id="agent")
+    for step in (1, 2):
+        for name in ("look", "dice"):
+            with run.tool(name, {"step": step} if name == "look" else {}) as call:
+                call.result = f"{name} {step}"
+        run.llm_called(model="m", system_prompt="", user_prompt=f"go {step}", raw_response="")
+    recording = Recording(emitter.events())
+
+    recording.tool("look", {"step": 1})
+    ask(recording, "go 1")  # without the dice before it, and without the look after it
+    with pytest.raises(Ambiguous, match=r"- event 3, tool 'dice'\n- event 8, tool 'dice'"):
+        recording.tool("dice", {})
+    recording.tool("look", {"step": 2})
+    assert recording.tool("dice", {}) == "dice 2"
+
+
+@pytest.mark.parametrize("version", ["", "v2 "])
+def test_random_agents_get_no_answer_of_another_call_and_every_answer_if_they_are_unchanged(version: str) -> None:
+    counts = Counter[str]()
+    for seed in range(30):
+        agent = random_agent(Random(seed))
+        counts += replay(record(agent, seed), agent, seed + 1000, version=version)
+
+    assert counts["wrong"] == 0
+    assert counts["right"] > 300
+    assert not version or counts["refused"]
+    assert version or not counts["refused"]

@@ -150,6 +150,29 @@ def test_the_parent_keeps_its_place_after_many_child_runs(emitter: RecordingEmit
     assert ask(replayed, "finish, please") == "finished"
 
 
+def test_all_parents_keep_their_places_after_many_child_runs(emitter: RecordingEmitter) -> None:
+    def agent(parent: Run, answer: Any) -> Any:
+        ask(parent, "begin", answer)
+        with parent.child(agent_id="part") as middle:
+            for _ in range(40):
+                ask(middle.child(agent_id="inner"), "begin", answer)
+        dice(parent, answer)
+        return dice(parent, answer)
+
+    parent = emitter.start_run(agent_id="parent")
+    agent(parent, iter(range(1000)).__next__)
+    # A part that runs at the same time, and makes the same calls.
+    parent.tool_succeeded("dice", "x", parent=parent.tool_requested("dice", {}, parent=emitter.events(parent.id)[0].id))
+    recording = Recording(emitter.events(parent.id))
+    ids = [run_id for run_id in emitter.run_ids if run_id != parent.id]
+    recording.children["part"] = Recording(emitter.events(ids[0]))
+    inner = [event for run_id in ids[1:] for event in emitter.events(run_id)]
+    recording.children["part"].children["inner"] = Recording(inner, run_id=ids[1:])
+
+    replayed = RecordingEmitter().start_run(agent_id="parent", recording=recording)
+    assert agent(replayed, lambda: pytest.fail("a call was made")) == 42
+
+
 def test_a_child_run_that_begins_after_the_place_of_until_calls_the_real_model(emitter: RecordingEmitter) -> None:
     parent, _ = record(emitter, "ada")
     recording = recording_of(emitter, parent, until=NthLlmCall(1), tools={"dice": ToolRule(on_miss="live")})
