@@ -108,12 +108,13 @@ def _print_records(selected: dict[str, Any], output: str, command: str) -> None:
     with ReplayProgress(command, shows_bar=not is_terminal() and not selected["follow"]) as progress:
         reading = read_topic(**selected, on_progress=progress.show)
         progress.positions = reading.positions
-        _run(_print_each(reading, output))
+        _run(_print_each(reading, output, progress))
 
 
-async def _print_each(reading: TopicReading, output: str) -> None:
+async def _print_each(reading: TopicReading, output: str, progress: ReplayProgress) -> None:
     rows = _Rows()
     async for item in reading:
+        progress.printed += 1
         if output == "jsonl":
             print_json(item.to_json())
         else:

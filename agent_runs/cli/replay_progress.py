@@ -24,6 +24,7 @@ class ReplayProgress:
 
     Attributes:
         positions: the positions to print at the end, if they are more exact than those of the last batch.
+        printed: how many records were printed; of one run, fewer than were read.
     """
 
     def __init__(self, command: str, *, shows_bar: bool) -> None:
@@ -32,6 +33,7 @@ class ReplayProgress:
         self._task = None if self._bar is None else self._bar.add_task("replay", total=None)
         self._command = command
         self.positions: Mapping[int, int] = {}
+        self.printed = 0
         self._last: Progress | None = None
         self._total: int | None = None
         self._noted_at = time.monotonic()
@@ -49,7 +51,7 @@ class ReplayProgress:
             self._bar.stop()
         if self._last is not None:
             positions = positions_text(self.positions or self._last.positions)
-            note(f"{_done(self._last)} To continue: {self._command} --from {positions}")
+            note(f"{_done(self._last, self.printed)} To continue: {self._command} --from {positions}")
 
     def show(self, progress: Progress) -> None:
         """Show the progress after a batch."""
@@ -72,9 +74,10 @@ class ReplayProgress:
             note(f"Copied {progress.copied:,} records, up to {positions_text(progress.positions)}")
 
 
-def _done(progress: Progress) -> str:
+def _done(progress: Progress, printed: int) -> str:
     if not isinstance(progress, Copied):
-        return f"Read {_records(progress.records)}."
+        others = f", and printed {printed:,} of them" if printed < progress.records else ""
+        return f"Read {_records(progress.records)}{others}."
     skipped = f"; {len(progress.skipped):,} cannot be read" if progress.skipped else ""
     return f"Copied {_records(progress.copied)}{skipped}."
 

@@ -87,7 +87,10 @@ async def test_records_are_listed_with_refused_ones_and_where_to_continue(topics
         (1, 1, "not_json"),
     ]
     run = await topics.replay(topic, "--run", "run-b", "--partition", "1", "-o", "jsonl")
-    assert run.errors.endswith("agent-runs replay --run run-b --output jsonl --partition 1 --from 1:2\n")
+    assert run.errors == (
+        "Read 2 records, and printed 1 of them. "
+        "To continue: agent-runs replay --run run-b --output jsonl --partition 1 --from 1:2\n"
+    )
     found = json.loads(run.output)
     assert (found["run_id"], found["partition"], found["offset"], found["event"]["id"]) == ("run-b", 1, 0, "b0")
 
