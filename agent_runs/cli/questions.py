@@ -23,7 +23,8 @@ def questions_command(tool: str | None, limit: int, output: str) -> None:
     """List the questions that nobody has answered.
 
     A question is a request of a tool such as ask_human without an answer. `agent-runs answer` answers it. Those whose
-    run waits longest come first.
+    run waits longest come first. The requests of spawn_agent, which a child run answers, are questions too; --tool
+    leaves them out.
 
     \b
     Examples:
