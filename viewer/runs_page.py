@@ -14,6 +14,7 @@ from agent_runs.reader.run_notes import run_notes
 from agent_runs.status import RunStatus
 from agent_runs.times import duration_text
 from viewer.api import reader_of
+from viewer.errors import Failure
 from viewer.html import Child, both_times, el
 from viewer.layout import page, status_badge
 from viewer.live_list_api import runs_stream
@@ -44,13 +45,17 @@ _SWITCHES: Final = (("has_open_questions", "Open questions"), ("has_dropped_even
 async def runs_page(request: Request) -> Response:
     """Return a page of the runs that meet the conditions of the parameters."""
     parameters = Parameters(request, (*FILTER_PARAMETERS, "cursor"))
+    filters = [(name, text) for name in FILTER_PARAMETERS for text in parameters.all(name)]
+    try:
+        wanted = run_filter(parameters)
+    except Failure as failure:
+        return HTMLResponse(_refused(filters, failure.sentence), failure.status)
     reader = reader_of(request)
     runs, counts = await asyncio.gather(
-        reader.list_runs(run_filter(parameters), limit=PAGE_RUNS, cursor=parameters.text("cursor")),
+        reader.list_runs(wanted, limit=PAGE_RUNS, cursor=parameters.text("cursor")),
         reader.count_by_status(),
     )
     notes = await run_notes(reader, runs.runs)
-    filters = [(name, text) for name in FILTER_PARAMETERS for text in parameters.all(name)]
     return HTMLResponse(
         page(
             "Runs",
@@ -67,6 +72,14 @@ async def runs_page(request: Request) -> Response:
             script="runs",
         )
     )
+
+
+def _refused(filters: Sequence[tuple[str, str]], sentence: str) -> bytes:
+    """Return the page for a filter that is not valid: what is wrong, and the form with what was typed."""
+    name, colon, rest = sentence.partition(": ")
+    label = next((label for field, label, _ in _FIELDS if field == name), name)
+    problem = el("p", label + colon + rest, class_="failure", role="alert")
+    return page("Runs", el("h1", "Runs", class_="hidden"), _form(filters), problem, script="runs")
 
 
 async def _newest(reader: Reader, parameters: Parameters, runs: RunPage) -> RunSummary | None:

@@ -77,3 +77,14 @@ async def test_a_run_is_found_by_the_beginning_of_its_names_and_by_its_error(dat
         assert len(await found("b\U0010ffff<script>")) == 1
         assert await found("b\U0010ffff") != []
         assert await found("%") == await found("zzz") == await found("") == []
+
+
+async def test_a_filter_that_is_not_valid_is_shown_in_its_form_with_what_is_wrong(
+    database: str, tmp_path: Path
+) -> None:
+    async with running_viewer(database, tmp_path) as port:
+        page = await get(port, "/?agent=planner&created_from=yesterday")
+    assert page.status == 400
+    assert "Created from: 'yesterday' is not a time like" in page.text
+    assert 'value="planner"' in page.text
+    assert 'value="yesterday"' in page.text
