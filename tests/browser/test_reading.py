@@ -1,5 +1,6 @@
 """What people do with the viewer, in a real browser."""
 
+import json
 import re
 
 import pytest
@@ -103,9 +104,15 @@ async def test_a_prompt_that_is_json_is_shown_as_its_messages_and_as_text_on_req
     await page.goto(f"{desk}/runs/{BOOKING}#3")
     payload = page.locator(".event.selected .payload")
     # The message is first, and what identifies the event last.
-    await expect(payload.locator("dt").first).to_have_text("user_prompt")
+    await expect(payload.locator("dt").first).to_have_text("raw_response")
     await expect(payload.locator("dt").last).to_have_text("record")
-    prompt = payload.locator("dd").first
+    prompt = payload.locator("dt", has_text="user_prompt").locator("+ dd")
     await expect(prompt.locator("dt", has_text="role")).to_be_visible()
     await prompt.get_by_role("button", name="Show as text").click()
     await expect(prompt).to_contain_text('[{"role": "user", "content": "Two seats to Lisbon')
+    # The whole event can be copied as JSON.
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await payload.get_by_role("button", name="Copy as JSON").click()
+    await expect(payload.get_by_role("button", name="Copied")).to_be_visible()
+    copied = json.loads(await page.evaluate("navigator.clipboard.readText()"))
+    assert (copied["seq"], copied["event"]["type"]) == (3, "llm_called")
