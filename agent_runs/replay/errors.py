@@ -75,8 +75,8 @@ def recorded_failure(error: str, error_type: str | None) -> RecordedFailure:
 @cache
 def _failure_class(error_type: str) -> type[RecordedFailure]:
     recorded = getattr(builtins, error_type, None)
-    if not (isinstance(recorded, type) and issubclass(recorded, Exception)):
-        return RecordedFailure
+    if not (isinstance(recorded, type) and issubclass(recorded, Exception)) or issubclass(recorded, BaseExceptionGroup):
+        return RecordedFailure  # a group cannot be made without its exceptions
     try:
         return type(RecordedFailure.__name__, (RecordedFailure, recorded), {"__module__": __name__})
     except TypeError:  # the class cannot be combined with others

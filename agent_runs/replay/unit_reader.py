@@ -38,6 +38,8 @@ def read_units(events: Iterable[Any], tool_key: KeyOf, run_ids: Sequence[str] = 
         if not hasattr(event, "parent_event_id"):
             raise TypeError(f"{item!r:.100} is not an event: `events` are typed events, such as those of a reader")
         stored_seq = getattr(item, "seq", None)
+        if stored_seq is None and reader.has(event.id):  # a repeat, as a topic may have
+            continue
         # The events of one run follow those of another: a stored run begins with its event 0.
         if stored_seq == 0 or (stored_seq is None and isinstance(event, RunStarted) and event.parent_event_id is None):
             reader.begin_run()
@@ -55,6 +57,10 @@ class _UnitReader:
         self._inside: dict[str, int | None] = {}  # by event: the tool call that was not answered yet
         self._last_inside: int | None = None
         self._earlier_ids: set[str] = set()  # of events of other runs
+
+    def has(self, event_id: str) -> bool:
+        """Whether the run has an event with this id already."""
+        return event_id in self._unit_of_event
 
     def begin_run(self) -> None:
         """Begin the next run. Ids of events are unique within a run only."""

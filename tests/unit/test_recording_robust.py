@@ -3,12 +3,13 @@
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
 import pytest
 
-from agent_runs.replay import Divergence, Recording, ToolRule
+from agent_runs.replay import Divergence, RecordedFailure, Recording, ToolRule
 from agent_runs.replay.no_recording import IN_ANOTHER_PROCESS, NoRecording
 from agent_runs.testing import RecordingEmitter
 
@@ -135,3 +136,25 @@ def test_the_first_difference_is_at_the_end_of_the_common_begin(left: str, right
 def test_what_another_process_lacks_is_named(use: Callable[[Any], Any]) -> None:
     with pytest.raises(AttributeError, match="continues in another process, which does not have the recording"):
         use(NoRecording(IN_ANOTHER_PROCESS))
+
+
+def test_an_event_that_a_topic_has_twice_counts_once() -> None:
+    emitter = RecordingEmitter()
+    run = emitter.start_run(agent_id="agent")
+    for number in (1, 2):
+        with run.tool("clock", {}) as call:
+            call.result = number
+    recording = Recording([event for event in emitter.events() for _ in range(2)])
+
+    assert [recording.tool("clock", {}) for _ in range(2)] == [1, 2]
+    with pytest.raises(Divergence, match="makes this call twice; the agent has now made it 3 times"):
+        recording.tool("clock", {})
+
+
+def test_a_recorded_exception_group_is_a_recorded_failure() -> None:
+    emitter = RecordingEmitter()
+    with suppress(ExceptionGroup), emitter.start_run(agent_id="agent").tool("t", {}):
+        raise ExceptionGroup("two failed", [ValueError("a"), ValueError("b")])
+
+    with pytest.raises(RecordedFailure, match="two failed"):
+        Recording(emitter.events()).tool("t", {})

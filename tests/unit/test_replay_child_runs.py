@@ -9,7 +9,8 @@ import pytest
 
 from agent_runs import ToolRequested, ToolSucceeded
 from agent_runs.emitter import Run
-from agent_runs.events import Event, RunStarted
+from agent_runs.events import RunStarted
+from agent_runs.reader import StoredEvent
 from agent_runs.replay import Ambiguous, Divergence, NthLlmCall, Recording, ToolRule
 from agent_runs.testing import RecordingEmitter
 
@@ -196,12 +197,15 @@ def test_events_of_several_runs_that_are_mixed_are_refused(emitter: RecordingEmi
         Recording([emitter.events(run.id)[at] for at in (0, 1) for run in runs])
 
 
-def events_of(result: str | None) -> list[Event]:
+def events_of(result: str | None) -> list[StoredEvent]:
     """Return the events of a run in which ids are unique within the run only, and answers name no request."""
-    started = RunStarted(id="0", timestamp=AT, agent_id="part")
-    request = ToolRequested(id="1", timestamp=AT, tool_name="dice", tool_args={})
-    answer = ToolSucceeded(id="2", timestamp=AT, tool_name="dice", result=result)
-    return [started, request] if result is None else [started, request, answer]
+    events: list[Any] = [RunStarted(id="0", timestamp=AT, agent_id="part")]
+    events.append(ToolRequested(id="1", timestamp=AT, tool_name="dice", tool_args={}))
+    if result is not None:
+        events.append(ToolSucceeded(id="2", timestamp=AT, tool_name="dice", result=result))
+    return [
+        StoredEvent(seq=seq, created_at=AT, partition=0, offset=seq, event=event) for seq, event in enumerate(events)
+    ]
 
 
 def test_the_events_of_one_run_answer_no_request_of_another(emitter: RecordingEmitter) -> None:
