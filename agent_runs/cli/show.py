@@ -63,9 +63,11 @@ async def _show(source: RunSource, run_id: str) -> None:
     print_line("")
     holes = await _print_events(source, run)
     _print_questions(run, await source.question_lines([run]))
-    if tree is not None:
-        asking = [node.run for node in tree.nodes[1:] if node.run.open_questions][:_ASKING_CHILDREN]
-        _print_questions(run, await source.question_lines(asking))
+    # The tree has the oldest descendants; a run with many children often waits for the newest ones.
+    spawned = [node.run for node in tree.nodes[1:]] if tree is not None else []
+    spawned += await source.unfinished_children([run_id], _ASKING_CHILDREN)
+    asking = {each.id: each for each in spawned if each.open_questions and each.id != run_id}
+    _print_questions(run, await source.question_lines(list(asking.values())[:_ASKING_CHILDREN]))
     _print_holes(holes)
 
 

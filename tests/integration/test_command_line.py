@@ -129,7 +129,9 @@ async def test_each_example_of_each_help_text_works(
             await run(scene, *arguments, stdin=stdin, exit_code=1 if name == "diff" else 0)
 
 
-async def test_the_runs_that_wait_for_others_name_them_and_their_questions(scene: Scene) -> None:
+async def test_the_runs_that_wait_for_others_name_them_and_their_questions(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spawned = event("spawn", "tool_requested", tool_name="spawn_agent", tool_args={"task": "fly"})
     child = [
         event("s", "run_started", agent_id="booking", parent_run_id="trip"),
@@ -141,11 +143,14 @@ async def test_the_runs_that_wait_for_others_name_them_and_their_questions(scene
     listed = (await run(scene, "runs", "--status", "waiting")).output
     shown = (await run(scene, "show", "trip")).output
     of_child = (await run(scene, "show", "flight")).output
+    monkeypatch.setattr("agent_runs.cli.show._TREE_RUNS", 0)
+    of_parent_of_many = (await run(scene, "show", "trip")).output
 
     assert re.search(r"^trip .* since \d{4}-.*Z: spawn_agent: fly; its child flight is waiting$", listed, re.MULTILINE)
     assert re.search(r"^flight .* since \d{4}-.*Z: ask_human: Spend EUR 420\?$", listed, re.MULTILINE)
     assert re.search(r"\n\nopen question ask-1 of flight\n  waits for .*: ask_human: Spend EUR 420\?\n", shown)
     assert "open question ask-1\n" in of_child
+    assert of_parent_of_many.count("open question ask-1 of flight\n") == shown.count("ask-1 of flight\n") == 1
 
 
 async def test_an_answer_lets_the_run_continue_and_a_second_one_is_refused(scene: Scene) -> None:
