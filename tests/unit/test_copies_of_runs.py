@@ -5,6 +5,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -92,7 +93,11 @@ def work_in_current_run(name: str) -> str | None:
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forks a process with threads
-def test_a_pool_of_processes_takes_up_the_run(method: str, recording_emitter: RecordingEmitter) -> None:
+def test_a_pool_of_processes_takes_up_the_run(
+    method: str, recording_emitter: RecordingEmitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A fork server listens at a path in the temporary directory, and a socket's path is limited to about 100 bytes.
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
     with ProcessPoolExecutor(1, get_context(method)) as pool, recording_emitter.start_run(agent_id="a") as run:
         asked = run.tool_requested("ask_human")
         assert pool.submit(work, run, "tea").result() == (asked, "waiting")
