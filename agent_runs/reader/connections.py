@@ -15,6 +15,7 @@ from agent_runs.errors import SettingsError
 from agent_runs.postgres import tls
 from agent_runs.postgres.database_url import InvalidUrl, parse
 from agent_runs.postgres.deadline import DeadlinePassed, cut_at_deadline
+from agent_runs.postgres.unreachable import missing_tls, unreachable
 from agent_runs.reader.errors import (
     ConnectionEnded,
     DatabaseNotReady,
@@ -111,7 +112,7 @@ class Connections:
         # No cache of prepared statements: behind PgBouncer in transaction mode, the next transaction may be on another
         # connection of the server. And a statement that is planned with its parameters uses the right index.
         open_connection = partial(connect, self._url, APPLICATION_NAME, timeout_s, statement_cache_size=0)
-        connection = await _translated(open_connection())
+        connection = await _translated(_opened(open_connection(), timeout_s))
         # JSONB as the bytes of its text, after one byte for the version. Sends nothing: the driver knows the type.
         await connection.set_type_codec(
             "jsonb",
@@ -124,6 +125,20 @@ class Connections:
 
     def _too_late(self) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"PostgreSQL did not answer within {self._settings.timeout_s:g} s")
+
+
+async def _opened(opening: Coroutine[Any, Any, "Connection"], timeout_s: float) -> "Connection":
+    """Return the connection, or raise an error of the reader with the remedy if PostgreSQL cannot be reached."""
+    import asyncpg  # noqa: PLC0415  # asyncpg is an extra; the caller has imported it
+
+    try:
+        return await opening
+    except (ssl.SSLError, asyncpg.DataError):
+        raise
+    except (OSError, EOFError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if refused := missing_tls(error):
+            raise DatabaseNotReady(refused) from error
+        raise ConnectionEnded(unreachable(error, timeout_s)) from error
 
 
 async def _in_transaction(connection: "Connection", work: Work[_T], left_s: float, schema: str) -> _T:
@@ -152,4 +167,4 @@ async def _translated(work: Coroutine[Any, Any, _T]) -> _T:
     except asyncpg.DataError as error:  # a parameter that cannot be encoded; an InterfaceError too
         raise ReaderError(str(error)) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError) as error:
-        raise ConnectionEnded(f"PostgreSQL is unavailable: {error or type(error).__name__}") from error
+        raise ConnectionEnded(f"PostgreSQL is unavailable: {str(error) or type(error).__name__}") from error

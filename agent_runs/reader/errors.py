@@ -43,7 +43,7 @@ class InvalidCursor(ReaderError):
 # What a user can do about an SQLSTATE. The full code is looked up first, then its class (the first two characters).
 _REMEDIES: Final[dict[str, str]] = {
     **LOGIN_REMEDIES,
-    "42P01": "create the tables with `agent-runs-consumer migrate`, or correct the database in DATABASE_URL",
+    "42P01": "create the tables with `agent-runs-consumer migrate`, or correct DATABASE_URL or AGENT_RUNS_SCHEMA",
     "42703": "the tables are older than this library: run `agent-runs-consumer migrate`",
     "42501": "let the login read: GRANT agent_runs_reader TO the login",
 }

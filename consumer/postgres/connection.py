@@ -1,6 +1,5 @@
 """Opens the connections of the service, and translates the driver's errors of a login."""
 
-import socket
 import ssl
 from typing import Final
 
@@ -8,12 +7,12 @@ import asyncpg
 
 from agent_runs.postgres import database_url, tls
 from agent_runs.postgres.connect import connect
+from agent_runs.postgres.unreachable import missing_tls, unreachable
 from consumer.errors import ConnectionLost, LoginRefused, UsageError
 from consumer.postgres.sqlstate import translate_login
 from consumer.settings import DatabaseConfig
 
 APPLICATION_NAME: Final = "agent-runs-consumer"
-_NO_TLS: Final = "rejected SSL upgrade"  # the driver has no class for this error
 
 
 async def open_connection(config: DatabaseConfig) -> "asyncpg.Connection[asyncpg.Record]":
@@ -39,17 +38,6 @@ async def open_connection(config: DatabaseConfig) -> "asyncpg.Connection[asyncpg
 
 def _unreachable(error: Exception, timeout_s: float) -> LoginRefused | ConnectionLost:
     """Return the error to raise in place of one that occurred before PostgreSQL could answer. No part of the URL."""
-    if isinstance(error, ConnectionError) and _NO_TLS in str(error):
-        return LoginRefused(
-            f"{error}: the server has no TLS: set ssl = on there, or correct the host or sslmode in DATABASE_URL"
-        )
-    if isinstance(error, ssl.SSLError) and (refused := tls.refusal(error)):
+    if refused := missing_tls(error) or (isinstance(error, ssl.SSLError) and tls.refusal(error)):
         return LoginRefused(refused)
-    reason = str(error) or type(error).__name__
-    if isinstance(error, socket.gaierror):
-        reason = f"the host is not known ({error.strerror})"
-    elif isinstance(error, TimeoutError):
-        reason = f"no answer within {timeout_s:g} s"
-    return ConnectionLost(
-        f"PostgreSQL cannot be reached: {reason}: start it, or correct the host and the port in DATABASE_URL"
-    )
+    return ConnectionLost(unreachable(error, timeout_s))

@@ -317,7 +317,16 @@ async def test_what_is_missing_is_one_sentence_with_the_remedy_and_an_exit_code(
             ("runs",),
             2,
         ),
-        "PostgreSQL is unavailable": (environ | {"DATABASE_URL": nothing}, ("runs",), 4),
+        "start it, or correct the host and the port in DATABASE_URL": (
+            environ | {"DATABASE_URL": nothing},
+            ("runs",),
+            4,
+        ),
+        "correct the host or sslmode in DATABASE_URL": (
+            environ | {"DATABASE_URL": f"{scene.database}?sslmode=require"},
+            ("runs",),
+            2,
+        ),
         "KAFKA_BOOTSTRAP_SERVERS: is not set": (unset, ("emit", "r", "input", '{"tool": "t", "data": 1}'), 2),
         "does not exist: create it with": (environ | {"AGENT_RUNS_TOPIC": "nowhere"}, ("status",), 4),
         "'1 hour' is not a duration like 90s": (environ, ("runs", "--stale", "1 hour"), 2),

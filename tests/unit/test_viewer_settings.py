@@ -1,10 +1,13 @@
 """The settings of the viewer."""
 
+import sys
+
 import pytest
 
 from agent_runs.errors import SettingsError
 from agent_runs.settings import variables
 from agent_runs.unknown_variables import SERVICE_VARIABLES, VIEWER_VARIABLES
+from viewer.command import main
 from viewer.settings import ViewerSettings, is_loopback, read_kafka_config, read_viewer_settings
 
 DATABASE = {"DATABASE_URL": "postgresql://u@h/d"}
@@ -93,3 +96,18 @@ def test_every_problem_is_reported_once() -> None:
 )
 def test_a_loopback_host_is_recognized(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--port", 2), ("--help", 0)])
+def test_the_viewer_has_no_arguments_but_help(
+    argument: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["agent-runs-viewer", argument])
+
+    with pytest.raises(SystemExit) as end:
+        main()
+
+    output = capsys.readouterr()
+    assert end.value.code == code
+    assert "AGENT_RUNS_VIEWER_PORT" in (output.err if code else output.out)
+    assert ("error: '--port'" in output.err) == bool(code)
