@@ -5,8 +5,9 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from agent_runs.codec.canonical_json import text_of
 from agent_runs.replay.canonical import value_key
-from agent_runs.replay.requests import Request
+from agent_runs.replay.requests import Request, shortened
 from agent_runs.replay.units import Units
 
 # `raise`: raise a Divergence. `error`: raise a RecordedFailure, which the agent sees as the failure of the tool.
@@ -45,7 +46,11 @@ class ToolRule(msgspec.Struct, frozen=True):
     def key_of(self, arguments: Any) -> str:
         """Return the key of the arguments of a call."""
         if self.key is not None:
-            return value_key(self.key(arguments))
+            try:
+                return value_key(self.key(arguments))
+            except Exception as error:
+                error.add_note(f"raised by the function `key` of a ToolRule, for {shortened(text_of(arguments))}")
+                raise
         if self.ignore and isinstance(arguments, dict):
             arguments = {name: value for name, value in arguments.items() if name not in self.ignore}
         return value_key(arguments)

@@ -140,3 +140,13 @@ def test_after_wrong_arguments_a_replay_makes_no_call_either(caplog: pytest.LogC
         with call, pytest.raises(TypeError, match="wrong arguments, so the recording cannot answer it"):
             call.answer(lambda: pytest.fail("the real model or tool was called"))
     assert "start_run: TypeError" in caplog.text
+
+
+def test_the_error_of_a_key_function_names_the_arguments() -> None:
+    emitter = RecordingEmitter()
+    with emitter.start_run(agent_id="agent").tool("t", {"name": "ada"}):
+        pass
+
+    with pytest.raises(KeyError) as raised:
+        Recording(emitter.events(), tools={"t": ToolRule(key=lambda arguments: arguments["id"])})
+    assert raised.value.__notes__ == ['raised by the function `key` of a ToolRule, for {"name":"ada"}']
