@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.Connection[asyncpg.Record]
 
-_MAX_HELD: Final = 4  # at a time; each needs a connection
+_MAX_HELD: Final = 8  # at a time; each needs a connection
 _MAX_HOLD_S: Final = 20.0
 
 
