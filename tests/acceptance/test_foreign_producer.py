@@ -19,10 +19,10 @@ from tests.support.scene import PARTITIONS, Scene
 from tests.support.workloads.corpus_mix import workload
 
 
-# Batches of one record would run the same code at 50 times the cost; batches of seven end at every kind of record. One
+# Batches of one record would run the same code at 50 times the cost; batches of 13 end at every kind of record. One
 # lane for three partitions: state of one partition must not be lost while another one is written.
 @pytest.mark.parametrize(
-    ("batch_records", "lanes"), [("4000", "2"), pytest.param("50", "3", marks=pytest.mark.slow), ("7", "1")]
+    ("batch_records", "lanes"), [("4000", "2"), pytest.param("50", "3", marks=pytest.mark.slow), ("13", "1")]
 )
 async def test_every_record_of_a_foreign_producer_is_stored_exactly_once(
     scene: Scene, seed: int, batch_records: str, lanes: str
