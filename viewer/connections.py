@@ -61,7 +61,7 @@ class Connection(H11Protocol):
         super().pause_writing()
         self._wait_for_reading(self.transport.get_write_buffer_size())
         while sum(each.transport.get_write_buffer_size() for each in self._unread) > MAX_WAITING:
-            next(iter(self._unread)).cut(f"{MAX_WAITING} bytes wait for clients")
+            next(iter(self._unread)).cut(f"more than {MAX_WAITING} bytes wait for clients that do not read")
 
     def resume_writing(self) -> None:
         """Stop to wait for the client to read."""
