@@ -7,6 +7,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -52,7 +53,9 @@ async def test_the_run_of_the_readme_is_stored_by_the_installed_wheel(
     servers: Servers, empty_database: str, installed: InstalledWheel, tmp_path: Path
 ) -> None:
     # Given the wheel alone in a virtual environment, outside of the checkout, and servers without topic and tables,
+    topic = f"readme-{uuid4().hex}"  # the servers may be those of a developer, with a topic `run-events`
     environ = {"KAFKA_BOOTSTRAP_SERVERS": servers.bootstrap_servers, "DATABASE_URL": empty_database}
+    environ |= {"AGENT_RUNS_TOPIC": topic}
     environ |= {"AGENT_RUNS_EXIT_TIMEOUT_S": "60"}  # the agent sends its events when it ends
     consumer = installed.program("agent-runs-consumer")
     (agent,) = python_blocks(CHECKOUT / "README.md")
@@ -63,7 +66,7 @@ async def test_the_run_of_the_readme_is_stored_by_the_installed_wheel(
         assert await run(tmp_path, environ, installed.program("python"), "-c", agent) == 0
         assert await run(tmp_path, environ, consumer, "run", "--until-end") == 0
     finally:
-        await delete_topic(servers.bootstrap_servers, "run-events")
+        await delete_topic(servers.bootstrap_servers, topic)
     # then the run is stored with all its events,
     async with connect(empty_database) as connection:
         row = await connection.fetchrow("SELECT agent_id, status, event_count FROM agent_runs")
