@@ -164,6 +164,11 @@ async def _translated(work: Coroutine[Any, Any, _T]) -> _T:
         raise ConnectionEnded(f"PostgreSQL is unavailable: {error}") from error
     except InvalidUrl as error:
         raise SettingsError([f"DATABASE_URL: {error}"]) from error
+    except OverflowError as error:  # a time; the consumer refuses records with such times
+        raise ReaderError(
+            "PostgreSQL returned a time before the year 1 or after 9999, which no event can have: a row was changed by "
+            "hand; `agent-runs-consumer verify` names it"
+        ) from error
     except asyncpg.DataError as error:  # a parameter that cannot be encoded; an InterfaceError too
         raise ReaderError(str(error)) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError) as error:

@@ -403,3 +403,15 @@ async def test_a_list_by_labels_can_use_the_index_of_labels(database: str) -> No
         # when it plans the list of a label, then it uses the index of labels, also for a label that is rare.
         plan = await connection.fetch(f"EXPLAIN {QUERIES['list_runs']}", *conditions)
     assert "agent_runs_labels_idx" in "\n".join(line for (line,) in plan)
+
+
+@pytest.mark.parametrize("time", ["20000-01-01Z", "0044-03-15Z BC"])
+async def test_a_time_that_python_cannot_represent_is_an_error_with_the_remedy(
+    database: str, reader: Reader, time: str
+) -> None:
+    await insert_run(database, "run", 0, [event("e")])
+    await execute(database, f"UPDATE agent_runs SET updated_at = '{time}'")
+    with pytest.raises(ReaderError, match="changed by hand; `agent-runs-consumer verify`"):
+        await reader.list_runs()
+    with pytest.raises(ReaderError, match="changed by hand; `agent-runs-consumer verify`"):
+        await reader.get_run("run")

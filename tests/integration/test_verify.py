@@ -79,6 +79,8 @@ DAMAGES = [
     ),
     event_column("raw", "'{{}}'", "other_raw"),
     event_column("created_at", "created_at - interval '1 s'", "altered"),
+    *(column(name, f"'{time}'") for name in ("created_at", "updated_at") for time in ("infinity", "20000-01-01Z")),
+    event_column("created_at", "'20000-01-01Z'", "altered"),
     event_column("source_offset", "source_offset + 2", "order"),
     Damage(
         "two sequence numbers exchanged",
@@ -196,11 +198,12 @@ async def test_verify_finds_each_damage_and_rebuild_repairs_what_is_derived(cons
     assert {run_id for run_id in others if not run_id.startswith("parent-of-damaged-")} == {"partition"}
 
     # When a dry run is made, then it finds what can be repaired, and changes nothing.
-    before = await consumed.rows("SELECT * FROM agent_runs ORDER BY id")
+    rows = "SELECT agent_runs::text FROM agent_runs ORDER BY id"  # as text: the driver cannot represent some times
+    before = await consumed.rows(rows)
     dry = await document(consumed, "rebuild", "--dry-run", exit_code=1)
     repaired = {run_id for run_id, each in damaged.items() if each.is_repaired}
     assert {change["run"] for change in dry["first_changes"]} & set(damaged) == repaired
-    assert await consumed.rows("SELECT * FROM agent_runs ORDER BY id") == before
+    assert await consumed.rows(rows) == before
     # When the tables are rebuilt, then the derived columns are right, and the rest is left as it was and named.
     rebuilt = await document(consumed, "rebuild", exit_code=1)
     assert [change for change in dry["first_changes"] if change["run"] in damaged] == rebuilt["first_changes"]
