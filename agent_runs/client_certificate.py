@@ -66,6 +66,19 @@ def shown_path(path: str) -> str:
     return path if len(path) < _LONG_PATH and path.isprintable() and "-----" not in path else "the file"
 
 
+def why_unreadable(path: str) -> str:
+    """Return why the file cannot be read, as a sentence without subject; empty if it can."""
+    if shown_path(path) != path:
+        return "must be the path of a file, not its content"
+    try:
+        with Path(path).open("rb"):
+            return ""
+    except FileNotFoundError:
+        return f"file {path!r} does not exist"
+    except OSError as error:
+        return f"file {path!r} cannot be read: {error.strerror}"
+
+
 def _read(part: Part, path: str) -> bytes:
     try:
         return Path(path).read_bytes()

@@ -6,13 +6,12 @@ of a variable, such as `KAFKA_SASL_PASSWORD`, `KAFKA_SASL_PASSWORD_FILE` may nam
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from agent_runs.client_certificate import shown_path
+from agent_runs.client_certificate import why_unreadable
 from agent_runs.errors import SettingsError
 from agent_runs.setting_values import look_up
 
@@ -21,6 +20,10 @@ DEFAULT_MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 DEFAULT_SCHEMA: Final = "public"
 TOPIC_PATTERN: Final = "^[a-zA-Z0-9._-]{1,249}$"
 SCHEMA_PATTERN: Final = "^[a-z_][a-z0-9_]{0,62}$"  # as in SQL without quotes
+_NAMES: Final[dict[str | None, tuple[str, ...]]] = {
+    TOPIC_PATTERN: ("a name of at most 249 letters", "digits", "dots", "hyphens and underscores"),
+    SCHEMA_PATTERN: ("a name of at most 63 lower-case letters", "digits and underscores"),
+}
 
 # A host name, an IPv4 address, an IPv6 address with brackets or, without a port, without them.
 _SERVER: Final = re.compile(
@@ -103,7 +106,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
             found += [
                 f"KAFKA_SSL_{name.upper()}: {problem}"
                 for name in ("cafile", "certfile", "keyfile")
-                if (path := getattr(self, f"ssl_{name}")) and (problem := _why_unreadable(path))
+                if (path := getattr(self, f"ssl_{name}")) and (problem := why_unreadable(path))
             ]
             if self.ssl_keyfile and not self.ssl_certfile:
                 found.append("KAFKA_SSL_CERTFILE: is not set, and KAFKA_SSL_KEYFILE is: set both, or none")
@@ -211,6 +214,8 @@ def _allowed_values(annotation: Any) -> str:
     """Return the allowed values as the end of a sentence, or "" if they are not a short list."""
     kind = get_args(annotation)[0]
     allowed = get_args(kind) if get_origin(kind) is Literal else ("1", "0") if kind is bool else ()
+    for meta in annotation.__metadata__:
+        allowed = _NAMES.get(getattr(meta, "pattern", None), allowed)
     return f"; allowed: {', '.join(allowed)}" if allowed else ""
 
 
@@ -232,17 +237,3 @@ def _is_server(server: str) -> bool:
 def _got(server: str) -> str:
     """Return the server as the end of a sentence, unless it may have a password."""
     return f", got {server!r}" if "@" not in server else " and without a user: set KAFKA_SASL_USERNAME"
-
-
-def _why_unreadable(path: str) -> str:
-    """Return why the file cannot be read, as a sentence without subject; empty if it can."""
-    shown = shown_path(path)
-    if shown != path:
-        return "must be the path of a file, not its content"
-    try:
-        with Path(path).open("rb"):
-            return ""
-    except FileNotFoundError:
-        return f"file {path!r} does not exist"
-    except OSError as error:
-        return f"file {path!r} cannot be read: {error.strerror}"

@@ -198,7 +198,7 @@ async def test_wrong_databases_topics_and_rights(
     unknown = {**right, "AGENT_RUNS_TOPIC": "nowhere"}
     mistakes = [
         Mistake("an unknown topic", unknown, ["topic 'nowhere' does not exist", "create-topic"]),
-        Mistake("a name that is not a topic", {**right, "AGENT_RUNS_TOPIC": "a b"}, ["AGENT_RUNS_TOPIC: "]),
+        Mistake("a name that is not a topic", {**right, "AGENT_RUNS_TOPIC": "a b"}, ["249 letters, digits, dots"]),
         Mistake(
             "a database without tables", {**right, "DATABASE_URL": empty_database}, ["agent-runs-consumer migrate"]
         ),
