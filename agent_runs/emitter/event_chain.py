@@ -9,7 +9,7 @@ from agent_runs.emitter.disabled_pipeline import DisabledPipeline
 from agent_runs.emitter.fork_and_exit import current_process
 from agent_runs.emitter.further_fields import collect_further_fields
 from agent_runs.emitter.history import History
-from agent_runs.emitter.last_events import MAX_RUNS, NO_ENTRIES, InPool, last_events
+from agent_runs.emitter.last_events import MAX_RUNS, NO_ENTRIES, InPool, last_events, set_last_events
 from agent_runs.emitter.pickling import Shared
 from agent_runs.emitter.pipeline import Pipeline
 from agent_runs.emitter.recorded_answers import RecordedAnswers
@@ -85,7 +85,7 @@ class EventChain(Shared):
                 self._add_tool_event(event_id, event_class)
             else:
                 kept = entries if entry is not None or len(entries) < MAX_RUNS else NO_ENTRIES
-                last_events.set({**kept, self._name: event_id})
+                set_last_events({**kept, self._name: event_id})
                 self._last_event_id = event_id
         if event_class not in _TOOL_EVENTS or not accepted or may_change_state(self.state, event.tool_name, event.role):
             self._follow_status(event, accepted=accepted)
@@ -95,7 +95,7 @@ class EventChain(Shared):
         """Make the event the last one of the run in this context."""
         entries = last_events.get(NO_ENTRIES)
         kept = entries if self._name in entries or len(entries) < MAX_RUNS else NO_ENTRIES
-        last_events.set({**kept, self._name: event_id})
+        set_last_events({**kept, self._name: event_id})
 
     def _follow_status(self, event: Event, *, accepted: bool) -> None:
         if not accepted and not _has_text_name(event):
@@ -161,7 +161,7 @@ class EventChain(Shared):
             entries.pop(self._name, None)
         else:
             entries[self._name] = InPool(event_id)
-        last_events.set(entries)
+        set_last_events(entries)
 
     def count_misuse(self, call: str, event_type: str | None, error: Exception) -> None:
         """Count a dropped event for a call that raised `error` instead of emitting one.
