@@ -44,7 +44,8 @@ def text_block(text: str) -> Element:
 
 def time_element(at: datetime) -> Element:
     """Return a time, which the browser shows as the time since then; the time itself is its title."""
-    return el("time", time_text(at), datetime=at.astimezone(UTC).isoformat(), title=time_text(at))
+    text = time_text(at)
+    return el("time", text, datetime=at.astimezone(UTC).isoformat(), title=text)
 
 
 def both_times(at: datetime) -> Element:

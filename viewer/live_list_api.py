@@ -73,8 +73,8 @@ def _address(
     pairs = [*filters, *([] if newest is None else [("newest", encode_cursor(newest))])]
     address = with_query(path, pairs)
     for run in shown:
-        longer = with_query(path, pairs := [*pairs, ("run", run.id)])
-        if len(longer) > _MAX_ADDRESS:
+        added = with_query("", [("run", run.id)])
+        if len(address) + len(added) > _MAX_ADDRESS:
             break
-        address = longer
+        address += added if address == path else added.replace("?", "&", 1)
     return address

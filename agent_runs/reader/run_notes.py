@@ -1,5 +1,6 @@
 """One line about each run of a list: why it failed, what it waits for, and which events are missing."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,8 +20,9 @@ async def run_notes(source: RunSource, runs: Sequence[RunSummary]) -> list[str]:
     for question in await source.question_lines(runs):
         questions.setdefault(question.run.id, []).append(question_text(question))
     explained = [run for run in runs if run.status in _REASONS and not (_is_waiting(run) and run.id in questions)]
-    reasons = await _reasons(source, explained)
-    children = await _children(source, [run for run in runs if _is_waiting(run)])
+    reasons, children = await asyncio.gather(
+        _reasons(source, explained), _children(source, [run for run in runs if _is_waiting(run)])
+    )
     return [_note(run, reasons.get(run.id, ""), questions.get(run.id, []) + children.get(run.id, [])) for run in runs]
 
 
