@@ -23,7 +23,7 @@ _SETTINGS: Final = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
 
 @click.command()
 @click.option(
-    "--runs", type=click.IntRange(min=_SMALL), default=1_000_000, show_default=True, help="Of the large database."
+    "--runs", type=click.IntRange(min=_SMALL + 1), default=1_000_000, show_default=True, help="Of the large database."
 )
 @click.option(
     "--long-run", type=click.IntRange(min=1000), default=1_000_000, show_default=True, help="Events of one run."
@@ -47,16 +47,15 @@ def main(runs: int, long_run: int, json_file: Path | None) -> None:
 
 async def _measure(server_url: str, size: tables.Size, figures: dict[str, Any], console: Console) -> None:
     template = await TemplateDatabase.create(server_url)
-    durations = []
+    urls: dict[int, str] = {}
     for each in (tables.Size(_SMALL, _SMALL), size):
         console.print(f"Filling a database with {each.runs:,} runs")
-        url = template.url_of(await template.clone())
-        await tables.fill(url, each)
-        durations.append(await lists.measure(url, each.runs))
-    small, large = durations
+        urls[each.runs] = template.url_of(await template.clone())
+        await tables.fill(urls[each.runs], each)
+    small, large = await lists.measure(urls)
     console.print(lists.to_table(small, large))
     figures["calls"] = {"small": small, "large": large}
-    rounds = [_long_run(url) for _ in range(_ROUNDS)]
+    rounds = [_long_run(urls[size.runs]) for _ in range(_ROUNDS)]
     figures["long_run"] = rounds
     console.print(_long_run_table(rounds))
 

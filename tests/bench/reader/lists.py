@@ -1,7 +1,8 @@
 """Measures the first and the thousandth page of each list, and the other short calls."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from statistics import median, quantiles
@@ -11,6 +12,8 @@ from agent_runs.reader import Reader, RunFilter
 from agent_runs.status import RunStatus
 from tests.bench import report
 from tests.bench.reader import tables
+
+Call = Callable[[], Awaitable[object]]
 
 _LIMIT: Final = 50
 _DEEP: Final = 999  # pages before the deep one
@@ -48,19 +51,35 @@ def filters(runs: int) -> dict[str, RunFilter]:
     }
 
 
-async def measure(url: str, runs: int) -> dict[str, Duration]:
-    """Return the duration of each call by its name."""
-    async with Reader(url, pool_size=1) as reader:
-        found: dict[str, Duration] = {}
-        for name, conditions in filters(runs).items():
-            found[f"{name}: first page"] = await _duration(partial(reader.list_runs, conditions, limit=_LIMIT))
-            cursor = await _deep_cursor(reader, conditions)
-            deep = partial(reader.list_runs, conditions, limit=_LIMIT, cursor=cursor)
-            found[f"{name}: page 1,000"] = await _duration(deep)
-        found["show: a run of 100 events"] = await _duration(lambda: _show(reader))
-        found["open questions, the page with their texts"] = await _duration(reader.open_questions)
-        found["count by status"] = await _duration(reader.count_by_status)
+async def measure(urls: Mapping[int, str]) -> list[dict[str, Duration]]:
+    """Return the duration of each call by its name, for each database.
+
+    A call is made on one database after the other, so that a slow second of the machine is one of all of them.
+
+    Args:
+        urls: the databases by their numbers of runs.
+    """
+    async with AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(Reader(url, pool_size=1)) for url in urls.values()]
+        calls = [await _calls(reader, runs) for reader, runs in zip(readers, urls, strict=True)]
+        found: list[dict[str, Duration]] = [{} for _ in urls]
+        for name in calls[0]:
+            durations = await _durations([each[name] for each in calls])
+            for of_database, duration in zip(found, durations, strict=True):
+                of_database[name] = duration
         return found
+
+
+async def _calls(reader: Reader, runs: int) -> dict[str, Call]:
+    calls: dict[str, Call] = {}
+    for name, conditions in filters(runs).items():
+        calls[f"{name}: first page"] = partial(reader.list_runs, conditions, limit=_LIMIT)
+        cursor = await _deep_cursor(reader, conditions)
+        calls[f"{name}: page 1,000"] = partial(reader.list_runs, conditions, limit=_LIMIT, cursor=cursor)
+    calls["show: a run of 100 events"] = partial(_show, reader)
+    calls["open questions, the page with their texts"] = reader.open_questions
+    calls["count by status"] = reader.count_by_status
+    return calls
 
 
 async def _show(reader: Reader) -> None:
@@ -85,14 +104,16 @@ async def _deep_cursor(reader: Reader, conditions: RunFilter) -> str | None:
     return cursor
 
 
-async def _duration(call: Callable[[], Awaitable[object]]) -> Duration:
-    await call()
-    durations = []
-    for _ in range(_CALLS):
-        started = time.perf_counter()
+async def _durations(calls: Sequence[Call]) -> list[Duration]:
+    durations: list[list[float]] = [[] for _ in calls]
+    for call in calls:
         await call()
-        durations.append((time.perf_counter() - started) * 1000)
-    return Duration(median(durations), quantiles(durations, n=100)[98])
+    for _ in range(_CALLS):
+        for call, of_call in zip(calls, durations, strict=True):
+            started = time.perf_counter()
+            await call()
+            of_call.append((time.perf_counter() - started) * 1000)
+    return [Duration(median(of_call), quantiles(of_call, n=100)[98]) for of_call in durations]
 
 
 def to_table(small: Mapping[str, Duration], large: Mapping[str, Duration]) -> str:
