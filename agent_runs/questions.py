@@ -1,5 +1,6 @@
 """The questions of a run: its requests of waiting tools, and how many of them the state of a run can hold."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -31,7 +32,7 @@ def of_tool(questions: tuple[Question, ...], tool_name: str) -> tuple[Question, 
     return tuple([question for question in questions if question.tool_name == tool_name])
 
 
-def named(event_id: str | None, questions: tuple[Question, ...]) -> Question | None:
+def named(event_id: str | None, questions: Iterable[Question]) -> Question | None:
     """Return the question with this id, if it is one of `questions`."""
     for question in questions:
         if question.id == event_id:

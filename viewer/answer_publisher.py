@@ -8,6 +8,7 @@ from agent_runs.emitter.settings import Config
 from agent_runs.errors import SettingsError, Undelivered
 from agent_runs.events import RunEvent, UnknownEvent
 from agent_runs.publishing.single_events import publish_event
+from agent_runs.questions import named
 from agent_runs.reader import Reader
 from viewer.errors import Failure
 
@@ -84,7 +85,7 @@ class AnswerPublisher:
         """Return when a question is not open any more, or after 8 s: perhaps no consumer runs."""
         for _ in range(_LOOKS):
             run = await self._reader.get_summary(run_id)
-            if run is None or all(question.id != question_id for question in run.open_questions):
+            if run is None or named(question_id, run.open_questions) is None:
                 return
             await asyncio.sleep(_LOOK_S)
 

@@ -13,7 +13,7 @@ from agent_runs.emitter.settings import Config
 from agent_runs.errors import UnreadableEvent
 from agent_runs.events import Json, RunEvent, UnknownEvent
 from agent_runs.publishing.answers import answer_event, answers_of
-from agent_runs.questions import Question
+from agent_runs.questions import Question, named
 from agent_runs.reader import OpenQuestion, QuestionLine, Reader, RunSummary, StoredEvent
 from agent_runs.reader.event_text import event_text, who_answered
 from agent_runs.times import time_text
@@ -93,7 +93,7 @@ class Answers:
             Failure: the run does not exist, or never had this question.
         """
         run = await self._summary(run_id)
-        if any(question.id == question_id for question in run.open_questions):
+        if named(question_id, run.open_questions) is not None:
             sent = self._sent.get((run_id, question_id))
             if sent is not None and not sent.is_unconfirmed:
                 return self._sent_document(run, question_id, sent)
@@ -133,9 +133,8 @@ class Answers:
         Raises:
             Failure: it does not.
         """
-        for question in run.open_questions:
-            if question.id == question_id:
-                return OpenQuestion(run=run, id=question.id, tool_name=question.tool_name, request=None)
+        if (question := named(question_id, run.open_questions)) is not None:
+            return OpenQuestion(run=run, id=question.id, tool_name=question.tool_name, request=None)
         stored = await self._stored_answer(run, question_id)
         if stored is None:
             raise Failure(409, f"The run {run.id!r} is {run.status.value}; its question {question_id!r} is closed.")

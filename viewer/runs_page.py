@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from agent_runs.escaping import escape_line
-from agent_runs.reader import Reader, RunPage, RunSummary, StatusCount
+from agent_runs.reader import RunPage, RunSummary, StatusCount
 from agent_runs.reader.run_notes import run_notes
 from agent_runs.status import RunStatus
 from agent_runs.times import duration_text
@@ -50,11 +50,13 @@ async def runs_page(request: Request) -> Response:
         wanted = run_filter(parameters)
     except Failure as failure:
         return HTMLResponse(_refused(filters, failure.sentence), failure.status)
+    cursor = parameters.text("cursor")
     reader = reader_of(request)
     runs, counts = await asyncio.gather(
-        reader.list_runs(wanted, limit=PAGE_RUNS, cursor=parameters.text("cursor")),
+        reader.list_runs(wanted, limit=PAGE_RUNS, cursor=cursor),
         reader.count_by_status(),
     )
+    newest = runs if cursor is None else await reader.list_runs(wanted, limit=1)
     notes = await run_notes(reader, runs.runs)
     return HTMLResponse(
         page(
@@ -66,9 +68,9 @@ async def runs_page(request: Request) -> Response:
             el(
                 "div",
                 _table(runs.runs, notes, has_filter=bool(filters)),
-                data_live=runs_stream(filters, await _newest(reader, parameters, runs), runs.runs),
+                data_live=runs_stream(filters, newest.runs[0] if newest.runs else None, runs.runs),
             ),
-            _pages(runs, filters, is_first=parameters.text("cursor") is None),
+            _pages(runs, filters, is_first=cursor is None),
             script="runs",
         )
     )
@@ -80,14 +82,6 @@ def _refused(filters: Sequence[tuple[str, str]], sentence: str) -> bytes:
     label = next((label for field, label, _ in _FIELDS if field == name), name)
     problem = el("p", label + colon + rest, class_="failure", role="alert")
     return page("Runs", el("h1", "Runs", class_="hidden"), _form(filters), problem, script="runs")
-
-
-async def _newest(reader: Reader, parameters: Parameters, runs: RunPage) -> RunSummary | None:
-    """Return the newest run of a list, of which a page was read."""
-    if parameters.text("cursor") is None:
-        return runs.runs[0] if runs.runs else None
-    first = await reader.list_runs(run_filter(parameters), limit=1)
-    return first.runs[0] if first.runs else None
 
 
 def _statuses(counts: Mapping[RunStatus, StatusCount], filters: Sequence[tuple[str, str]]) -> Element:

@@ -32,11 +32,10 @@ class Matcher:
         self._llm_until = _llm_until(calls)
         self._is_parallel = _parallel_runs(calls, self._llm_until)
 
-    def take(self, unit: Unit) -> Unit:
-        """Mark a unit as served, and return it."""
+    def take(self, unit: Unit) -> None:
+        """Mark a unit as served."""
         self._closed[unit.number] = self._is_served[unit.number] = True
         self._served.append(unit)
-        return unit
 
     def _equal_calls(self, unit: Unit) -> EqualCalls:
         wanted = (unit.kind, unit.name, unit.key, unit.run)
