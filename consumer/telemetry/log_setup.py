@@ -44,7 +44,8 @@ def _set_up_client_logs(*, shown: bool) -> None:
 def _is_not_of_cancelled_connect(record: logging.LogRecord) -> bool:
     """Whether a line of asyncio is not about a connection of asyncpg that was cancelled while it asked for TLS.
 
-    asyncpg leaves the end of such a connection in a future that nobody reads. asyncio logs it with a traceback.
+    asyncpg leaves the end of such a connection in a future whose result is not retrieved. asyncio logs it with a
+    traceback.
     """
     error = record.exc_info[1] if record.exc_info else None
     return not (isinstance(error, ConnectionError) and str(error) == "unexpected connection_lost() call")

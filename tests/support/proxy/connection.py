@@ -35,7 +35,7 @@ class Network(ABC):
         delay_s: the delay of each chunk.
         bytes_per_s: the bandwidth of each connection in each direction; 0 is unlimited.
         silent_from: when a client sends a chunk that contains these bytes, its connection stays open and nothing passes
-            any more, that chunk included. Each connection falls silent on its own.
+            any more, that chunk included. This applies to each connection separately.
         corruptions: this many of the next chunks from the server get one wrong byte, where the client can detect it.
     """
 

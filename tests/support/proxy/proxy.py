@@ -136,7 +136,7 @@ class KafkaProxy(Proxy):
 
     Attributes:
         silent_at: when a client sends a request of this kind, its connection stays open and nothing passes any more,
-            that request included. Each connection falls silent on its own.
+            that request included. This applies to each connection separately.
         silenced: the number of connections that fell silent.
     """
 
