@@ -45,7 +45,8 @@ def import_program(module: str, extra: str) -> ModuleType:
     library = Path(__file__).parent
     installed = library / "_service"
     folder = str(installed if installed.exists() else library.parent)
-    sys.path.insert(0, folder)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

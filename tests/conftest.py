@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local import LocalStack
+from tests.support.process_state import changes, process_state
 from tests.support.scene import MakeScene, Scene
 from tests.support.servers import (
     LOG_APPEND_TIME,
@@ -50,6 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the folders of LONG_FIRST first, so that at the end of a parallel run no process waits for a long test."""
     items.sort(key=lambda item: LONG_FIRST.get(item.path.parent.name, len(LONG_FIRST)))
+
+
+@pytest.fixture(autouse=True)
+def _unchanged_process() -> Iterator[None]:
+    """Require that a test leaves the state of its process as it was: the next test depends on it."""
+    before = process_state()
+    yield
+    assert changes(before) == []
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The command `replay`."""
 
 import asyncio
-import logging
 import shlex
 import signal
 from collections.abc import Coroutine
@@ -63,7 +62,9 @@ def replay_command(target: str | None, rate: float | None, output: str, **select
       agent-runs replay --run booking-7 -o jsonl
       agent-runs replay --into run-events-copy --rate 500
     """
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # its warnings would be printed; errors are raised
+    from agent_runs.kafka.failures import discard_unhandled_logs  # noqa: PLC0415  # loads the Kafka client
+
+    discard_unhandled_logs()
     if rate is not None and target is None:
         raise click.UsageError("--rate limits --into: give both")
     if selected["since"] is not None and selected["positions"] is not None:

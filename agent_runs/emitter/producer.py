@@ -6,8 +6,8 @@ without limit, and after the failure of one batch a producer may never send agai
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import lru_cache
 from threading import local
 from time import monotonic
@@ -24,7 +24,7 @@ from agent_runs.emitter.rate_limited_log import logger
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.settings import Config
 from agent_runs.errors import KafkaUnavailable, SettingsError, TooLargeForTopic
-from agent_runs.kafka.failures import ConnectFailure, failure_behind, note_accepted
+from agent_runs.kafka.failures import ConnectFailure, failure_behind, keep_failures, note_accepted
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.topics import partition_of_key, partitions_of
 
@@ -72,18 +72,18 @@ async def open_producer(config: Config) -> AsyncIterator[Producer]:
     topic, timeout_s = config.emitter.topic, config.emitter.request_timeout_s
     async with _translate_errors(2 * timeout_s):
         client = _make_client(config)
-    _suppress_client_logs()  # after `_make_client`, which adds the filter that keeps the reason of a failure
-    try:
-        async with _translate_errors(2 * timeout_s):
-            await client.start()
-            partitions = len(await partitions_of(client.client, topic))
-        note_accepted(config.kafka.bootstrap_servers)
-        # aiokafka retries a batch for one timeout, and may then wait for the last answer for another one.
-        yield Producer(client, topic, partitions, 3 * timeout_s)
-    finally:
-        with suppress(KafkaError, OSError):  # an abandoned producer need not end cleanly
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await client.stop()
+    with suppressed_client_logs():
+        try:
+            async with _translate_errors(2 * timeout_s):
+                await client.start()
+                partitions = len(await partitions_of(client.client, topic))
+            note_accepted(config.kafka.bootstrap_servers)
+            # aiokafka retries a batch for one timeout, and may then wait for the last answer for another one.
+            yield Producer(client, topic, partitions, 3 * timeout_s)
+        finally:
+            with suppress(KafkaError, OSError):  # an abandoned producer need not end cleanly
+                async with asyncio.timeout(_STOP_TIMEOUT_S):
+                    await client.stop()
 
 
 def _make_client(config: Config) -> AIOKafkaProducer:
@@ -120,25 +120,32 @@ def _reason(error: Exception, timeout_s: float, failure: ConnectFailure | None) 
     return f"no answer within {timeout_s:g} s" if isinstance(error, TimeoutError) else str(error) or repr(error)
 
 
-class _HidesLogs(local):
-    """Whether this thread's logs of aiokafka are suppressed. Other threads of the agent may use aiokafka too."""
+@contextmanager
+def suppressed_client_logs() -> Iterator[None]:
+    """Suppress aiokafka's logs on this thread during the block.
 
-    is_active = False
-
-
-_hides_logs = _HidesLogs()
-
-
-def _suppress_client_logs() -> None:
-    """Suppress aiokafka's logs on this thread: aiokafka logs every attempt, the emitter logs an outage once.
-
-    If the logger `agent_runs` is at DEBUG, nothing is suppressed.
+    aiokafka logs every attempt to connect. The emitter logs an outage once, and other callers raise an error. If the
+    logger `agent_runs` is at DEBUG, nothing is suppressed.
     """
-    _hides_logs.is_active = True
+    keep_failures()  # its filter must see the lines before they are suppressed
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "aiokafka":
             logging.getLogger(name).addFilter(_is_shown)
+    _thread.suppressing_blocks += 1
+    try:
+        yield
+    finally:
+        _thread.suppressing_blocks -= 1
+
+
+class _Thread(local):
+    """How many blocks suppress aiokafka's logs on a thread. Other threads of the agent may use aiokafka too."""
+
+    suppressing_blocks = 0
+
+
+_thread: Final = _Thread()
 
 
 def _is_shown(_: logging.LogRecord) -> bool:
-    return not _hides_logs.is_active or logger.isEnabledFor(logging.DEBUG)
+    return not _thread.suppressing_blocks or logger.isEnabledFor(logging.DEBUG)

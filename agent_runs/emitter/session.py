@@ -11,7 +11,7 @@ from typing import Final
 
 from agent_runs.emitter.delivery_state import DeliveryState
 from agent_runs.emitter.event_loop import SessionLoop, Waker
-from agent_runs.emitter.producer import Producer, open_producer
+from agent_runs.emitter.producer import Producer, open_producer, suppressed_client_logs
 from agent_runs.emitter.records import Record
 from agent_runs.errors import TooLargeForTopic
 
@@ -27,7 +27,8 @@ def run_session(state: DeliveryState) -> None:
         KafkaUnavailable: Kafka does not answer or refuses the records; this session has ended.
     """
     loop = SessionLoop()
-    with loop.run_beside_application(), asyncio.Runner(loop_factory=lambda: loop) as runner:
+    # The tasks of an abandoned client log until the loop is closed.
+    with loop.run_beside_application(), suppressed_client_logs(), asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
             runner.run(_Session(state).run())
         except ExceptionGroup as group:

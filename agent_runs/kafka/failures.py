@@ -86,6 +86,13 @@ def keep_failures() -> None:
     logging.getLogger("aiokafka").addFilter(_keep)
 
 
+def discard_unhandled_logs() -> None:
+    """Keep Python from printing aiokafka's warnings in a program that has not configured logging: errors are raised."""
+    log = logging.getLogger("aiokafka")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())  # in place of `logging.lastResort`
+
+
 def failure_behind(error: BaseException, began_at: float) -> ConnectFailure | None:
     """Return the failed attempt to connect that an error of a client is about; None if it states its cause.
 

@@ -1,6 +1,5 @@
 """Reads how far the topic goes beyond what is stored."""
 
-import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agent_runs.errors import KafkaUnavailable
-from agent_runs.kafka.failures import failure_behind
+from agent_runs.kafka.failures import discard_unhandled_logs, failure_behind
 from agent_runs.kafka.options import client_options
 from agent_runs.kafka.topics import partitions_of
 from agent_runs.settings import KafkaSettings
@@ -45,8 +44,7 @@ async def read_lag(settings: KafkaSettings, topic: str, next_offsets: Mapping[in
     Raises:
         KafkaUnavailable: Kafka does not answer in time, or the topic does not exist.
     """
-    if not (log := logging.getLogger("aiokafka")).handlers:
-        log.addHandler(logging.NullHandler())  # its warnings would be printed; errors are raised
+    discard_unhandled_logs()
     began_at = time.monotonic()
     options = {**client_options(settings, "agent-runs-status"), "request_timeout_ms": int(_TIMEOUT_S * 1000)}
     consumer = AIOKafkaConsumer(**options, enable_auto_commit=False)

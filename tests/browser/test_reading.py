@@ -83,6 +83,8 @@ async def test_the_pages_break_no_rule_of_accessibility(page: Page, desk: str, s
         await page.goto(desk + path)
         if name.startswith("a") and "run" in name:
             await expect(page.locator("#live")).to_have_text("Live")
+        if path.endswith("#3"):
+            await expect(page.locator(".event.open .payload > .fields")).to_be_visible()
         found[name] = await violations(page)
     assert {name: rules for name, rules in found.items() if rules} == {}
 

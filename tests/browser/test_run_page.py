@@ -7,6 +7,22 @@ from tests.support.demo_runs import BOOKING, TRIP
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+# Counts the rows that begin above the end of the row before them, in each frame as it is painted: the observers of a
+# page are called after its layout, in the order in which they were made, so this one after the one of the list.
+COUNT_COVERED_ROWS = """() => {
+    window.covered = 0;
+    const probe = document.body.appendChild(document.createElement("div"));
+    probe.style.position = "fixed";
+    new ResizeObserver(() => {
+        const boxes = [...document.querySelectorAll(".event")].map((row) => row.getBoundingClientRect());
+        boxes.sort((one, other) => one.top - other.top);
+        window.covered += boxes.filter((box, index) => index > 0 && box.top < boxes[index - 1].bottom - 1).length;
+    }).observe(probe);
+    let width = 1;
+    const next = () => { probe.style.width = `${width = 3 - width}px`; requestAnimationFrame(next); };
+    next();
+}"""
+
 
 async def test_a_text_is_searched_and_its_hits_are_marked(page: Page, desk: str) -> None:
     await page.goto(f"{desk}/runs/{BOOKING}")
@@ -26,6 +42,16 @@ async def test_a_text_is_searched_and_its_hits_are_marked(page: Page, desk: str)
     await page.reload()
     await expect(page.locator("#hits")).to_contain_text("hits")
     assert page.url.endswith("?q=h-20931")
+
+
+async def test_an_opened_payload_covers_no_row_in_any_frame(page: Page, desk: str) -> None:
+    await page.goto(f"{desk}/runs/{BOOKING}")
+    await expect(page.locator(".event", has_text="run_started")).to_be_visible()
+    await page.evaluate(COUNT_COVERED_ROWS)
+    for number in range(5):
+        await page.locator(".event .toggle").nth(number).click()
+        await expect(page.locator(".event.open").nth(number).locator(".payload > .fields")).to_be_visible()
+    assert await page.evaluate("window.covered") == 0
 
 
 async def test_a_key_goes_from_failure_to_failure(page: Page, desk: str) -> None:

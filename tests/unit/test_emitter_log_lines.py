@@ -14,6 +14,8 @@ from agent_runs.emitter.pending import describe_pending
 from agent_runs.emitter.records import Record
 from agent_runs.emitter.send_queue import SendQueue
 from agent_runs.emitter.settings import Config, EmitterSettings
+from agent_runs.errors import KafkaUnavailable
+from agent_runs.run_file.publish import publish
 from agent_runs.settings import KafkaSettings
 from agent_runs.testing import RecordingEmitter
 from tests.support.builders import message
@@ -102,3 +104,16 @@ def test_the_status_of_the_only_run_needs_no_id() -> None:
     emitter.start_run(agent_id="a", run_id="two")
     with pytest.raises(LookupError, match="one"):
         emitter.status()
+
+
+async def test_the_application_s_own_clients_log_again_after_a_publish(caplog: pytest.LogCaptureFixture) -> None:
+    config = Config(
+        kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1"), emitter=EmitterSettings(request_timeout_s=0.1)
+    )
+    # Given a publish in this thread, in which aiokafka cannot connect,
+    with pytest.raises(KafkaUnavailable):
+        await publish(config, "run", [message("input")])
+    assert [line.name for line in caplog.records] == []
+    # when a client of the application logs, then its line is shown.
+    logging.getLogger("aiokafka.conn").warning("of another client")
+    assert [line.getMessage() for line in caplog.records] == ["of another client"]

@@ -134,8 +134,12 @@ export class VirtualList {
         this.body.append(row);
       }
     }
-    for (const [index, row] of this.rows) row.style.transform = `translateY(${this.top(index)}px)`;
+    this.place();
     this.onRange(from, to);
+  }
+
+  place() {
+    for (const [index, row] of this.rows) row.style.transform = `translateY(${this.top(index)}px)`;
   }
 
   make(index) {
@@ -150,6 +154,7 @@ export class VirtualList {
     for (const { target } of entries) {
       if (target.isConnected) this.extra.set(Number(target.dataset.index), Math.max(0, target.offsetHeight - ROW));
     }
+    this.place(); // at once: until the next frame, the rows below would cover the payload
     this.schedule();
   }
 }
