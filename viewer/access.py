@@ -72,7 +72,7 @@ class Access:
     def _wrong_token(self, scope: Scope, headers: Headers) -> Failure | None:
         if self._token is None:
             return None
-        client = scope["client"][0] if scope.get("client") else ""
+        client = _address_of(scope)
         if wait_s := self._wrong_tokens.wait_s(client):
             return Failure(
                 429,
@@ -113,6 +113,16 @@ class WrongTokens:
         end, count = self._counts.get(_network(client), (0.0, 0))
         left_s = end - time.monotonic()
         return int(left_s) + 1 if count >= MAX_WRONG_TOKENS and left_s > 0 else 0
+
+
+def client_of(scope: Scope) -> str:
+    """Return who asks: the user whom the proxy names, else an IPv4 address or an IPv6 network of 64 bits."""
+    user: str | None = scope.get("state", {}).get("user")
+    return _network(_address_of(scope)) if user is None else f"user {user}"
+
+
+def _address_of(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _network(client: str) -> str:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from agent_runs.codec.lossy_json import dump_struct
 from agent_runs.reader import Reader, RunSummary
 from agent_runs.reader.run_source import DEFAULT_LIMIT, MAX_LIMIT
+from viewer.access import client_of
 from viewer.calls import find_call
 from viewer.errors import Failure
 from viewer.event_lines import MAX_LINES, read_lines
@@ -97,7 +98,7 @@ async def follow_events(request: Request) -> Response:
     if last_id.isascii() and last_id.isdigit() and len(last_id) <= 10:
         after = min(int(last_id), MAX_SEQ)
     run = await summary_of(request)
-    return stream_response(request, live_of(request).follow(run.id, after))
+    return stream_response(request, live_of(request).follow(run.id, after, client_of(request.scope)))
 
 
 async def list_questions(request: Request) -> Response:

@@ -10,14 +10,15 @@ The messages are server-sent events:
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Final
 
 from agent_runs.reader import NewEvents, Reader, ReaderError
-from viewer.errors import RETRY_S, Failure
 from viewer.event_stream import KEEP_ALIVE, message
 from viewer.live_run import Lines, LiveRun
+from viewer.places import check_place
 
 MAX_WATCHERS: Final = 1000
 _TICK_S: Final = 0.1
@@ -40,7 +41,7 @@ class LiveRuns:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._runs: dict[str, LiveRun] = {}
-        self._watchers = 0
+        self._watchers: Counter[str] = Counter()  # by client
         self._catch_ups = asyncio.Semaphore(_MAX_CATCH_UPS)
         self._added = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -52,19 +53,16 @@ class LiveRuns:
         if self._task is not None:
             self._task.cancel()
 
-    def follow(self, run_id: str, after: int) -> AsyncIterator[bytes]:
+    def follow(self, run_id: str, after: int, client: str) -> AsyncIterator[bytes]:
         """Return the messages for a watcher who has the events up to number `after`.
 
         Raises:
-            Failure: there are too many watchers.
+            Failure: there are too many watchers, or the client has too many of them.
         """
-        if self._watchers >= MAX_WATCHERS:
-            raise Failure(
-                503, f"{MAX_WATCHERS} pages follow runs already: close some.", headers={"Retry-After": str(RETRY_S)}
-            )
-        return self._follow(run_id, after)
+        check_place(MAX_WATCHERS, self._watchers.total(), self._watchers[client], "pages that follow runs")
+        return self._follow(run_id, after, client)
 
-    async def _follow(self, run_id: str, after: int) -> AsyncIterator[bytes]:
+    async def _follow(self, run_id: str, after: int, client: str) -> AsyncIterator[bytes]:
         run = self._runs.get(run_id)
         if run is None or run.is_closed:
             run = self._runs[run_id] = LiveRun()
@@ -72,12 +70,14 @@ class LiveRuns:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._read_while_watched())
         run.watchers += 1
-        self._watchers += 1
+        self._watchers[client] += 1
         try:
             async for message in self._messages(run, run_id, after):
                 yield message
         finally:
-            self._watchers -= 1
+            self._watchers[client] -= 1
+            if not self._watchers[client]:
+                del self._watchers[client]
             run.watchers -= 1
             if run.watchers == 0:
                 run.close()

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from agent_runs.reader import Reader, RunFilter, RunSummary
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
+from viewer.access import client_of
 from viewer.api import reader_of
 from viewer.event_stream import stream_response
 from viewer.live_lists import MAX_NEW, LiveLists, Page, ReadNewest
@@ -52,7 +53,9 @@ async def follow_questions(request: Request) -> Response:
 
 def _stream(request: Request, parameters: Parameters, key: str, read_newest: ReadNewest) -> Response:
     newest = parameters.text("newest")
-    page = Page(key, read_newest, decode_cursor(newest) if newest else None, parameters.all("run"))
+    page = Page(
+        key, read_newest, decode_cursor(newest) if newest else None, parameters.all("run"), client_of(request.scope)
+    )
     lists: LiveLists = request.app.state.live_lists
     return stream_response(request, lists.follow(page))
 

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from agent_runs.reader import Reader, ReaderError, RunSummary
 from agent_runs.reader.cursor import Position
-from viewer.errors import RETRY_S, Failure
 from viewer.event_stream import KEEP_ALIVE, message
 from viewer.live import WAIT_FOR_READS
+from viewer.places import check_place
 
 MAX_PAGES: Final = 500
 MAX_NEW: Final = 100  # new runs are counted up to this number
@@ -37,12 +37,14 @@ class Page(NamedTuple):
         read_newest: reads the places of the newest runs of the list, at most one more than `MAX_NEW`.
         newest: the place of the newest run when the page was made; None if there was none.
         run_ids: the runs that the page shows.
+        client: whose page it is.
     """
 
     key: str
     read_newest: ReadNewest
     newest: Position | None
     run_ids: Sequence[str]
+    client: str
 
 
 class LiveLists:
@@ -74,15 +76,14 @@ class LiveLists:
         """Return the messages for a page.
 
         Raises:
-            Failure: too many pages are followed.
+            Failure: too many pages or lists are followed, or too many of them by the client.
         """
-        keys = {page.key, *(each.key for each in self._shown.values())}
-        if len(self._shown) >= MAX_PAGES or len(keys) > MAX_LISTS:
-            raise Failure(
-                503,
-                f"{MAX_PAGES} pages, or {MAX_LISTS} different lists, are followed already: close some.",
-                headers={"Retry-After": str(RETRY_S)},
-            )
+        of_client = [each.key for each in self._shown.values() if each.client == page.client]
+        check_place(MAX_PAGES, len(self._shown), len(of_client), "pages that follow lists")
+        keys, keys_of_client = {each.key for each in self._shown.values()}, set(of_client)
+        if page.key not in keys_of_client:
+            taken = len(keys - {page.key})  # a list that is read already costs nothing
+            check_place(MAX_LISTS, taken, len(keys_of_client), "lists that are followed")
         return self._follow(page)
 
     async def _follow(self, page: Page) -> AsyncIterator[bytes]:

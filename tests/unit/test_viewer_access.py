@@ -5,7 +5,7 @@ import base64
 import pytest
 from starlette.types import Scope
 
-from viewer.access import MAX_WRONG_TOKENS, Access, WrongTokens
+from viewer.access import MAX_WRONG_TOKENS, Access, WrongTokens, client_of
 from viewer.settings import ViewerSettings
 
 TOKEN = "open-sesame-open-sesame"
@@ -114,3 +114,12 @@ def test_the_header_of_the_proxy_is_not_a_token() -> None:
     assert status(access, scope(x_user="ada")) == 401
     basic = base64.b64encode(f"proxy:{TOKEN}".encode()).decode()
     assert status(access, scope(x_user="ada", authorization=f"Basic {basic}")) == 200
+
+
+def test_behind_a_proxy_a_client_is_a_user_and_else_an_address() -> None:
+    access = Access(ViewerSettings(user_header="X-User"))
+    named, unnamed = [scope(x_user=name) for name in ("ada", "bob", "ada")], scope("2001:db8::1")
+    assert [status(access, each) for each in named] == [200, 200, 200]
+
+    assert [client_of(each) for each in named] == ["user ada", "user bob", "user ada"]
+    assert client_of(unnamed) == client_of(scope("2001:db8::2")) != client_of(scope("2001:db8:0:1::1"))

@@ -77,7 +77,7 @@ def live(reader: FakeReader) -> LiveRuns:
 
 
 async def test_a_hundred_watchers_of_a_run_share_its_reads(reader: FakeReader, live: LiveRuns) -> None:
-    watchers = [live.follow("run", -1) for _ in range(100)]
+    watchers = [live.follow("run", -1, "a") for _ in range(100)]
     await asyncio.gather(*(next_data(each, "run") for each in watchers))
     before = reader.reads
 
@@ -90,7 +90,7 @@ async def test_a_hundred_watchers_of_a_run_share_its_reads(reader: FakeReader, l
 
 
 async def test_new_events_and_the_run_after_them_are_sent_together(reader: FakeReader, live: LiveRuns) -> None:
-    watcher = live.follow("run", -1)
+    watcher = live.follow("run", -1, "a")
     await next_data(watcher, "run")
 
     reader.store(3)
@@ -108,7 +108,7 @@ async def test_new_events_and_the_run_after_them_are_sent_together(reader: FakeR
 
 
 async def test_the_runs_that_are_followed_share_one_query_a_tick(reader: FakeReader, live: LiveRuns) -> None:
-    watchers = [live.follow(f"run-{number}", -1) for number in range(50)]
+    watchers = [live.follow(f"run-{number}", -1, "a") for number in range(50)]
     await asyncio.gather(*(next_data(each, "run") for each in watchers))
     before = reader.polls
 
@@ -121,7 +121,7 @@ async def test_the_runs_that_are_followed_share_one_query_a_tick(reader: FakeRea
 
 async def test_a_watcher_that_is_behind_gets_every_event_once_in_order(reader: FakeReader, live: LiveRuns) -> None:
     reader.store(1200)
-    watcher = live.follow("run", 99)
+    watcher = live.follow("run", 99, "a")
     seqs: list[int] = []
     while len(seqs) < 1100:
         seqs += [line["seq"] for line in await next_data(watcher, "lines")]
@@ -135,7 +135,7 @@ async def test_a_watcher_that_is_behind_gets_every_event_once_in_order(reader: F
 
 async def test_watchers_that_reconnect_at_once_share_what_they_missed(reader: FakeReader, live: LiveRuns) -> None:
     reader.store(40)
-    watchers = [live.follow("run", 9) for _ in range(100)]
+    watchers = [live.follow("run", 9, "a") for _ in range(100)]
 
     found = await asyncio.gather(*(next_data(each, "lines") for each in watchers))
 
@@ -147,7 +147,7 @@ async def test_watchers_that_reconnect_at_once_share_what_they_missed(reader: Fa
 async def test_watchers_are_told_that_postgresql_is_unavailable_and_that_it_is_back(
     reader: FakeReader, live: LiveRuns
 ) -> None:
-    watcher = live.follow("run", -1)
+    watcher = live.follow("run", -1, "a")
     await next_data(watcher, "run")
 
     reader.problem = DatabaseUnavailable("PostgreSQL is unavailable")
@@ -157,15 +157,20 @@ async def test_watchers_are_told_that_postgresql_is_unavailable_and_that_it_is_b
     live.close()
 
 
-async def test_there_is_a_limit_of_watchers_and_one_that_has_gone_does_not_count(
+async def test_one_client_has_half_of_the_places_and_who_has_gone_does_not_count(
     live: LiveRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("viewer.live.MAX_WATCHERS", 1)
-    async with aclosing(cast("Any", live.follow("run", -1))) as first:
+    monkeypatch.setattr("viewer.live.MAX_WATCHERS", 2)
+    async with aclosing(cast("Any", live.follow("run", -1, "a"))) as first:
         await next_data(first, "run")
         with pytest.raises(Failure) as refused:
-            live.follow("other", -1)
-        assert refused.value.status == 503
+            live.follow("other", -1, "a")
+        assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "3"})
+        async with aclosing(cast("Any", live.follow("other", -1, "b"))) as second:
+            await next_data(second, "run")
+            with pytest.raises(Failure) as full:
+                live.follow("other", -1, "c")
+            assert (full.value.status, full.value.headers) == (503, {"Retry-After": "3"})
 
-    async with aclosing(cast("Any", live.follow("other", -1))) as second:
-        await next_data(second, "run")
+    async with aclosing(cast("Any", live.follow("other", -1, "a"))) as third:
+        await next_data(third, "run")

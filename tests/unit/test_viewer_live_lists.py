@@ -40,7 +40,7 @@ def short_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def page(reader: FakeReader, number: int = 0) -> Page:
-    return Page("all", reader.newest, Position(START, "a"), [f"run-{number}", "shared"])
+    return Page("all", reader.newest, Position(START, "a"), [f"run-{number}", "shared"], "a")
 
 
 async def test_a_hundred_pages_share_one_read_a_tick_and_get_their_own_runs() -> None:
@@ -70,25 +70,32 @@ async def test_pages_are_told_that_postgresql_is_unavailable_and_that_it_is_back
     lists.close()
 
 
-async def test_there_is_a_limit_of_pages_and_one_that_has_gone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("viewer.live_lists.MAX_PAGES", 1)
+async def test_one_client_has_half_of_the_pages_and_one_that_has_gone_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("viewer.live_lists.MAX_PAGES", 2)
     reader = FakeReader()
     lists = LiveLists(cast("Reader", reader))
     async with aclosing(cast("Any", lists.follow(page(reader)))) as first:
         await next_data(first, "runs")
         with pytest.raises(Failure) as refused:
             lists.follow(page(reader))
-        assert refused.value.status == 503
+        assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "3"})
+        async with aclosing(cast("Any", lists.follow(page(reader)._replace(client="b")))) as second:
+            await next_data(second, "runs")
+            with pytest.raises(Failure) as full:
+                lists.follow(page(reader)._replace(client="c"))
+            assert full.value.status == 503
 
-    async with aclosing(cast("Any", lists.follow(page(reader)))) as second:
-        await next_data(second, "runs")
+    async with aclosing(cast("Any", lists.follow(page(reader)))) as third:
+        await next_data(third, "runs")
     lists.close()
 
 
 async def test_there_is_a_limit_of_filters_and_one_that_cannot_be_read_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("viewer.live_lists.MAX_LISTS", 2)
+    monkeypatch.setattr("viewer.live_lists.MAX_LISTS", 3)
     reader = FakeReader()
 
     async def slow() -> list[Position]:
@@ -100,7 +107,15 @@ async def test_there_is_a_limit_of_filters_and_one_that_cannot_be_read_does_not_
     await next_data(broken, "runs")
     assert await next_data(good, "new") == {"count": 1, "more": False}
 
+    # The client has two of the three lists. Of another client, a list that is read already takes no place of them.
     with pytest.raises(Failure) as refused:
         lists.follow(page(reader)._replace(key="third"))
-    assert refused.value.status == 503
+    assert refused.value.status == 429
+    other = page(reader)._replace(client="b")
+    third = lists.follow(other._replace(key="third"))
+    await next_data(third, "runs")
+    await next_data(lists.follow(other._replace(client="c")), "runs")
+    with pytest.raises(Failure) as full:
+        lists.follow(page(reader)._replace(key="fourth", client="c"))
+    assert full.value.status == 503
     lists.close()
