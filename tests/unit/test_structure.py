@@ -220,9 +220,7 @@ def test_an_import_of_a_folder_under_tests_is_found_in_every_form(source: str, t
         ("import agent_runs.cli.main", {"aiokafka"}),
     ],
 )
-def test_what_an_import_does_not_need_is_not_loaded(
-    statement: str, forbidden: set[str]
-) -> None:
+def test_what_an_import_does_not_need_is_not_loaded(statement: str, forbidden: set[str]) -> None:
     before = "import pytest" if "pytest" in statement else ""
     code = f"{before}\nimport sys; had = {{*sys.modules}}\n{statement}\nprint(*{{*sys.modules}} - had)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
