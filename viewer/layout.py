@@ -26,6 +26,7 @@ _KEYS: Final = (
     ("e", "next failure of the run"),
     ("E", "failure before"),
     ("f", "fold tool calls"),
+    ("t", "times in UTC or local"),
     ("+ −", "zoom the timeline"),
     ("g", "first row"),
     ("G", "last row"),
@@ -74,9 +75,17 @@ def _bar(title: str) -> Element:
             aria_label="Pages",
         ),
         el("form", box, action="/find", role="search", aria_label="Find", class_="find"),
-        el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),
+        bar_buttons(),
         class_="bar",
     )
+
+
+def bar_buttons() -> list[Element]:
+    """Return the buttons of the bar: in which zone times are shown, and the list of keys."""
+    return [
+        el("button", "UTC", type="button", id="time-zone"),
+        el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),
+    ]
 
 
 def status_badge(status: RunStatus) -> Element:

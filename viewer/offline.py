@@ -27,7 +27,7 @@ from agent_runs.times import time_text
 from viewer.bundle import STATIC, bundle
 from viewer.event_lines import line_of
 from viewer.html import document, el
-from viewer.layout import keys_dialog
+from viewer.layout import bar_buttons, keys_dialog
 from viewer.parameters import Address
 from viewer.prompt_page import prompt_content
 from viewer.run_page import run_content
@@ -92,7 +92,7 @@ def _page(run: RunSummary, content: object) -> Element:
         "header",
         el("span", el("span", class_="logo", aria_hidden="true"), "Agent Runs", class_="brand"),
         el("span", exported, class_="dim"),
-        el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),
+        bar_buttons(),
         class_="bar",
     )
     main = el("main", content, id="main", tabindex="-1")  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """The page that `agent-runs export --html` writes, opened from the disk."""
 
 import json
+import re
 from pathlib import Path
 from secrets import token_hex
 
@@ -59,6 +60,10 @@ async def test_it_shows_events_payloads_and_prompts_without_a_server(page: Page,
     await expect(page.locator(".event.selected")).to_contain_text("run_completed")
     await page.get_by_label("Type").select_option(label="Tools")
     await expect(page.locator(".event")).to_have_count(8)
+    # so do the times of the zone of the browser,
+    await page.keyboard.press("t")
+    await expect(page.get_by_role("button", name="Local")).to_be_visible()
+    await expect(page.locator(".event time").first).to_have_attribute("title", re.compile(r"Z\n.*[+−]\d\d:\d\d$"))
     # and people who do not see can use it.
     assert await violations(page) == []
 

@@ -54,6 +54,26 @@ async def test_an_opened_payload_covers_no_row_in_any_frame(page: Page, desk: st
     assert await page.evaluate("window.covered") == 0
 
 
+async def test_times_are_shown_in_the_zone_of_the_browser_on_request(page: Page, desk: str) -> None:
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kolkata"})  # without daylight saving time
+    await page.goto(f"{desk}/runs/{BOOKING}")
+    first, created = page.locator(".event time").first, page.locator(".heading .absolute").first
+    await expect(first).to_have_text("23:46:00.000")
+    await expect(created).to_have_text("2026-01-03 23:46:00Z")
+    await expect(first).to_have_attribute("title", "2026-01-03 23:46:00Z\n2026-01-04 05:16:00+05:30")
+
+    await page.keyboard.press("t")
+
+    await expect(first).to_have_text("05:16:00.000")
+    await expect(created).to_have_text("2026-01-04 05:16:00+05:30")
+    # Every page of this browser shows them so, until one chooses UTC again.
+    await page.goto(f"{desk}/runs/{BOOKING}/calls/1")
+    await expect(created).to_contain_text("+05:30")
+    await page.get_by_role("button", name="Local").click()
+    await expect(created).to_have_text("2026-01-03 23:46:02Z")
+
+
 async def test_a_key_goes_from_failure_to_failure(page: Page, desk: str) -> None:
     await page.goto(f"{desk}/runs/{TRIP}")
     await expect(page.locator(".event.failed")).to_have_count(4)

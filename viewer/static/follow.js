@@ -1,6 +1,6 @@
 // Follows a run by server-sent events, and says whether the page is up to date.
 
-import { showTimes } from "./page.js";
+import { clock, showTimes } from "./times.js";
 
 const RETRY_MS = 3000;
 const live = document.getElementById("live");
@@ -24,7 +24,7 @@ export function follow(url, after, onLines) {
     source = new EventSource(`${url}?after=${after}`);
     source.addEventListener("open", () => { lostAt = null; say("Live", "on"); });
     source.addEventListener("error", () => {
-      lostAt ??= new Date().toLocaleTimeString();
+      lostAt ??= clock(Date.now()).slice(0, 8);
       say(`Connection lost at ${lostAt}; trying again`, "lost");
       // A browser gives up after an HTTP error, such as 503 while PostgreSQL restarts.
       if (source.readyState === EventSource.CLOSED) timer = setTimeout(connect, RETRY_MS);
@@ -60,8 +60,6 @@ function showRun(run) {
   }
   document.getElementById("run-events").textContent = run.event_count.toLocaleString("en");
   const updated = document.getElementById("run-updated");
-  const at = new Date(run.updated_at).toISOString();
-  updated.querySelector(".absolute").textContent = `${at.slice(0, 19).replace("T", " ")}Z`;
-  updated.querySelector("time").dateTime = at;
+  updated.querySelector("time").dateTime = run.updated_at;
   showTimes(updated);
 }

@@ -1,6 +1,6 @@
 // Follows a list: changes the rows that are shown, and says how many are new, without moving any row.
 
-import { showTimes } from "./page.js";
+import { showTimes } from "./times.js";
 
 const RETRY_MS = 3000;
 const root = document.querySelector("[data-live]");

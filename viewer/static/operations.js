@@ -2,7 +2,7 @@
 
 import { getJson } from "./api.js";
 import { durationText } from "./durations.js";
-import { showTimes } from "./page.js";
+import { showTimes } from "./times.js";
 
 const INTERVAL_MS = 2000;
 const STATES = ["lost", "stalled", "behind", "ok", "unknown"];

@@ -1,20 +1,6 @@
-// What every page does: relative times, keys, and the list of keys.
+// What every page does: times, keys, and the list of keys.
 
-const UNITS = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
-
-export function ago(at, now = Date.now()) {
-  const seconds = Math.max(0, Math.round((now - at) / 1000));
-  const unit = UNITS.find(([, size]) => seconds >= size) ?? UNITS[3];
-  return `${Math.floor(seconds / unit[1])}${unit[0]} ago`;
-}
-
-// The time since then as the text of <time>; the absolute time stays in its title.
-export function showTimes(root = document) {
-  for (const element of root.querySelectorAll("time[datetime]")) {
-    const at = Date.parse(element.dateTime);
-    if (!Number.isNaN(at)) element.textContent = ago(at);
-  }
-}
+import "./times.js";
 
 // Whether a key belongs to the element that has the focus.
 export function isTyping(event) {
@@ -33,6 +19,8 @@ document.addEventListener("keydown", (event) => {
   const target = link && document.querySelector(`main a[rel~="${link}"]`);
   if (event.key === "?") {
     keys.showModal();
+  } else if (event.key === "t") {
+    document.getElementById("time-zone").click();
   } else if (event.key === "/") {
     const own = document.querySelector("form.filter input:not([type=hidden]), #search");
     (own ?? document.querySelector(".find input"))?.focus();
@@ -45,6 +33,3 @@ document.addEventListener("keydown", (event) => {
   }
   event.preventDefault();
 });
-
-showTimes();
-setInterval(showTimes, 10000);

@@ -2,6 +2,7 @@
 
 import { durationText } from "./durations.js";
 import { element } from "./text.js";
+import { showTimes } from "./times.js";
 
 // A row without its payload. `line` may not be there yet; `pair` is the request and the answer of a call, if the event
 // is one of them.
@@ -15,10 +16,8 @@ export function row(line, { pair, isOpen, onToggle }) {
   if (line.type.endsWith("_failed")) made.classList.add("failed");
   if (line.type === "events_dropped") made.classList.add("dropped");
   if (line.type === "run_completed") made.classList.add("completed");
-  const at = new Date(line.created_at);
-  const time = element("time", "", at.toISOString().slice(11, 23));
-  time.dateTime = ""; // not replaced by the time since then
-  time.title = at.toISOString();
+  const time = element("time", "clock");
+  time.dateTime = line.created_at;
   const number = element("a", "seq", line.seq);
   number.href = `#${line.seq}`;
   number.title = "Link to this event";
@@ -28,6 +27,7 @@ export function row(line, { pair, isOpen, onToggle }) {
   toggle.addEventListener("click", onToggle);
   const other = pair ? partner(line, pair) : element("span", "partner");
   made.append(element("div", "line", number, time, toggle, other, element("span", "size", sizeText(line.size))));
+  showTimes(made);
   return made;
 }
 
