@@ -10,17 +10,19 @@ from signal import SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, 
 from typing import Any, Final
 
 _SIGNALS: Final = (SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2)
+_LOGGERS: Final = {"agent_runs", "aiokafka", "asyncio"}  # the lines of these are what tests read
 
 
 def process_state() -> dict[str, Mapping[Any, object]]:
     """Return the current state by part. A test that leaves another state changes what the tests after it see."""
     wakeup_fd = signal.set_wakeup_fd(-1)  # there is no other way to read it
     signal.set_wakeup_fd(wakeup_fd)
-    loggers = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]
+    names = [name for name in list(logging.root.manager.loggerDict) if name.partition(".")[0] in _LOGGERS]
+    loggers = [logging.root, *map(logging.getLogger, names)]
     return {
         "signal handlers": {number.name: signal.getsignal(number) for number in _SIGNALS},
         "environment": {name: text for name, text in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
-        "loggers": {each.name: (each.level, each.propagate, each.disabled) for each in [logging.root, *loggers]},
+        "loggers": {each.name: (each.level, each.propagate, each.disabled) for each in loggers},
         "process": {
             "wakeup descriptor": wakeup_fd,
             "folder": os.getcwd(),  # noqa: PTH109  # for a comparison
