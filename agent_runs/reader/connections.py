@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 APPLICATION_NAME: Final = "agent-runs-reader"
+_IMPOSSIBLE_TIME: Final = (
+    "PostgreSQL returned the time `infinity`, or one before the year 1 or after 9999, which no event can have: a row was "
+    "changed by hand; `agent-runs-consumer verify` names it"
+)
 _T = TypeVar("_T")
 Row = Mapping[str, Any]
 Work = Callable[["Connection"], Coroutine[Any, Any, _T]]
@@ -127,6 +132,18 @@ class Connections:
         return DatabaseUnavailable(f"PostgreSQL did not answer within {self._settings.timeout_s:g} s")
 
 
+def time_of(row: Row, column: str) -> datetime:
+    """Return a time of a row.
+
+    Raises:
+        ReaderError: it is `infinity` or `-infinity`, which the driver represents by times without a time zone.
+    """
+    at: datetime = row[column]
+    if at.tzinfo is None:
+        raise ReaderError(_IMPOSSIBLE_TIME)
+    return at
+
+
 async def _opened(opening: Coroutine[Any, Any, "Connection"], timeout_s: float) -> "Connection":
     """Return the connection, or raise an error of the reader with the remedy if PostgreSQL cannot be reached."""
     import asyncpg  # noqa: PLC0415  # asyncpg is an extra; the caller has imported it
@@ -165,10 +182,7 @@ async def _translated(work: Coroutine[Any, Any, _T]) -> _T:
     except InvalidUrl as error:
         raise SettingsError([f"DATABASE_URL: {error}"]) from error
     except OverflowError as error:  # a time; the consumer refuses records with such times
-        raise ReaderError(
-            "PostgreSQL returned a time before the year 1 or after 9999, which no event can have: a row was changed by "
-            "hand; `agent-runs-consumer verify` names it"
-        ) from error
+        raise ReaderError(_IMPOSSIBLE_TIME) from error
     except asyncpg.DataError as error:  # a parameter that cannot be encoded; an InterfaceError too
         raise ReaderError(str(error)) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError, TimeoutError) as error:

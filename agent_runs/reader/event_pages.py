@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from agent_runs.reader.connections import Connections, Row
+from agent_runs.reader.connections import Connections, Row, time_of
 from agent_runs.reader.errors import DatabaseNotReady, DatabaseUnavailable, ReaderError
 from agent_runs.reader.follow import Poll
 from agent_runs.reader.stored_events import StoredEvent, event_of_message
@@ -138,7 +138,7 @@ def event_of_row(row: Row, error: str = "") -> StoredEvent:
     )
     return StoredEvent(
         seq=row["event_seq"],
-        created_at=row["created_at"],
+        created_at=time_of(row, "created_at"),
         partition=row["source_partition"],
         offset=row["source_offset"],
         event=event,

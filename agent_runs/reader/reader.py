@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from agent_runs.questions import Question
-from agent_runs.reader.connections import Connections, Row
+from agent_runs.reader.connections import Connections, Row, time_of
 from agent_runs.reader.counts import EXACT_UP_TO, AgentCount, StatusCount, count_of_row
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from agent_runs.reader.dead_letters import DeadLetters
@@ -232,5 +232,5 @@ def _question_line(run: RunSummary, question: Question, row: Row | None) -> Ques
         tool_name=question.tool_name,
         text="" if row is None else row["text"] or "",
         seq=None if row is None else row["event_seq"],
-        asked_at=run.status_changed_at if row is None else row["created_at"],
+        asked_at=run.status_changed_at if row is None else time_of(row, "created_at"),
     )

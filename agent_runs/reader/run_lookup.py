@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from agent_runs.questions import Question
-from agent_runs.reader.connections import Connections, Row
+from agent_runs.reader.connections import Connections, Row, time_of
 from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from agent_runs.reader.run_source import DEFAULT_LIMIT, LOOKED_AT_CHILDREN, check_limit
 from agent_runs.reader.runs import RunPage, RunSummary
@@ -107,13 +107,15 @@ def summary_of_row(row: Row) -> RunSummary:
         status=RunStatus(row["status"]),
         open_questions=_decode_questions(row["open_questions"]),
         labels=_decode_labels(row["labels"]),
+        created_at=time_of(row, "created_at"),
+        updated_at=time_of(row, "updated_at"),
+        status_changed_at=time_of(row, "status_changed_at"),
+        started_at=None if row["started_at"] is None else time_of(row, "started_at"),
         **values,
     )
 
 
-_PLAIN_COLUMNS: Final = tuple(
-    name for name in RunSummary.__struct_fields__ if name not in ("agent", "status", "open_questions", "labels")
-)
+_PLAIN_COLUMNS: Final = ("id", "parent_run_id", "session_id", "event_count", "dropped_events")
 
 
 def _after_prefix(prefix: str) -> str | None:

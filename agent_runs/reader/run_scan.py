@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from agent_runs.reader.connections import Connections
+from agent_runs.reader.connections import Connections, time_of
 from agent_runs.reader.event_pages import EventQuery
 from agent_runs.reader.llm_calls import LLM_TYPES
 
@@ -81,7 +81,7 @@ async def read_structure(connections: Connections, run_id: str, after: int, limi
         type=[place_of.setdefault(row["event_type"], len(place_of)) for row in rows],
         types=list(place_of),
         parent=[seq_of.get(row["parent_event_id"], -1) for row in rows],
-        at=[round(row["created_at"].timestamp() * 1000) for row in rows],
+        at=[round(time_of(row, "created_at").timestamp() * 1000) for row in rows],
     )
 
 

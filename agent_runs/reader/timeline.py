@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from agent_runs.reader.connections import Connections
+from agent_runs.reader.connections import Connections, time_of
 
 # A name is in a message. So many are read, of the longest steps, and none of a message that is longer as stored.
 _NAMED_STEPS: Final = 400
@@ -66,8 +66,8 @@ async def read_timeline(
             began_seq=row["began_seq"],
             seq=row["event_seq"],
             type=row["event_type"],
-            began_at=row["began_at"],
-            ended_at=row["ended_at"],
+            began_at=time_of(row, "began_at"),
+            ended_at=None if row["ended_at"] is None else time_of(row, "ended_at"),
             name=names.get((row["run_id"], row["event_seq"])),
         )
         for row in rows

@@ -27,6 +27,8 @@ async def compare_messages(session: Session, run_id: str, seqs: Sequence[int]) -
 
 def _compare(row: Mapping[str, Any]) -> Iterator[Difference]:
     where = f"{row['run_id']} {row['event_seq']}"
+    if not row["has_possible_time"]:
+        yield Difference("impossible_time", where, "created_at is infinity, or not in the years 1 to 9999")
     try:
         envelope = read_envelope(row["event_data"])
     except UnreadableEvent as error:

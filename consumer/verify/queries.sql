@@ -45,22 +45,23 @@ SELECT r.id, r.parent_run_id, r.agent_id, r.session_id, r.status, r.created_at, 
 
 -- events_to_fold --
 -- Events of some runs without their payloads, in the order of run and event_seq. is_consistent: the columns id, event_type
--- and parent_event_id have the values of the message, and the message has the fields that its type requires. The LATERAL
--- subquery decompresses a message once, and not for each operator. Names are cut at 256 characters: longer ones have no
--- meaning, but may be large.
+-- and parent_event_id have the values of the message, the message has the fields that its type requires, and a record can
+-- have the time. `infinity` is not a number of milliseconds. The LATERAL subquery decompresses a message once, and not for
+-- each operator. Names are cut at 256 characters: longer ones have no meaning, but may be large.
 -- $1 run ids, $2 $3 from this event_seq up to that one (exclusive), $4 $5 types and their required fields, separated by commas
 WITH required AS MATERIALIZED (
     SELECT r.type, string_to_array(r.fields, ',') AS fields
       FROM unnest($4::text[], $5::text[]) AS r (type, fields)
 )
 SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type,
-       (date_part('epoch', e.created_at) * 1000)::bigint AS at,
+       CASE WHEN isfinite(e.created_at) THEN (date_part('epoch', e.created_at) * 1000)::bigint ELSE 0 END AS at,
        e.source_partition, e.source_offset,
        coalesce(
            m.message ->> 'id' = e.id
            AND m.message ->> 'type' = e.event_type
            AND m.message ->> 'parent_event_id' IS NOT DISTINCT FROM e.parent_event_id
-           AND m.message ?& coalesce(required.fields, '{id,type,timestamp}'),
+           AND m.message ?& coalesce(required.fields, '{id,type,timestamp}')
+           AND e.created_at BETWEEN '0001-01-01Z' AND '9999-12-31 23:59:59.999Z',
            false
        ) AS is_consistent,
        e.raw IS NOT NULL AS has_raw,
@@ -82,9 +83,10 @@ SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type,
  ORDER BY e.run_id, e.event_seq
 
 -- messages --
--- The messages of some events, with the columns that are copied from them.
+-- The messages of some events, with the columns that are copied from them, and whether a record can have the time.
 -- $1 run ids, $2 event_seqs
-SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type, e.event_data, e.raw
+SELECT e.run_id, e.event_seq, e.id, e.parent_event_id, e.event_type, e.event_data, e.raw,
+       e.created_at BETWEEN '0001-01-01Z' AND '9999-12-31 23:59:59.999Z' AS has_possible_time
   FROM unnest($1::text[], $2::integer[]) AS b (run_id, event_seq)
   JOIN run_events AS e ON e.run_id = b.run_id AND e.event_seq = b.event_seq
 

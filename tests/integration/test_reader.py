@@ -405,13 +405,19 @@ async def test_a_list_by_labels_can_use_the_index_of_labels(database: str) -> No
     assert "agent_runs_labels_idx" in "\n".join(line for (line,) in plan)
 
 
-@pytest.mark.parametrize("time", ["20000-01-01Z", "0044-03-15Z BC"])
+@pytest.mark.parametrize("time", ["20000-01-01Z", "0044-03-15Z BC", "infinity", "-infinity"])
 async def test_a_time_that_python_cannot_represent_is_an_error_with_the_remedy(
     database: str, reader: Reader, time: str
 ) -> None:
     await insert_run(database, "run", 0, [event("e")])
-    await execute(database, f"UPDATE agent_runs SET updated_at = '{time}'")
-    with pytest.raises(ReaderError, match="changed by hand; `agent-runs-consumer verify`"):
-        await reader.list_runs()
+    await execute(database, "ALTER TABLE run_events DISABLE TRIGGER USER")
+    for column in ("created_at", "updated_at", "status_changed_at", "started_at"):
+        await execute(database, f"UPDATE agent_runs SET {column} = '{time}'")
+        with pytest.raises(ReaderError, match="changed by hand; `agent-runs-consumer verify`"):
+            await reader.list_runs()
+        with pytest.raises(ReaderError, match="changed by hand; `agent-runs-consumer verify`"):
+            await reader.get_run("run")
+        await execute(database, f"UPDATE agent_runs SET {column} = now()")
+    await execute(database, f"UPDATE run_events SET created_at = '{time}'")
     with pytest.raises(ReaderError, match="changed by hand; `agent-runs-consumer verify`"):
         await reader.get_run("run")

@@ -80,7 +80,12 @@ DAMAGES = [
     event_column("raw", "'{{}}'", "other_raw"),
     event_column("created_at", "created_at - interval '1 s'", "altered"),
     *(column(name, f"'{time}'") for name in ("created_at", "updated_at") for time in ("infinity", "20000-01-01Z")),
-    event_column("created_at", "'20000-01-01Z'", "altered"),
+    *(event_column("created_at", f"'{time}'", "impossible_time") for time in ("infinity", "-infinity", "20000-01-01Z")),
+    Damage(
+        "a last event of no time",
+        "UPDATE run_events SET created_at = 'infinity' WHERE run_id = '{run}' AND event_seq = 2",
+        "impossible_time",
+    ),
     event_column("source_offset", "source_offset + 2", "order"),
     Damage(
         "two sequence numbers exchanged",
