@@ -49,7 +49,7 @@ def cli() -> None:
     Exit codes:
       0    done
       1    verify found differences, rebuild left runs as they are, or dead-letters retry left dead letters open
-      2    wrong usage or settings, or an unsuitable topic or database
+      2    wrong usage or settings, no such run, or an unsuitable topic or database
       3    an operator must decide, or an unexpected error
       4    Kafka or PostgreSQL stayed unavailable, or nothing was stored for too long
       130  Ctrl-C

@@ -13,7 +13,7 @@ import msgspec
 from agent_runs.cli.output import print_line
 from consumer.cli.command import run_with_sessions
 from consumer.cli.progress import show_progress
-from consumer.cli.selection import selection, selection_options
+from consumer.cli.selection import check_given, selection, selection_options
 from consumer.postgres.requirements import READ, REBUILD, check_database
 from consumer.postgres.session import Session
 from consumer.settings import read_config
@@ -69,6 +69,7 @@ def rebuild_command(form: str, dry_run: bool, lower_counts: bool, **selected: An
     async def work(sessions: Sequence[Session]) -> _Report:
         await sessions[0].run(partial(check_database, rights=READ if dry_run else REBUILD))
         report, chosen = _Report(), selection(**selected)
+        report.add(Rebuilt([], await check_given(sessions[0], chosen)))
         with show_progress("rebuild", await count_events(sessions[0], chosen)) as show:
             async for page in rebuild_runs(sessions, chosen, Options(dry_run, lower_counts)):
                 report.add(page)

@@ -8,7 +8,11 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from consumer.errors import UsageError
+from consumer.postgres.session import Session
+from consumer.verify.difference import Difference
 from consumer.verify.pages import ALL, Selection
+from consumer.verify.runs import given_without_row
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -47,3 +51,15 @@ def selection_options(command: _Command) -> _Command:
 def selection(ids: tuple[str, ...], after: str, millionths: int = ALL) -> Selection:
     """Return the selection that the options describe. A share of the runs is another one each time."""
     return Selection(after=after, ids=ids or None, millionths=millionths, seed=randbits(31))
+
+
+async def check_given(session: Session, selected: Selection) -> list[Difference]:
+    """Return a difference for each run of `--run` that has events, but no row.
+
+    Raises:
+        UsageError: a run of `--run` does not exist.
+    """
+    differences, unknown = await given_without_row(session, selected)
+    if unknown:
+        raise UsageError("\n".join(f"there is no run {run_id!r}" for run_id in unknown))
+    return differences

@@ -12,7 +12,7 @@ import click
 from agent_runs.kafka.decompression import decompression_limit
 from consumer.cli.command import run_with_sessions
 from consumer.cli.progress import show_progress
-from consumer.cli.selection import Share, selection, selection_options
+from consumer.cli.selection import Share, check_given, selection, selection_options
 from consumer.cli.verify_output import VerifyReport, report_as_json, report_as_text
 from consumer.kafka.topic_admin import check_topic
 from consumer.kafka.topic_reader import PatientTopicReader
@@ -76,6 +76,7 @@ def verify_command(topic: str | None, form: str, sample: int, **selected: Any) -
 
 
 async def _verify_runs(sessions: Sequence[Session], selected: Selection, report: VerifyReport) -> None:
+    report.add(await check_given(sessions[0], selected))
     with show_progress("verify", await count_events(sessions[0], selected)) as show:
         async for page in verify_runs(sessions, selected):
             report.add(page.differences)

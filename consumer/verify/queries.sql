@@ -29,6 +29,14 @@ SELECT id, event_count
   FROM agent_runs
  WHERE id = ANY ($1::text[])
 
+-- given_without_row --
+-- Those of the given runs that have no row, and whether they have events.
+-- $1 ids
+SELECT given.id, EXISTS (SELECT FROM run_events WHERE run_id = given.id) AS has_events
+  FROM unnest($1::text[]) WITH ORDINALITY AS given (id, position)
+ WHERE NOT EXISTS (SELECT FROM agent_runs AS r WHERE r.id = given.id)
+ ORDER BY given.position
+
 -- runs_to_compare --
 -- The columns of some runs. last_seq: the sequence number of the last stored event, in the same snapshot. named_at: for a run
 -- without events, the time of the earliest run_started that names it.

@@ -60,12 +60,26 @@ async def verify_runs(sessions: Sequence[Session], selection: Selection) -> Asyn
         found += await offsets.differences(runs)
         if verified_up_to is not None and selection.selects_all:
             found += [
-                Difference("no_run", row["run_id"], "has events, but no row in agent_runs")
+                _without_row(row["run_id"])
                 for row in await sessions[0].fetch("events_without_run", after, verified_up_to)
             ]
             after = verified_up_to
         yield Page(found, len(runs), sum(run.fold.event_count for run in runs), verified_up_to)
         await pace.pause()
+
+
+async def given_without_row(session: Session, selection: Selection) -> tuple[list[Difference], list[str]]:
+    """Return a difference for each given run that has events, but no row, and the ids of those that have neither.
+
+    `read_pages` passes over both.
+    """
+    rows = await session.fetch("given_without_row", list(selection.ids or ()))
+    differences = [_without_row(row["id"]) for row in rows if row["has_events"]]
+    return differences, [row["id"] for row in rows if not row["has_events"]]
+
+
+def _without_row(run_id: str) -> Difference:
+    return Difference("no_run", run_id, "has events, but no row in agent_runs")
 
 
 class RunChecker:

@@ -246,6 +246,10 @@ async def test_verify_compares_the_selected_runs(consumed: Scene) -> None:
     assert (refused.exit_code, f"fewer_events: {run_of(1)}" in refused.output) == (1, True), refused.output
     assert (await consumed.command("rebuild", "--run", run_of(1), "--lower-counts")).exit_code == 0
     assert (await document(consumed, "verify", exit_code=0))["differences"] == 0
+    # When runs are named that do not exist, then they are refused, and nothing else is compared or repaired.
+    for command in ("verify", "rebuild"):
+        unknown = await consumed.command(command, "--run", "intact", "--run", "x", "--run", "y")
+        assert (unknown.exit_code, unknown.output) == (2, "error: there is no run 'x'\nerror: there is no run 'y'\n")
     # When the stored offset is set back, then the records that are beyond it are reported.
     await consumed.rows(f"UPDATE consumer_offsets SET next_offset = 0, repeats = 1000, {NO_FINGERPRINT}")
     kinds = (await document(consumed, "verify", exit_code=1))["differences_by_kind"]
