@@ -18,7 +18,7 @@ from agent_runs.cli.source import read
 from agent_runs.errors import Undelivered
 from agent_runs.reader import RunSource
 from agent_runs.reader.event_text import count_text
-from agent_runs.run_file import export_runs, with_descendants
+from agent_runs.run_file import InvalidRunFile, export_runs, with_descendants
 from agent_runs.service_command import import_program
 
 
@@ -117,11 +117,17 @@ def import_command(path: Path) -> None:
     with _seekable(path) as file:
         try:
             runs, events = asyncio.run(import_runs(file, os.environ, progress=count))
+        except InvalidRunFile as error:
+            raise InvalidRunFile(error.line, error.problem, _shown(path)) from error
         except Undelivered:
             if published:
                 note(f"The first {count_text(published, 'event')} are published. It is safe to import the file again.")
             raise
     print_line(f"Published {count_text(events, 'event')} of {count_text(runs, 'run')}; a consumer stores them.")
+
+
+def _shown(path: Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)
 
 
 @contextmanager

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 APPLICATION_NAME: Final = "agent-runs-reader"
 _IMPOSSIBLE_TIME: Final = (
-    "PostgreSQL returned the time `infinity`, or one before the year 1 or after 9999, which no event can have: a row was "
-    "changed by hand; `agent-runs-consumer verify` names it"
+    "PostgreSQL returned the time `infinity`, or one before the year 1 or after 9999, which no event can have: a row "
+    "was changed by hand; `agent-runs-consumer verify` names it"
 )
 _T = TypeVar("_T")
 Row = Mapping[str, Any]

@@ -63,7 +63,7 @@ def find_cases(folder: Path, arguments: Sequence[Any], test_name: str, *, record
         try:
             run_ids = root_runs(path)
         except (InvalidRunFile, OSError) as error:
-            raise NothingRecorded(f"{path} cannot be replayed: {error}") from error
+            raise NothingRecorded(f"a recorded run cannot be replayed: {error}") from error
         for run_id in run_ids:
             cases[path.stem if len(run_ids) == 1 else f"{path.stem}-{run_id}"] = Case(path, run_id)
     if cases:

@@ -1,7 +1,7 @@
 """The exceptions of run files.
 
 AgentRunsError
-├── InvalidRunFile   a line is missing, altered or not part of the format; has the number of the line
+├── InvalidRunFile   a line is missing, altered or not part of the format; has the file and the line
 ├── RunNotFound      there is no run with this id
 ├── PageTooLarge     the HTML page of a run would be too large for a browser
 └── TooManyRuns      a run has too many descendants to write all of them
@@ -16,12 +16,14 @@ class InvalidRunFile(AgentRunsError):
     Attributes:
         line: the number of the line at which this was noticed, from 1.
         problem: what is wrong, as text.
+        path: the file, as it was given.
     """
 
-    def __init__(self, line: int, problem: str) -> None:
-        super().__init__(f"line {line}: {problem}")
+    def __init__(self, line: int, problem: str, path: str) -> None:
+        super().__init__(f"{path}: line {line}: {problem}")
         self.line = line
         self.problem = problem
+        self.path = path
 
 
 class RunNotFound(AgentRunsError):

@@ -81,14 +81,13 @@ async def publish(config: Config, run_id: str, messages: Iterable[bytes]) -> Non
 def _check(path: Path, max_event_bytes: int) -> Imported:
     """Check the file and each of its events, and return their numbers."""
     runs = events = 0
-    with path.open("rb") as file:
-        for number, _, content in scan(file):
-            if isinstance(content, RunSummary):
-                runs += 1
-            elif isinstance(content, StoredEvent):
-                events += 1
-                if problem := _problem(content, max_event_bytes):
-                    raise InvalidRunFile(number, f"the event {content.id!r} cannot be published: {problem}")
+    for number, _, content in scan(path):
+        if isinstance(content, RunSummary):
+            runs += 1
+        elif isinstance(content, StoredEvent):
+            events += 1
+            if problem := _problem(content, max_event_bytes):
+                raise InvalidRunFile(number, f"the event {content.id!r} cannot be published: {problem}", str(path))
     return Imported(runs, events)
 
 
@@ -108,12 +107,11 @@ def _problem(event: StoredEvent, max_event_bytes: int) -> str | None:
 
 def _records(path: Path) -> Iterator[Record]:
     key = b""
-    with path.open("rb") as file:
-        for line in scan(file):
-            if isinstance(line.content, RunSummary):
-                key = line.content.id.encode()
-            elif isinstance(line.content, StoredEvent):
-                yield Record(key, line.content.event.original or b"")
+    for line in scan(path):
+        if isinstance(line.content, RunSummary):
+            key = line.content.id.encode()
+        elif isinstance(line.content, StoredEvent):
+            yield Record(key, line.content.event.original or b"")
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

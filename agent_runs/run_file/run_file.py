@@ -164,11 +164,10 @@ class RunFile(RunSource):
 
 def _find_runs(path: Path) -> Iterator[tuple[str, _Place]]:
     run = None
-    with path.open("rb") as file:
-        for line in scan(file):
-            if run is not None:
-                yield run.id, _Place(run, line.position)
-            run = line.content if isinstance(line.content, RunSummary) else None
+    for line in scan(path):
+        if run is not None:
+            yield run.id, _Place(run, line.position)
+        run = line.content if isinstance(line.content, RunSummary) else None
 
 
 def _reachable(run_id: str, edges: Mapping[str, list[RunSummary]]) -> list[RunSummary]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from agent_runs.reader import RunSummary, StoredEvent
@@ -31,7 +32,16 @@ class Line(NamedTuple):
     content: RunSummary | StoredEvent | End
 
 
-def scan(file: BinaryIO) -> Iterator[Line]:
+class _Invalid(Exception):
+    """A line that is not the one expected. `InvalidRunFile` adds the file."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(line, problem)
+        self.line = line
+        self.problem = problem
+
+
+def scan(path: Path) -> Iterator[Line]:
     """Iterate over the lines of a run file, with constant memory.
 
     An altered line may be yielded before the last line of its run shows that the digest differs: use the lines of a run
@@ -39,7 +49,17 @@ def scan(file: BinaryIO) -> Iterator[Line]:
 
     Raises:
         InvalidRunFile: the file is cut off or altered, or is not a run file.
+        OSError: the file cannot be read.
     """
+    try:
+        with path.open("rb") as file:
+            yield from _lines(file)
+    except _Invalid as error:
+        raise InvalidRunFile(error.line, error.problem, str(path)) from error
+
+
+def _lines(file: BinaryIO) -> Iterator[Line]:
+    """Iterate over the lines of an open run file, see `scan`."""
     check = _Check()
     position = 0
     number = 0
@@ -49,11 +69,11 @@ def scan(file: BinaryIO) -> Iterator[Line]:
             _check_format(text)
         if not text.endswith(b"\n"):
             problem = "the file is cut off in this line" if len(text) < MAX_LINE_BYTES else "the line is too long"
-            raise InvalidRunFile(number, problem)
+            raise _Invalid(number, problem)
         try:
             content = parse(text)
         except ValueError as error:
-            raise InvalidRunFile(number, f"not a line of a run file: {error}") from error
+            raise _Invalid(number, f"not a line of a run file: {error}") from error
         check.accept(number, text, content)
         yield Line(number, position, content)
         position += len(text)
@@ -64,13 +84,13 @@ def _check_format(text: bytes) -> None:
     """Refuse the first line of a file that a program has compressed or marked.
 
     Raises:
-        InvalidRunFile: says what the file is.
+        _Invalid: says what the file is.
     """
     for start, problem in _OTHER_FORMATS.items():
         if text.startswith(start):
-            raise InvalidRunFile(1, f"not a run file: {problem}")
+            raise _Invalid(1, f"not a run file: {problem}")
     if text.endswith(b"\r\n"):
-        raise InvalidRunFile(1, "a program has changed the line breaks of the file to CR LF: change them back to LF")
+        raise _Invalid(1, "a program has changed the line breaks of the file to CR LF: change them back to LF")
 
 
 class _Check:
@@ -87,7 +107,7 @@ class _Check:
         """Check one line.
 
         Raises:
-            InvalidRunFile: it may not follow the lines before it.
+            _Invalid: it may not follow the lines before it.
         """
         match content:
             case RunSummary():
@@ -102,36 +122,36 @@ class _Check:
     def end(self, number: int) -> None:
         """Check that the file may end before this line."""
         if self._run is not None:
-            raise InvalidRunFile(
+            raise _Invalid(
                 number, f"the file is cut off: {self._events} of {self._run.event_count} events, and no line `end`"
             )
         if self._announced is not None:
-            raise InvalidRunFile(number, f"the file is cut off: the run {self._announced!r} is missing")
+            raise _Invalid(number, f"the file is cut off: the run {self._announced!r} is missing")
         if number == 1:
-            raise InvalidRunFile(number, "the file is empty")
+            raise _Invalid(number, "the file is empty")
 
     def _begin(self, number: int, run: RunSummary) -> None:
         if self._run is not None:
-            raise InvalidRunFile(number, f"a run begins before the line `end` of the run {self._run.id!r}")
+            raise _Invalid(number, f"a run begins before the line `end` of the run {self._run.id!r}")
         if self._announced not in (None, run.id):
-            raise InvalidRunFile(number, f"the run {self._announced!r} is missing: found {run.id!r}")
+            raise _Invalid(number, f"the run {self._announced!r} is missing: found {run.id!r}")
         self._run, self._first_line, self._events, self._digest = run, number, 0, sha256()
 
     def _check_event(self, number: int, event: StoredEvent) -> None:
         if self._run is None:
-            raise InvalidRunFile(number, "an event before the first line of its run")
+            raise _Invalid(number, "an event before the first line of its run")
         if event.seq != self._events:
-            raise InvalidRunFile(number, f"expected the event with seq {self._events}, found {event.seq}")
+            raise _Invalid(number, f"expected the event with seq {self._events}, found {event.seq}")
         self._events += 1
 
     def _check_end(self, number: int, text: bytes, end: End) -> None:
         if end_line(end) != text:
-            raise InvalidRunFile(number, "the line `end` was altered")
+            raise _Invalid(number, "the line `end` was altered")
         if self._run is None or end.run != self._run.id:
-            raise InvalidRunFile(number, f"the line `end` of the run {end.run!r} follows another run")
+            raise _Invalid(number, f"the line `end` of the run {end.run!r} follows another run")
         if not end.events == self._events == self._run.event_count:
-            raise InvalidRunFile(number, f"found {self._events} events, and the line `end` states {end.events}")
+            raise _Invalid(number, f"found {self._events} events, and the line `end` states {end.events}")
         if end.sha256 != self._digest.hexdigest():
             lines = f"the lines {self._first_line} to {number - 1}"
-            raise InvalidRunFile(number, f"the digest differs: one of {lines} was altered")
+            raise _Invalid(number, f"the digest differs: one of {lines} was altered")
         self._run, self._announced = None, end.next

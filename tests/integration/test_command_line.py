@@ -201,7 +201,11 @@ async def test_runs_are_exported_read_from_the_file_and_imported(make_scene: Mak
     assert (await run(second, "--file", path, "diff", "booking-7", "booking-7")).output.endswith("8 events are equal\n")
     altered = Path(path).read_bytes().replace(b"Lisbon", b"London")  # noqa: ASYNC240
     refused = await run(second, "import", "-", stdin=altered, exit_code=2)
-    assert "error: line 10: the digest differs: one of the lines 1 to 9 was altered" in refused.errors
+    problem = "line 10: the digest differs: one of the lines 1 to 9 was altered"
+    assert refused.errors == f"error: standard input: {problem}\n"
+    Path(path).write_bytes(altered)  # noqa: ASYNC240
+    for arguments in (["import", path], ["--file", path, "runs"]):
+        assert (await run(second, *arguments, exit_code=2)).errors == f"error: {path}: {problem}\n"
 
 
 def without_ages(text: str) -> str:

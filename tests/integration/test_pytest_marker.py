@@ -188,7 +188,7 @@ def test_a_test_that_cannot_be_replayed_is_refused_with_a_sentence(project: pyte
     result.assert_outcomes(passed=1, failed=1, errors=4)
     output = result.stdout.str()
     assert output.count(f"has one argument, the path of run files relative to {project.path}: ") == 3
-    assert f"{bad} cannot be replayed: line 1: not a line of a run file" in output
+    assert f"cannot be replayed: {bad}: line 1: not a line of a run file" in output
     assert "a test with the marker `replay` has the fixture `recording`: add it" in output
 
 
