@@ -4,7 +4,6 @@ A settings struct names the variable of each field: `topic: Annotated[str, env("
 of a variable, such as `KAFKA_SASL_PASSWORD`, `KAFKA_SASL_PASSWORD_FILE` may name a file that holds the value.
 """
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -13,22 +12,29 @@ import msgspec
 
 from agent_runs.client_certificate import why_unreadable
 from agent_runs.errors import SettingsError
+from agent_runs.server_addresses import address_problems
 from agent_runs.setting_values import look_up
 
 DEFAULT_TOPIC: Final = "run-events"
 DEFAULT_MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 DEFAULT_SCHEMA: Final = "public"
-TOPIC_PATTERN: Final = "^[a-zA-Z0-9._-]{1,249}$"
-SCHEMA_PATTERN: Final = "^[a-z_][a-z0-9_]{0,62}$"  # as in SQL without quotes
-_NAMES: Final[dict[str | None, tuple[str, ...]]] = {
-    TOPIC_PATTERN: ("a name of at most 249 letters", "digits", "dots", "hyphens and underscores"),
-    SCHEMA_PATTERN: ("a name of at most 63 lower-case letters", "digits and underscores"),
-}
-
-# A host name, an IPv4 address, an IPv6 address with brackets or, without a port, without them.
-_SERVER: Final = re.compile(
-    r"(?:\[[\w:.%]+\]|[\w.-]+)(?::(?P<port>[0-9]+))?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+MAX_EVENT_BYTES_LIMIT: Final = 2**30  # PostgreSQL stores no larger value
+# Kafka refuses the topics . and .., and writes to those of its own.
+TOPIC_PATTERN: Final = (
+    r"^(?!(\.|\.\.|__consumer_offsets|__transaction_state|__share_group_state|__cluster_metadata)\Z)"
+    r"[a-zA-Z0-9._-]{1,249}\Z"
 )
+SCHEMA_PATTERN: Final = r"^(?!pg_|information_schema\Z)[a-z_][a-z0-9_]{0,62}\Z"  # as in SQL without quotes
+_NAMES: Final[dict[str | None, str]] = {
+    TOPIC_PATTERN: (
+        "must be a name of at most 249 letters, digits, dots, hyphens and underscores, other than . and .. and the "
+        "topics of Kafka itself, such as __consumer_offsets"
+    ),
+    SCHEMA_PATTERN: (
+        "must be a name of at most 63 lower-case letters, digits and underscores, other than PostgreSQL's own schemas "
+        "(information_schema and pg_…)"
+    ),
+}
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
@@ -93,11 +99,7 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def conflicts(self) -> list[str]:
         """Return the problems that the types of the fields do not exclude, one sentence each."""
-        found = [
-            f"KAFKA_BOOTSTRAP_SERVERS: must be host[:port][,host[:port]…] without a scheme{_got(server)}"
-            for server in self.bootstrap_servers.split(",")
-            if not _is_server(server.strip())
-        ]
+        found = address_problems(self.bootstrap_servers)
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             found.append(
                 f"KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs both"
@@ -170,8 +172,9 @@ def _read_fields(
             elif (text := look_up(variable, environ)) is not None:
                 values[field] = msgspec.convert(text, annotation, strict=False)
         except msgspec.ValidationError as error:
-            hint = _allowed_values(annotation) or _service_link(environ.get(variable, ""))
-            invalid[field] = f"{field if field in overrides else variable}: {error}{hint}"
+            problem = _wrong_name(annotation, error) or f"{error}{_allowed_values(annotation)}"
+            hint = _service_link(environ.get(variable, ""))
+            invalid[field] = f"{field if field in overrides else variable}: {problem}{hint}"
     return values, invalid
 
 
@@ -214,9 +217,13 @@ def _allowed_values(annotation: Any) -> str:
     """Return the allowed values as the end of a sentence, or "" if they are not a short list."""
     kind = get_args(annotation)[0]
     allowed = get_args(kind) if get_origin(kind) is Literal else ("1", "0") if kind is bool else ()
-    for meta in annotation.__metadata__:
-        allowed = _NAMES.get(getattr(meta, "pattern", None), allowed)
     return f"; allowed: {', '.join(allowed)}" if allowed else ""
+
+
+def _wrong_name(annotation: Any, error: msgspec.ValidationError) -> str:
+    """Return which names are allowed, if the error is a name that is not; else ""."""
+    patterns = [getattr(meta, "pattern", None) for meta in annotation.__metadata__]
+    return next((_NAMES[each] for each in patterns if each in _NAMES), "") if "regex" in str(error) else ""
 
 
 def _service_link(text: str) -> str:
@@ -227,13 +234,3 @@ def _service_link(text: str) -> str:
         "; Kubernetes sets this variable for a Service of the same name: set enableServiceLinks: false in the pod, or "
         "rename the Service"
     )
-
-
-def _is_server(server: str) -> bool:
-    match = _SERVER.fullmatch(server)
-    return match is not None and 0 < int(match["port"] or 1) < 65_536
-
-
-def _got(server: str) -> str:
-    """Return the server as the end of a sentence, unless it may have a password."""
-    return f", got {server!r}" if "@" not in server else " and without a user: set KAFKA_SASL_USERNAME"

@@ -16,6 +16,7 @@ from agent_runs.settings import (
     DEFAULT_MAX_EVENT_BYTES,
     DEFAULT_SCHEMA,
     DEFAULT_TOPIC,
+    MAX_EVENT_BYTES_LIMIT,
     SCHEMA_PATTERN,
     TOPIC_PATTERN,
     KafkaSettings,
@@ -26,17 +27,21 @@ from agent_runs.settings import (
 from agent_runs.unknown_variables import VIEWER_VARIABLES, unknown_variables
 
 CLIENT_ID: Final = "agent-runs-consumer"  # in brokers' logs and quotas
+_MAX_GROUP: Final = 8191  # characters of at most four bytes; Kafka's protocol has at most 32,767 bytes
+_MAX_INT32: Final = 2**31 - 1
 
 
 class TopicConfig(Struct, frozen=True, kw_only=True):
     """The topic, the consumer group and the Kafka client."""
 
     topic: Annotated[str, env("AGENT_RUNS_TOPIC", pattern=TOPIC_PATTERN)] = DEFAULT_TOPIC
-    group: Annotated[str, env("AGENT_RUNS_GROUP")] = "agent-runs"
+    group: Annotated[str, env("AGENT_RUNS_GROUP", max_length=_MAX_GROUP)] = "agent-runs"
     # Makes this process a static member of the group: after a restart within the session timeout, it has the same
     # partitions, without a rebalance.
     group_instance_id: Annotated[str | None, env("AGENT_RUNS_GROUP_INSTANCE_ID")] = None
-    max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
+    max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024, le=MAX_EVENT_BYTES_LIMIT)] = (
+        DEFAULT_MAX_EVENT_BYTES
+    )
     # Kafka removes a member from the group if it gets no heartbeat for this time. Shorter: faster takeover. Longer:
     # fewer rebalances on a busy machine.
     session_timeout_s: Annotated[float, env("AGENT_RUNS_SESSION_TIMEOUT_S", gt=0, le=86_400)] = 6.0
@@ -45,7 +50,7 @@ class TopicConfig(Struct, frozen=True, kw_only=True):
     # lowered `max_event_bytes` must still be read, to become a dead letter.
     max_decompressed_bytes: Annotated[int, env("AGENT_RUNS_MAX_DECOMPRESSED_BYTES", ge=0)] = 0
     # Per partition in one fetch response.
-    fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024)] = 1024 * 1024
+    fetch_bytes: Annotated[int, env("AGENT_RUNS_FETCH_BYTES", ge=1024, le=_MAX_INT32)] = 1024 * 1024
     # Between two checks of the assigned partitions; also the age at which the Kafka client refreshes its metadata.
     watch_interval_s: Annotated[float, env("AGENT_RUNS_WATCH_INTERVAL_S", gt=0, le=86_400)] = 10.0
     # A transaction that a producer has left open for this time is reported: consumers read no record behind its start.
@@ -99,7 +104,7 @@ class IngestConfig(Struct, frozen=True, kw_only=True):
     # A partition halts when more than this share of its last `breaker_records` records were rejected. At its start and
     # while it is halted, only open dead letters count. 1: never.
     breaker_share: Annotated[float, env("AGENT_RUNS_BREAKER_SHARE", gt=0, le=1)] = 0.5
-    breaker_records: Annotated[int, env("AGENT_RUNS_BREAKER_RECORDS", ge=1)] = 1000
+    breaker_records: Annotated[int, env("AGENT_RUNS_BREAKER_RECORDS", ge=1, le=_MAX_INT32)] = 1000
 
 
 class ServiceConfig(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from agent_runs.errors import SettingsError
 from agent_runs.settings import (
     DEFAULT_MAX_EVENT_BYTES,
     DEFAULT_TOPIC,
+    MAX_EVENT_BYTES_LIMIT,
     TOPIC_PATTERN,
     KafkaSettings,
     allowed_numbers,
@@ -29,7 +30,9 @@ class EmitterSettings(Struct, frozen=True, kw_only=True):
     """The topic, the bounds of events and queue, and timeouts in seconds."""
 
     topic: Annotated[str, env("AGENT_RUNS_TOPIC", pattern=TOPIC_PATTERN)] = DEFAULT_TOPIC
-    max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
+    max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024, le=MAX_EVENT_BYTES_LIMIT)] = (
+        DEFAULT_MAX_EVENT_BYTES
+    )
     # Bounds of the unacknowledged events. Further events are dropped, counted, and recorded in their run.
     queue_bytes: Annotated[int, env("AGENT_RUNS_QUEUE_BYTES", ge=65_536)] = 64 * 1024 * 1024
     queue_events: Annotated[int, env("AGENT_RUNS_QUEUE_EVENTS", ge=16)] = 100_000

@@ -177,7 +177,17 @@ def _host_and_port(place: str) -> tuple[str, str | None]:
     host = unquote(match["host"].strip("[]"))
     if not host:
         raise InvalidUrl(f"names no host; {_FORM}, or ?host=/directory for a Unix socket")
+    if not _can_be_looked_up(host):
+        raise InvalidUrl(f"has a host with a part, between its dots, that is empty or too long; {_FORM}")
     return host, match["port"]
+
+
+def _can_be_looked_up(host: str) -> bool:
+    try:
+        host.encode("idna")  # as the socket module does before it asks DNS
+    except UnicodeError:
+        return False
+    return True
 
 
 def _decoded(text: str) -> str:

@@ -6,14 +6,16 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, env
+from agent_runs.settings import DEFAULT_MAX_EVENT_BYTES, DEFAULT_TOPIC, MAX_EVENT_BYTES_LIMIT, TOPIC_PATTERN, env
 
 
 class TopicSettings(Struct, frozen=True, kw_only=True):
     """The topic, and the most bytes of an event and of a decompressed record batch."""
 
-    topic: Annotated[str, env("AGENT_RUNS_TOPIC", min_length=1)] = DEFAULT_TOPIC
-    max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024)] = DEFAULT_MAX_EVENT_BYTES
+    topic: Annotated[str, env("AGENT_RUNS_TOPIC", pattern=TOPIC_PATTERN)] = DEFAULT_TOPIC
+    max_event_bytes: Annotated[int, env("AGENT_RUNS_MAX_EVENT_BYTES", ge=1024, le=MAX_EVENT_BYTES_LIMIT)] = (
+        DEFAULT_MAX_EVENT_BYTES
+    )
     max_decompressed_bytes: Annotated[int, env("AGENT_RUNS_MAX_DECOMPRESSED_BYTES", ge=0)] = 0
 
     @property

@@ -1,6 +1,8 @@
 """Serves health and metrics over HTTP, in threads of their own."""
 
 import asyncio
+import errno
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -23,6 +25,10 @@ class _Server(ThreadingMixIn, WSGIServer):
     """Handles each connection in a thread, because a connection that sends no request must not block a probe."""
 
     daemon_threads = True
+
+
+class _IPv6Server(_Server):
+    address_family = socket.AF_INET6
 
 
 class _SilentHandler(WSGIRequestHandler):
@@ -52,15 +58,18 @@ async def http_server(config: ServiceConfig, observer: Observer) -> AsyncIterato
     finally:
         reporting.cancel()
         server.shutdown()
+        server.server_close()
 
 
 def _bind(config: ServiceConfig, observer: Observer) -> WSGIServer:
+    server = _IPv6Server if ":" in config.http_host else _Server
     try:
-        return make_server(config.http_host, config.http_port, _app(observer), _Server, _SilentHandler)
+        return make_server(config.http_host.strip("[]"), config.http_port, _app(observer), server, _SilentHandler)
     except OSError as error:
-        raise UsageError(
-            f"cannot listen on {config.http_host}:{config.http_port} ({error}): set AGENT_RUNS_HTTP_PORT to a free port"
-        ) from error
+        what = "AGENT_RUNS_HTTP_PORT to a free port"
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            what = "AGENT_RUNS_HTTP_HOST to an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+        raise UsageError(f"cannot listen on {config.http_host}:{config.http_port} ({error}): set {what}") from error
 
 
 async def _report_event_loop(observer: Observer) -> None:

@@ -43,6 +43,8 @@ def _of_kafka_settings(servers: Servers, tmp_path: Path) -> list[Mistake]:
         Mistake("a port that is not a number", {host: "a:x"}, [f"{host}: must be host"]),
         Mistake("a port that is too large", {host: "a:99999"}, [f"{host}: must be host"]),
         Mistake("the port of PostgreSQL", {host: postgres}, [f"broker {postgres}: "], UNAVAILABLE),
+        Mistake("two dots in a host", {host: "a..b:1"}, [f"{host}: must be host"]),
+        Mistake("a topic of Kafka itself", with_(AGENT_RUNS_TOPIC="__consumer_offsets"), ["the topics of Kafka"]),
         Mistake("an unknown protocol", with_(KAFKA_SECURITY_PROTOCOL="TLS"), ["KAFKA_SECURITY_PROTOCOL: ", "SASL_SSL"]),
         Mistake("an unknown mechanism", with_(KAFKA_SASL_MECHANISM="GSSAPI"), ["KAFKA_SASL_MECHANISM: ", "allowed: "]),
         Mistake("SASL without a login", with_(KAFKA_SECURITY_PROTOCOL="SASL_SSL"), ["KAFKA_SASL_PASSWORD", "both"]),
@@ -152,6 +154,7 @@ def _of_the_database(servers: Servers, url: str) -> list[Mistake]:
         Mistake("a parameter of another client", with_("pgbouncer=true"), ["DATABASE_URL: ", '"pgbouncer"']),
         Mistake("a search_path", with_("search_path=a"), ["search_path: set AGENT_RUNS_SCHEMA instead"]),
         Mistake("another schema", {**right, "AGENT_RUNS_SCHEMA": "nowhere"}, ["CREATE SCHEMA nowhere"]),
+        Mistake("a schema of PostgreSQL", {**right, "AGENT_RUNS_SCHEMA": "pg_catalog"}, ["PostgreSQL's own schemas"]),
         Mistake("a schema that is not a name", {**right, "AGENT_RUNS_SCHEMA": "a-b"}, ["AGENT_RUNS_SCHEMA: "]),
         Mistake(
             "a variable of Kubernetes",

@@ -56,3 +56,58 @@ def test_only_the_named_sections_are_read() -> None:
     assert config.database.url == "postgresql://db"
     assert config.service.give_up_s == 60.0
     assert config.kafka is None, "not read"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "rule"),
+    [
+        ("AGENT_RUNS_SCHEMA", "information_schema", "other than PostgreSQL's own schemas"),
+        ("AGENT_RUNS_SCHEMA", "pg_catalog", "other than PostgreSQL's own schemas"),
+        ("AGENT_RUNS_SCHEMA", '"runs"', "at most 63 lower-case letters, digits and underscores"),
+        ("AGENT_RUNS_TOPIC", ".", "other than"),
+        ("AGENT_RUNS_TOPIC", "..", "other than"),
+        ("AGENT_RUNS_TOPIC", "__consumer_offsets", "other than"),
+        ("AGENT_RUNS_TOPIC", "run-events\n", "at most 249 letters, digits, dots, hyphens and underscores"),
+    ],
+)
+def test_a_name_that_kafka_or_postgresql_refuses_is_refused_with_the_rule(variable: str, text: str, rule: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_config({**REQUIRED, variable: text})
+
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{variable}: must be a name")
+    assert rule in problem
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AGENT_RUNS_SCHEMA", "pgvector"),
+        ("AGENT_RUNS_SCHEMA", "information_schema_2"),
+        ("AGENT_RUNS_TOPIC", "..."),
+        ("AGENT_RUNS_TOPIC", "__consumer_offsets.copy"),
+    ],
+)
+def test_a_name_that_only_resembles_a_refused_one_is_accepted(variable: str, text: str) -> None:
+    read_config({**REQUIRED, variable: text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AGENT_RUNS_MAX_EVENT_BYTES", str(2**30 + 1)),
+        ("AGENT_RUNS_FETCH_BYTES", str(2**31)),
+        ("AGENT_RUNS_BREAKER_RECORDS", str(2**31)),
+        ("AGENT_RUNS_GROUP", "g" * 8192),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka..example:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", f"{'k' * 64}.example:9092"),
+        ("DATABASE_URL", "postgresql://db..example/runs"),
+        ("DATABASE_URL", f"postgresql://{'d' * 64}.example/runs"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused(variable: str, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_config({**REQUIRED, variable: text})
+
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{variable}: ")
