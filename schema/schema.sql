@@ -49,6 +49,8 @@ CREATE INDEX agent_runs_agent_idx ON agent_runs (agent_id, created_at DESC, id D
 CREATE INDEX agent_runs_session_idx ON agent_runs (session_id, created_at DESC, id DESC) WHERE session_id IS NOT NULL;
 -- Children of one run, newest first; also the lookup of the foreign key when a parent is deleted.
 CREATE INDEX agent_runs_parent_idx ON agent_runs (parent_run_id, created_at DESC, id DESC) WHERE parent_run_id IS NOT NULL;
+-- Runs without a parent, newest first.
+CREATE INDEX agent_runs_top_level_idx ON agent_runs (created_at DESC, id DESC) WHERE parent_run_id IS NULL;
 -- Runs with open questions, those first whose status has not changed for longest.
 CREATE INDEX agent_runs_open_questions_idx ON agent_runs (status_changed_at, id) WHERE open_questions <> '[]';
 -- Runs with certain labels: labels @> '{"environment": "test"}' AND labels <> '{}'. The second condition keeps runs without

@@ -14,7 +14,7 @@ from viewer.errors import Failure
 MAX_SEQ: Final = 2**31 - 1  # PostgreSQL's integer
 _MAX_TEXT: Final = 1000  # characters of one parameter
 _MAX_REPEATED: Final = 50
-_TRUE: Final = ("1", "true", "on")
+TRUE: Final = ("1", "true", "on")
 _FALSE: Final = ("0", "false", "")
 
 
@@ -71,9 +71,9 @@ class Parameters:
     def flag(self, name: str) -> bool:
         """Return a parameter that is 1 or 0."""
         text = self.text(name) or ""
-        if text not in (*_TRUE, *_FALSE):
+        if text not in (*TRUE, *_FALSE):
             raise Failure(400, f"{name}: must be 1 or 0, got {text[:50]!r}.")
-        return text in _TRUE
+        return text in TRUE
 
     def parsed(self, name: str, parse: Callable[[str], Any]) -> Any:
         """Return what a parameter stands for; None if it is not given."""
@@ -102,6 +102,7 @@ def run_filter(parameters: Parameters) -> RunFilter:
         has_dropped_events=parameters.flag("has_dropped_events"),
         labels=_labels(parameters.all("label")) or None,
         has_open_questions=parameters.flag("has_open_questions"),
+        top_level=parameters.flag("top_level"),
     )
 
 

@@ -18,7 +18,7 @@ from viewer.errors import Failure
 from viewer.html import Child, both_times, el
 from viewer.layout import page, status_badge
 from viewer.live_list_api import runs_stream
-from viewer.parameters import FILTER_PARAMETERS, Address, Parameters, run_filter, with_query
+from viewer.parameters import FILTER_PARAMETERS, TRUE, Address, Parameters, run_filter, with_query
 
 PAGE_RUNS: Final = 50
 _MAX_NOTE: Final = 300
@@ -39,6 +39,8 @@ from agent_runs import Emitter
 with Emitter().start_run(agent_id="scheduler") as run:
     run.input("message_from_user", {"text": "Hello"})
 END"""
+# The list has the children too unless one chooses: a child may be what failed, or what waits for an answer.
+_TOP_LEVEL: Final = ("top_level", "Top-level runs only")
 _SWITCHES: Final = (("has_open_questions", "Open questions"), ("has_dropped_events", "Missing events"))
 
 
@@ -104,17 +106,20 @@ def _tab(label: Child, href: str, *, is_current: bool) -> Element:
 
 def _form(filters: Sequence[tuple[str, str]]) -> Element:
     values = dict(filters)
-    shown = {*(name for name, *_ in _FIELDS), *(name for name, _ in _SWITCHES)}
+    shown = {*(name for name, *_ in _FIELDS), *(name for name, _ in (_TOP_LEVEL, *_SWITCHES))}
     # What the form does not show, such as the status or a second label, stays part of the filter.
     hidden = [(name, text) for name, text in filters if name not in shown]
     hidden += [(name, text) for name, text in filters if name == "label"][:-1]
     clear = el("a", "Clear", href="/", class_="button plain") if filters else None
     fields = [_field(name, label, example, values.get(name, "")) for name, label, example in _FIELDS]
-    switches = [_switch(name, label, is_on="1" in values.get(name, "")) for name, label in _SWITCHES]
+    top_level, *switches = [
+        _switch(name, label, is_on=values.get(name) in TRUE) for name, label in (_TOP_LEVEL, *_SWITCHES)
+    ]
     names = [name for name, *_ in (*_FIELDS[_FIRST_FIELDS:], *_SWITCHES)]
     return el(
         "form",
         fields[:_FIRST_FIELDS],
+        top_level,
         el(
             "details",
             el("summary", "More filters"),
@@ -187,7 +192,7 @@ def _row(run: RunSummary, note: str) -> Element:
     session = el("a", run.session_id, href=with_query("/", [("session", run.session_id)])) if run.session_id else None
     cells: tuple[Child, ...] = (
         status_badge(run.status),
-        el("a", run.id, href=Address(run.id).page(), class_="row-link", title=escape_line(run.id)),
+        [_child_mark(run), el("a", run.id, href=Address(run.id).page(), class_="row-link", title=escape_line(run.id))],
         el("a", run.agent, href=with_query("/", [("agent", run.agent)]), title=escape_line(run.agent)),
         session,
         note if len(note) <= _MAX_NOTE else f"{note[:_MAX_NOTE]}…",
@@ -199,6 +204,12 @@ def _row(run: RunSummary, note: str) -> Element:
     return el(
         "tr", [el("td", cell, class_=style) for (_, style), cell in columns], class_=run.status.value, data_run=run.id
     )
+
+
+def _child_mark(run: RunSummary) -> Element | None:
+    if run.parent_run_id is None:
+        return None
+    return el("span", "↳ ", class_="dim", title=f"Child of {escape_line(run.parent_run_id)}")
 
 
 def _pages(runs: RunPage, filters: Sequence[tuple[str, str]], *, is_first: bool) -> Element | None:

@@ -18,6 +18,7 @@ from agent_runs.times import time_text
 @click.option("--agent", help="Of this agent.")
 @click.option("--session", help="Of this session.")
 @click.option("--parent", metavar="RUN", help="Spawned by this run.")
+@click.option("--top-level", is_flag=True, help="Without a parent.")
 @click.option(
     *("--created-from", "--since", "created_from"), type=Time(), metavar="TIME", help="Created at this time or later."
 )

@@ -29,9 +29,9 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
 -- list_runs --
 -- A page of runs, newest first.
 -- $1 status, $2 agent, $3 session, $4 parent, $5 $6 created from and before, $7 $8 updated from and before, $9 running, and
--- silent since before this time, $10 with dropped events, $11 with these labels, $12 with open questions, $13 $14 creation
--- time and id of the last run of the previous page, $15 number of runs. NULL, or false for $10 and $12: no condition. $11 is
--- never empty
+-- silent since before this time, $10 with dropped events, $11 with these labels, $12 with open questions, $13 without a parent,
+-- $14 $15 creation time and id of the last run of the previous page, $16 number of runs. NULL, or false for $10, $12 and $13:
+-- no condition. $11 is never empty
 SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, event_count, status_changed_at, started_at,
        dropped_events, open_questions, labels
   FROM agent_runs
@@ -47,13 +47,14 @@ SELECT id, parent_run_id, agent_id, session_id, created_at, updated_at, status, 
    -- The second condition follows from the first one, and lets a list by a rare label use the index of labels.
    AND ($11::jsonb IS NULL OR (labels @> $11 AND labels <> '{}'))
    AND (NOT $12::boolean OR open_questions <> '[]')
+   AND (NOT $13::boolean OR parent_run_id IS NULL)
    -- A run is created before its last event, so $8 and $9 are limits of its creation time too. All these limits are one
    -- comparison, the earliest of them: of several, an index uses one, and then reads all pages before the cursor.
-   AND (least($6::timestamptz, $8, $9, $13::timestamptz) IS NULL
-        OR (created_at, id) < (least($6, $8, $9, $13),
-                               CASE WHEN least($6, $8, $9) IS NULL OR $13 < least($6, $8, $9) THEN $14::text ELSE '' END))
+   AND (least($6::timestamptz, $8, $9, $14::timestamptz) IS NULL
+        OR (created_at, id) < (least($6, $8, $9, $14),
+                               CASE WHEN least($6, $8, $9) IS NULL OR $14 < least($6, $8, $9) THEN $15::text ELSE '' END))
  ORDER BY created_at DESC, id DESC
- LIMIT $15
+ LIMIT $16
 
 -- page_of_events --
 -- The next events of a run, as many as fit in a number and in a size as stored (compressed), but at least one. The sizes

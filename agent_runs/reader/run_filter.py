@@ -24,6 +24,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         has_dropped_events: runs whose producer reports dropped events.
         labels: runs that have all of these labels.
         has_open_questions: runs with a request of a waiting tool that nobody has answered.
+        top_level: runs without a parent.
     """
 
     status: RunStatus | None = None
@@ -38,6 +39,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     has_dropped_events: bool = False
     labels: dict[str, str] | None = None
     has_open_questions: bool = False
+    top_level: bool = False
 
     def matches(self, run: RunSummary) -> bool:
         """Whether a run meets every condition, as the query `list_runs` decides it."""
@@ -55,6 +57,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             not self.has_dropped_events or run.dropped_events > 0,
             self.labels is None or self.labels.items() <= run.labels.items(),
             not self.has_open_questions or bool(run.open_questions),
+            not self.top_level or run.parent_run_id is None,
         )
         return all(conditions)
 
@@ -68,6 +71,7 @@ def query_parameters(filter: RunFilter) -> tuple[object, ...]:
         filter.has_dropped_events,
         msgspec.json.encode(filter.labels) if filter.labels else None,
         filter.has_open_questions,
+        filter.top_level,
     )
 
 

@@ -41,6 +41,20 @@ async def test_the_failed_run_is_found_and_says_why(page: Page, desk: str) -> No
     await expect(page.locator(".event")).to_have_count(4)
 
 
+async def test_the_children_of_runs_can_be_left_out_of_the_list(page: Page, desk: str) -> None:
+    await page.goto(f"{desk}/?session=session-katherine")
+    await expect(page.locator("tr", has_text="↳")).not_to_have_count(0)
+    await expect(page.locator("tr", has_text=RESEARCH).first).to_be_visible()
+
+    await page.get_by_label("Top-level runs only").check()
+    await page.get_by_role("button", name="Filter").click()
+
+    await expect(page.locator("tr", has_text="↳")).to_have_count(0)
+    await expect(page.get_by_role("link", name=RESEARCH, exact=True)).to_be_visible()
+    await expect(page.get_by_label("Top-level runs only")).to_be_checked()
+    assert page.url.endswith("/?session=session-katherine&top_level=1")
+
+
 async def test_the_difference_of_the_third_prompt_is_read(page: Page, desk: str) -> None:
     await page.goto(f"{desk}/runs/{BOOKING}")
     await page.get_by_role("button", name=re.compile("^llm_called")).nth(2).click()

@@ -116,6 +116,7 @@ FILTERS: dict[str, list[Any]] = {
     "has_dropped_events": [False, True],
     "labels": [{}, {"environment": "test"}, {"environment": "test", "version": "2"}, {"environment": ""}],
     "has_open_questions": [False, True],
+    "top_level": [False, True],
 }
 RUNS: list[dict[str, Any]] = [
     {"status": "completed", "agent": "a", "labels": {"environment": "test"}},

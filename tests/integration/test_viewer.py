@@ -49,7 +49,7 @@ async def test_the_api_has_the_json_of_the_reader(database: str, tmp_path: Path)
     asked = event("q", "tool_requested", tool_name="ask_human", tool_args={"question": "Yes?"})
     await insert_run(database, "one", 1, messages, agent="planner", labels={"env": "test"})
     await insert_run(database, "two/a b", 2, [asked], status="waiting", questions=question)
-    await insert_run(database, "three", 3, [], dropped=2)
+    await insert_run(database, "three", 3, [], dropped=2, parent="one")
     async with (
         login(database, READER) as url,
         running_viewer(url, tmp_path) as port,
@@ -65,6 +65,7 @@ async def test_the_api_has_the_json_of_the_reader(database: str, tmp_path: Path)
         for query, condition in {
             "agent=planner&label=env%3Dtest": RunFilter(agent="planner", labels={"env": "test"}),
             "status=waiting&has_open_questions=1": RunFilter(has_open_questions=True),
+            "top_level=1": RunFilter(top_level=True),
             "has_dropped_events=1&created_from=2026-01-01&stale_for=1d": RunFilter(has_dropped_events=True),
         }.items():
             found = (await get(port, f"/api/runs?{query}")).json["runs"]
