@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from agent_runs.event_base import Event
+from agent_runs.event_items import events_of
 from agent_runs.questions import Question, fits, has_recordable_name, named, newest, of_tool
 
 if TYPE_CHECKING:
-    from agent_runs.events import RunEvent, ToolRequested, UnknownEvent
+    from agent_runs.events import ToolRequested
 
 
 class RunStatus(StrEnum):
@@ -73,14 +75,21 @@ def fold(state: RunState, event: Any) -> RunState:
     Args:
         state: the state before the event.
         event: a typed event, or an object with the same `type`, `id` and `parent_event_id`, with `tool_name` and `role`
-            if it is an event of a tool, and with `tool` if it is an input. The fold reads no other field.
+            if it is an event of a tool, and with `tool` if it is an input. The fold reads no other field. Also an
+            object with the attribute `event`, such as `StoredEvent`.
 
     The state depends on the previous state too. If the last event alone decided, an audit event after
     `respond_to_user` would reopen a finished run, and an answer would remove a run from the inbox of another human
     whose answer it still needs.
     """
-    step = _STEPS.get(event.type)
-    return state if step is None else step(state, event)
+    try:
+        step = _STEPS.get(event.type)
+        return state if step is None else step(state, event)
+    except AttributeError:
+        # Not looked up before: the consumer folds each event, and the look-up would take as long as most folds.
+        if (inner := getattr(event, "event", None)) is None:
+            raise
+        return fold(state, inner)
 
 
 def may_change_state(state: RunState, tool_name: str, role: object) -> bool:
@@ -94,15 +103,29 @@ def may_change_state(state: RunState, tool_name: str, role: object) -> bool:
     return tool_name in _ROLES or role in _ROLES_BY_VALUE or state.open_questions != ()
 
 
-def open_questions(events: "Iterable[RunEvent | UnknownEvent]") -> "list[ToolRequested]":
+def open_questions(events: Iterable[Any]) -> "list[ToolRequested]":
     """Return the requests of waiting tools that have no answer yet, in their order.
 
     Args:
-        events: all events of one run, in order.
+        events: all events of one run, in order: typed events, or objects with the attribute `event`, such as
+            `StoredEvent` and `TopicEvent`. An event that the reader could not decode, and a record that the service
+            refuses, change nothing.
+
+    >>> from agent_runs.testing import RecordingEmitter
+    >>> emitter = RecordingEmitter()
+    >>> run = emitter.start_run(agent_id="scheduler")
+    >>> question = run.tool_requested("ask_human", {"question": "Book it?"})
+    >>> [request.tool_args for request in open_questions(emitter.events(run.id))]
+    [{'question': 'Book it?'}]
+    >>> answer = run.input("human_response", "Yes.", parent=question)
+    >>> open_questions(emitter.events(run.id))
+    []
     """
     state = RunState()
     requests: dict[str, Any] = {}
-    for event in events:
+    for event in events_of(events):
+        if not isinstance(event, Event):  # an OpaqueEvent
+            continue
         state = fold(state, event)
         if state.open_questions and state.open_questions[-1].id == event.id:
             requests[event.id] = event

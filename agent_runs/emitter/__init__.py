@@ -5,8 +5,8 @@ takes an event in the agent's thread; `messages` redacts, encodes and validates 
 the record. The thread of `delivery` sends the queued records: it runs one `session` after another, each with its own
 Kafka producer. `fork_and_exit` handles forks and the end of the process.
 
-May import: backoff, codec, errors, escaping, event_base, events, ids, kafka, labels, questions, settings,
-    signal_safety, status, unknown_variables, aiokafka.
+May import: backoff, codec, errors, escaping, event_base, event_items, events, ids, kafka, labels, questions,
+    settings, signal_safety, status, unknown_variables, aiokafka.
 """
 
 from agent_runs.emitter.decorators import current_run, tool

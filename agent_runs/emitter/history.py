@@ -1,10 +1,11 @@
 """Takes up a run from its history: the state, the last event and the unanswered requests after its events so far."""
 
-from collections.abc import Iterable
 from logging import WARNING
 from typing import Any, NamedTuple
 
 from agent_runs.emitter.rate_limited_log import log_safely
+from agent_runs.event_base import Event
+from agent_runs.event_items import events_of
 from agent_runs.questions import Question, of_tool
 from agent_runs.signal_safety import reraise_from_signal_handler
 from agent_runs.status import RunState, fold
@@ -31,9 +32,9 @@ def read_history(run_id: str, source: Any) -> History:
 
     Args:
         run_id: the run.
-        source: the events of the run in order, decoded or with the attribute `event`, as the reader returns them; or an
-            object with the attribute `events`, such as a `StoredRun`; or one with a method `get_run_events`, such as a
-            `SyncReader`, which is called and may block.
+        source: the events of the run in order, as `events_of` takes them; or an object with the attribute `events`,
+            such as a `StoredRun`; or one with a method `get_run_events`, such as a `SyncReader`, which is called and
+            may block.
     """
     try:
         history = _fold(run_id, source)
@@ -50,20 +51,15 @@ def read_history(run_id: str, source: Any) -> History:
 
 def _fold(run_id: str, source: Any) -> History:
     events = source.get_run_events(run_id) if hasattr(source, "get_run_events") else getattr(source, "events", source)
-    if not isinstance(events, Iterable):
-        raise TypeError(
-            "it is not iterable; from asyncio code pass [event async for event in reader.get_run_events(…)]"
-        )
     state, last_event_id, session_id = RunState(), None, None
     requests: dict[str, Question] = {}
-    for item in events:
-        event: Any = getattr(item, "event", item)
+    for event in events_of(events):
         last_event_id = event.id
         if event.type == "run_started" and session_id is None:
             session_id = getattr(event, "session_id", None)
+        if not isinstance(event, Event):  # an OpaqueEvent, which the reader could not decode
+            continue
         if event.type.startswith("tool_"):
-            if not hasattr(event, "tool_name"):  # an event that the reader could not decode
-                continue
             _follow(requests, event)
         before, state = state.open_questions, fold(state, event)
         for question in before:

@@ -3,7 +3,7 @@
 `Recording` does no I/O and starts no thread; `Recording.load` reads a run from a `Reader` or a `RunFile`. Importing
 this package loads no Kafka client; the iteration of `read_topic` does.
 
-May import: codec, emitter, errors, events, kafka, labels, reader, run_file, settings, status, aiokafka.
+May import: codec, emitter, errors, event_items, events, kafka, labels, reader, run_file, settings, status, aiokafka.
 """
 
 from agent_runs.labels import FORKED_FROM, REPLAY_OF

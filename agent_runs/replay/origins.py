@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from agent_runs.event_items import events_of
 from agent_runs.events import RunStarted
 from agent_runs.labels import FORKED_FROM, REPLAY_OF, labels_problem
 
@@ -40,8 +41,7 @@ def fork_origin(events: Iterable[Any]) -> ForkOrigin | None:
     Args:
         events: the events of the run in order, or its first one: typed events, or objects with the attribute `event`.
     """
-    for item in events:
-        event = getattr(item, "event", item)
+    for event in events_of(events):
         if isinstance(event, RunStarted):
             run_id, until = (event.further_fields.get(name) for name in (FORKED_FROM, _FORKED_UNTIL))
             is_fork = isinstance(run_id, str) and isinstance(until, int)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
+from agent_runs.event_items import events_of
 from agent_runs.events import EVENT_CLASSES, Event, UnknownEvent
 from agent_runs.replay.yaml_text import yaml_text
 
@@ -49,7 +50,7 @@ def render(
     Raises:
         ValueError: the budget is too small for a single cut event.
     """
-    shown = [event for event in (getattr(item, "event", item) for item in events) if event.type not in leave_out]
+    shown = [event for event in events_of(events) if event.type not in leave_out]
     texts = [_tag(event) for event in shown]
     whole = "\n".join(texts)
     if budget is None or size(whole) <= budget:

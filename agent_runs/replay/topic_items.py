@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
@@ -71,6 +71,8 @@ class TopicRejection(msgspec.Struct, frozen=True):
     key: bytes | None = None
     value: bytes | None = None
     headers: Sequence[tuple[str, bytes | None]] = ()
+
+    event: ClassVar[None] = None  # a rejected record is no event of its run
 
     @property
     def created_at(self) -> datetime | None:

@@ -4,6 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from agent_runs.event_items import event_of
 from agent_runs.events import (
     EventsDropped,
     Input,
@@ -34,9 +35,9 @@ def read_units(events: Iterable[Any], tool_key: KeyOf, run_ids: Sequence[str] = 
     """
     reader = _UnitReader(tool_key)
     for seq, item in enumerate(events):
-        event = getattr(item, "event", item)
-        if not hasattr(event, "parent_event_id"):
-            raise TypeError(f"{item!r:.100} is not an event: `events` are typed events, such as those of a reader")
+        event = event_of(item)
+        if event is None:  # a rejected record of a topic
+            continue
         stored_seq = getattr(item, "seq", None)
         if stored_seq is None and reader.has(event.id):  # a repeat, as a topic may have
             continue

@@ -141,7 +141,12 @@ class Asynchronous:
 
 @pytest.mark.parametrize(
     ("history", "words"),
-    [(Unavailable(), "no database"), (Asynchronous(), "async for event"), ([1], "no attribute"), ([], "no events")],
+    [
+        (Unavailable(), "no database"),
+        (Asynchronous(), "async for event"),
+        ([1], "is not an event"),
+        ([], "no events"),
+    ],
 )
 def test_a_run_continues_without_a_history_that_cannot_be_read(
     recording_emitter: RecordingEmitter, caplog: pytest.LogCaptureFixture, history: Any, words: str
