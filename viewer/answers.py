@@ -10,20 +10,28 @@ from msgspec.structs import replace
 
 from agent_runs.codec.canonical_json import text_of
 from agent_runs.emitter.settings import Config
-from agent_runs.errors import UnreadableEvent
+from agent_runs.errors import SettingsError, Undelivered, UnreadableEvent
 from agent_runs.events import Json, RunEvent, UnknownEvent
+from agent_runs.publishing.answer_publisher import AnswerPublisher, QuestionLocked
 from agent_runs.publishing.answers import answer_event, answers_of
 from agent_runs.questions import Question, named
 from agent_runs.reader import OpenQuestion, QuestionLine, Reader, RunSummary, StoredEvent
 from agent_runs.reader.event_text import event_text, who_answered
 from agent_runs.times import time_text
 from viewer.answer_document import AnswerDocument, cut
-from viewer.answer_publisher import AnswerPublisher
 from viewer.errors import Failure
 
 READ_ONLY: Final = (
     "This viewer cannot publish answers: start it with KAFKA_BOOTSTRAP_SERVERS, and AGENT_RUNS_TOPIC if the topic has "
     "another name."
+)
+_LOCKED: Final = (
+    "Another person answers this question at this moment. The answer is shown here when it is stored. If none is "
+    "stored within 20 s, send yours again."
+)
+_NOT_ACKNOWLEDGED: Final = (
+    "Kafka did not acknowledge the answer: {}. It may be stored nevertheless. Send it again: the same answer is stored "
+    "once."
 )
 _LOOKUP_S: Final = 5.0  # for the event that has answered a question, in a run of many events
 _MAX_SENT: Final = 1000  # answers that are remembered
@@ -40,10 +48,11 @@ class _Sent(msgspec.Struct):
 
 
 class Answers:
-    """Publishes answers. A question gets one answer of all viewers, until it is stored and from then on.
+    """Publishes answers. A question gets one answer of all viewers and command lines.
 
-    For that, a question is locked in PostgreSQL from before its answer is published until the answer is stored. Another
-    program may answer at the same time. Then the first answer in the topic counts, and `state_of` tells which it was.
+    For that, a question is locked in PostgreSQL from before its answer is published until the answer is stored. A
+    program that takes no lock may answer at the same time. Then the first answer in the topic counts, and `state_of`
+    tells which it was.
 
     Args:
         reader: reads the questions.
@@ -81,6 +90,9 @@ class Answers:
             await self._publisher.publish(
                 run_id, question_id, sent.event, partial(self._check_open, run_id, question_id)
             )
+        except (QuestionLocked, Undelivered, SettingsError) as error:
+            sent.is_unconfirmed = True
+            raise _failure_of(error) from error
         except BaseException:
             sent.is_unconfirmed = True
             raise
@@ -200,6 +212,13 @@ class Answers:
             answered_at=sent.at,
             summary=cut(text_of(sent.result)),
         )
+
+
+def _failure_of(error: QuestionLocked | Undelivered | SettingsError) -> Failure:
+    """Return the failure that an error of publishing stands for."""
+    if isinstance(error, QuestionLocked):
+        return Failure(409, _LOCKED)
+    return Failure(502, _NOT_ACKNOWLEDGED.format(error))
 
 
 def _answered_already(at: datetime, by: str | None, text: str, where: str) -> Failure:

@@ -1,4 +1,4 @@
 """Publishes single events of runs, above all answers to questions, for the command line and the viewer.
 
-May import: codec, emitter, events, ids, reader, run_file, status.
+May import: codec, emitter, errors, events, ids, questions, reader, run_file, status.
 """

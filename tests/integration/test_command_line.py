@@ -145,12 +145,15 @@ async def test_the_runs_that_wait_for_others_name_them_and_their_questions(
     of_child = (await run(scene, "show", "flight")).output
     monkeypatch.setattr("agent_runs.cli.show._TREE_RUNS", 0)
     of_parent_of_many = (await run(scene, "show", "trip")).output
+    refused = (await run(scene, "answer", "trip", "yes", exit_code=2)).errors
 
     assert re.search(r"^trip .* since \d{4}-.*Z: spawn_agent: fly; its child flight is waiting$", listed, re.MULTILINE)
     assert re.search(r"^flight .* since \d{4}-.*Z: ask_human: Spend EUR 420\?$", listed, re.MULTILINE)
     assert re.search(r"\n\nopen question ask-1 of flight\n  waits for .*: ask_human: Spend EUR 420\?\n", shown)
     assert "open question ask-1\n" in of_child
     assert of_parent_of_many.count("open question ask-1 of flight\n") == shown.count("ask-1 of flight\n") == 1
+    # Without its id, a request of spawn_agent, which the child answers, is not answered by a person.
+    assert "its child flight is waiting\n  --question spawn  spawn_agent: fly\n" in refused
 
 
 async def test_an_answer_lets_the_run_continue_and_a_second_one_is_refused(scene: Scene) -> None:

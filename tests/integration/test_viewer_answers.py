@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from agent_runs.reader.queries import QUERIES
+from tests.support.command_line import agent_runs
 from tests.support.messages import Message, event
 from tests.support.scene import Scene
+from tests.support.servers.clients import connect
 from tests.support.servers.logins import READER, login
 from tests.support.stored_runs import insert_run
 from tests.support.viewer_process import Answer, get, running_viewer, stream
@@ -119,7 +122,7 @@ async def test_of_two_people_who_answer_at_once_in_two_viewers_one_is_told_and_o
         sent = [post(port, API, {"question": "one", "answer": by, "by": by}) for by, port in answers.items()]
         refused, published = sorted(await asyncio.gather(*sent), key=lambda answer: answer.status, reverse=True)
         assert (published.status, refused.status) == (202, 409)
-        assert "Another viewer publishes an answer" in refused.json["error"]
+        assert "Another person answers this question" in refused.json["error"]
         # When it is stored, both viewers show it, and refuse others with it.
         await scene.consume()
         winner = published.json["answered_by"]
@@ -128,6 +131,42 @@ async def test_of_two_people_who_answer_at_once_in_two_viewers_one_is_told_and_o
             assert (state["state"], state["answered_by"]) == ("stored", winner)
             late = await post(port, API, {"question": "one", "answer": "late"})
             assert (late.status, f"was answered by {winner}" in late.json["error"]) == (409, True)
+    assert await scene.rows("SELECT count(*) FROM run_events WHERE event_type = 'tool_succeeded'") == [(1,)]
+
+
+async def test_a_question_that_another_program_answers_is_refused_by_the_viewer_and_by_the_command_line(
+    scene: Scene,
+) -> None:
+    # Given a question that another program has locked because it publishes an answer,
+    await scene.publish(Message(RUN.encode(), event("s", "run_started")), Message(RUN.encode(), asks("one", "Yes?")))
+    await scene.consume()
+    kafka = {name: text for name, text in scene.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
+    arguments = ("answer", RUN, "no", "--by", "bob")
+    async with (
+        login(scene.database, READER) as url,
+        running_viewer(url, scene.directory, **kafka) as port,
+        connect(scene.database) as connection,
+    ):
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.fetch(QUERIES["lock_question"], RUN, "one")
+        # when somebody answers in the viewer or with the command line, then the answer is refused, and not published.
+        refused = await post(port, API, {"question": "one", "answer": "yes", "by": "ada"})
+        assert (refused.status, "Another person answers this question" in refused.json["error"]) == (409, True)
+        command = await agent_runs(scene.environ(DATABASE_URL=url), *arguments)
+        assert (command.exit_code, "another program publishes an answer" in command.errors) == (2, True)
+        await transaction.rollback()
+        # When the lock ends, then an answer is published, and the second person is told who has given it.
+        assert (await post(port, API, {"question": "one", "answer": "yes", "by": "ada"})).status == 202
+        await scene.consume()
+        command = await agent_runs(scene.environ(DATABASE_URL=url), *arguments)
+        assert (
+            command.exit_code,
+            'event 2 answered the last one: ask_human by ada → {"answer":"yes"}' in command.errors,
+        ) == (
+            2,
+            True,
+        )
     assert await scene.rows("SELECT count(*) FROM run_events WHERE event_type = 'tool_succeeded'") == [(1,)]
 
 

@@ -1,36 +1,35 @@
-"""Publishes an answer while its question is locked, so that no other viewer answers until the answer is stored."""
+"""Publishes an answer while its question is locked, so that no other program answers until the answer is stored."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from agent_runs.emitter.settings import Config
-from agent_runs.errors import SettingsError, Undelivered
+from agent_runs.errors import AgentRunsError, KafkaUnavailable
 from agent_runs.events import RunEvent, UnknownEvent
 from agent_runs.publishing.single_events import publish_event
 from agent_runs.questions import named
 from agent_runs.reader import Reader
-from viewer.errors import Failure
 
 _PUBLISH_S: Final = 8.0  # until Kafka has acknowledged an answer
-# How often, and with which wait, the viewer looks whether the answer is stored. The lock lasts longer than all this.
+# How often, and with which wait, it is looked whether the answer is stored. The lock lasts longer than all this.
 _LOOKS: Final = 40
 _LOOK_S: Final = 0.2
-_LOCKED: Final = (
-    "Another viewer publishes an answer to this question at this moment. It is shown here when it is stored. If none "
-    "is stored within 20 s, send yours again."
-)
+
+
+class QuestionLocked(AgentRunsError):
+    """Another program publishes an answer to the question at this moment, or has published one that is not stored."""
 
 
 class AnswerPublisher:
-    """Publishes answers.
+    """Publishes answers, for the command line and the viewer.
 
     Args:
         reader: locks the questions, and reads whether their answers are stored.
-        config: how to reach Kafka.
+        config: how to reach Kafka. Default: the environment.
     """
 
-    def __init__(self, reader: Reader, config: Config) -> None:
+    def __init__(self, reader: Reader, config: Config | None = None) -> None:
         self._reader = reader
         self._config = config
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,17 +43,19 @@ class AnswerPublisher:
             run_id: the run.
             question_id: the id of the request.
             event: the answer.
-            check: raises if the question is not open; called when no other viewer can answer it.
+            check: raises if the question is not open; called when no other program can answer it.
 
         Raises:
-            Failure: another viewer answers the question, or Kafka did not acknowledge the answer.
+            QuestionLocked: another program answers the question.
+            SettingsError: a setting is missing or not valid.
+            Undelivered: Kafka did not acknowledge the answer, which may be stored nevertheless.
         """
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def publish() -> None:
             async with self._reader.question_locks.hold(run_id, question_id) as is_locked:
                 if not is_locked:
-                    raise Failure(409, _LOCKED)
+                    raise QuestionLocked("another program publishes an answer to this question at this moment")
                 await check()
                 await self._publish(run_id, event)
                 if not acknowledged.done():
@@ -73,13 +74,8 @@ class AnswerPublisher:
         try:
             async with asyncio.timeout(_PUBLISH_S):
                 await publish_event(run_id, event, self._config)
-        except (Undelivered, SettingsError, TimeoutError) as error:
-            reason = f"no answer within {_PUBLISH_S:g} s" if isinstance(error, TimeoutError) else str(error)
-            raise Failure(
-                502,
-                f"Kafka did not acknowledge the answer: {reason}. It may be stored nevertheless. Send it again: the "
-                f"same answer is stored once.",
-            ) from error
+        except TimeoutError as error:
+            raise KafkaUnavailable(f"no answer within {_PUBLISH_S:g} s") from error
 
     async def _wait_until_stored(self, run_id: str, question_id: str) -> None:
         """Return when a question is not open any more, or after 8 s: perhaps no consumer runs."""
