@@ -80,12 +80,14 @@ def _bar(title: str) -> Element:
     )
 
 
-def bar_buttons() -> list[Element]:
+def bar_buttons() -> Element:
     """Return the buttons of the bar: in which zone times are shown, and the list of keys."""
-    return [
+    return el(
+        "span",
         el("button", "UTC", type="button", id="time-zone"),
         el("button", "?", type="button", id="show-keys", aria_label="Keyboard", title="Keyboard"),
-    ]
+        class_="buttons",
+    )
 
 
 def status_badge(status: RunStatus) -> Element:

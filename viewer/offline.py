@@ -28,6 +28,7 @@ from viewer.bundle import STATIC, bundle
 from viewer.event_lines import line_of
 from viewer.html import document, el
 from viewer.layout import bar_buttons, keys_dialog
+from viewer.offline_timeline import StepFinder, timeline_content
 from viewer.parameters import Address
 from viewer.prompt_page import prompt_content
 from viewer.run_page import run_content
@@ -54,11 +55,20 @@ async def write_page(source: RunSource, run_id: str, file: BinaryIO) -> int:
     run = await source.get_summary(run_id)
     if run is None:
         raise RunNotFound(run_id)
-    root = document(_page(run, await run_content(source, run, [])))
+    *facts, events = await run_content(source, run, [])
+    timeline = el("details", el("summary", "Timeline"), id="timeline", class_="tree")
+    root = document(_page(run, [*facts, timeline, events]))
     written = file.write(root.removesuffix(_END))
     usages: list[object] = []
-    blocks = (_lines(source, run), _payloads(source, run), _prompts(source, run, usages), _usage(run, usages))
-    for name, items in zip(("lines", "events", "prompts", "usage"), blocks, strict=True):
+    steps = StepFinder(run.id)
+    blocks = {
+        "lines": _lines(source, run, steps),
+        "events": _payloads(source, run),
+        "prompts": _prompts(source, run, usages),
+        "usage": _usage(run, usages),
+        "timeline": _timeline(run, steps),
+    }
+    for name, items in blocks.items():
         async for block in _blocks(name, items):
             written += file.write(block)
             if written > MAX_BYTES:
@@ -110,7 +120,7 @@ def _without_server(element: Element, page: str) -> None:
         if href.startswith("/compare?"):
             element.remove(child)
             continue
-        if href.startswith(f"{page}?"):
+        if href.startswith((f"{page}?", f"{page}#")):
             child.set("href", href.removeprefix(page))
         elif href.startswith("/"):
             del child.attrib["href"]
@@ -122,15 +132,17 @@ def _assets() -> tuple[str, str, str]:
     """Return the script, the style and the address of the icon."""
     icon = f"data:image/svg+xml,{quote((STATIC / 'icon.svg').read_text(encoding='utf-8'))}"
     style = (STATIC / "viewer.css").read_text(encoding="utf-8").replace("/static/icon.svg", icon)
-    return bundle(("page.js", "transcript.js"), _REPLACED), style, icon
+    return bundle(("page.js", "offline_timeline.js", "transcript.js"), _REPLACED), style, icon
 
 
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-async def _lines(source: RunSource, run: RunSummary) -> AsyncIterator[tuple[int, bytes]]:
+async def _lines(source: RunSource, run: RunSummary, steps: StepFinder) -> AsyncIterator[tuple[int, bytes]]:
+    """Iterate over the lines of the events; add each event to `steps`."""
     async for stored in source.get_run_events(run.id, until=run.event_count - 1):
+        steps.add(stored)
         yield stored.seq, dump_struct(line_of(stored))
 
 
@@ -154,6 +166,12 @@ async def _usage(run: RunSummary, usages: list[object]) -> AsyncIterator[tuple[i
             if isinstance(number, int | float) and not isinstance(number, bool):
                 numbers[name] = numbers.get(name, 0) + number
     yield 0, dump_struct(Usage(calls=len(usages), numbers=numbers, searched_to=run.event_count - 1, is_complete=True))
+
+
+async def _timeline(run: RunSummary, steps: StepFinder) -> AsyncIterator[tuple[int, bytes]]:
+    content = el("div", timeline_content(run, steps.timeline()))
+    _without_server(content, Address(run.id).page())
+    yield 0, msgspec.json.encode(_tree(content))
 
 
 def _tree(element: Element) -> list[object]:

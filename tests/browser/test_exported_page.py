@@ -68,6 +68,20 @@ async def test_it_shows_events_payloads_and_prompts_without_a_server(page: Page,
     assert await violations(page) == []
 
 
+async def test_its_timeline_shows_the_steps_of_the_run_and_leads_to_their_events(page: Page, tmp_path: Path) -> None:
+    await page.goto(await export(tmp_path, BOOKING, booking().messages))
+    await page.locator("summary", has_text="Timeline").click()
+    # Four calls of models, and four of tools.
+    await expect(page.locator(".timeline a.step")).to_have_count(8)
+    bar = await page.locator(".timeline .step rect").last.bounding_box()
+    assert bar is not None
+    assert bar["height"] > 8  # the drawing is SVG
+    await page.get_by_role("link", name=re.compile("^tool fare_rules")).press("Enter")
+    await expect(page.locator(".event.selected .type")).to_have_text("tool_succeeded")
+    await expect(page.locator(".event.selected .payload")).to_contain_text("fare_rules")
+    assert await violations(page) == []
+
+
 async def test_hostile_content_stays_content(page: Page, tmp_path: Path) -> None:
     texts = {"system_prompt": HOSTILE, "user_prompt": json.dumps([{"role": HOSTILE, "content": HOSTILE}])}
     messages = [
@@ -83,6 +97,8 @@ async def test_hostile_content_stays_content(page: Page, tmp_path: Path) -> None
     for number in (1, 2):
         await page.locator(f".event[data-index='{number}'] .toggle").click()
         await expect(page.locator(f".event[data-index='{number}'] .payload")).to_contain_text("record")
+    await page.locator("summary", has_text="Timeline").click()
+    await expect(page.locator(".timeline .step").first).to_have_attribute("aria-label", re.compile("<script>alert"))
     # To the end of the corpus, with every line shown once.
     await page.keyboard.press("G")
     await expect(page.locator(".event.selected .seq")).to_have_text(str(len(messages) - 1))

@@ -21,6 +21,7 @@ from tests.support.servers.logins import READER, login
 from tests.support.stored_runs import at, insert_event, insert_run
 from tests.support.viewer_process import Answer, ServerSentEvent, get, running_viewer, stream
 from tests.support.waiting import until
+from viewer.offline_timeline import StepFinder
 from viewer.server import run
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&\x1b[31m\u202egnp\u202c\r\n/../%2F?#"
@@ -210,6 +211,12 @@ async def test_the_timeline_of_a_run_shows_calls_that_overlap_and_those_of_its_c
         assert [link for link in links if f'"{link}"' in part.text] == ["/runs/run#3", "/runs/run#4"]
         assert (await get(port, "/runs/run/timeline?from=5&to=5")).status == 400
         assert (await get(port, "/runs/run/timeline?from=0&to=253402300799000")).status == 200  # all times that exist
+    # An exported page finds the same steps in the events.
+    async with Reader(database) as reader:
+        steps = StepFinder("run")
+        async for stored in reader.get_run_events("run"):
+            steps.add(stored)
+        assert steps.timeline() == await reader.timeline(["run"])
 
 
 async def test_two_runs_are_compared_and_a_replay_leads_to_its_original_and_back(database: str, tmp_path: Path) -> None:

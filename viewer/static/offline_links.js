@@ -1,6 +1,7 @@
 // In place of event_links.js, in a page that was exported: the prompt of a call of a model, as the viewer shows it.
 
 import { itemOf } from "./offline_blocks.js";
+import { built } from "./offline_tree.js";
 import { element } from "./text.js";
 
 export function eventLinks(line) {
@@ -12,12 +13,4 @@ export function eventLinks(line) {
   }, { once: true });
   details.open = true;
   return details;
-}
-
-// Makes the element that `[tag, attributes, ...children]` stands for.
-function built([tag, attributes, ...children]) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children.map((child) => (typeof child === "string" ? child : built(child))));
-  return made;
 }

@@ -1,5 +1,6 @@
 // Keys of the timeline: j and k go from step to step, + and - zoom.
 
+import { fitLabels } from "./bar_labels.js";
 import { isTyping } from "./page.js";
 
 const steps = [...document.querySelectorAll(".timeline a.step")];
@@ -23,17 +24,5 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// Cuts the labels of bars to what fits in them: an SVG has no ellipsis of its own.
-const labels = [...document.querySelectorAll(".timeline .step text")].map((label) => ({ label, whole: label.textContent }));
-const character = labels.length > 0 && labels[0].whole ? labels[0].label.getComputedTextLength() / labels[0].whole.length : 7;
-
-function fitLabels() {
-  const widths = labels.map(({ label }) => label.previousElementSibling.getBoundingClientRect().width);
-  labels.forEach(({ label, whole }, index) => {
-    const fitting = Math.floor((widths[index] - 8) / character);
-    label.textContent = whole.length <= fitting ? whole : fitting > 2 ? `${whole.slice(0, fitting - 1)}…` : "";
-  });
-}
-
 const drawing = document.querySelector(".timeline");
-if (drawing) new ResizeObserver(fitLabels).observe(drawing);
+if (drawing) fitLabels(drawing);
