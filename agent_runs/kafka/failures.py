@@ -24,12 +24,17 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from agent_runs.certificate_dates import date_remedy
+
 # Errors that do not state a reason: the client could not connect, and has logged the cause.
 _GENERAL: Final = (KafkaConnectionError, NodeNotReadyError, StaleMetadata)
 
 _PROTOCOL: Final = "compare KAFKA_SECURITY_PROTOCOL with the listener of the broker at this port"
 _RESTARTED: Final = "it has accepted this client before; wait until it has restarted, or read its log"
-_CERTIFICATE: Final = "set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE to a client certificate that the broker accepts"
+_CERTIFICATE: Final = (
+    "set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE to a client certificate that the broker accepts and that has not "
+    "expired"
+)
 _CREDENTIALS: Final = "correct KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
 _BOOTSTRAP: Final = "correct KAFKA_BOOTSTRAP_SERVERS, or start the broker"
 _ADVERTISED: Final = (
@@ -140,16 +145,20 @@ def _refusal(error: BaseException) -> tuple[str, str] | None:
         case IllegalSaslStateError():
             return "the listener has no SASL", _PROTOCOL
         case ssl.SSLCertVerificationError():
-            return f"its certificate is not accepted: {cause.verify_message}", (
-                "use a host name of the certificate in KAFKA_BOOTSTRAP_SERVERS, or correct the certificate"
-                if "mismatch" in cause.verify_message
-                else "set KAFKA_SSL_CAFILE to the certificate authority of the brokers"
-            )
+            return f"its certificate is not accepted: {cause.verify_message}", _remedy_of_certificate(cause)
         case ssl.SSLError():
             is_certificate = "CERTIFICATE" in (cause.reason or "")
             return f"TLS fails ({cause.reason})", _CERTIFICATE if is_certificate else _PROTOCOL
         case _:
             return None
+
+
+def _remedy_of_certificate(error: ssl.SSLCertVerificationError) -> str:
+    if remedy := date_remedy(error):
+        return remedy
+    if "mismatch" in error.verify_message:
+        return "use a host name of the certificate in KAFKA_BOOTSTRAP_SERVERS, or correct the certificate"
+    return "set KAFKA_SSL_CAFILE to the certificate authority of the brokers"
 
 
 def _outage(error: BaseException, remedy: str, closed: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
+from agent_runs.certificate_dates import date_remedy
 from agent_runs.client_certificate import InvalidCertificate, Part, load_client_certificate
 from agent_runs.postgres.database_url import InvalidUrl
 
@@ -38,10 +39,8 @@ def attempts(parameters: Mapping[str, str]) -> list[Tls]:
 def refusal(error: ssl.SSLError) -> str:
     """Return which side refuses the other one, and the remedy; empty if the error is not a refusal."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"the certificate of PostgreSQL is not accepted: {error.verify_message}: correct the certificate, or "
-            "sslrootcert and the host in DATABASE_URL"
-        )
+        remedy = date_remedy(error) or "correct the certificate, or sslrootcert and the host in DATABASE_URL"
+        return f"the certificate of PostgreSQL is not accepted: {error.verify_message}: {remedy}"
     if "ALERT" in (error.reason or ""):
         return f"PostgreSQL refuses the TLS connection ({error.reason}): correct sslcert and sslkey in DATABASE_URL"
     return ""

@@ -34,6 +34,7 @@ def _with_kafka(kafka: SecuredKafka) -> list[Mistake]:
     of_client = ("KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE", "KAFKA_SSL_KEY_PASSWORD")
     without_certificate = {name: text for name, text in settings("MTLS").items() if name not in of_client}
     other = {"KAFKA_SSL_CERTFILE": str(files / "other.crt"), "KAFKA_SSL_KEYFILE": str(files / "other.key")}
+    expired = {"KAFKA_SSL_CERTFILE": str(files / "expired.crt"), "KAFKA_SSL_KEYFILE": str(files / "expired.key")}
     wrong = {"KAFKA_SASL_PASSWORD": WRONG_PASSWORD}
     login = ["KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"]
     host, protocol, mechanism = "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM"
@@ -53,6 +54,8 @@ def _with_kafka(kafka: SecuredKafka) -> list[Mistake]:
         Mistake("a name that the certificate lacks", settings("TLS", **{host: localhost}), ["'localhost'", host]),
         Mistake("no client certificate", without_certificate, ["set KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE"]),
         Mistake("another client certificate", settings("MTLS", **other), ["KAFKA_SSL_CERTFILE"]),
+        Mistake("an expired certificate of the broker", settings("EXPIRED"), ["has expired", "renew the cert"]),
+        Mistake("an expired client certificate", settings("MTLS", **expired), ["KAFKA_SSL_CERTFILE"]),
         Mistake("no passphrase", settings("MTLS", KAFKA_SSL_KEY_PASSWORD=""), ["KAFKA_SSL_KEY_PASSWORD: is not set"]),
         Mistake(
             "a wrong passphrase",

@@ -17,7 +17,7 @@ from consumer.settings import DatabaseConfig
 from deploy.local import PostgreSQL
 from deploy.local.postgresql import SUPERUSER
 from deploy.local.users import UNPRIVILEGED_USER, is_root
-from tests.support.certificates import make_certificate
+from tests.support.certificates import make_certificate, make_expired_certificate
 from tests.support.messages import events_of
 from tests.support.scene import Scene
 from tests.support.servers import TemplateDatabase
@@ -70,6 +70,7 @@ def tls() -> Iterator[TlsServer]:
             make_certificate(files, authority)
         make_certificate(files, "server", issuer="ca")
         make_certificate(files, BY_CERTIFICATE, issuer="ca", passphrase=PASSPHRASE)
+        make_expired_certificate(files, "expired", issuer="ca")
         (files / "pg_hba.conf").write_text(HBA)
         directory.chmod(0o755)
         if is_root():  # PostgreSQL runs as this user, and requires that its key belongs to it
@@ -133,8 +134,9 @@ async def test_a_login_that_the_server_refuses_is_told_with_the_remedy(tls: TlsS
     url = on_tls.database
     without_certificate = {"sslcert": "", "sslkey": "", "sslpassword": ""}
     assert "sslcert" in await refusal(tls.url(url, BY_CERTIFICATE, **without_certificate))
-    files = {"sslcert": f"{tls.files}/other.crt", "sslkey": f"{tls.files}/other.key", "sslpassword": ""}
-    assert "sslcert" in await refusal(tls.url(url, BY_CERTIFICATE, **files))
+    for name in ("other", "expired"):
+        files = {"sslcert": f"{tls.files}/{name}.crt", "sslkey": f"{tls.files}/{name}.key", "sslpassword": ""}
+        assert "sslcert" in await refusal(tls.url(url, BY_CERTIFICATE, **files))
     assert "sslrootcert" in await refusal(tls.url(url, BY_PASSWORD, sslrootcert=f"{tls.files}/other.crt"))
     assert "password" in await refusal(tls.url(url, BY_PASSWORD).replace(PASSWORD, "wrong"))
     assert "sslmode" in await refusal(tls.url(url, BY_PASSWORD, sslmode="disable"))

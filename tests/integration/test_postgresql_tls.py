@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from consumer.errors import LoginRefused
 from consumer.postgres.store import Store
 from consumer.settings import DatabaseConfig
 from deploy.local.ports import HOST
-from tests.support.certificates import make_certificate
+from tests.support.certificates import make_certificate, make_expired_certificate
 
 SSL_REQUEST_BYTES = 8
 
@@ -58,17 +59,18 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with `right.crt` and `right.key`, for this host, and `other.crt`, which verifies nothing else."""
+    """A directory with `right.crt`, for this host, `expired.crt`, which it signed, and `other.crt`; with their keys."""
     directory = tmp_path_factory.mktemp("certificates")
     make_certificate(directory, "right")
     make_certificate(directory, "other")
+    make_expired_certificate(directory, "expired", issuer="right")
     return directory
 
 
-@pytest.fixture
-async def proxy(database: str, certificates: Path) -> AsyncIterator[TlsProxy]:
+@asynccontextmanager
+async def _proxy(database: str, certificate: Path) -> AsyncIterator[TlsProxy]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificates / "right.crt", certificates / "right.key")
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     parts = urlsplit(database)
     proxy = TlsProxy((parts.hostname or "", parts.port or 0), context)
     server = await asyncio.start_server(proxy.serve, HOST, 0)
@@ -76,6 +78,12 @@ async def proxy(database: str, certificates: Path) -> AsyncIterator[TlsProxy]:
         proxy.url = parts._replace(netloc=f"{parts.username}@{HOST}:{server.sockets[0].getsockname()[1]}").geturl()
         yield proxy
     await asyncio.gather(*proxy.tasks)
+
+
+@pytest.fixture
+async def proxy(database: str, certificates: Path) -> AsyncIterator[TlsProxy]:
+    async with _proxy(database, certificates / "right.crt") as proxy:
+        yield proxy
 
 
 async def _connect(url: str) -> None:
@@ -103,6 +111,12 @@ async def test_a_certificate_that_another_authority_signed_is_refused(
 ) -> None:
     with pytest.raises(LoginRefused, match="sslrootcert"):
         await _connect(f"{proxy.url}?sslmode={mode}&sslrootcert={certificates}/other.crt")
+
+
+async def test_a_certificate_that_has_expired_is_refused_with_the_remedy(database: str, certificates: Path) -> None:
+    async with _proxy(database, certificates / "expired.crt") as proxy:
+        with pytest.raises(LoginRefused, match="certificate has expired: renew the certificate"):
+            await _connect(f"{proxy.url}?sslmode=verify-full&sslrootcert={certificates}/right.crt")
 
 
 async def test_a_certificate_of_another_host_is_refused_by_full_verification(

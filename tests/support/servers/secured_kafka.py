@@ -11,7 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
 )
 
 from deploy.local.ports import HOST, free_port
-from tests.support.certificates import make_certificate
+from tests.support.certificates import make_certificate, make_expired_certificate
 from tests.support.servers.acls import ANSWER_S, admin_client
 from tests.support.servers.authorizing_kafka import PASSWORD, USER, AuthorizingKafka
 from tests.support.servers.listeners import Listener
@@ -22,10 +22,11 @@ UNKNOWN_HOST: Final = "broker.invalid"
 
 
 class SecuredKafka(AuthorizingKafka):
-    """A broker with the listeners TLS, MTLS (needs a client certificate), SCRAM, SASL_TLS, LOST and MOVED.
+    """A broker with the listeners TLS, EXPIRED, MTLS (needs a client certificate), SCRAM, SASL_TLS, LOST and MOVED.
 
-    LOST advertises a host that does not exist, MOVED a port where nobody listens. The directory `certificates` has
-    `ca.crt`, `client.crt`, `client.key` (encrypted), and `other.crt`, which signed nothing else.
+    The certificate of EXPIRED has expired. LOST advertises a host that does not exist, MOVED a port where nobody
+    listens. The directory `certificates` has `ca.crt`, `client.crt`, `client.key` (encrypted), `expired.crt`, and
+    `other.crt`, which signed nothing else.
 
     Args:
         directory: as of `Kafka`.
@@ -39,15 +40,18 @@ class SecuredKafka(AuthorizingKafka):
             make_certificate(self.certificates, name, passphrase=passphrase)
         make_certificate(self.certificates, "broker", issuer="ca")
         make_certificate(self.certificates, "client", issuer="ca", passphrase=KEY_PASSPHRASE)
-        store = (self.certificates / "broker.key").read_text() + (self.certificates / "broker.crt").read_text()
-        (self.certificates / "broker.pem").write_text(store)
-        self._ports = {name: free_port() for name in ("TLS", "MTLS", "SCRAM", "SASL_TLS", "LOST", "MOVED")}
+        make_expired_certificate(self.certificates, "expired", issuer="ca")
+        for name in ("broker", "expired"):
+            store = (self.certificates / f"{name}.key").read_text() + (self.certificates / f"{name}.crt").read_text()
+            (self.certificates / f"{name}.pem").write_text(store)
+        names = ("TLS", "EXPIRED", "MTLS", "SCRAM", "SASL_TLS", "LOST", "MOVED")
+        self._ports = {name: free_port() for name in names}
         listeners = [self._listener(name) for name in self._ports]
         super().__init__(directory, listeners, {**self._properties_of_listeners(), **(properties or {})})
 
     def _listener(self, name: str) -> Listener:
         port = self._ports[name]
-        protocols = {"TLS": "SSL", "MTLS": "SSL", "SCRAM": "SASL_PLAINTEXT", "SASL_TLS": "SASL_SSL"}
+        protocols = {"TLS": "SSL", "EXPIRED": "SSL", "MTLS": "SSL", "SCRAM": "SASL_PLAINTEXT", "SASL_TLS": "SASL_SSL"}
         host = UNKNOWN_HOST if name == "LOST" else HOST
         return Listener(name, port, free_port() if name == "MOVED" else port, protocols.get(name, "PLAINTEXT"), host)
 
@@ -62,6 +66,8 @@ class SecuredKafka(AuthorizingKafka):
             "listener.name.sasl_tls.plain.sasl.jaas.config": plain,
             "connection.failed.authentication.delay.ms": "0",
             "listener.name.mtls.ssl.client.auth": "required",
+            "listener.name.expired.ssl.keystore.type": "PEM",
+            "listener.name.expired.ssl.keystore.location": str(self.certificates / "expired.pem"),
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(self.certificates / "broker.pem"),
             "ssl.truststore.type": "PEM",
