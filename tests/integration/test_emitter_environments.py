@@ -102,6 +102,30 @@ async def test_the_children_of_a_pool_lose_nothing(agents: Agents, pool: str, me
     assert result.ledger.differences(await agents.arrivals()) == []
 
 
+EXECUTOR_AGENT = """
+    from concurrent.futures import ProcessPoolExecutor
+
+    emitter = Emitter()
+
+    def work(number):
+        return emit(emitter.run(f"run-{{number}}"), number)
+
+    if __name__ == "__main__":
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context({method!r})) as pool:
+            print("tasks", len(list(pool.map(work, range(6)))))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+async def test_the_processes_of_an_executor_lose_nothing(agents: Agents, method: str) -> None:
+    result = await agents.run(EXECUTOR_AGENT.format(method=method), AGENT_RUNS_EXIT_TIMEOUT_S="60")
+
+    assert "tasks 6" in result.output, result.errors
+    assert result.ledger.size == 6
+    assert result.ledger.differences(await agents.arrivals()) == []
+
+
 # --- a process that is frozen between its invocations ---
 
 FROZEN_AGENT = """

@@ -9,6 +9,7 @@ from tests.matrix.row import Row
 ENVIRONMENTS: Final = "tests/integration/test_emitter_environments.py"
 CHANGED_ASYNCIO: Final = f"{ENVIRONMENTS}::test_the_emitter_works_beside_changed_threads_and_loops"
 POOLS: Final = f"{ENVIRONMENTS}::test_the_children_of_a_pool_lose_nothing"
+EXECUTOR: Final = f"{ENVIRONMENTS}::test_the_processes_of_an_executor_lose_nothing"
 CELERY: Final = f"{ENVIRONMENTS}::test_the_tasks_of_celery_lose_nothing"
 GUNICORN: Final = f"{ENVIRONMENTS}::test_the_workers_of_gunicorn_lose_nothing"
 KAFKA_LOGINS: Final = "tests/integration/test_kafka_logins.py"
@@ -66,9 +67,9 @@ def _postgresql(name: str, major: int, *, lz4: bool) -> Row:
     return Row(name, tried, ON_POSTGRESQL, open=with_postgresql(major, lz4=lz4))
 
 
-def _kafka_login(name: str, login: str) -> Row:
+def _kafka_login(name: str, login: str, remark: str = "") -> Row:
     tried = "emitter and consumer, with the rights of [security.md](security.md) and no other"
-    return Row(name, tried, (f"{KAFKA_LOGINS}::test_emitter_and_consumer_log_in[{login}]",))
+    return Row(name, f"{tried}{remark}", (f"{KAFKA_LOGINS}::test_emitter_and_consumer_log_in[{login}]",))
 
 
 def _kafka(name: str, tried: str, *tests: str) -> Row:
@@ -121,6 +122,10 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
             )
             for method in ("fork", "spawn")
         ),
+        *(
+            _emitter(f"executor-{method}", "`concurrent.futures.ProcessPoolExecutor`", f"{EXECUTOR}[{method}]")
+            for method in ("fork", "forkserver", "spawn")
+        ),
         _emitter("celery-prefork", "a worker of two processes, SIGTERM", f"{CELERY}[0]", "celery", "billiard"),
         _emitter("celery-prefork-recycled", "`worker_max_tasks_per_child=1`", f"{CELERY}[1]", "celery", "billiard"),
         _emitter("gunicorn-sync", "two workers that are recycled, SIGHUP, SIGTERM", f"{GUNICORN}[sync]", "gunicorn"),
@@ -137,6 +142,11 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
             "frozen-process",
             "SIGSTOP between two invocations, as AWS Lambda does",
             f"{ENVIRONMENTS}::test_a_flush_at_the_end_of_an_invocation_loses_nothing_if_the_process_is_frozen",
+        ),
+        Row(
+            "wrong-clock",
+            "emitter and consumer: a clock that is a day ahead or behind",
+            ("tests/integration/test_wrong_clock.py",),
         ),
     ),
     "PostgreSQL": (
@@ -157,10 +167,18 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
         ),
         Row(
             "postgresql-client-certificate",
-            "consumer and reader: a client certificate with an encrypted key; wrong certificates and passwords",
+            "consumer and reader: a client certificate with an encrypted key; wrong and expired certificates, wrong "
+            "passwords",
             (
                 f"{POSTGRESQL_LOGINS}::test_consumer_and_reader_log_in_with_a_certificate_or_a_password[test_by_certificate]",
                 f"{POSTGRESQL_LOGINS}::test_a_login_that_the_server_refuses_is_told_with_the_remedy",
+            ),
+        ),
+        Row(
+            "postgresql-expired-certificate",
+            "consumer: a certificate of the server that has expired is reported with the remedy",
+            (
+                "tests/integration/test_postgresql_tls.py::test_a_certificate_that_has_expired_is_refused_with_the_remedy",
             ),
         ),
         Row(
@@ -188,8 +206,14 @@ SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
         _kafka_login("kafka-scram-sha-256", "SCRAM-SHA-256"),
         _kafka_login("kafka-scram-sha-512", "SCRAM-SHA-512"),
         _kafka_login("kafka-tls", "TLS"),
-        _kafka_login("kafka-client-certificate", "client certificate"),
+        _kafka_login("kafka-client-certificate", "client certificate", " (the key is encrypted)"),
         _kafka_login("kafka-sasl-tls", "SASL over TLS"),
+        _kafka(
+            "kafka-wrong-certificates",
+            "emitter and commands: certificates of the broker and of the client that have expired, or are of another "
+            "authority, and wrong logins: reported with the remedy",
+            "tests/integration/test_first_contact.py",
+        ),
         _kafka(
             "kafka-acls",
             "a group, a topic or a session timeout that the broker refuses: reported, and tried again",
