@@ -6,6 +6,8 @@ object or array is compared as JSON.
 
 import json
 import re
+from decimal import Decimal
+from math import isinf
 from typing import Any
 
 import msgspec
@@ -42,7 +44,7 @@ def _by_value(text: str) -> str:
     """Return a canonical JSON text with equal numbers written alike; the text itself if it has integers only."""
     fractions: list[str] = []
 
-    def real(literal: str) -> int | float:
+    def real(literal: str) -> int | float | Decimal:
         fractions.append(literal)
         return _real(literal)
 
@@ -53,6 +55,8 @@ def _by_value(text: str) -> str:
     return canonical_json(value) if fractions else text
 
 
-def _real(literal: str) -> int | float:
+def _real(literal: str) -> int | float | Decimal:
     number = float(literal)
+    if isinf(number):
+        return Decimal(literal).normalize()
     return int(number) if number.is_integer() else number

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from msgspec.structs import replace
 
 from agent_runs.events import Input
+from agent_runs.reader.event_text import count_text
 from agent_runs.reader.run_source import RunSource
 from agent_runs.reader.sync_reader import SyncRunSource
 from agent_runs.replay.agent_calls import AgentCalls
@@ -51,7 +52,8 @@ class Recording(AgentCalls):
     Raises:
         RecordingHasHoles: events of the run are missing, and the recording is strict. Otherwise they are warned about.
         TypeError: `events` are not events, or `tools` has something else than a `ToolRule`.
-        ValueError: `on_miss` is none of these, `until` is not in the run, or the events of several runs are mixed.
+        ValueError: `on_miss` is none of these, `until` is not in the run, or the events of several runs are mixed; or
+            stored events are repeated or not in order.
     """
 
     def __init__(  # noqa: PLR0913  # keywords with defaults
@@ -100,9 +102,11 @@ class Recording(AgentCalls):
         return source.wait_for(cls.load(source.source, run_id, **options))
 
     def _refuse_holes(self, *, strict: bool) -> None:
-        text = f"{self._units.missing_events} events of the recorded run are missing"
+        text = f"the recorded run lacks {count_text(self._units.missing_events, 'event')}"
         if strict:
-            raise RecordingHasHoles(f"{text}: replay it without `strict`, or record the run again")
+            raise RecordingHasHoles(
+                f"{text}: pass all events of the run, replay it without `strict`, or record it again"
+            )
         warnings.warn(f"{text}: calls that are not in the recording may have been made", stacklevel=3)
 
     def ran(self, kind: Literal["llm", "tool"], fields: Mapping[str, Any]) -> None:

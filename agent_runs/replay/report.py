@@ -60,7 +60,7 @@ class Report(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         lines = [self._summary()]
         if self.missing_events:
-            lines.append(f"{count_text(self.missing_events, 'event')} of the recorded run are missing")
+            lines.append(f"the recorded run lacks {count_text(self.missing_events, 'event')}")
         lines += [f"prompt differs: {drift.unit.text}: {drift.difference}" for drift in self.drifted]
         lines += [f"not made: {unit.text}" for unit in self.unserved]
         lines += [f"answered live: {request.text}" for request in self.live]

@@ -4,17 +4,17 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from agent_runs.event_items import event_of
+from agent_runs.event_items import with_events
 from agent_runs.events import (
     EventsDropped,
     Input,
     LlmCalled,
     LlmFailed,
-    RunStarted,
     ToolFailed,
     ToolRequested,
     ToolSucceeded,
 )
+from agent_runs.replay.run_boundaries import RunBoundaries
 from agent_runs.replay.units import Answer, Unit, Units, llm_key
 
 KeyOf = Callable[[str, Any], str]
@@ -31,20 +31,18 @@ def read_units(events: Iterable[Any], tool_key: KeyOf, run_ids: Sequence[str] = 
 
     Raises:
         TypeError: something else than an event.
-        ValueError: the events of several runs are mixed.
+        ValueError: the events of several runs are mixed; or stored events are repeated or not in order.
     """
-    reader = _UnitReader(tool_key)
-    for seq, item in enumerate(events):
-        event = event_of(item)
-        if event is None:  # a rejected record of a topic
-            continue
-        stored_seq = getattr(item, "seq", None)
-        if stored_seq is None and reader.has(event.id):  # a repeat, as a topic may have
-            continue
-        # The events of one run follow those of another: a stored run begins with its event 0.
-        if stored_seq == 0 or (stored_seq is None and isinstance(event, RunStarted) and event.parent_event_id is None):
+    reader, boundaries = _UnitReader(tool_key), RunBoundaries()
+    for number, (item, event) in enumerate(with_events(events)):
+        is_repeat = reader.has(event.id)
+        missing = boundaries.missing_events
+        if boundaries.begins_run(item, event, is_repeat=is_repeat):
             reader.begin_run()
-        reader.add(seq if stored_seq is None else stored_seq, event)
+        elif is_repeat:
+            continue
+        reader.units.missing_events += boundaries.missing_events - missing
+        reader.add(getattr(item, "seq", number), event)
     return reader.named_units(run_ids)
 
 
@@ -146,17 +144,27 @@ class _UnitReader:
 
     def _answer(self, event: ToolSucceeded | ToolFailed, parent: int | None) -> int | None:
         """Give an answer to the request that is its parent, else to the oldest request of the tool that has none."""
-        waiting = self._unanswered[event.tool_name]
-        by_parent = self._unit_of_event.get(event.parent_event_id or "")
-        unit = self.units.calls[by_parent] if by_parent is not None else None
-        if unit is None or unit.event_id != event.parent_event_id or unit.answer is not None:
-            while waiting and waiting[0].answer is not None:
-                waiting.popleft()
-            if not waiting:
-                return parent
-            unit = waiting.popleft()
+        unit = self._request_of(event)
+        if unit is None:
+            return parent
+        if unit.answer is not None:  # a repeated answer
+            return unit.number
         unit.answer = Answer(event.result) if isinstance(event, ToolSucceeded) else _failure(event)
         return unit.number
+
+    def _request_of(self, answer: ToolSucceeded | ToolFailed) -> Unit | None:
+        """Return the request that an answer belongs to; None if there is none, or if it may be a missing one."""
+        named = answer.parent_event_id
+        by_parent = self._unit_of_event.get(named or "")
+        unit = self.units.calls[by_parent] if by_parent is not None else None
+        if unit is not None and unit.event_id == named and unit.name == answer.tool_name:
+            return unit
+        if named is not None and named not in self._unit_of_event and self.units.missing_events:
+            return None
+        waiting = self._unanswered[answer.tool_name]
+        while waiting and waiting[0].answer is not None:
+            waiting.popleft()
+        return waiting.popleft() if waiting else None
 
 
 def _failure(event: LlmFailed | ToolFailed) -> Answer:

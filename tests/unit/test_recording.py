@@ -323,7 +323,7 @@ def test_a_tool_that_may_have_been_renamed_is_described_with_its_recorded_name(r
 def test_missing_events_are_refused_if_strict_and_warned_about_otherwise(recorded: Recorded) -> None:
     recorded.run.events_dropped(3)
 
-    with pytest.raises(RecordingHasHoles, match="3 events of the recorded run are missing"):
+    with pytest.raises(RecordingHasHoles, match="the recorded run lacks 3 events"):
         recorded.recording(strict=True)
     with pytest.warns(UserWarning, match="3 events"):
         recording = recorded.recording()

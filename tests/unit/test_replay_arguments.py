@@ -18,7 +18,7 @@ from tests.support.replay.run_files import write_run
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Recording("run-1"), "'r' is not an event: `events` are typed events"),
+        (lambda: Recording("run-1"), "'r' is not an event: pass typed events"),
         (lambda: Recording([{"type": "input"}]), "{'type': 'input'} is not an event"),
         (
             lambda: Recording([], tools={"t": {"ignore": "a"}}),  # type: ignore[dict-item]

@@ -197,19 +197,20 @@ def test_events_of_several_runs_that_are_mixed_are_refused(emitter: RecordingEmi
         Recording([emitter.events(run.id)[at] for at in (0, 1) for run in runs])
 
 
-def events_of(result: str | None) -> list[StoredEvent]:
+def events_of(result: str | None, first_offset: int) -> list[StoredEvent]:
     """Return the events of a run in which ids are unique within the run only, and answers name no request."""
     events: list[Any] = [RunStarted(id="0", timestamp=AT, agent_id="part")]
     events.append(ToolRequested(id="1", timestamp=AT, tool_name="dice", tool_args={}))
     if result is not None:
         events.append(ToolSucceeded(id="2", timestamp=AT, tool_name="dice", result=result))
     return [
-        StoredEvent(seq=seq, created_at=AT, partition=0, offset=seq, event=event) for seq, event in enumerate(events)
+        StoredEvent(seq=seq, created_at=AT, partition=0, offset=first_offset + seq, event=event)
+        for seq, event in enumerate(events)
     ]
 
 
 def test_the_events_of_one_run_answer_no_request_of_another(emitter: RecordingEmitter) -> None:
-    recording = Recording([*events_of(None), *events_of("second"), *events_of("third")])
+    recording = Recording([*events_of(None, 0), *events_of("second", 2), *events_of("third", 5)])
 
     assert [unit.run_name for unit in recording.report().unserved] == ["run 1 of 3", "run 2 of 3", "run 3 of 3"]
     assert [unit.answer and unit.answer.value for unit in recording.report().unserved] == [None, "second", "third"]
