@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deploy.local import LocalStack
+from deploy.local import Kafka, LocalStack
+
+# A broker whose heartbeats to its controller are late has no leaders for a while. With the session of a broker that is
+# killed and started again, two seconds would be enough, for which a busy machine may stop it.
+NEVER_KILLED = {"broker.session.timeout.ms": "60000"}
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,10 @@ def open_servers(environment: Mapping[str, str]) -> Iterator[Servers]:
         with docker_servers() as (bootstrap_servers, database_url):
             yield Servers(bootstrap_servers, database_url)
     elif choice in ("", "local"):
-        with (
-            TemporaryDirectory(prefix="agent-runs-tests-") as directory,
-            LocalStack(Path(directory), durable=False) as stack,
-        ):
-            yield Servers(stack.kafka.bootstrap_servers, stack.postgres.url)
+        with TemporaryDirectory(prefix="agent-runs-tests-") as directory:
+            stack = LocalStack(Path(directory), durable=False)
+            stack.kafka = Kafka(stack.kafka.directory, properties=NEVER_KILLED, fast_start=True)
+            with stack:
+                yield Servers(stack.kafka.bootstrap_servers, stack.postgres.url)
     else:
         raise ValueError(f"AGENT_RUNS_TEST_SERVERS is {choice!r}; it may be `docker`, `local` or not set")

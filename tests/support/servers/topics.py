@@ -8,13 +8,14 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError, for_code
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ForeignTopicPartition
 
 from tests.support.waiting import until
 
 LOG_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 ANSWER_S = 30.0
+_NO_LEADER = (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION)
 
 
 @asynccontextmanager
@@ -123,8 +124,24 @@ async def committed_offsets(bootstrap_servers: str, group: str) -> dict[int, int
 
 
 async def end_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
-    """The current end offset of each partition, also behind a transaction that is still open."""
-    return await asyncio.to_thread(_end_offsets, bootstrap_servers, topic)
+    """The current end offset of each partition, also behind a transaction that is still open.
+
+    Waits while a partition has no leader: the controller takes it from a broker of a very busy machine, whose
+    heartbeats are late.
+    """
+    found: dict[int, int] = {}
+
+    async def have_leaders() -> bool:
+        try:
+            found.update(await asyncio.to_thread(_end_offsets, bootstrap_servers, topic))
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER:
+                raise
+            return False
+        return True
+
+    await until(have_leaders, f"the partitions of {topic} have leaders")
+    return found
 
 
 def _end_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
