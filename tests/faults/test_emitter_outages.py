@@ -30,6 +30,8 @@ from tests.support.waiting import until
 
 KB = 1000
 KILLS = 2
+SENT_BEFORE_KILL = 200
+BUSY_S = 30.0  # on a busy machine, a call that does not wait takes at most this long; the Kafka client waits 40 s
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ async def arrivals_in_log(bootstrap_servers: str, topic: str) -> Arrivals:
     return in_log(await asyncio.to_thread(read_log, bootstrap_servers, topic))
 
 
-async def flush(emitter: Emitter, timeout_s: float = 30) -> int:
+async def flush(emitter: Emitter, timeout_s: float = 60) -> int:
     return await asyncio.to_thread(emitter.flush, timeout_s)
 
 
@@ -109,7 +111,7 @@ async def test_events_emitted_while_the_broker_is_down_arrive_when_it_starts(
     # when an agent emits, and the broker starts,
     began = perf_counter()
     emit_events(emitter, ledger, runs=20, events_per_run=50)
-    assert perf_counter() - began < 5  # a thousand calls, none of which waits for Kafka
+    assert perf_counter() - began < BUSY_S  # a thousand calls, none of which waits for Kafka
     assert await flush(emitter, 1) == 1000
     await asyncio.to_thread(killable_kafka.start)
     # then every event arrives, and one warning was logged.
@@ -136,7 +138,7 @@ async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
         # when the broker is killed and restarted,
         for _ in range(KILLS):
             before = emitter.stats().sent
-            await until(lambda: emitter.stats().sent > before + 200, "events arrive")  # noqa: B023
+            await until(lambda: emitter.stats().sent > before + SENT_BEFORE_KILL, "events arrive")  # noqa: B023
             await asyncio.sleep(rng.random() / 5)
             await asyncio.to_thread(killable_kafka.kill)
             await asyncio.to_thread(killable_kafka.start)
@@ -145,7 +147,7 @@ async def test_a_broker_killed_repeatedly_under_load_loses_nothing(
     arrivals = await arrivals_in_log(killable_kafka.bootstrap_servers, scene.topic)
     assert load.ledger.differences(arrivals) == []
     emitted = load.ledger.size
-    assert emitted > 1000
+    assert emitted > KILLS * SENT_BEFORE_KILL
     assert emitter.stats() == Stats(emitted=emitted, sent=emitted, pending=0, dropped={}, recorded=0)
     assert load.balances == {0}
     assert "KAFKA_SECURITY_PROTOCOL" not in caplog.text  # the broker has accepted the emitter before
@@ -197,9 +199,9 @@ async def test_a_server_that_never_answers_delays_no_call_beyond_its_timeout(emi
         left_at_the_end = await asyncio.to_thread(emitter.close, 2.5)
         closed = perf_counter()
     # then each call ends in time, and returns the number of pending events.
-    assert emitted - began < 5
-    assert 0.5 <= flushed - emitted < 5
-    assert 2.5 <= closed - flushed < 8
+    assert emitted - began < BUSY_S
+    assert 0.5 <= flushed - emitted < BUSY_S
+    assert 2.5 <= closed - flushed < BUSY_S
     assert left == left_at_the_end == 1000
     assert emitter.stats() == Stats(emitted=1000, sent=0, pending=0, dropped={"given_up": 1000}, recorded=0)
 
@@ -250,8 +252,9 @@ async def test_a_lost_acknowledgement_makes_repeats_in_the_log_and_one_row_in_th
     scene: Scene, emitters: list[Emitter], tmp_path: Path
 ) -> None:
     async with proxied_kafka(scene.topic) as (proxy, bootstrap_servers):
-        # (With a shorter timeout, the emitter of a busy machine sends other batches again too.)
-        emitter, ledger = make(emitters, bootstrap_servers, scene.topic, request_timeout_s=2.0), Ledger()
+        # (With a short timeout, the emitter of a busy machine sends other batches again too. Here it need not expire:
+        # the connection is cut.)
+        emitter, ledger = make(emitters, bootstrap_servers, scene.topic, request_timeout_s=30.0), Ledger()
         # Given a connection, when the answer to one batch and the whole of the next one are lost,
         emit_events(emitter, ledger, runs=1, events_per_run=1)
         assert await flush(emitter) == 0
@@ -322,14 +325,14 @@ async def test_credentials_are_used_and_wrong_ones_are_logged(
         emitter.run("r").run_completed()
 
     assert await flush(right) == 0
-    assert await flush(wrong, 2) == 1
-    assert "Authentication failed: Invalid username or password" in caplog.text
+    await until(lambda: "Authentication failed: Invalid username or password" in caplog.text, "the refusal is logged")
+    assert await flush(wrong, 0.1) == 1
     assert incomplete.stats().dropped == {"not_configured": 1}
     assert "KAFKA_SASL_PASSWORD: KAFKA_SECURITY_PROTOCOL=SASL_PLAINTEXT needs both" in caplog.text
     # This also works at the end of a program, when no thread can be started to check the password.
     environment = {"KAFKA_BOOTSTRAP_SERVERS": listeners.sasl, "AGENT_RUNS_TOPIC": "secured"}
     credentials = {"KAFKA_SASL_USERNAME": "agent", "KAFKA_SASL_PASSWORD": "open sesame"}
-    protocol = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"}
+    protocol = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "AGENT_RUNS_EXIT_TIMEOUT_S": "60"}
     result = await run_agent(("emit(Emitter().run('r'), 1)",), tmp_path, **environment, **credentials, **protocol)
     assert (result.exit_code, result.errors) == (0, "")
     arrivals = await arrivals_in_log(listeners.plaintext, "secured")

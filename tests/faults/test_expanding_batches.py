@@ -21,7 +21,7 @@ def publish_batches(scene: Scene, codec: str, *batches: list[Message]) -> None:
     """Publish each list of messages as one record batch."""
     settings: dict[str, str | int | bool] = {
         "compression.type": codec,
-        "linger.ms": 1000,  # flush() ends the wait
+        "linger.ms": 60_000,  # flush() ends the wait
         "message.max.bytes": 400 * MB,
         "batch.size": 400 * MB,
         "queue.buffering.max.kbytes": 2_000_000,

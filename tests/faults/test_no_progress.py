@@ -1,6 +1,7 @@
 """A consumer that makes no progress: its health reports that, and it recovers without a restart."""
 
 from random import Random
+from signal import SIGUSR1
 
 from deploy.local.ports import free_port
 from tests.support.health import wait_until_healthy, wait_until_unhealthy
@@ -19,7 +20,7 @@ async def test_a_blocked_event_loop_is_unhealthy_and_its_work_is_refused(scene: 
     await scene.publish(*large_events(rng, RECORDS))
     port = free_port()
     settings = {**STALL, **SHORT_SESSION, "AGENT_RUNS_HTTP_PORT": str(port)}
-    blocked = scene.start(fault="BLOCK=4 before commit 2", **settings)
+    blocked = scene.start(fault="BLOCK_UNTIL_SIGUSR1 before commit 2", **settings)
     await blocked.wait_for_output("Injected fault")
     # when another consumer stores everything meanwhile,
     other = scene.start(**SHORT_SESSION)
@@ -27,6 +28,7 @@ async def test_a_blocked_event_loop_is_unhealthy_and_its_work_is_refused(scene: 
     await wait_until_unhealthy(port, "the consume loop has not run")
     await scene.wait_until_drained()
     # and when its loop continues, its transaction is refused, it gets its share of the partitions, and it is healthy.
+    blocked.signal(SIGUSR1)
     await blocked.wait_for_action("batch_failed")
     await blocked.wait_for_action("assigned", times=2)
     await scene.publish(*large_events(rng, RECORDS))
@@ -40,7 +42,8 @@ async def test_a_blocked_event_loop_is_unhealthy_and_its_work_is_refused(scene: 
 async def test_a_failed_fetch_is_repeated_and_a_silent_client_is_replaced(scene: Scene, seed: int) -> None:
     # Given a Kafka client that once loses what it has fetched, and later returns nothing any more,
     port = free_port()
-    faults = "RAISE after getmany 2; SILENCE before getmany 20"
+    # (The next client starts its partitions late, so that a busy machine sees the problem too.)
+    faults = "RAISE after getmany 2; SILENCE before getmany 20; LATE=3 before offsets 2"
     async with publishing(scene, seed):
         consumer = scene.start(fault=faults, AGENT_RUNS_HTTP_PORT=str(port), **STALL)
         # when records keep arriving,

@@ -18,6 +18,7 @@ from tests.support.scene import PARTITIONS, Scene
 from tests.support.unreadable_records import publish_batch
 
 WHO = ("--by", "Ada", "--because", "ticket 4711")
+LINGER_MS = 60_000  # what is published at once is one batch: flush() ends the wait
 
 HISTORY = """
     SELECT h.action, h.actor, h.detail, d.key, d.value
@@ -91,7 +92,7 @@ async def test_a_corrupt_batch_is_skipped_as_a_whole_with_its_bytes(
 ) -> None:
     # Given a batch of three events whose bytes have changed on the broker's disk, between others,
     scene = scene_on_killable_kafka
-    settings: dict[str, str | int | bool] = {"compression.type": "none", "linger.ms": 1000}
+    settings: dict[str, str | int | bool] = {"compression.type": "none", "linger.ms": LINGER_MS}
     producer = foreign_producer(killable_kafka.bootstrap_servers, **settings)
     for names in (["before"], ["a", "b-rotten", "c"], ["behind"]):
         publish(producer, scene.topic, events_of("run", *names))
@@ -130,7 +131,7 @@ async def test_a_corrupt_batch_is_skipped_as_a_whole_with_its_bytes(
 async def test_a_batch_that_expands_too_much_is_skipped_and_verify_knows_it_by_any_limit(scene: Scene) -> None:
     # Given a batch of three events and one of a single event, which expand beyond the limit, between others,
     limit = {"AGENT_RUNS_MAX_DECOMPRESSED_BYTES": "100000"}
-    settings: dict[str, str | int | bool] = {"compression.type": "zstd", "linger.ms": 1000}
+    settings: dict[str, str | int | bool] = {"compression.type": "zstd", "linger.ms": LINGER_MS}
     producer = foreign_producer(scene.servers.bootstrap_servers, **settings)
     publish(producer, scene.topic, events_of("run", "before"))
     for names, data_bytes in ((("a", "b", "c"), 50_000), (("d",), 150_000)):

@@ -61,7 +61,7 @@ async def test_a_deadlock_is_resolved_by_repeating_the_same_batch(scene: Scene, 
     first, last = sorted(islice(keys_of_partition(0, PARTITIONS), 2))
     await scene.publish(*[Message(run, event("first")) for run in (first, last)])
     await scene.run_until_end()
-    await execute(scene.database, f"ALTER DATABASE {scene.database_name} SET deadlock_timeout = '2s'")
+    await execute(scene.database, f"ALTER DATABASE {scene.database_name} SET deadlock_timeout = '4s'")
     await other_session.execute("SET deadlock_timeout = '60s'")
     transaction = other_session.transaction()
     await transaction.start()

@@ -14,6 +14,8 @@ async def health(port: int, path: str = "/healthz") -> tuple[int, str]:
     head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
     writer.close()
     await writer.wait_closed()
+    if not head:
+        raise ConnectionResetError("the process ended before it answered")
     return int(head.split()[1]), body
 
 

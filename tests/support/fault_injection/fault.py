@@ -3,11 +3,12 @@
 import asyncio
 import os
 import resource
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from signal import Signals
+from signal import SIGUSR1, Signals
 from typing import NamedTuple, Self
 
 import psutil
@@ -83,6 +84,14 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
+def _block_until_sigusr1() -> None:
+    """Block the event loop until the process gets SIGUSR1."""
+    received: list[int] = []
+    signal.signal(SIGUSR1, lambda number, _: received.append(number))
+    while not received:
+        time.sleep(0.01)
+
+
 def _move_clock(by_s: float) -> None:
     """Set the wall clock of this process; its monotonic clock continues, as on a machine whose clock is set."""
     unmoved = time.time
@@ -101,6 +110,7 @@ def _limit_memory(more_mb: float) -> None:
 
 EFFECTS: Mapping[str, Callable[[float], None]] = {
     "BLOCK": time.sleep,  # blocks the event loop
+    "BLOCK_UNTIL_SIGUSR1": lambda _: _block_until_sigusr1(),
     "CANCEL": lambda _: _raise(asyncio.CancelledError()),
     "CLOCK": _move_clock,
     "FILES": _limit_files,
