@@ -40,7 +40,7 @@ async def make_emitter(servers: Servers) -> AsyncIterator[MakeEmitter]:
     for emitter in made:
         emitter.close()
     await until(lambda: not emitter_threads(), "the emitter's thread has ended")
-    assert sockets() <= sockets_before
+    await until(lambda: sockets() <= sockets_before, "the emitter's sockets are closed")
 
 
 def emitter_threads() -> list[str]:

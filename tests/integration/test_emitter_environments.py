@@ -33,7 +33,7 @@ ASYNCIO_AGENT = """
         return asyncio.run(agent()) if {nested} else await agent()
 
     asyncio.run(notebook())
-    print("left", emitter.flush(20))
+    print("left", emitter.flush(50))
 """
 
 
@@ -132,7 +132,7 @@ FROZEN_AGENT = """
     emitter = Emitter()
     for invocation in range(2):
         emit(emitter.run("run"), invocation)
-        print("left", emitter.flush(20), flush=True)
+        print("left", emitter.flush(50), flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
 """
 

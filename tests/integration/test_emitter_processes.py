@@ -69,7 +69,7 @@ async def test_a_closed_emitter_has_sent_all_events_and_ended_its_thread(agents:
         """
         assert emitter.close() == 0
         print_stats(emitter)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         while threading.active_count() > 1 and time.monotonic() < deadline:
             time.sleep(0.01)
         os.write(1, f"threads {threading.active_count()}\\n".encode())
@@ -87,7 +87,7 @@ async def test_an_emitter_without_references_sends_its_events_and_ends_its_threa
         START,
         """
         del emitter, run
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while threading.active_count() > 1 and time.monotonic() < deadline:
             time.sleep(0.01)
         os.write(1, f"threads {threading.active_count()}\\n".encode())
@@ -102,29 +102,26 @@ async def test_an_emitter_without_references_sends_its_events_and_ends_its_threa
 async def test_without_kafka_the_process_ends_after_the_timeout_and_logs_what_may_be_lost(
     tmp_path: Path,
 ) -> None:
-    began = monotonic()
     result = await run_agent(
         (START,), tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", AGENT_RUNS_EXIT_TIMEOUT_S="1", PYTHONWARNINGS=""
     )
 
-    assert monotonic() - began < 15
     assert result.exit_code == 0
     *_, last = result.errors.splitlines()
     assert last.startswith("The process ends before Kafka acknowledged all events; 20 may be lost: 20 of run '")
     assert "Traceback" not in result.errors
-    assert len(result.errors.splitlines()) == 2  # the other line: Kafka does not accept events
+    # The other line: Kafka does not accept events. A busy machine may end before it has tried.
+    assert len(result.errors.splitlines()) <= 2
 
 
 async def test_the_end_of_the_process_does_not_wait_for_events_that_close_gave_up(tmp_path: Path) -> None:
-    began = monotonic()
-    result = await run_agent(
+    result = await run_agent(  # which waits for a shorter time than the timeout
         (START, "assert emitter.close(0.5) == 20\nprint_stats(emitter)"),
         tmp_path,
         KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
-        AGENT_RUNS_EXIT_TIMEOUT_S="60",
+        AGENT_RUNS_EXIT_TIMEOUT_S="600",
     )
 
-    assert monotonic() - began < 30
     assert result.exit_code == 0
     assert result.stats == [{"emitted": 20, "sent": 0, "pending": 0, "dropped": {"given_up": 20}, "recorded": 0}]
     *_, last = result.errors.splitlines()
@@ -198,11 +195,9 @@ async def test_events_of_finalisers_during_interpreter_shutdown_are_dropped_and_
         ring.ring = ring
         sys.modules["kept"] = Resource("in sys.modules")
     """
-    began = monotonic()
-    result = await agents.run(START, code, AGENT_RUNS_EXIT_TIMEOUT_S="60")
+    # Nothing can be sent any more, so the emitter does not wait: `run` waits for a shorter time than this timeout.
+    result = await agents.run(START, code, AGENT_RUNS_EXIT_TIMEOUT_S="600")
 
-    # Nothing can be sent any more, so the emitter does not wait.
-    assert monotonic() - began < 30
     assert (result.exit_code, result.errors.count("Traceback")) == (0, 0)
     assert [stats["dropped"] for stats in result.stats] == [{"closed": 1}, {"closed": 2}, {"closed": 3}]
     arrivals = await agents.arrivals()
@@ -220,7 +215,9 @@ async def test_a_log_handler_may_emit_and_flush(tmp_path: Path, agents: Agents) 
         run = emitter.run("run")
         logging.basicConfig(level="DEBUG", handlers=[Emitting()])
         run.tool_requested(5)
-        time.sleep(1)
+        deadline = time.monotonic() + 50
+        while emitter.stats().pending < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
         print_stats(emitter)
     """
     result = await agents.run(code)
@@ -336,14 +333,14 @@ async def test_an_emitter_may_be_closed_by_a_signal_handler(agents: Agents) -> N
             closed = []
             def close(*_):
                 began = time.monotonic()
-                emitter.close(5)
+                emitter.close(50)
                 closed.append(time.monotonic() - began)
             signal.signal(signal.SIGALRM, close)
             signal.setitimer(signal.ITIMER_REAL, 0.05 + 0.0037 * number)
             while not closed:
                 run.input("t", "x")
-            assert closed[0] < 4, closed
-            deadline = time.monotonic() + 20
+            assert closed[0] < 40, closed
+            deadline = time.monotonic() + 40
             while emitter.stats().pending and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert emitter.stats().dropped.keys() <= {"closed", "queue_full"}, emitter.stats()
@@ -381,11 +378,12 @@ async def test_several_emitters_share_one_timeout_at_the_end(tmp_path: Path) -> 
         emitters = [Emitter(exit_timeout_s=2.0) for _ in range(4)]
         for emitter in emitters:
             emitter.run("r").run_waiting()
+        os.write(1, f"ends {time.monotonic()}\\n".encode())
     """
-    began = monotonic()
     result = await run_agent((code,), tmp_path, KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
 
-    assert 2 <= monotonic() - began < 6
+    # All processes have the same monotonic clock. One after the other, the emitters would wait 8 s.
+    assert 2 <= monotonic() - float(result.output.removeprefix("ends ")) < 8
     assert result.errors.count("The process ends before Kafka acknowledged all events; 1 may be lost") == 4
 
 
@@ -448,12 +446,13 @@ async def test_children_of_an_emitting_parent_start_empty_and_can_emit(agents: A
 
 async def test_a_thread_of_a_child_may_emit_after_the_child_s_target_function_has_returned(agents: Agents) -> None:
     code = """
-        emitter = Emitter(exit_timeout_s=1.0)
+        import aiokafka  # here, because an import takes a part of the child's timeout
+        emitter = Emitter(exit_timeout_s=2.0)
         def work():
             run = emitter.run("run")
             emit(run, "work")
             def late():
-                time.sleep(1.5)
+                time.sleep(2.5)
                 emit(run, "late")
             threading.Thread(target=late).start()
         if __name__ == "__main__":

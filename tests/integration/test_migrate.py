@@ -48,7 +48,7 @@ async def test_a_migration_that_gets_no_lock_names_the_session_that_holds_it(sce
     # Given a database without its last migrations, and a session that has locked a table,
     await execute(scene.database, "DROP TABLE dead_letter_history")
     await execute(scene.database, "DELETE FROM _pogo_migration WHERE migration_id = '0002-dead-letter-history'")
-    settings = {"AGENT_RUNS_GIVE_UP_S": "1", "AGENT_RUNS_LOCK_TIMEOUT_S": "0.2"}
+    settings = {"AGENT_RUNS_GIVE_UP_S": "3", "AGENT_RUNS_LOCK_TIMEOUT_S": "0.2"}
     async with connect(scene.database) as other, other.transaction():
         await other.execute("SET application_name = 'report'")
         await other.execute("LOCK TABLE dead_letters")
@@ -59,5 +59,5 @@ async def test_a_migration_that_gets_no_lock_names_the_session_that_holds_it(sce
         error = blocked.output[blocked.output.index("error: ") :]
         assert f"Sessions with locks on tables: pid {pid} (report, idle in transaction for " in error
     # and when the lock is released, then it succeeds.
-    migrated = await scene.command("migrate", **settings)
+    migrated = await scene.command("migrate")
     assert (migrated.exit_code, "0002-dead-letter-history" in migrated.output) == (0, True), migrated.output

@@ -49,13 +49,13 @@ async def test_only_events_of_the_wanted_types_are_followed(database: str, reade
 async def test_following_continues_after_the_server_did_not_answer(database: str) -> None:
     # Given a reader that has followed a run up to its end,
     await insert_run(database, "run", 0, [event("a"), event("b")])
-    async with DatabaseProxy(database) as proxy, Reader(proxy.database_url, timeout_s=0.2) as reader:
+    async with DatabaseProxy(database) as proxy, Reader(proxy.database_url, timeout_s=1.0) as reader:
         stream = reader.get_run_events("run", follow=True)
         assert [(await anext(stream)).id for _ in "ab"] == ["a", "b"]
         # when the server does not answer for longer than one call may take, then it continues afterwards,
         proxy.silent_from = b"BEGIN"
         following = asyncio.create_task(anext(stream))
-        done, _ = await asyncio.wait({following}, timeout=0.3)
+        done, _ = await asyncio.wait({following}, timeout=1.1)
         assert not done
         proxy.heal()
         await insert_event(database, "run", 2, event("c"))

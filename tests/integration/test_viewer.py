@@ -487,17 +487,25 @@ async def test_whatever_postgresql_refuses_pages_and_streams_say_so_and_recover(
         ):
             await owner.execute(refuse)
             for path in ("/", "/runs/run", "/api/questions"):
-                answer = await get(port, path)
-                assert (path, answer.status) == (path, 503)
-                assert sentence in answer.text
+                await wait_for_answer(port, path, 503, sentence)
             for each in streams:
                 await wait_for_problem(each, sentence)
             await owner.execute(allow)
             for each in streams:
                 await wait_for_problem(each, "")
-            assert (await get(port, "/runs/run")).status == 200
+            await wait_for_answer(port, "/runs/run", 200)
         for each in streams:
             await each.aclose()
+
+
+async def wait_for_answer(port: int, path: str, status: int, sentence: str = "") -> None:
+    """Wait until an answer has this status and this sentence: a busy PostgreSQL may not answer in time at first."""
+
+    async def is_as_expected() -> bool:
+        answer = await get(port, path)
+        return answer.status == status and sentence in answer.text
+
+    await until(is_as_expected, f"{path} answers {status} with {sentence!r}")
 
 
 async def wait_for_problem(messages: AsyncIterator[ServerSentEvent], sentence: str) -> None:

@@ -19,10 +19,16 @@ class Agents:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers, "AGENT_RUNS_TOPIC": self.topic}
+        """The environment of a program, with timeouts for a busy machine: most programs send events when they end."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "AGENT_RUNS_TOPIC": self.topic,
+            "AGENT_RUNS_EXIT_TIMEOUT_S": "50",
+            "AGENT_RUNS_REQUEST_TIMEOUT_S": "30",
+        }
 
     async def run(self, *parts: str, **environment: str) -> Result:
-        return await run_agent(parts, self.directory, **self.environment, **environment)
+        return await run_agent(parts, self.directory, **{**self.environment, **environment})
 
     async def run_after(self, first_lines: str, *parts: str) -> Result:
         """Run a program with lines that are executed before the import of the library."""
