@@ -24,7 +24,7 @@ from examples.demo.foreign_producer import rejections
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("--conversations", "90", "--seconds", "6")
 START_TIMEOUT_S = 90  # Kafka may have to be downloaded first
-END_TIMEOUT_S = 30
+END_TIMEOUT_S = 60
 # What differs between two conversations of the same seed.
 IDS_AND_TIMES = {"id", "parent_event_id", "parent_run_id", "session_id", "timestamp"}
 

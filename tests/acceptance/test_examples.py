@@ -23,6 +23,7 @@ def environment_of(scene: Scene) -> dict[str, str]:
         "KAFKA_BOOTSTRAP_SERVERS": scene.servers.bootstrap_servers,
         "AGENT_RUNS_TOPIC": scene.topic,
         "DATABASE_URL": scene.database,
+        "AGENT_RUNS_EXIT_TIMEOUT_S": "50",  # a busy machine sends the last events late
     }
 
 
@@ -75,7 +76,7 @@ async def test_the_plain_agent_publishes_a_completed_run(scene: Scene) -> None:
 async def test_the_plain_agent_publishes_a_failed_run_when_its_tool_fails(scene: Scene) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(EXAMPLES / "plain_agent.py"), "How warm is it in Atlantis?"),
-        env={"KAFKA_BOOTSTRAP_SERVERS": scene.servers.bootstrap_servers, "AGENT_RUNS_TOPIC": scene.topic},
+        env=environment_of(scene),
         stderr=PIPE,
     )
     _, errors = await process.communicate()
@@ -180,7 +181,7 @@ async def test_an_agent_that_waits_continues_with_the_answer_of_another_process(
     (command, run_id) = re.findall(r"Answer with: agent-runs ((?:answer) (\w+) yes)\n", asked)[0]
     await until(lambda: is_waiting(scene, run_id), "the question is stored")
     # when the command that it prints is run, with the other answer,
-    answered = await agent_runs(scene.environ(), *command.replace("yes", "no").split())
+    answered = await agent_runs(scene.environ(), *command.replace("yes", "no").split(), "--wait", "60")
     # then the agent continues with the answer, and completes its run.
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert (answered.exit_code, answered.errors) == (0, "")
@@ -221,7 +222,7 @@ async def test_an_agent_is_paused_and_resumed_in_another_process_from_its_stored
     (run_id,) = re.findall(r"^Answer with: agent-runs answer (\w+) yes$", asked, re.MULTILINE)
     await until(lambda: is_waiting(scene, run_id), "the question is stored")
     # when the human answers, and another process resumes the run,
-    answered = await agent_runs(scene.environ(), "answer", run_id, "yes")
+    answered = await agent_runs(scene.environ(), "answer", run_id, "yes", "--wait", "60")
     assert (answered.exit_code, answered.errors) == (0, "")
     resumed = await run_example(scene, "resume_agent.py", "resume", run_id)
     # then it continues where it was: it does not look up the order again,

@@ -5,12 +5,12 @@ A failing test prints its seed: `AGENT_RUNS_TEST_SEED=… pytest …` publishes 
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 
 import pytest
 
 from tests.checker import compare, read_log
+from tests.checker.log import Log
 from tests.support.corpus import corpus
 from tests.support.corpus.sample import with_fields
 from tests.support.foreign_producer import aiokafka_partition, key_of_partition
@@ -45,17 +45,24 @@ async def test_the_rules_hold_in_every_snapshot_while_the_service_runs(scene: Sc
     # Given 10,000 records,
     await scene.publish(*workload(seed))
     log = read_log(scene.servers.bootstrap_servers, scene.topic)
-    # when snapshots are taken while the service reads them,
-    running = asyncio.create_task(scene.run_until_end(AGENT_RUNS_BATCH_RECORDS="50"))
-    progress = []
-    while not running.done():
-        tables = await scene.tables()
-        progress.append(sum(row.next_offset for row in tables.offsets))
-        # then in each of them every record below the stored offsets is in its place, and no other record is stored;
-        assert compare(log, tables, finished=False) == []
-    await running
-    # and some snapshots were taken before the end.
-    assert any(0 < passed < len(log.records) for passed in progress)
+    # when snapshots are taken while the service reads them, the first one in the middle,
+    settings = {"AGENT_RUNS_BATCH_RECORDS": "50", "AGENT_RUNS_SESSION_TIMEOUT_S": "60"}
+    consumer = scene.start("--until-end", fault="SIGSTOP after commit 20", **settings)
+    await consumer.wait_until_frozen()
+    assert 0 < await _consistent_records(scene, log) < len(log.records)
+    consumer.resume()
+    # then in each of them every record below the stored offsets is in its place, and no other record is stored.
+    while consumer.alive:
+        await _consistent_records(scene, log)
+    assert await consumer.wait_for_exit() == 0, consumer.output
+    assert await _consistent_records(scene, log) == len(log.records)
+
+
+async def _consistent_records(scene: Scene, log: Log) -> int:
+    """Require that a snapshot has no violation, and return how many records it has passed."""
+    tables = await scene.tables()
+    assert compare(log, tables, finished=False) == []
+    return sum(row.next_offset for row in tables.offsets)
 
 
 @pytest.mark.parametrize("batch_records", ["20", "1"])

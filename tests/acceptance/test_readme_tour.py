@@ -63,7 +63,7 @@ async def test_the_tour_of_the_readme_works_as_typed(scene: Scene, tmp_path: Pat
     ([start_agent], commands, audit) = tour()
     scene.start()
     agent = await asyncio.create_subprocess_shell(
-        f"exec {start_agent}", cwd=tmp_path, env=scene.environ(), stdout=PIPE, stderr=PIPE
+        f"exec {start_agent}", cwd=tmp_path, env=scene.environ(AGENT_RUNS_EXIT_TIMEOUT_S="50"), stdout=PIPE, stderr=PIPE
     )
     try:
         await until(lambda: _asks(scene), "the agent's question is stored")
