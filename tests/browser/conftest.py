@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.clean_page import CleanPage
 from tests.support.demo_runs import insert_demo_runs
 from tests.support.servers import TemplateDatabase
 from tests.support.viewer_process import running_viewer
 
+# Of what a page must show, and of what the browser must do. Playwright's own 5 s are short for a busy machine.
+_TIMEOUT_MS = 60_000
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -27,6 +29,7 @@ def chromium() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The browser of all tests."""
+    expect.set_options(timeout=_TIMEOUT_MS)
     async with async_playwright() as playwright:
         # A sandbox needs rights that containers and root do not have.
         browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
@@ -38,7 +41,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page without history. After the test: no error in its console, and no request to another origin."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(_TIMEOUT_MS)
     page = await context.new_page()
     watched = CleanPage(page)
     yield page

@@ -46,6 +46,7 @@ async def test_questions_are_answered_and_the_page_shows_when_the_answers_are_st
         await expect(page.locator(".inbox .question")).to_have_count(1)
         # On the page of the run, JSON can be sent; what is not JSON is refused before.
         await page.get_by_role("link", name="other").click()
+        await expect(page.locator("#live")).to_have_text("Live")  # the script runs
         await page.get_by_label("JSON").check()
         answer = page.get_by_label("Answer")
         await answer.fill("{later")

@@ -1,5 +1,6 @@
 """What people do with the viewer, in a real browser."""
 
+import asyncio
 import json
 import re
 
@@ -128,7 +129,7 @@ async def test_a_prompt_that_is_json_is_shown_as_its_messages_and_as_text_on_req
     await expect(prompt).to_contain_text('[{"role": "user", "content": "Two seats to Lisbon')
     # The whole event can be copied as JSON.
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await payload.get_by_role("button", name="Copy as JSON").click()
-    await expect(payload.get_by_role("button", name="Copied")).to_be_visible()
+    copy, done = (payload.get_by_role("button", name=name) for name in ("Copy as JSON", "Copied"))
+    await asyncio.gather(done.wait_for(), copy.click())  # waits from before the click: it is shown for two seconds
     copied = json.loads(await page.evaluate("navigator.clipboard.readText()"))
     assert (copied["seq"], copied["event"]["type"]) == (3, "llm_called")
