@@ -25,6 +25,7 @@ from agent_runs.emitter.stats import Stats
 KIB = 1024
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 UNBOUNDED = 10**9
+BUSY_S = 30.0  # a busy machine may need so long for what takes no time
 
 
 def record(run: str = "run", size: int = KIB, essential: bool = False, name: str = "e") -> Record:
@@ -286,8 +287,8 @@ def test_a_flush_ends_when_its_last_record_is_acknowledged() -> None:
     thread = Thread(target=queue.acknowledge, args=(records,))
     thread.start()
 
-    assert queue.flush(began + 10) == 0
-    assert monotonic() < began + 5
+    assert queue.flush(began + 2 * BUSY_S) == 0
+    assert monotonic() < began + BUSY_S
     thread.join()
 
 
@@ -298,7 +299,7 @@ def test_a_flush_returns_the_number_of_pending_events_at_its_deadline() -> None:
     began = monotonic()
 
     assert queue.flush(began + 0.1) == 3
-    assert 0.1 <= monotonic() - began < 2
+    assert 0.1 <= monotonic() - began < BUSY_S
     assert queue.flush(began - 1) == 3
     assert queue._buffer._barriers == []
 
@@ -356,9 +357,9 @@ def test_the_delivery_thread_does_not_wait_for_itself() -> None:
     queue.offer(record())
     began = monotonic()
 
-    assert queue.flush(began + 60) == 1
-    assert queue.drain(began + 60) == 1
-    assert monotonic() < began + 10
+    assert queue.flush(began + 2 * BUSY_S) == 1
+    assert queue.drain(began + 2 * BUSY_S) == 1
+    assert monotonic() < began + BUSY_S
 
 
 def test_a_drained_queue_has_recorded_every_drop() -> None:
@@ -372,7 +373,7 @@ def test_a_drained_queue_has_recorded_every_drop() -> None:
 
     thread = Thread(target=deliver)
     thread.start()
-    assert queue.drain(monotonic() + 10) == 0
+    assert queue.drain(monotonic() + BUSY_S) == 0
     thread.join()
     assert queue.stats() == Stats(emitted=155, sent=150, pending=0, dropped={"queue_full": 5}, recorded=5)
 
@@ -393,7 +394,7 @@ def test_giving_up_drops_pending_events_and_ends_a_flush() -> None:
     queue.close()
 
     assert queue.give_up() == 2
-    waiting.join(10)
+    waiting.join(30)
     assert not waiting.is_alive()
     # Later acknowledgements and replacements change nothing.
     queue.acknowledge(taken[2:3])
@@ -432,11 +433,11 @@ def block(queue: SendQueue) -> tuple[Thread, Event]:
 
     def update() -> None:
         is_inside.set()
-        proceed.wait(60)
+        proceed.wait(2 * BUSY_S)
 
     thread = Thread(target=queue._lock.run, args=(update,))
     thread.start()
-    assert is_inside.wait(10)
+    assert is_inside.wait(30)
     return thread, proceed
 
 
@@ -451,7 +452,7 @@ def test_an_agent_does_not_wait_for_an_update_that_does_not_end() -> None:
     queue.drop(b"run", DropReason.INVALID)
     assert queue.flush(monotonic() + 0.1) == 0
     assert queue.stats().emitted == 0
-    assert monotonic() - began < 5
+    assert monotonic() - began < BUSY_S
     assert not queue.is_empty
     # then the event and the drop are in the queue once the thread proceeds, in order and before a later event.
     proceed.set()
@@ -503,12 +504,12 @@ def test_a_signal_handler_does_not_wait_for_the_lock_of_the_thread_that_it_inter
             return
         began = monotonic()
         assert queue.offer(record()) is None
-        queue.drain(began + 5)
+        queue.drain(began + 2 * BUSY_S)
         waited.append(monotonic() - began)
 
     InterruptedLock(queue, interrupt)
     assert queue.offer(record()) is True
-    assert waited[0] < 1
+    assert waited[0] < BUSY_S
     assert len(queue.take()) == 2
 
 

@@ -91,6 +91,7 @@ def test_a_tool_call_has_further_fields_in_the_request_and_in_the_answer(emitter
 # --- names that are taken ---
 
 
+@pytest.mark.usefixtures("own_logs")
 @pytest.mark.parametrize("name", ["type", "id", "timestamp", "parent_event_id", "data"])
 def test_a_field_of_the_contract_is_never_replaced(
     emitter: RecordingEmitter, run: Run, name: str, caplog: pytest.LogCaptureFixture

@@ -145,6 +145,7 @@ WRONG: list[tuple[Any, dict[str, str] | None]] = [
 ]
 
 
+@pytest.mark.usefixtures("own_logs")
 @pytest.mark.parametrize(("given", "kept"), WRONG)
 def test_a_label_that_is_not_valid_is_left_out_with_a_warning_and_costs_no_event(
     given: Any, kept: dict[str, str] | None, caplog: pytest.LogCaptureFixture
