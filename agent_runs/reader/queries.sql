@@ -239,6 +239,23 @@ SELECT run_id, event_seq, id, parent_event_id, event_type, created_at, source_pa
  WHERE size_up_to <= $4 OR size_up_to = size
  ORDER BY run_id, event_seq
 
+-- events_of_runs --
+-- The next events of some runs, one run after the other, as many as fit in a size as stored, but at least one.
+-- $1 runs, $2 number of the last event before them of each, $3 number of the last event of each, $4 bytes
+SELECT run_id, event_seq, id, parent_event_id, event_type, created_at, source_partition, source_offset, raw,
+       CASE WHEN raw IS NULL THEN event_data END AS message
+  FROM (
+        SELECT *, sum(size) OVER (ORDER BY place, event_seq ROWS UNBOUNDED PRECEDING) AS size_up_to
+          FROM (
+                SELECT event.*, place, pg_column_size(event_data) + coalesce(pg_column_size(raw), 0) AS size
+                  FROM unnest($1::text[], $2::integer[], $3::integer[]) WITH ORDINALITY AS wanted (run_id, after, last, place)
+                  JOIN run_events AS event
+                    ON event.run_id = wanted.run_id AND event_seq > wanted.after AND event_seq <= wanted.last
+               ) AS next
+       ) AS sized
+ WHERE size_up_to <= $4 OR size_up_to = size
+ ORDER BY place, event_seq
+
 -- event_without_message --
 -- The next event of a run, without its message, which PostgreSQL could not return.
 -- $1 run, $2 number of the last event before it, $3 number of the last event or NULL, $4 types or NULL

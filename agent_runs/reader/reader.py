@@ -13,6 +13,7 @@ from agent_runs.reader.cursor import Position, decode_cursor, encode_cursor
 from agent_runs.reader.dead_letters import DeadLetters
 from agent_runs.reader.event_pages import EventQuery, event_of_row, event_pages, follow_pages
 from agent_runs.reader.event_structure import EventStructure
+from agent_runs.reader.events_of_runs import EventOfRun, pages_of_runs
 from agent_runs.reader.follow import Poll, RunChange, changes
 from agent_runs.reader.inbox import OpenQuestion
 from agent_runs.reader.last_events import read_last_events
@@ -118,6 +119,10 @@ class Reader(EventStructure, RunLookup, RunSource):
         if follow:
             return Stream(follow_pages(self._connections, query, after, Poll(self._settings.timeout_s)))
         return Stream(event_pages(self._connections, query, after))
+
+    def events_of_runs(self, runs: Sequence[RunSummary]) -> Stream[EventOfRun]:
+        """See `RunSource.events_of_runs`. Reads up to 1000 events of small runs with one query."""
+        return Stream(pages_of_runs(self._connections, runs))
 
     async def list_runs(
         self, filter: RunFilter | None = None, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None

@@ -1,17 +1,16 @@
 """`RunSource`: what can be asked about stored runs, wherever they are stored."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Final
 
 from agent_runs.reader.errors import ReaderError
 from agent_runs.reader.inbox import OpenQuestion, QuestionPage
-from agent_runs.reader.last_events import LAST_EVENTS
 from agent_runs.reader.llm_calls import LLM_TYPES, LlmCall, calls_of_pages, nth_call
 from agent_runs.reader.question_lines import QuestionLine, line_of_question
 from agent_runs.reader.run_filter import RunFilter
-from agent_runs.reader.runs import RunPage, RunSummary, StoredRun
-from agent_runs.reader.stored_events import StoredEvent
+from agent_runs.reader.runs import RunPage, RunSummary
+from agent_runs.reader.runs_by_id import RunsById
 from agent_runs.reader.stream import Stream
 from agent_runs.reader.tree import RelatedRuns, RunTree, tree_of
 from agent_runs.status import FINISHED, RunStatus
@@ -22,27 +21,8 @@ TREE_LIMIT: Final = 1000
 LOOKED_AT_CHILDREN: Final = 100
 
 
-class RunSource(ABC):
+class RunSource(RunsById):
     """Stored runs and their events. `Reader` is the implementation for PostgreSQL."""
-
-    @abstractmethod
-    async def get_summary(self, run_id: str) -> RunSummary | None:
-        """Return a run without its events; None if it does not exist."""
-
-    @abstractmethod
-    def get_run_events(
-        self, run_id: str, *, after: int = -1, until: int | None = None, types: Collection[str] | None = None
-    ) -> Stream[StoredEvent]:
-        """Iterate over the events of a run in the order of `seq`, with bounded memory.
-
-        A run that does not exist has no events.
-
-        Args:
-            run_id: the run.
-            after: begin with the event after this number.
-            until: end with the event of this number. None: with the last event that is stored.
-            types: only events of these types. None: of all types.
-        """
 
     @abstractmethod
     async def list_runs(
@@ -122,36 +102,6 @@ class RunSource(ABC):
     @abstractmethod
     async def related_runs(self, run_id: str, limit: int) -> RelatedRuns:
         """Return the ancestors and descendants of a run, at most `limit` of each; for `get_tree`."""
-
-    async def last_events(self, wanted: Sequence[tuple[RunSummary, str]]) -> list[StoredEvent | None]:
-        """Return of each run its last event of the type that is named with it; None if it has none.
-
-        That is nearly always among the last events of the run, which are looked at first.
-
-        Args:
-            wanted: different runs, each with the name of a type.
-        """
-        found: list[StoredEvent | None] = []
-        for run, name in wanted:
-            events: list[StoredEvent] = []
-            after = run.event_count - LAST_EVENTS - 1
-            if after > -1:
-                events = [event async for event in self.get_run_events(run.id, after=after, types=[name])]
-            events = events or [event async for event in self.get_run_events(run.id, types=[name])]
-            found.append(events[-1] if events else None)
-        return found
-
-    async def get_run(self, run_id: str) -> StoredRun | None:
-        """Return a run with all its events; None if it does not exist.
-
-        The events are loaded into memory. For a run that may be big, use `get_summary` and `get_run_events`.
-        """
-        run = await self.get_summary(run_id)
-        if run is None:
-            return None
-        # Events are never changed, so these are the events as of the moment when the summary was read.
-        events = [event async for event in self.get_run_events(run_id, until=run.event_count - 1)]
-        return StoredRun(**{name: getattr(run, name) for name in run.__struct_fields__}, events=events)
 
     async def get_runs_by_session(
         self, session_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None

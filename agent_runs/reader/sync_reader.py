@@ -144,6 +144,7 @@ class SyncReader(SyncRunSource[Reader]):
     """
 
     get_run_events: Callable[..., Iterator[StoredEvent]] = _iterating(Reader.get_run_events)  # with `follow`
+    events_of_runs = _iterating(Reader.events_of_runs)
     new_events = _blocking(Reader.new_events)
     follow_runs = _iterating(Reader.follow_runs)
     waiting_runs = _blocking(Reader.waiting_runs)

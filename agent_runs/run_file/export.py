@@ -8,12 +8,14 @@ from agent_runs.run_file.errors import RunNotFound, TooManyRuns
 from agent_runs.run_file.writer import RunWriter
 
 MAX_DESCENDANTS: Final = 100_000
+_BATCH_RUNS: Final = 500  # whose rows are read together
 
 
 async def export_runs(source: RunSource, run_ids: Sequence[str], file: BinaryIO) -> int:
     """Write runs to a file, in the order of their ids, and return the number of events written.
 
-    Needs memory for one page of events. Exporting a run twice writes equal bytes, unless events were added meanwhile.
+    Needs memory for 500 runs without their events, and for a page of events, which it reads together. Exporting a run
+    twice writes equal bytes, unless events were added meanwhile.
 
     Args:
         source: where the runs are.
@@ -21,23 +23,46 @@ async def export_runs(source: RunSource, run_ids: Sequence[str], file: BinaryIO)
         file: a binary file.
 
     Raises:
-        RunNotFound: there is no such run; then nothing was written.
+        RunNotFound: there is no such run; then nothing was written, unless the run was deleted meanwhile.
         ReaderError: the source could not be read; then the file is incomplete, and reading it fails.
     """
-    runs = [await _summary(source, run_id) for run_id in dict.fromkeys(run_ids)]
-    for run, following in zip(runs, [*runs[1:], None], strict=True):
+    wanted = list(dict.fromkeys(run_ids))
+    batches = [wanted[start : start + _BATCH_RUNS] for start in range(0, len(wanted), _BATCH_RUNS)]
+    if len(batches) > 1:
+        for batch in batches:
+            await _summaries(source, batch)
+    count = 0
+    firsts = [batch[0] for batch in batches]
+    for batch, following in zip(batches, [*firsts[1:], None], strict=True):
+        runs = await _summaries(source, batch)
+        await _write(source, runs, following, file)
+        count += sum(run.event_count for run in runs)
+    return count
+
+
+async def _summaries(source: RunSource, run_ids: Sequence[str]) -> list[RunSummary]:
+    """Return runs without their events, in the order of their ids.
+
+    Raises:
+        RunNotFound: one does not exist.
+    """
+    found = await source.get_summaries(run_ids)
+    for run_id in run_ids:
+        if run_id not in found:
+            raise RunNotFound(run_id)
+    return [found[run_id] for run_id in run_ids]
+
+
+async def _write(source: RunSource, runs: Sequence[RunSummary], following: str | None, file: BinaryIO) -> None:
+    """Write runs; `following` is the id of the run that is written after them."""
+    events = aiter(source.events_of_runs(runs))
+    event = await anext(events, None)
+    for run, next_run_id in zip(runs, [*(run.id for run in runs[1:]), following], strict=True):
         writer = RunWriter(file, run)
-        async for event in source.get_run_events(run.id, until=run.event_count - 1):
-            writer.write(event)
-        writer.end(following.id if following else None)
-    return sum(run.event_count for run in runs)
-
-
-async def _summary(source: RunSource, run_id: str) -> RunSummary:
-    run = await source.get_summary(run_id)
-    if run is None:
-        raise RunNotFound(run_id)
-    return run
+        while event is not None and event.run_id == run.id:
+            writer.write(event.stored)
+            event = await anext(events, None)
+        writer.end(next_run_id)
 
 
 async def with_descendants(source: RunSource, run_ids: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from agent_runs.status import RunStatus
 from tests.support.messages import event
 from tests.support.servers.clients import connect, execute
 from tests.support.servers.logins import READER, login
-from tests.support.stored_runs import at, insert_run
+from tests.support.stored_runs import at, insert_event, insert_run
 
 CALL = {"model": "m", "system_prompt": "s", "user_prompt": "u", "raw_response": "r"}
 
@@ -84,6 +84,33 @@ async def test_events_can_be_read_from_one_number_to_another(database: str, read
 
     assert [found.seq async for found in reader.get_run_events("run", after=1)] == [2, 3, 4]
     assert [found.seq async for found in reader.get_run_events("run", after=0, until=2)] == [1, 2]
+
+
+async def test_the_events_of_many_runs_come_run_by_run_in_bounded_pages(
+    database: str, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given small runs, of which one has no events and one a later event, and a run that fills a page,
+    messages = {
+        "z": [event("a"), event("x", data="x" * 9000), event("c")],
+        "a": [],
+        "m": [event("a"), event("d"), event("c")],
+        "k": [event(f"e{n}") for n in range(8)],
+        "b": [event("a")],
+    }
+    for run_id, values in messages.items():
+        await insert_run(database, run_id, 0, values)
+    summaries = await reader.get_summaries(list(messages))
+    await insert_event(database, "b", 1, event("later"))
+    for has_damage in (False, True):
+        if has_damage:  # PostgreSQL fails to return an event
+            await execute(database, UNREADABLE)
+        single = {run_id: [found async for found in reader.get_run_events(run_id)] for run_id in messages}
+        # when their events are read in pages of any size, then they are those of each run, without the later one.
+        for count, size in ((1000, 1 << 20), (1000, 100), (1000, 300), (6, 100), (4, 1 << 20)):
+            monkeypatch.setattr("agent_runs.reader.events_of_runs.MAX_EVENTS", count)
+            monkeypatch.setattr("agent_runs.reader.events_of_runs.MAX_STORED_BYTES", size)
+            found = [each async for each in reader.events_of_runs([summaries[run_id] for run_id in messages])]
+            assert found == [(run_id, each) for run_id in messages for each in single[run_id] if each.id != "later"]
 
 
 async def test_text_that_jsonb_cannot_store_is_exact(database: str, reader: Reader) -> None:
@@ -400,7 +427,7 @@ async def test_the_children_that_have_not_ended_are_found_for_many_parents(datab
 
 async def test_a_list_by_labels_can_use_the_index_of_labels(database: str) -> None:
     # Given a planner that reads a table or an index in order only if nothing else is possible,
-    conditions = (*(None,) * 9, False, '{"team": "blue"}', False, None, None, 51)
+    conditions = (*(None,) * 9, False, '{"team": "blue"}', False, False, None, None, 51)
     async with connect(database) as connection:
         await connection.execute("SET enable_seqscan = off; SET enable_indexscan = off")
         # when it plans the list of a label, then it uses the index of labels, also for a label that is rare.
