@@ -38,7 +38,7 @@ BEGIN
     -- What people and dashboards need.
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'agent_runs_reader') THEN
         GRANT SELECT ON agent_runs, run_events, consumer_offsets, dead_letters, dead_letter_history, accepted_losses,
-            _pogo_migration, failed_runs, open_questions, silent_runs, model_calls TO agent_runs_reader;
+            _pogo_migration, failed_runs, open_questions, waiting_runs, holes, silent_runs, model_calls TO agent_runs_reader;
         GRANT SELECT ON SEQUENCE dead_letters_id_seq, dead_letter_history_id_seq, accepted_losses_id_seq TO agent_runs_reader;
     END IF;
 END

@@ -31,7 +31,14 @@ INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_a
 VALUES ('e3', 'root', 3, 'run_waiting', '{"reason": "the child"}', now(), 0, 3),
        ('e0', 'grandchild', 0, 'run_failed', '{"error": "first"}', now(), 0, 4),
        ('e1', 'grandchild', 1, 'run_failed', '{"error": "out of money"}', now(), 0, 5),
-       ('e2', 'grandchild', 2, 'input', '{}', now(), 0, 6);
+       ('e2', 'grandchild', 2, 'input', '{}', now(), 0, 6),
+       ('e0', 'child', 0, 'events_dropped', '{"count": 5, "reason": "queue_full", "types": {"input": 4}}', now(), 0, 7);
+INSERT INTO agent_runs (id, agent_id, status, created_at, updated_at, event_count, status_changed_at)
+VALUES ('limited', 'polite', 'waiting', '2026-01-01 12:00', '2026-01-01 12:00', 1, '2026-01-01 12:00'),
+       ('spawner', 'boss', 'waiting', '2025-12-31', '2025-12-31', 1, '2025-12-31');
+UPDATE agent_runs SET open_questions = '[{"id": "e0", "tool_name": "spawn_agent"}]' WHERE id = 'spawner';
+INSERT INTO run_events (id, run_id, event_seq, event_type, event_data, created_at, source_partition, source_offset)
+VALUES ('e0', 'limited', 0, 'run_waiting', '{"reason": "rate limit"}', now(), 0, 8);
 INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, headers, reason, detail)
 VALUES ('t', 0, 3, now(), '[]', 'not_json', 'the value is null'),
        ('t', 0, 4, now(), '[]', 'not_json', 'the value is empty');
@@ -43,14 +50,19 @@ EXPECTED: dict[str, list[str]] = {
     "agents have failed most": ["worker|2|1"],
     "silent for more than an hour": ["child|worker|2026-01-03 00:00:00+00|"],
     "third call of a model": ["3|m||prompt 2|"],
-    "questions are open": ["root|planner|e1|", "root|planner|e2|"],
-    "runs wait, since when": ["root|planner|2026-01-02 00:00:00+00|the child|"],
+    "questions are open": ["spawner|boss|e0|spawn_agent|", "root|planner|e1|", "root|planner|e2|"],
+    "runs wait, since when": [
+        "limited|polite|2026-01-01 12:00:00+00|other|rate limit|0",
+        "root|planner|2026-01-02 00:00:00+00|answer||1",
+        "spawner|boss|2025-12-31 00:00:00+00|child||0",
+    ],
+    "runs wait for what": ["answer|1|", "child|1|", "other|1|2026-01-01 12:00:00+00"],
     "by their labels": ["child|worker|running|"],
     "tree of children": ["root|planner", "  child|worker", "    grandchild|worker"],
     "rejected today": ["not_json|2"],
     "history of one run": ["0|", "1|", "2|", "3|"],
     "newest runs of one agent": ["child|running"],
-    "miss events that their producer": ["child|worker|5"],
+    "miss events that their producer": ['child|worker|0|5|queue_full|{"input": 4}'],
 }
 
 
