@@ -16,10 +16,15 @@ from viewer.settings import ViewerSettings, is_loopback
 
 MAX_NAME: Final = 255  # characters of the name of a user
 MAX_WRONG_TOKENS: Final = 100  # of one client in `_WINDOW_S`
+STATIC_PATH: Final = "/static/"
 _WINDOW_S: Final = 60.0
 _MAX_CLIENTS: Final = 10_000
 # A name or an IPv4 address, or an IPv6 address in brackets; no user, no path.
 _HOST: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_REMEDY: Final = (
+    "The viewer needs its token, the value of `AGENT_RUNS_VIEWER_TOKEN`. Load the page again, and type the token as "
+    "the password, with any user name."
+)
 _REALM: Final = {"WWW-Authenticate": 'Basic realm="Agent Runs", charset="UTF-8"'}
 
 
@@ -70,7 +75,8 @@ class Access:
         )
 
     def _wrong_token(self, scope: Scope, headers: Headers) -> Failure | None:
-        if self._token is None:
+        # The page that asks for the token has a style, too. The files are those of the program, and hold no secret.
+        if self._token is None or scope["path"].startswith(STATIC_PATH):
             return None
         client = _address_of(scope)
         if wait_s := self._wrong_tokens.wait_s(client):
@@ -84,7 +90,7 @@ class Access:
             return None
         if authorization:
             self._wrong_tokens.add(client)
-        return Failure(401, "The viewer needs its token: as the password, with any user name.", headers=_REALM)
+        return Failure(401, _REMEDY, headers=_REALM)
 
 
 class WrongTokens:

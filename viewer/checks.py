@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from viewer.access import Access
+from viewer.access import STATIC_PATH, Access
 from viewer.errors import Failure, failure_response
 
 # No script or style of a page is inline, and nothing is loaded from elsewhere. `require-trusted-types-for` refuses
@@ -60,7 +60,7 @@ class Checks:
             await self._app(scope, receive, send)
             return
 
-        is_static = scope["path"].startswith("/static/")
+        is_static = scope["path"].startswith(STATIC_PATH)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -7,6 +7,7 @@ from viewer.html import Child, el
 from viewer.layout import page
 
 _TITLES: Final = {
+    401: "Token needed",
     404: "Not found",
     421: "Wrong host",
     502: "The answer is not confirmed",
@@ -33,7 +34,7 @@ def error_page(status: int, sentence: str, retry_s: int | None) -> bytes:
             el("p", f"This page tries again every {retry_s} seconds.", class_="dim", role="status")
             if retry_s
             else None,
-            el("p", el("a", "All runs", href="/")),
+            el("p", el("a", "Load again", href="") if status == 401 else el("a", "All runs", href="/")),
             class_="empty",
         ),
         refresh_s=retry_s,

@@ -16,6 +16,7 @@ from agent_runs.times import time_text
 Child = Element | str | None | Iterable["Child"]
 
 _MAX_ESCAPES: Final = 2000  # of one text that are marked as escapes; a text of nothing else must not fill the memory
+_UNITS: Final = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -43,14 +44,20 @@ def text_block(text: str) -> Element:
 
 
 def time_element(at: datetime) -> Element:
-    """Return a time, which the browser shows as the time since then; the time itself is its title."""
-    text = time_text(at)
-    return el("time", text, datetime=at.astimezone(UTC).isoformat(), title=text)
+    """Return a time as the time since then, which the script `times` keeps true; the time itself is its title."""
+    return el("time", _ago(at), datetime=at.astimezone(UTC).isoformat(), title=time_text(at))
 
 
 def both_times(at: datetime) -> Element:
     """Return a time as it is, and the time since then."""
     return el("span", el("span", time_text(at), class_="absolute"), " ", time_element(at), class_="times")
+
+
+def _ago(at: datetime) -> str:
+    """Return the time since then as the script writes it: another text would move what is beside it."""
+    seconds = max(0, round((datetime.now(UTC) - at).total_seconds()))
+    unit, size = next(((name, size) for name, size in _UNITS if seconds >= size), _UNITS[-1])
+    return f"{seconds // size}{unit} ago"
 
 
 def document(root: Element) -> bytes:

@@ -57,7 +57,11 @@ def page(title: str, *content: Child, script: str | None = None, refresh_s: int 
         el("link", rel="icon", href="/static/icon.svg", type="image/svg+xml"),
         el("link", rel="stylesheet", href="/static/viewer.css"),
         [el("link", rel="modulepreload", href=f"/static/{name}") for name in needed],
-        [el("script", type="module", src=f"/static/{name}") for name in scripts],
+        # The first one before the first paint, so that times in the zone of the browser are not first shown in UTC.
+        [
+            el("script", type="module", src=f"/static/{name}", blocking="render" if name == scripts[0] else None)
+            for name in scripts
+        ],
     )
     skip = el("a", "Skip to the content", href="#main", class_="skip")
     body = el("body", skip, _bar(title), el("main", *content, id="main", tabindex="-1"), keys_dialog())

@@ -96,8 +96,9 @@ def _heading(run: RunSummary) -> Element:
             ("Last event", el("span", both_times(run.updated_at), id="run-updated")),
             ("Duration", f"{duration_text(run.updated_at - run.created_at)}{so_far}"),
             ("Events", el("span", f"{run.event_count:,}", id="run-events")),
-            ("Tokens", el("span", "…", id="run-usage", data_api=Address(run.id).api("/usage"))),
             ("Labels", labels or None),
+            # Last, and with a place for the text that comes later, which then moves nothing.
+            ("Tokens", el("span", "…", id="run-usage", data_api=Address(run.id).api("/usage"))),
         ),
         class_="heading",
     )

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import re
+from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.accessibility import violations
 from tests.support.demo_runs import BOOKING, QUESTION, REFUND, RESEARCH, TRIP
+from tests.support.viewer_process import running_viewer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,6 +57,29 @@ async def test_the_children_of_runs_can_be_left_out_of_the_list(page: Page, desk
     await expect(page.get_by_role("link", name=RESEARCH, exact=True)).to_be_visible()
     await expect(page.get_by_label("Top-level runs only")).to_be_checked()
     assert page.url.endswith("/?session=session-katherine&top_level=1")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_who_has_a_wrong_token_is_told_what_to_type(
+    browser: Browser, tmp_path: Path, scheme: Literal["light", "dark"]
+) -> None:
+    # No page of this test reads PostgreSQL.
+    async with running_viewer("postgresql://127.0.0.1:1/none", tmp_path, AGENT_RUNS_VIEWER_TOKEN="a" * 16) as port:
+        context = await browser.new_context(
+            color_scheme=scheme,
+            viewport={"width": 400, "height": 700},
+            http_credentials={"username": "ada", "password": "wrong"},
+        )
+        page = await context.new_page()
+        await page.goto(f"http://127.0.0.1:{port}/")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Token needed")
+        await expect(page.locator("main code")).to_have_text("AGENT_RUNS_VIEWER_TOKEN")
+        assert (
+            await page.evaluate("getComputedStyle(document.querySelector('.bar')).display") == "flex"
+        )  # it has a style
+        assert await page.evaluate("document.documentElement.scrollWidth") == 400
+        assert await violations(page) == []
+        await context.close()
 
 
 async def test_the_difference_of_the_third_prompt_is_read(page: Page, desk: str) -> None:
@@ -110,6 +136,9 @@ async def test_on_a_narrow_screen_no_page_scrolls_sideways(page: Page, desk: str
         await page.goto(desk + path)
         await page.wait_for_load_state()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 400, path
+        assert await page.locator(".bar nav").evaluate("nav => nav.clientHeight") < 48, (
+            path
+        )  # its links are in one line
 
 
 async def test_a_question_is_seen_with_its_text(page: Page, desk: str) -> None:

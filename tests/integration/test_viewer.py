@@ -416,7 +416,9 @@ async def test_with_a_token_only_requests_that_have_it_are_answered(database: st
         ):
             answer = await get(port, "/api/status", Authorization=wrong)
             assert (answer.status, answer.headers["www-authenticate"][:12]) == (401, "Basic realm=")
-        assert (await get(port, "/static/viewer.css")).status == 401
+        # The page that asks for the token has its style,
+        assert (await get(port, "/static/viewer.css")).status == 200
+        assert (await get(port, "/static/../api/runs")).status == 404
         for right in (f"Bearer {TOKEN}", f"bearer  {TOKEN}", basic("", TOKEN), basic("ada", TOKEN)):
             assert (await get(port, "/api/status", Authorization=right, Host="runs.example.org")).status == 200
 

@@ -16,6 +16,7 @@ def scope(client: str = "10.0.0.1", **headers: str) -> Scope:
     named = {"host": "127.0.0.1", **headers}
     return {
         "type": "http",
+        "path": "/",
         "client": (client, 1),
         "headers": [(name.replace("_", "-").encode(), text.encode()) for name, text in named.items()],
     }

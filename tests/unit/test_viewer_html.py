@@ -1,9 +1,10 @@
 """Pages are trees: nothing in them is taken for HTML."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from viewer.dead_letter_page import pretty
-from viewer.html import document, el
+from viewer.html import document, el, time_element
 
 SCRIPT = "<script>alert(1)</script>\"'&"
 
@@ -52,3 +53,10 @@ def test_a_deep_value_of_a_dead_letter_is_not_indented_without_limit() -> None:
     assert pretty(deep) == deep.decode()
     assert pretty(b'{"a":[1]}') == '{\n  "a": [\n    1\n  ]\n}'
     assert pretty(b"{\xff") == "{\\xff"
+
+
+def test_a_time_has_the_text_that_the_script_shows() -> None:
+    now = datetime.now(UTC)
+    for ago, text in (({"minutes": 90}, "1h ago"), ({"days": 400}, "400d ago"), ({"hours": -1}, "0s ago")):
+        made = time_element(now - timedelta(**ago))
+        assert (made.text, made.get("datetime")) == (text, (now - timedelta(**ago)).isoformat())
