@@ -85,11 +85,19 @@ def _target(path: Path | None) -> Iterator[BinaryIO]:
     path = path.resolve()
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        with partial.open("wb") as file:
+        with _created(partial, path) as file:
             yield file
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _created(partial: Path, path: Path) -> BinaryIO:
+    """Create the file `partial`, which becomes `path`; an error names `path`, the file that was asked for."""
+    try:
+        return partial.open("wb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @click.command("import")
