@@ -10,6 +10,7 @@ import click
 
 from agent_runs.cli.agents import agents_command
 from agent_runs.cli.answer import answer_command
+from agent_runs.cli.arguments import check_encoding
 from agent_runs.cli.completion import completion_command
 from agent_runs.cli.diff import diff_command
 from agent_runs.cli.emit import emit_command
@@ -22,7 +23,6 @@ from agent_runs.cli.replay import replay_command
 from agent_runs.cli.runs import runs_command
 from agent_runs.cli.show import show_command
 from agent_runs.cli.status import status_command
-from agent_runs.codec.lossy_json import LONE_SURROGATE
 from agent_runs.errors import AgentRunsError, SettingsError, Undelivered
 from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, InvalidCursor, MissingExtra
@@ -101,13 +101,6 @@ def main() -> NoReturn:
     sys.exit(_run())
 
 
-def _check_encoding(arguments: list[str]) -> None:
-    """Require that each argument is text; Python replaces bytes that are not by lone surrogates."""
-    for argument in arguments:
-        if LONE_SURROGATE.search(argument):
-            raise click.UsageError(f"{argument!a} is not text in the locale's encoding: set LC_ALL=C.UTF-8")
-
-
 def _text_of(error: BaseException) -> str:
     """Return the message of an error; of one of the system, without its number."""
     if isinstance(error, OSError) and error.strerror:
@@ -117,7 +110,7 @@ def _text_of(error: BaseException) -> str:
 
 def _run() -> int:
     try:
-        _check_encoding(sys.argv)
+        check_encoding(sys.argv)
         result = cli(prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:

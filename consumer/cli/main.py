@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from agent_runs.cli.arguments import check_encoding
 from agent_runs.errors import SettingsError
 from agent_runs.escaping import escape_line, escape_lines
 from consumer.cli import output
@@ -160,6 +161,7 @@ def main() -> None:
     An expected error is printed as one line per problem, any other error as a traceback.
     """
     try:
+        check_encoding(sys.argv)
         code = cli(prog_name="agent-runs-consumer", standalone_mode=False)
     except click.ClickException as error:
         error.show()

@@ -14,6 +14,7 @@ from consumer.cli.verify import verify_command
         (("verify",), KeyboardInterrupt(), 130, ""),
         (("verify",), ValueError("a bug"), 3, "a bug"),
         (("verify", "--sample", "0%"), None, 2, "'0%' is not a percentage"),
+        (("verify", "--run", "\udcff"), None, 2, "is not text in the locale's encoding: set LC_ALL=C.UTF-8"),
         (("nonsense",), None, 2, "No such command 'nonsense'"),
         ((), None, 2, "Usage:"),
         (("verify", "--help"), None, 0, ""),
