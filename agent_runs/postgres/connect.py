@@ -6,6 +6,7 @@ libpq and from files in the home directory.
 
 import asyncio
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ def _parameters(url: DatabaseUrl, application_name: str) -> dict[str, Any]:
         "database": url.database,
         "direct_tls": url.tls.get("sslnegotiation") == "direct",
         "target_session_attrs": "any",
+        "krbsrvname": "postgres",  # libpq's default
+        "gsslib": "sspi" if sys.platform == "win32" else "gssapi",  # the driver's default
         "timeout": None,
         # Further settings are set by statements, which connection poolers allow.
         "server_settings": {**url.server_settings, "application_name": application_name},

@@ -247,6 +247,7 @@ async def test_files_of_the_home_directory_and_variables_of_libpq_have_no_effect
         "PGTARGETSESSIONATTRS": "standby",
         "PGPASSFILE": "/nowhere",
         "PGPORT": "none",
+        "PGGSSLIB": "none",
     }
     # when a consumer starts, then it connects.
     await scene.run_until_end(**variables)
