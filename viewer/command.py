@@ -4,6 +4,8 @@ import os
 import sys
 from typing import NoReturn
 
+from agent_runs.standard_streams import open_closed_streams
+
 _USAGE = 2
 _HELP = """Usage: agent-runs-viewer
 
@@ -14,6 +16,7 @@ AGENT_RUNS_VIEWER_HOST and AGENT_RUNS_VIEWER_PORT are where it listens (127.0.0.
 
 def main() -> NoReturn:
     """Run the viewer, and exit: 0 after a signal, 2 for wrong settings or an unsuitable database, 3 unexpectedly."""
+    open_closed_streams()
     if sys.argv[1:]:
         _end_with_help(sys.argv[1:])
     try:

@@ -3,5 +3,5 @@
 Install it with the extra `cli`. `docs/command-line.md` describes the commands.
 
 May import: codec, errors, escaping, events, ids, kafka, labels, publishing, reader, replay, run_file, service_command,
-settings, status, times, click, rich.
+settings, standard_streams, status, times, click, rich.
 """

@@ -28,6 +28,7 @@ from agent_runs.escaping import escape_line, escape_lines
 from agent_runs.reader import DatabaseNotReady, DatabaseUnavailable, InvalidCursor, MissingExtra
 from agent_runs.replay import NoSuchPosition
 from agent_runs.run_file import InvalidRunFile, PageTooLarge, RunNotFound, TooManyRuns
+from agent_runs.standard_streams import open_closed_streams
 
 PROGRAM: Final = "agent-runs"
 _UNEXPECTED: Final = 3
@@ -95,6 +96,7 @@ for command in (
 
 def main() -> NoReturn:
     """Run a command, print its error as one line per problem if it fails, and exit."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal may not have every character

@@ -11,6 +11,7 @@ import click
 from agent_runs.cli.arguments import check_encoding
 from agent_runs.errors import SettingsError
 from agent_runs.escaping import escape_line, escape_lines
+from agent_runs.standard_streams import open_closed_streams
 from consumer.cli import output
 from consumer.cli.command import run, run_repeated, run_with_session
 from consumer.cli.dead_letters import dead_letters_group
@@ -160,6 +161,7 @@ def main() -> None:
 
     An expected error is printed as one line per problem, any other error as a traceback.
     """
+    open_closed_streams()
     try:
         check_encoding(sys.argv)
         code = cli(prog_name="agent-runs-consumer", standalone_mode=False)
