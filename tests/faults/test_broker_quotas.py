@@ -17,7 +17,12 @@ RECORD_BYTES = 10_000
 RECORDS = 99
 BYTES_PER_S = 100_000  # so the broker admits 20 records in a fetch (2 s, see ProxiedKafka), and needs 10 s for all
 SOME = 30
-SETTINGS = {"AGENT_RUNS_SESSION_TIMEOUT_S": "20"}  # for a busy machine
+# For a busy machine.
+SETTINGS = {
+    "AGENT_RUNS_SESSION_TIMEOUT_S": "20",
+    "AGENT_RUNS_CONNECT_TIMEOUT_S": "20",
+    "AGENT_RUNS_LOCK_TIMEOUT_S": "20",
+}
 
 
 async def test_a_throttled_consumer_makes_steady_progress_in_all_partitions_and_stays_a_member(

@@ -30,7 +30,8 @@ from tests.support.workloads.mixed import large_events
 
 LONG_LOCK_TIMEOUT = {"AGENT_RUNS_LOCK_TIMEOUT_S": "60"}
 # Small enough for a backlog of a few megabytes to show whether fetching is held back.
-SMALL_BATCHES = {"AGENT_RUNS_BATCH_RECORDS": "100", "AGENT_RUNS_FETCH_BYTES": "262144"}
+SMALL_BATCHES = {"AGENT_RUNS_BATCH_RECORDS": "100", "AGENT_RUNS_FETCH_BYTES": "262144", "AGENT_RUNS_LANES": "1"}
+SESSION = {"AGENT_RUNS_SESSION_TIMEOUT_S": "4"}
 # Raised once each by the next COPY of events: a serialization failure, a full disk, no memory, a cancel, an I/O error.
 SQLSTATES = ["40001", "53100", "53200", "57014", "58030"]
 RAISE_ERRORS = f"""
@@ -169,14 +170,14 @@ async def test_a_full_disk_is_waited_for_until_there_is_room(
 async def test_a_slow_database_delays_fetches_and_not_heartbeats(scene: Scene, rng: Random) -> None:
     # Given a consumer that has stored some events,
     async with DatabaseProxy(scene.database) as proxy:
-        consumer = scene.start(DATABASE_URL=proxy.database_url, **SMALL_BATCHES)
+        consumer = scene.start(DATABASE_URL=proxy.database_url, **SMALL_BATCHES, **SESSION)
         await scene.publish(*large_events(rng, 1_000))
         await scene.wait_until_drained()
         before = consumer.peak_mib
         # when every COMMIT takes 200 ms, and 32 MB are to be stored,
         proxy.write_delay_s = 0.2
         await scene.publish(*large_events(rng, 8_000))
-        await scene.wait_for_more(2_500)  # takes longer than the session timeout
+        await scene.wait_for_more(2_500)  # takes 25 COMMITs, and so longer than the session timeout
         # then it has fetched only the current batches and the next ones, and is still a member of the group.
         print(f"grown by {consumer.peak_mib - before:.1f} MiB")
         assert consumer.peak_mib < before + 35  # it would be 50 if everything were fetched

@@ -9,6 +9,7 @@ from deploy.local import Kafka
 from deploy.local.ports import HOST, free_port
 from tests.support.servers.acls import add_acls, remove_acls
 from tests.support.servers.listeners import Listener, listener_properties
+from tests.support.servers.open_servers import NEVER_KILLED
 
 __all__ = [
     "MAX_GROUP_SIZE",
@@ -47,6 +48,7 @@ class AuthorizingKafka(Kafka):
             "listener.name.sasl_plaintext.plain.sasl.jaas.config": login,
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
+            **NEVER_KILLED,
             "group.max.size": str(MAX_GROUP_SIZE),
             "group.min.session.timeout.ms": str(int(MIN_SESSION_TIMEOUT_S * 1000)),
             "group.max.session.timeout.ms": str(int(MAX_SESSION_TIMEOUT_S * 1000)),
