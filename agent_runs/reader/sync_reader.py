@@ -70,8 +70,10 @@ class SyncRunSource(Generic[_Source]):
         self._thread.start()
 
     get_summary = _blocking(RunSource.get_summary)
+    get_summaries = _blocking(RunSource.get_summaries)
     get_run = _blocking(RunSource.get_run)
     get_run_events = _iterating(RunSource.get_run_events)
+    events_of_runs = _iterating(RunSource.events_of_runs)
     list_runs = _blocking(RunSource.list_runs)
     related_runs = _blocking(RunSource.related_runs)
     waiting_runs = _blocking(RunSource.waiting_runs)
@@ -144,11 +146,9 @@ class SyncReader(SyncRunSource[Reader]):
     """
 
     get_run_events: Callable[..., Iterator[StoredEvent]] = _iterating(Reader.get_run_events)  # with `follow`
-    events_of_runs = _iterating(Reader.events_of_runs)
     new_events = _blocking(Reader.new_events)
     follow_runs = _iterating(Reader.follow_runs)
     waiting_runs = _blocking(Reader.waiting_runs)
-    get_summaries = _blocking(Reader.get_summaries)
     find = _blocking(Reader.find)
     store_status = _blocking(Reader.store_status)
     count_by_status = _blocking(Reader.count_by_status)
