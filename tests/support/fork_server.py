@@ -80,7 +80,9 @@ def _report_ended(control: socket.socket) -> None:
 def _receive(control: socket.socket, length: int) -> bytes:
     data = b""
     while len(data) < length:
-        data += control.recv(length - len(data))
+        if not (part := control.recv(length - len(data))):
+            sys.exit()  # the tests were killed while they sent the request
+        data += part
     return data
 
 
