@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIG_DFL, SIGINT, SIGTERM, signal
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple, Protocol
 
@@ -105,11 +105,13 @@ class Scene:
     async def consume(self, **settings: str) -> None:
         """Run the service to the end of the log in this process; that is faster than starting another process."""
         settings = {"AGENT_RUNS_GROUP": self.until_end_group, **settings}
+        before = {number: signal(number, SIG_DFL) for number in (SIGINT, SIGTERM)}
         try:
             await serve(read_config(self.environ(**settings)), to_end=True)
         finally:
-            for number in (SIGINT, SIGTERM):  # the event loop may be that of all tests
+            for number, handler in before.items():
                 asyncio.get_running_loop().remove_signal_handler(number)
+                signal(number, handler)
 
     async def run_until_end(self, **settings: str) -> None:
         """Run `python -m consumer run --until-end`; it must succeed."""
