@@ -1,4 +1,4 @@
-"""Checks the addresses of KAFKA_BOOTSTRAP_SERVERS: `host[:port][,host[:port]…]`."""
+"""Checks the names of hosts, and the addresses of KAFKA_BOOTSTRAP_SERVERS: `host[:port][,host[:port]…]`."""
 
 import re
 from typing import Final
@@ -18,18 +18,18 @@ def address_problems(servers: str) -> list[str]:
     ]
 
 
-def _is_valid(address: str) -> bool:
-    match = _ADDRESS.fullmatch(address)
-    return match is not None and 0 < int(match["port"] or 1) < 65_536 and _can_be_looked_up(match["name"] or "")
-
-
-def _can_be_looked_up(host: str) -> bool:
-    """Whether a host name can be asked of DNS: no part between its dots is empty or has more than 63 characters."""
+def can_be_looked_up(host: str) -> bool:
+    """Return whether DNS can be asked for a host: no part between its dots is empty or has more than 63 characters."""
     try:
         host.encode("idna")  # as the socket module does before the look-up
     except UnicodeError:
         return False
     return True
+
+
+def _is_valid(address: str) -> bool:
+    match = _ADDRESS.fullmatch(address)
+    return match is not None and 0 < int(match["port"] or 1) < 65_536 and can_be_looked_up(match["name"] or "")
 
 
 def _got(address: str) -> str:

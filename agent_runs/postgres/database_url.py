@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
+from agent_runs.server_addresses import can_be_looked_up
+
 _DEFAULT_PORT: Final = 5432
 _SCHEME: Final = re.compile(r"postgres(?:ql)?://")
 _HOST: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/]*)(?::(?P<port>\d*))?")
@@ -177,17 +179,9 @@ def _host_and_port(place: str) -> tuple[str, str | None]:
     host = unquote(match["host"].strip("[]"))
     if not host:
         raise InvalidUrl(f"names no host; {_FORM}, or ?host=/directory for a Unix socket")
-    if not _can_be_looked_up(host):
+    if not can_be_looked_up(host):
         raise InvalidUrl(f"has a host with a part, between its dots, that is empty or too long; {_FORM}")
     return host, match["port"]
-
-
-def _can_be_looked_up(host: str) -> bool:
-    try:
-        host.encode("idna")  # as the socket module does before it asks DNS
-    except UnicodeError:
-        return False
-    return True
 
 
 def _decoded(text: str) -> str:
