@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from secrets import randbits
+from signal import SIG_IGN, SIGINT, default_int_handler, getsignal, signal
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TypeVar
@@ -38,6 +39,8 @@ LONG_FIRST = {"faults": 0, "acceptance": 1, "integration": 2, "browser": 3}
 
 def pytest_configure(config: pytest.Config) -> None:
     """With `-n`, the controlling process opens the servers for all workers."""
+    if getsignal(SIGINT) is SIG_IGN:  # as a shell starts programs in the background: the tests' processes inherit it
+        signal(SIGINT, default_int_handler)
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         opened = ExitStack()
         config.add_cleanup(opened.close)
