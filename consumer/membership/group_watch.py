@@ -1,6 +1,7 @@
 """Watches the consumer group while this process is a member: other applications in it, and members that have ended."""
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -77,7 +78,9 @@ class GroupWatch:
                     self._members = members
                     self._observer.on_group(members)
                     self._instance.check(members)
-            await asyncio.sleep(_READ_INTERVAL_S)
+            # At random: two processes with one group instance id replace each other at regular intervals too, and would
+            # always read when each is the member.
+            await asyncio.sleep(_READ_INTERVAL_S * random.uniform(0.5, 1.5))  # noqa: S311  # not used for security
 
     async def _remove_ended_members(self) -> None:
         failures = 0
