@@ -153,7 +153,7 @@ async def test_a_batch_that_expands_too_much_is_skipped_and_verify_knows_it_by_a
     await scene.assert_consistent()
 
 
-@pytest.mark.parametrize("loses_dead_letters", [False, True])
+@pytest.mark.parametrize("loses_dead_letters", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_a_record_that_loses_the_connection_is_skipped_and_one_that_does_not_is_stored(
     scene: Scene, *, loses_dead_letters: bool
 ) -> None:
