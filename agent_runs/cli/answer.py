@@ -47,7 +47,7 @@ def answer_command(  # noqa: PLR0913  # the options of the command
     """Answer a question of a run, so that its agent continues.
 
     Publishes a `tool_succeeded` of the request, with the result {"answer": TEXT}. A question that is answered already
-    is refused, and so is an empty TEXT, and a question that somebody else is answering at this moment. A request of
+    is refused, and so is an empty TEXT, and a question that another person answers at this moment. A request of
     spawn_agent, which a child run answers, is only answered if --question names it.
 
     \b

@@ -12,7 +12,7 @@ from agent_runs.questions import named
 from agent_runs.reader import Reader
 
 _PUBLISH_S: Final = 8.0  # until Kafka has acknowledged an answer
-# How often, and with which wait, it is looked whether the answer is stored. The lock lasts longer than all this.
+# How often, and with which wait, the publisher reads whether the answer is stored. The lock lasts longer than all this.
 _LOOKS: Final = 40
 _LOOK_S: Final = 0.2
 

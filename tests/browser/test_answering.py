@@ -23,8 +23,7 @@ async def test_questions_are_answered_and_the_page_shows_when_the_answers_are_st
         *(Message(b"run", each) for each in (event("s"), asks("one", "Refund?"), asks("two", "Which?")))
     )
     await scene.consume()
-    kafka = {name: text for name, text in scene.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
-    async with running_viewer(scene.database, scene.directory, **kafka) as port:
+    async with running_viewer(scene.database, scene.directory, **scene.kafka_environ) as port:
         desk = f"http://127.0.0.1:{port}"
         await page.goto(f"{desk}/inbox")
         first, second = (page.locator(".inbox .question", has_text=text) for text in ("Refund?", "Which?"))

@@ -17,8 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest_asyncio.fixture(loop_scope="session")
 async def viewer(scene: Scene) -> AsyncIterator[str]:
     """The address of a viewer of a scene, which can answer questions."""
-    kafka = {name: text for name, text in scene.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
-    async with running_viewer(scene.database, scene.directory, **kafka) as port:
+    async with running_viewer(scene.database, scene.directory, **scene.kafka_environ) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -38,10 +38,11 @@ async def test_an_answer_is_published_and_stored_and_the_second_person_is_told(s
     asked = [asks("one", "Yes?"), asks("two/2", "Which?"), asks("three", "Ünd?"), asks("four", "How many?")]
     await scene.publish(*(Message(RUN.encode(), value) for value in (event("s", "run_started"), *asked)))
     await scene.consume()
-    kafka = {name: text for name, text in scene.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
     async with (
         login(scene.database, READER) as url,
-        running_viewer(url, scene.directory, **kafka, AGENT_RUNS_VIEWER_USER_HEADER="X-Forwarded-User") as port,
+        running_viewer(
+            url, scene.directory, **scene.kafka_environ, AGENT_RUNS_VIEWER_USER_HEADER="X-Forwarded-User"
+        ) as port,
     ):
 
         async def page(path: str) -> str:
@@ -111,11 +112,10 @@ async def test_of_two_people_who_answer_at_once_in_two_viewers_one_is_told_and_o
     # Given a question that two viewers show,
     await scene.publish(Message(RUN.encode(), event("s", "run_started")), Message(RUN.encode(), asks("one", "Yes?")))
     await scene.consume()
-    kafka = {name: text for name, text in scene.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
     async with (
         login(scene.database, READER) as url,
-        running_viewer(url, scene.directory, **kafka) as first,
-        running_viewer(url, scene.directory, **kafka) as second,
+        running_viewer(url, scene.directory, **scene.kafka_environ) as first,
+        running_viewer(url, scene.directory, **scene.kafka_environ) as second,
     ):
         # when both answer before any answer is stored, then one is told so.
         answers = {"ada": first, "bob": second}
@@ -140,17 +140,16 @@ async def test_a_question_that_another_program_answers_is_refused_by_the_viewer_
     # Given a question that another program has locked because it publishes an answer,
     await scene.publish(Message(RUN.encode(), event("s", "run_started")), Message(RUN.encode(), asks("one", "Yes?")))
     await scene.consume()
-    kafka = {name: text for name, text in scene.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
     arguments = ("answer", RUN, "no", "--by", "bob")
     async with (
         login(scene.database, READER) as url,
-        running_viewer(url, scene.directory, **kafka) as port,
+        running_viewer(url, scene.directory, **scene.kafka_environ) as port,
         connect(scene.database) as connection,
     ):
         transaction = connection.transaction()
         await transaction.start()
         await connection.fetch(QUERIES["lock_question"], RUN, "one")
-        # when somebody answers in the viewer or with the command line, then the answer is refused, and not published.
+        # when a person answers in the viewer or with the command line, then the answer is refused, and not published.
         refused = await post(port, API, {"question": "one", "answer": "yes", "by": "ada"})
         assert (refused.status, "Another person answers this question" in refused.json["error"]) == (409, True)
         command = await agent_runs(scene.environ(DATABASE_URL=url), *arguments)

@@ -24,8 +24,10 @@ async def test_lag_halted_partitions_and_dead_letters_are_shown_with_the_command
     await scene.consume()
     await scene.publish(*(Message(b"run", event(name), partition=0) for name in ("b", "c")))
     await execute(scene.database, "UPDATE consumer_offsets SET next_offset = 1000 WHERE partition = 1")
-    kafka = {name: text for name, text in scene.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
-    async with login(scene.database, READER) as url, running_viewer(url, scene.directory, **kafka) as port:
+    async with (
+        login(scene.database, READER) as url,
+        running_viewer(url, scene.directory, **scene.kafka_environ) as port,
+    ):
         # then the API has the lag of each partition, and the dead letters by reason,
         found = (await get(port, "/api/operations")).json
         assert [(each["partition"], each["state"], each["lag_records"]) for each in found["partitions"]] == [

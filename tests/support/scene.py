@@ -85,6 +85,11 @@ class Scene:
         """
         return f"{self.topic}-until-end"
 
+    @property
+    def kafka_environ(self) -> dict[str, str]:
+        """The part of `environ` with which a viewer publishes answers and reads lag: Kafka and the topic."""
+        return {name: text for name, text in self.environ().items() if name.startswith(("KAFKA_", "AGENT_RUNS_TOPIC"))}
+
     def environ(self, **settings: str) -> dict[str, str]:
         """Return the environment for the service, without settings of the test run itself."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGENT_RUNS_")}

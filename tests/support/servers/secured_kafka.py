@@ -1,4 +1,4 @@
-"""A broker with a listener for each way to log in, and listeners that advertise addresses where nobody listens."""
+"""A broker with a listener for each way to log in, and listeners that advertise addresses without a listener."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,8 +24,8 @@ UNKNOWN_HOST: Final = "broker.invalid"
 class SecuredKafka(AuthorizingKafka):
     """A broker with the listeners TLS, EXPIRED, MTLS (needs a client certificate), SCRAM, SASL_TLS, LOST and MOVED.
 
-    The certificate of EXPIRED has expired. LOST advertises a host that does not exist, MOVED a port where nobody
-    listens. The directory `certificates` has `ca.crt`, `client.crt`, `client.key` (encrypted), `expired.crt`, and
+    The certificate of EXPIRED has expired. LOST advertises a host that does not exist, MOVED a port without a
+    listener. The directory `certificates` has `ca.crt`, `client.crt`, `client.key` (encrypted), `expired.crt`, and
     `other.crt`, which signed nothing else.
 
     Args:
